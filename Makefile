@@ -1,0 +1,43 @@
+# Everything a newcomer needs: each target installs what it needs itself, into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP_DEMO := $(VENV)/.installed-demo
+STAMP_DEV := $(VENV)/.installed-dev
+
+.PHONY: help demo test lint bench schemas clean
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
+
+demo: $(STAMP_DEMO)  ## broker, workers, a sample feed, decisions to look at  [DATA=products.jsonl]
+	$(BIN)/shelfwise demo $(if $(DATA),--products "$(DATA)") $(if $(TAXONOMY),--taxonomy "$(TAXONOMY)")
+
+test: $(STAMP_DEV) lint  ## lint, types, imports, all tests (integration and fault tests on a real Kafka)
+	$(BIN)/pytest
+
+lint: $(STAMP_DEV)  ## ruff, mypy --strict, the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+schemas: $(STAMP_DEV)  ## write the JSON Schema of every event to schemas/json
+	$(BIN)/python -m schemas.json_schema schemas/json
+
+bench: $(STAMP_DEV)  ## print the figures of the docs
+	$(BIN)/pytest -m benchmark -s tests/benchmarks
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("shelfwise needs Python 3.11 or newer; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP_DEMO): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(STAMP_DEV): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(STAMP_DEMO)
+
+clean:  ## remove the environment and everything made
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,0 +1,55 @@
+"""The tree of errors a caller may catch.
+
+::
+
+    ShelfwiseError
+    ├── InvalidEvent          an event that breaks its contract; carries the dead-letter reason
+    ├── InvalidFile           a file a person gave us cannot be used; names the file and, where known, the line
+    │   ├── InvalidTaxonomy
+    │   └── InvalidProducts
+    ├── InvalidBundle         a model bundle is incomplete, altered or of another format
+    ├── InvalidSettings       a setting is unknown or out of bounds
+    └── KafkaUnavailable      no Kafka could be reached or started
+"""
+
+from __future__ import annotations
+
+
+class ShelfwiseError(Exception):
+    """Base of all errors that Shelfwise raises on purpose; its text names the value and the remedy."""
+
+
+class InvalidEvent(ShelfwiseError):
+    """An event breaks its contract.
+
+    ``reason`` is a :class:`schemas.events.dead_letter.Reason` value, fit for a metric's label.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class InvalidFile(ShelfwiseError):
+    """A file a person gave us cannot be used."""
+
+
+class InvalidTaxonomy(InvalidFile):
+    """A category tree cannot be read, or is not a tree."""
+
+
+class InvalidProducts(InvalidFile):
+    """A file of products cannot be read, or lacks what the job needs."""
+
+
+class InvalidBundle(ShelfwiseError):
+    """A model bundle is incomplete, altered, or of a format this version does not read."""
+
+
+class InvalidSettings(ShelfwiseError):
+    """A setting is unknown or out of bounds."""
+
+
+class KafkaUnavailable(ShelfwiseError):
+    """No Kafka could be reached or started."""

@@ -1,0 +1,69 @@
+"""The one table of topics: names, partitions, cleanup policy and retention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+CleanupPolicy = Literal["delete", "compact", "compact,delete"]
+
+DEFAULT_PARTITIONS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic.
+
+    ``partitions`` of all topics are equal (products, their batches, candidates and completions travel on one
+    partition number), so it is a setting of the deployment, not of the topic. ``retention`` is ``None`` where
+    nothing expires. ``max_message_bytes`` bounds a message, in bytes.
+    """
+
+    name: str
+    cleanup_policy: CleanupPolicy
+    retention: timedelta | None
+    internal: bool
+    max_message_bytes: int = 1_048_576
+
+    def config(self) -> dict[str, str]:
+        """Return the broker's topic configuration (Kafka documentation, "Topic Configs")."""
+        retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
+        return {
+            "cleanup.policy": self.cleanup_policy,
+            "retention.ms": str(retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+        }
+
+
+# A feed's oversized event must reach the dead letters with its original bytes, so both accept 8 MiB;
+# the dead letter adds headers, so it accepts a little more. Micro-batches carry many events at once.
+PRODUCTS_CHANGED: Final = Topic(
+    "products.changed.v1", "delete", timedelta(days=7), internal=False, max_message_bytes=8_388_608
+)
+PRODUCTS_BATCHED: Final = Topic(
+    "products.batched.v1", "delete", timedelta(hours=6), internal=True, max_message_bytes=8_388_608
+)
+CANDIDATES: Final = Topic(
+    "candidates.v1", "delete", timedelta(hours=6), internal=True, max_message_bytes=16_777_216
+)
+BATCHES_COMPLETED: Final = Topic("batches.completed.v1", "delete", timedelta(hours=6), internal=True)
+CATEGORIES_ASSIGNED: Final = Topic("categories.assigned.v1", "compact", None, internal=False)
+CATEGORIES_NEEDS_REVIEW: Final = Topic("categories.needs-review.v1", "compact", None, internal=False)
+REVIEWS_DECIDED: Final = Topic("reviews.decided.v1", "compact", None, internal=False)
+STATISTICS_CHANGED: Final = Topic("statistics.changed.v1", "delete", timedelta(days=1), internal=True)
+PRODUCTS_DEAD_LETTER: Final = Topic(
+    "products.dead-letter.v1", "delete", timedelta(days=30), internal=False, max_message_bytes=9_437_184
+)
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    PRODUCTS_CHANGED,
+    PRODUCTS_BATCHED,
+    CANDIDATES,
+    BATCHES_COMPLETED,
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    REVIEWS_DECIDED,
+    STATISTICS_CHANGED,
+    PRODUCTS_DEAD_LETTER,
+)

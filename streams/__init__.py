@@ -1,0 +1,1 @@
+"""The flow: the Faust apps, topics, tables, agents, sinks, metrics, health, settings and the command line."""
