@@ -4,7 +4,7 @@
 
     ShelfwiseError
     ├── InvalidEvent          an event that breaks its contract; carries the dead-letter reason
-    ├── InvalidFile           a file a person gave us cannot be used; names the file and, where known, the line
+    ├── InvalidFile           a file a person gave us cannot be used; names the file and the line
     │   ├── InvalidTaxonomy
     │   └── InvalidProducts
     ├── InvalidBundle         a model bundle is incomplete, altered or of another format

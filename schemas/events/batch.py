@@ -1,0 +1,111 @@
+"""The internal events that carry a micro-batch through the flow: batched products, candidates, completion."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from schemas.events.product import ProductId, Timestamp
+
+
+class Outcome(StrEnum):
+    """What became of one input event; each has exactly one."""
+
+    ASSIGNED = "assigned"
+    BACKED_OFF = "backed_off"
+    NEEDS_REVIEW = "needs_review"
+    REMOVED = "removed"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    DEAD_LETTER = "dead_letter"
+    FAILED = "failed"
+    """Recall or ranking could not do it; intake, which holds the original, makes it a dead letter."""
+
+
+class EventOutcome(msgspec.Struct, frozen=True, array_like=True):
+    """The outcome of the event at one offset; ``detail`` says why it failed, and where."""
+
+    offset: int
+    outcome: Outcome
+    detail: str | None = None
+
+
+class BatchedProduct(msgspec.Struct, frozen=True):
+    """One event of a micro-batch.
+
+    ``product`` is the event's value, byte for byte, or null for a tombstone. ``timestamp_ms`` is the
+    message's Kafka timestamp in milliseconds since the epoch.
+    """
+
+    offset: int
+    timestamp_ms: int
+    product_id: ProductId
+    product: msgspec.Raw
+
+
+class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A micro-batch of one source partition; at most one event a product.
+
+    ``settled`` are the events of the batch that intake itself brought to an outcome.
+    """
+
+    batch_id: str
+    source_topic: str
+    source_partition: int
+    attempt: int
+    products: list[BatchedProduct]
+    settled: list[EventOutcome] = []
+
+
+class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
+    """What ranking must say about a product beside its category; ``removed`` marks a tombstone."""
+
+    offset: int
+    timestamp_ms: int
+    product_id: ProductId
+    brand: str | None = None
+    stores: tuple[str, ...] = ()
+    updated_at: Timestamp | None = None
+    removed: bool = False
+
+
+class PackedCandidates(msgspec.Struct, frozen=True, kw_only=True):
+    """The union of candidates, m in all, of the n products that are not removed, as little-endian arrays.
+
+    ``offsets`` int64 (n + 1,); ``categories`` int32 (m,), node indices of the taxonomy; ``scores`` float32
+    (m, signals), NaN where a signal says nothing; ``named`` uint8 (m, signals), 1 where a signal proposed the
+    candidate; ``context`` float32 (n, context columns).
+    """
+
+    signals: tuple[str, ...]
+    context_names: tuple[str, ...]
+    offsets: bytes
+    categories: bytes
+    scores: bytes
+    named: bytes
+    context: bytes
+
+
+class CandidateBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The micro-batch after recall. ``model_version`` names the bundle whose recall made it."""
+
+    batch_id: str
+    source_topic: str
+    source_partition: int
+    attempt: int
+    model_version: str
+    products: list[CandidateProduct]
+    candidates: PackedCandidates
+    settled: list[EventOutcome] = []
+
+
+class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):
+    """Every event of the batch has an outcome, and every decision was acknowledged by the broker."""
+
+    batch_id: str
+    source_topic: str
+    source_partition: int
+    attempt: Annotated[int, msgspec.Meta(ge=1)]
+    outcomes: list[EventOutcome]

@@ -1,0 +1,64 @@
+"""Dead letters: an event's original key, value and headers, and further headers that say why it died."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+Headers = list[tuple[str, bytes]]
+
+PREFIX: Final = "shelfwise-dead-letter-"
+MAX_DETAIL_CHARACTERS: Final = 1_000
+
+
+class Reason(StrEnum):
+    """Why an event became a dead letter; the label of the metric."""
+
+    MALFORMED_JSON = "malformed_json"
+    INVALID_UTF8 = "invalid_utf8"
+    TOO_LARGE = "too_large"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    EMPTY_TITLE = "empty_title"
+    KEY_MISMATCH = "key_mismatch"
+    MISSING_KEY = "missing_key"
+    PROCESSING_FAILED = "processing_failed"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """What the dead-letter headers say. The message's key, value and other headers are the original's."""
+
+    reason: str
+    detail: Annotated[str, msgspec.Meta(max_length=MAX_DETAIL_CHARACTERS)]
+    stage: str
+    attempt: int
+    source_topic: str
+    source_partition: int
+    source_offset: int
+
+    def to_headers(self, original: Headers) -> Headers:
+        """Return the original headers with ours appended; ours of an earlier death are replaced."""
+        kept = original_headers(original)
+        fields = msgspec.structs.asdict(self)
+        fields["detail"] = self.detail[:MAX_DETAIL_CHARACTERS]
+        return kept + [
+            (PREFIX + name.replace("_", "-"), str(value).encode()) for name, value in fields.items()
+        ]
+
+    @classmethod
+    def from_headers(cls, headers: Headers) -> DeadLetter:
+        """Read the dead-letter headers back; raises :class:`msgspec.ValidationError` where one is missing."""
+        fields = {
+            name.removeprefix(PREFIX).replace("-", "_"): value.decode(errors="replace")
+            for name, value in headers
+            if name.startswith(PREFIX)
+        }
+        return msgspec.convert(fields, cls, strict=False)
+
+
+def original_headers(headers: Headers) -> Headers:
+    """Return the headers that the original event had."""
+    return [(name, value) for name, value in headers if not name.startswith(PREFIX)]

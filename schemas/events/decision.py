@@ -1,0 +1,83 @@
+"""The decisions that consumers subscribe to: category assigned, and needs review."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from schemas.events.position import SourcePosition
+from schemas.events.product import ProductId, Timestamp
+
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Category(msgspec.Struct, frozen=True):
+    """A node of the taxonomy: its id there, and the names from the root to it."""
+
+    id: str
+    path: tuple[str, ...]
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """A candidate, and the probability that it is the right one."""
+
+    category: Category
+    probability: Probability
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What one signal said about the decided category.
+
+    ``contribution`` is its share of the ranker's margin (log-odds); ``rank`` is the place it gave the
+    category, 1 being first, or null where it did not name it; ``score`` is on the signal's own scale.
+    """
+
+    signal: str
+    contribution: float
+    rank: int | None = None
+    score: float | None = None
+
+
+class CategoryAssigned(msgspec.Struct, frozen=True, kw_only=True):
+    """A product has its category.
+
+    ``backed_off`` says that the category is an ancestor of the likeliest one: as deep as the error budget
+    allows. ``confidence`` is the calibrated probability that the assignment is right. ``also`` are further
+    categories within the error budget.
+    """
+
+    decision_id: str
+    product_id: ProductId
+    category: Category
+    backed_off: bool
+    confidence: Probability
+    also: tuple[Category, ...]
+    alternatives: tuple[Alternative, ...]
+    evidence: tuple[Evidence, ...]
+    model_version: str
+    taxonomy_version: str
+    source: SourcePosition
+    brand: str | None = None
+    stores: tuple[str, ...] = ()
+    product_updated_at: Timestamp | None = None
+
+
+class NeedsReview(msgspec.Struct, frozen=True, kw_only=True):
+    """A person must say where the product belongs; ``alternatives`` are the likeliest first."""
+
+    decision_id: str
+    product_id: ProductId
+    reason: Literal["low_confidence", "no_candidates"]
+    confidence: Probability
+    alternatives: tuple[Alternative, ...]
+    evidence: tuple[Evidence, ...]
+    model_version: str
+    taxonomy_version: str
+    source: SourcePosition
+    brand: str | None = None
+    stores: tuple[str, ...] = ()
+    product_updated_at: Timestamp | None = None
+
+
+Decision = CategoryAssigned | NeedsReview

@@ -1,0 +1,85 @@
+"""Product changed: what a feed publishes. A removed product is a tombstone: its key with a null value."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from schemas.errors import InvalidEvent
+
+MAX_EVENT_BYTES: Final = 1_048_576
+
+ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="unique in the whole feed")]
+ShortText = Annotated[str, msgspec.Meta(max_length=512)]
+Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a time zone")]
+
+
+class Affiliate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The affiliate network that a product came through, and the category that it gave the product."""
+
+    network: ShortText | None = None
+    category: ShortText | None = None
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One product as its feed describes it.
+
+    Unknown fields are ignored, so that feeds may grow. ``merchant_category`` is the brand's or shop's own
+    text ("Home > Sale > Lamps"); ``price`` is in units of ``currency`` (ISO 4217).
+    """
+
+    product_id: ProductId
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    description: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
+    brand: ShortText | None = None
+    stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
+    merchant_category: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+    affiliate: Affiliate | None = None
+    price: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None
+    image_url: Annotated[str, msgspec.Meta(max_length=4_000)] | None = None
+    attributes: Annotated[
+        dict[ShortText, Annotated[str, msgspec.Meta(max_length=4_000)]], msgspec.Meta(max_length=200)
+    ] = {}
+    updated_at: Timestamp | None = None
+
+
+_decoder = msgspec.json.Decoder(Product)
+
+
+def decode_product(value: bytes, key: bytes | None = None) -> Product:
+    """Decode and check the value of a product event.
+
+    Raises :class:`InvalidEvent` whose ``reason`` is one of :class:`schemas.events.dead_letter.Reason`. A key
+    must be the product's id, since the order of edits and the tombstone of a product rest on it.
+    """
+    if len(value) > MAX_EVENT_BYTES:
+        raise InvalidEvent("too_large", f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
+    try:
+        # The decoder skips unknown fields without looking at their bytes.
+        value.decode()
+        product = _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(_reason(str(error)), str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = "invalid_utf8" if isinstance(error, UnicodeDecodeError) else "malformed_json"
+        raise InvalidEvent(reason, str(error)) from None
+    except RecursionError:
+        raise InvalidEvent("malformed_json", "nested too deeply") from None
+    if not product.title.strip():
+        raise InvalidEvent("empty_title", "title is blank; a product needs a title to be classified")
+    if key is not None and key != product.product_id.encode():
+        raise InvalidEvent("key_mismatch", f"the message key is not product_id {product.product_id!r}")
+    return product
+
+
+def _reason(message: str) -> str:
+    if message.startswith("Object missing required field"):
+        return "missing_field"
+    if "$.title" in message and "length >= 1" in message:
+        return "empty_title"
+    if any(bound in message for bound in ("of length", " >= ", " <= ", "matching regex", "out of range")):
+        return "out_of_bounds"
+    return "wrong_type"

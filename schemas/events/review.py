@@ -1,0 +1,25 @@
+"""Review decided: a person's verdict on a product."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.events.product import ProductId, ShortText, Timestamp
+
+
+class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person says where a product belongs.
+
+    ``category_id`` is a node of the taxonomy, or null where the product belongs nowhere in it.
+    ``decision_id`` is the decision that was reviewed. ``brand`` and ``stores`` are copied from that decision, so that the
+    verdict moves the statistics even before the decision itself was learned from.
+    """
+
+    review_id: ShortText
+    product_id: ProductId
+    category_id: ShortText | None
+    reviewer: ShortText
+    decided_at: Timestamp
+    decision_id: ShortText | None = None
+    brand: ShortText | None = None
+    stores: tuple[ShortText, ...] = ()

@@ -1,0 +1,25 @@
+"""Statistics changed (internal): a product's weight moves between categories, for one brand or one store."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from schemas.events.position import SourcePosition
+
+
+class StatisticsChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Take ``removed_weight`` from one category and add ``added_weight`` to another.
+
+    ``key`` is the normalised brand or store. ``source`` is the position of the event that caused the change:
+    for one key, the positions of one source partition only grow, so a repeat is known by its position.
+    """
+
+    kind: Literal["brand", "store"]
+    key: str
+    source: SourcePosition
+    removed_category: str | None = None
+    removed_weight: float = 0.0
+    added_category: str | None = None
+    added_weight: float = 0.0

@@ -1,0 +1,54 @@
+"""Export the JSON Schema (draft 2020-12) of every event: ``python -m schemas.json_schema DIRECTORY``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from schemas.events.batch import BatchCompleted, CandidateBatch, ProductBatch
+from schemas.events.dead_letter import DeadLetter
+from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.product import Product
+from schemas.events.review import ReviewDecided
+from schemas.events.statistics import StatisticsChanged
+
+EVENTS: Final[dict[str, type[msgspec.Struct]]] = {
+    "products.changed.v1": Product,
+    "products.batched.v1": ProductBatch,
+    "candidates.v1": CandidateBatch,
+    "batches.completed.v1": BatchCompleted,
+    "categories.assigned.v1": CategoryAssigned,
+    "categories.needs-review.v1": NeedsReview,
+    "reviews.decided.v1": ReviewDecided,
+    "statistics.changed.v1": StatisticsChanged,
+    "products.dead-letter.v1.headers": DeadLetter,
+}
+DIRECTORY: Final = Path(__file__).parent / "json"
+
+
+def json_schema(name: str) -> bytes:
+    """Return the JSON Schema of one event as indented JSON."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(EVENTS[name]),
+    }
+    return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def export(directory: Path) -> list[Path]:
+    """Write every schema to ``directory`` and return the files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name in EVENTS:
+        file = directory / f"{name}.schema.json"
+        file.write_bytes(json_schema(name))
+        files.append(file)
+    return files
+
+
+if __name__ == "__main__":
+    export(Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY)
