@@ -11,8 +11,8 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """A person says where a product belongs.
 
     ``category_id`` is a node of the taxonomy, or null where the product belongs nowhere in it.
-    ``decision_id`` is the decision that was reviewed. ``brand`` and ``stores`` are copied from that decision, so that the
-    verdict moves the statistics even before the decision itself was learned from.
+    ``decision_id`` is the decision that was reviewed. ``brand`` and ``stores`` are copied from it, so
+    that the verdict moves the statistics even before the decision itself was learned from.
     """
 
     review_id: ShortText

@@ -1,0 +1,1 @@
+"""Text encoders: a static one fitted on the catalogue, and any sentence encoder as an ONNX file."""

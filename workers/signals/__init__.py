@@ -1,0 +1,1 @@
+"""The signals of recall: one module each, and a registry."""

@@ -1,0 +1,40 @@
+"""Counts of categories by brand or by store, from labelled products and from the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+CategoryWeights = Mapping[str, float]
+"""Category id to the summed weight of the products in it."""
+
+NO_WEIGHTS: CategoryWeights = {}
+
+
+class Statistics(Protocol):
+    """What the stream has learned since the bundle was fitted; read by the statistical signals."""
+
+    def brand(self, key: str) -> CategoryWeights:
+        """Return the weights of a normalised brand, empty where it is unknown."""
+
+    def store(self, key: str) -> CategoryWeights:
+        """Return the weights of a normalised store, empty where it is unknown."""
+
+
+class NoStatistics:
+    """The state before anything was learned from the stream: what ``classify`` uses unless told otherwise."""
+
+    def brand(self, key: str) -> CategoryWeights:  # noqa: ARG002
+        """Return nothing."""
+        return NO_WEIGHTS
+
+    def store(self, key: str) -> CategoryWeights:  # noqa: ARG002
+        """Return nothing."""
+        return NO_WEIGHTS
+
+
+def normalise_key(text: str | None) -> str | None:
+    """Return the form under which a brand or store is counted: case-folded, white space collapsed."""
+    if text is None:
+        return None
+    return " ".join(text.casefold().split()) or None
