@@ -1,0 +1,76 @@
+"""The tree as JSON in a model bundle: three columns, parents by index."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+import orjson
+
+from schemas.errors import InvalidTaxonomy
+from schemas.taxonomy.node import MAX_DEPTH, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_NODES
+
+MAX_STORED_BYTES: Final = 256 * 1024 * 1024
+
+_Id = Annotated[str, msgspec.Meta(max_length=MAX_ID_LENGTH)]
+_Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
+_Column = msgspec.Meta(max_length=MAX_NODES)
+
+
+class Stored(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is stored. The three columns have one entry a node; ``parents`` holds -1 for a root."""
+
+    format: Literal["shelfwise.taxonomy.v1"] = "shelfwise.taxonomy.v1"
+    name: Annotated[str, msgspec.Meta(max_length=1_000)]
+    version: Annotated[str, msgspec.Meta(max_length=1_000)]
+    ids: Annotated[list[_Id], _Column]
+    names: Annotated[list[_Name], _Column]
+    parents: Annotated[list[Annotated[int, msgspec.Meta(ge=-1, lt=MAX_NODES)]], _Column]
+    aliases: Annotated[dict[_Id, _Id], _Column] = {}
+
+
+def encode(stored: Stored) -> bytes:
+    """Return the JSON of what is stored."""
+    return orjson.dumps(msgspec.to_builtins(stored))
+
+
+def decode(data: bytes) -> Stored:
+    """Read and check it, columns of one length included. Raises :class:`InvalidTaxonomy`."""
+    if len(data) > MAX_STORED_BYTES:
+        raise InvalidTaxonomy(f"a stored taxonomy of {len(data):,} bytes; it may have {MAX_STORED_BYTES:,}")
+    try:
+        stored = msgspec.convert(orjson.loads(data), Stored)
+    except (orjson.JSONDecodeError, msgspec.ValidationError) as error:
+        raise InvalidTaxonomy(f"not a stored taxonomy: {error}; make the bundle again") from None
+    if not len(stored.ids) == len(stored.names) == len(stored.parents):
+        lengths = f"{len(stored.ids)}, {len(stored.names)} and {len(stored.parents)}"
+        raise InvalidTaxonomy(f"ids, names and parents have {lengths} entries; make the bundle again")
+    return stored
+
+
+def resolve_paths(stored: Stored) -> list[tuple[str, ...]]:
+    """Return each node's path. Raises :class:`InvalidTaxonomy` on a cycle or a parent out of range."""
+    paths: list[tuple[str, ...] | None] = [None] * len(stored.ids)
+    return [_resolve(stored, paths, index) for index in range(len(paths))]
+
+
+def _resolve(stored: Stored, paths: list[tuple[str, ...] | None], start: int) -> tuple[str, ...]:
+    pending: list[int] = []
+    index = start
+    while index >= 0 and paths[index] is None:
+        pending.append(index)
+        # The bound on depth also ends the walk around a cycle.
+        if len(pending) > MAX_DEPTH:
+            raise InvalidTaxonomy(
+                f"node {start} has over {MAX_DEPTH} levels, or is its own ancestor; make the bundle again"
+            )
+        index = stored.parents[index]
+        if index >= len(paths):
+            raise InvalidTaxonomy(f"node {pending[-1]} names parent {index}, which is not there")
+    path = () if index < 0 else (paths[index] or ())
+    if len(path) + len(pending) > MAX_DEPTH:
+        raise InvalidTaxonomy(f"node {start} is deeper than {MAX_DEPTH} levels; make the bundle again")
+    for node in reversed(pending):
+        path = (*path, stored.names[node])
+        paths[node] = path
+    return path

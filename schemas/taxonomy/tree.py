@@ -1,0 +1,188 @@
+"""The category tree in memory: immutable, on arrays, addressed by node index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import InvalidTaxonomy
+from schemas.taxonomy import arrays, stored
+from schemas.taxonomy.node import (
+    PATH_SEPARATOR,
+    CategoryNode,
+    clean_name,
+    content_version,
+    fault_of_id,
+    fault_of_path,
+    fold_path,
+    path_id,
+    split_path,
+)
+
+__all__ = ["CategoryNode", "Taxonomy"]
+
+
+class Taxonomy:
+    """An immutable tree (or forest) of categories. A node's index is its position in ``nodes``.
+
+    ``aliases`` maps further ids to the id of the node they stand for: files exist that give one category
+    two ids. Raises :class:`InvalidTaxonomy` where the nodes are none or too many, an id or a path is repeated
+    or out of bounds, or a node's parent is missing; a parent may come after its child.
+
+    Attributes, n being the number of nodes, read-only all of them:
+
+    - ``ids``, ``paths``, ``names`` (last part of the path): tuples of n
+    - ``parents``: int32 (n,), index of the parent, -1 for a root
+    - ``depths``: int8 (n,), 1 for a root
+    - ``is_leaf``: bool (n,)
+    - ``roots``: tuple of indices
+    - ``ancestor_matrix``: int32 (n, max_depth); column d holds the index of the ancestor at depth d + 1, the
+      node itself included, and -1 below the node's own depth
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        nodes: Sequence[CategoryNode],
+        *,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        arrays.check_size(name, version, len(nodes))
+        self.name: Final = name
+        self.version: Final = version
+        self.ids: Final = tuple(node.id for node in nodes)
+        self.paths: Final = tuple(tuple(node.path) for node in nodes)
+        self.names: Final = tuple(arrays.last_name(path) for path in self.paths)
+        self._by_path: Final = arrays.index_paths(self.paths)
+        self._by_id: Final = arrays.index_ids(self.ids)
+        self.aliases: Final[Mapping[str, str]] = MappingProxyType(dict(aliases or {}))
+        self._add_aliases()
+        self._by_folded_path: Final = arrays.index_folded(self.paths)
+        self.parents: Final = arrays.frozen(arrays.parents(self.paths, self._by_path))
+        self.depths: Final = arrays.frozen(np.fromiter(map(len, self.paths), np.int8, len(nodes)))
+        self.ancestor_matrix: Final = arrays.frozen(arrays.ancestor_matrix(self.parents, self.depths))
+        self.roots: Final[tuple[int, ...]] = tuple(np.flatnonzero(self.parents < 0).tolist())
+        self._children: Final = np.argsort(self.parents, kind="stable").astype(np.int32)
+        bounds = np.searchsorted(self.parents[self._children], np.arange(len(nodes) + 1), side="left")
+        self._child_bounds: Final = bounds
+        self.is_leaf: Final[NDArray[np.bool_]] = arrays.frozen(bounds[1:] == bounds[:-1])
+
+    @classmethod
+    def from_paths(cls, name: str, version: str | None, paths: Iterable[Sequence[str] | str]) -> Taxonomy:
+        """Make the tree of these paths, root first in each; missing ancestors are created before their child.
+
+        Whitespace in names is cleaned and a repeated path counts once. A node's id is
+        :func:`schemas.taxonomy.node.path_id` of its path: the same in every tree, run and Python. A
+        ``version`` of ``None`` becomes the content's digest. Raises :class:`InvalidTaxonomy`.
+        """
+        seen: dict[tuple[str, ...], None] = {}
+        for path in paths:
+            cleaned = _as_path(path)
+            for depth in range(1, len(cleaned) + 1):
+                seen.setdefault(cleaned[:depth])
+        nodes = [CategoryNode(path_id(path), path) for path in seen]
+        return cls(name, version or content_version(nodes), nodes)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Taxonomy):
+            return NotImplemented
+        return self._key() == other._key() and self.aliases == other.aliases
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version, len(self)))
+
+    def __repr__(self) -> str:
+        return f"Taxonomy(name={self.name!r}, version={self.version!r}, {len(self):,} nodes)"
+
+    def _key(self) -> tuple[object, ...]:
+        return self.name, self.version, self.ids, self.paths
+
+    def _add_aliases(self) -> None:
+        for alias, node_id in self.aliases.items():
+            if fault := fault_of_id(alias):
+                raise InvalidTaxonomy(f"{fault}; correct it")
+            if alias in self._by_id or node_id not in self._by_id:
+                raise InvalidTaxonomy(f"alias {alias!r} of {node_id!r} is taken, or names no category")
+        self._by_id.update({alias: self._by_id[node_id] for alias, node_id in self.aliases.items()})
+
+    def find_id(self, node_id: str) -> int | None:
+        """Return the index of the node with this id or alias, or ``None``."""
+        return self._by_id.get(node_id)
+
+    def index_of_id(self, node_id: str) -> int:
+        """Return the index of the node with this id or alias; raise :class:`KeyError` where there is none."""
+        if (index := self.find_id(node_id)) is None:
+            raise KeyError(f"no category has the id {node_id!r} in taxonomy {self.name} {self.version}")
+        return index
+
+    def find_path(self, path: Sequence[str] | str) -> int | None:
+        """Return the index of the node at this path (names root first, or ``"A > B"``), or ``None``.
+
+        The exact path first; else the first node, in file order, whose path differs only in case, width or
+        whitespace.
+        """
+        exact = split_path(path) if isinstance(path, str) else tuple(path)
+        index = self._by_path.get(exact)
+        return self._by_folded_path.get(fold_path(exact)) if index is None else index
+
+    def index_of_path(self, path: Sequence[str] | str) -> int:
+        """Return the index as :meth:`find_path` does; raise :class:`KeyError` where there is none."""
+        if (index := self.find_path(path)) is None:
+            text = path if isinstance(path, str) else PATH_SEPARATOR.join(path)
+            raise KeyError(f"no category has the path {text!r} in taxonomy {self.name} {self.version}")
+        return index
+
+    def ancestors(self, index: int) -> tuple[int, ...]:
+        """Return the indices from the root to the node, the node included."""
+        self._check_index(index)
+        return tuple(self.ancestor_matrix[index, : self.depths[index]].tolist())
+
+    def children(self, index: int) -> tuple[int, ...]:
+        """Return the indices of the node's children, in file order."""
+        self._check_index(index)
+        return tuple(self._children[self._child_bounds[index] : self._child_bounds[index + 1]].tolist())
+
+    def path_text(self, index: int) -> str:
+        """Return the node's path as ``"A > B > C"``."""
+        self._check_index(index)
+        return PATH_SEPARATOR.join(self.paths[index])
+
+    def _check_index(self, index: int) -> None:
+        # numpy would take -1, which stands for "no category" in the arrays, as the last node.
+        if not 0 <= index < len(self):
+            raise IndexError(f"node index {index} is out of range: the taxonomy has {len(self):,} nodes")
+
+    def to_json_bytes(self) -> bytes:
+        """Return the tree as JSON, for a model bundle."""
+        return stored.encode(
+            stored.Stored(
+                name=self.name,
+                version=self.version,
+                ids=list(self.ids),
+                names=list(self.names),
+                parents=self.parents.tolist(),
+                aliases=dict(self.aliases),
+            )
+        )
+
+    @classmethod
+    def from_json_bytes(cls, data: bytes) -> Taxonomy:
+        """Read what :meth:`to_json_bytes` wrote. Raises :class:`InvalidTaxonomy` on anything else."""
+        read = stored.decode(data)
+        nodes = [CategoryNode(*node) for node in zip(read.ids, stored.resolve_paths(read), strict=True)]
+        return cls(read.name, read.version, nodes, aliases=read.aliases)
+
+
+def _as_path(path: Sequence[str] | str) -> tuple[str, ...]:
+    cleaned = split_path(path) if isinstance(path, str) else tuple(clean_name(name) for name in path)
+    if fault := fault_of_path(cleaned):
+        raise InvalidTaxonomy(f"path {PATH_SEPARATOR.join(cleaned)[:200]!r}: {fault}; correct it")
+    return cleaned
