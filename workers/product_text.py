@@ -1,0 +1,39 @@
+"""Which words of a product each reader of text sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from schemas.events.product import Product
+
+# A shop's boilerplate sits at the end of its descriptions, and cost grows with length.
+_DESCRIPTION_CHARACTERS: Final = 600
+
+
+def embedding_text(product: Product) -> str:
+    """Return what is encoded: the title, and the merchant's category text, which says the kind of thing."""
+    return " ".join(filter(None, (product.title, product.merchant_category)))
+
+
+def _title(product: Product) -> str:
+    return product.title
+
+
+def _context(product: Product) -> str:
+    affiliate = product.affiliate.category if product.affiliate else None
+    return " ".join(filter(None, (product.brand, product.merchant_category, affiliate)))
+
+
+def _description(product: Product) -> str:
+    attributes = " ".join(chunk for pair in product.attributes.items() for chunk in pair)
+    text = (product.description or "")[:_DESCRIPTION_CHARACTERS]
+    return f"{text} {attributes[:_DESCRIPTION_CHARACTERS]}"
+
+
+FIELDS: Final[dict[str, Callable[[Product], str]]] = {
+    "title": _title,
+    "context": _context,
+    "description": _description,
+}
+"""The fields that the linear signal weighs apart: a word in a title is not the word in a description."""

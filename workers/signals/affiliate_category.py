@@ -1,0 +1,20 @@
+"""Signal: the category that the affiliate network gave the product."""
+
+from __future__ import annotations
+
+from schemas.events.product import Product
+from workers.signals.mapped_text import MappedText, fold
+
+
+class AffiliateCategory(MappedText):
+    """Maps (network, category), else the category alone: networks share words, not meanings."""
+
+    name = "affiliate_category"
+    context_names: tuple[str, ...] = ("affiliate_category_log_count", "affiliate_category_focus")
+
+    @staticmethod
+    def keys(product: Product) -> list[str]:
+        """Return the category within its network, and alone."""
+        if product.affiliate is None or not (category := fold(product.affiliate.category or "")):
+            return []
+        return [f"{fold(product.affiliate.network or '')}\n{category}", category]

@@ -1,0 +1,25 @@
+"""Signal: which categories the product's brand is found in."""
+
+from __future__ import annotations
+
+from schemas.events.product import Product
+from workers.signals.live_counts import LiveCounts
+from workers.statistics import CategoryWeights, Statistics, normalise_key
+
+
+class BrandFrequency(LiveCounts):
+    """A focused brand says nearly all, a diversified one nearly nothing: the context tells them apart."""
+
+    name = "brand_frequency"
+    context_names: tuple[str, ...] = ("brand_log_count", "brand_focus")
+
+    @staticmethod
+    def keys(product: Product) -> list[str]:
+        """Return the brand."""
+        key = normalise_key(product.brand)
+        return [] if key is None else [key]
+
+    @staticmethod
+    def live(statistics: Statistics, key: str) -> CategoryWeights:
+        """Return the brand's weights."""
+        return statistics.brand(key)

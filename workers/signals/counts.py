@@ -1,0 +1,75 @@
+"""How often a key (a brand, a store, a merchant's text) went with each category, among labelled products."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+import numpy as np
+
+from workers.signals.base import SignalState
+
+Weights = Mapping[int, float]
+"""Node index to summed weight."""
+
+_NOTHING: Weights = {}
+
+
+class CategoryCounts:
+    """Weights of categories by key."""
+
+    def __init__(self, weights: dict[str, dict[int, float]]) -> None:
+        """``weights[key]`` maps node index to summed weight."""
+        self._weights = weights
+
+    @classmethod
+    def count(cls, pairs: Iterable[tuple[str, int]]) -> Self:
+        """Count (key, node index) pairs."""
+        weights: defaultdict[str, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
+        for key, category in pairs:
+            weights[key][category] += 1.0
+        return cls({key: dict(counts) for key, counts in weights.items()})
+
+    def __getitem__(self, key: str) -> Weights:
+        return self._weights.get(key, _NOTHING)
+
+    def state(self) -> SignalState:
+        """Return the counts as keys and CSR arrays."""
+        keys = sorted(self._weights)
+        rows = [sorted(self._weights[key].items()) for key in keys]
+        return SignalState(
+            {
+                "offsets": np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64),
+                "categories": np.array([category for row in rows for category, _ in row], np.int32),
+                "weights": np.array([weight for row in rows for _, weight in row], np.float32),
+            },
+            {"keys": keys},
+        )
+
+    @classmethod
+    def restore(cls, state: SignalState) -> Self:
+        """Make the counts again."""
+        offsets = state.arrays["offsets"].tolist()
+        categories = state.arrays["categories"].tolist()
+        weights = state.arrays["weights"].tolist()
+        return cls(
+            {
+                key: dict(zip(categories[start:stop], weights[start:stop], strict=True))
+                for key, start, stop in zip(state.meta["keys"], offsets[:-1], offsets[1:], strict=True)
+            }
+        )
+
+
+def shares(weights: Weights, doubt: float = 1.0) -> dict[int, float]:
+    """Return each category's share of the weight; ``doubt`` is weight that goes to no category at all."""
+    total = sum(weights.values()) + doubt
+    return {category: weight / total for category, weight in weights.items() if weight > 0}
+
+
+def focus(weights: Weights) -> tuple[float, float]:
+    """Return (log of 1 + the total weight, the largest share of it): a focused brand has a share near 1."""
+    total = sum(weights.values())
+    if total <= 0:
+        return 0.0, 0.0
+    return float(np.log1p(total)), max(weights.values()) / total

@@ -1,0 +1,25 @@
+"""Signal: the brand's or shop's own category text."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from schemas.events.product import Product
+from workers.signals.mapped_text import MappedText, fold
+
+_SEPARATORS: Final = re.compile(r"\s*[>|/»,]\s*")
+
+
+class MerchantCategory(MappedText):
+    """Maps the whole text, else its last part: of "Home > Sale > Lamps" the lamps."""
+
+    name = "merchant_category"
+    context_names: tuple[str, ...] = ("merchant_category_log_count", "merchant_category_focus")
+
+    @staticmethod
+    def keys(product: Product) -> list[str]:
+        """Return the whole text and its last part."""
+        text = product.merchant_category or ""
+        parts = [part for part in map(fold, _SEPARATORS.split(text)) if part]
+        return list(dict.fromkeys([fold(text), parts[-1]])) if parts else []

@@ -1,0 +1,25 @@
+"""The signals in use. To add one: write its module, and name its class here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from workers.signals.affiliate_category import AffiliateCategory
+from workers.signals.base import Signal
+from workers.signals.brand_frequency import BrandFrequency
+from workers.signals.labelled_neighbours import LabelledNeighbours
+from workers.signals.linear_text import LinearText
+from workers.signals.merchant_category import MerchantCategory
+from workers.signals.store_cooccurrence import StoreCooccurrence
+from workers.signals.text_embedding import TextEmbedding
+
+SIGNALS: Final[tuple[type[Signal], ...]] = (
+    TextEmbedding,
+    LabelledNeighbours,
+    LinearText,
+    MerchantCategory,
+    AffiliateCategory,
+    BrandFrequency,
+    StoreCooccurrence,
+)
+SIGNAL_NAMES: Final[tuple[str, ...]] = tuple(signal.name for signal in SIGNALS)

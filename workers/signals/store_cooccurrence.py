@@ -1,0 +1,24 @@
+"""Signal: which categories occur together with the stores that sell the product."""
+
+from __future__ import annotations
+
+from schemas.events.product import Product
+from workers.signals.live_counts import LiveCounts
+from workers.statistics import CategoryWeights, Statistics, normalise_key
+
+
+class StoreCooccurrence(LiveCounts):
+    """A shop for lamps sells lamps: the categories of what else its stores sell."""
+
+    name = "store_cooccurrence"
+    context_names: tuple[str, ...] = ("store_log_count", "store_focus")
+
+    @staticmethod
+    def keys(product: Product) -> list[str]:
+        """Return the stores."""
+        return list(dict.fromkeys(key for store in product.stores if (key := normalise_key(store))))
+
+    @staticmethod
+    def live(statistics: Statistics, key: str) -> CategoryWeights:
+        """Return the store's weights."""
+        return statistics.store(key)

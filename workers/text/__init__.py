@@ -1,0 +1,1 @@
+"""Text to sparse features: tokens and n-grams."""

@@ -1,0 +1,139 @@
+"""TF-IDF features of one text field: word n-grams and, within words, character n-grams."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import chain, pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from workers.text.tokens import character_ngrams, words
+
+_WORDS_CACHED = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class NgramOptions:
+    """What counts as a feature.
+
+    ``characters`` is the shortest and longest character n-gram, or ``None`` for words alone; a feature must
+    stand in ``minimum_documents`` texts, and the ``maximum_features`` commonest of them are kept.
+    """
+
+    bigrams: bool = True
+    characters: tuple[int, int] | None = (3, 5)
+    minimum_documents: int = 2
+    maximum_features: int = 100_000
+    maximum_words: int = 64
+
+
+class NgramVectorizer:
+    """Maps texts to rows of a CSR matrix: sublinear TF-IDF, words and characters each of L2 norm 1.
+
+    Features of a word depend on the word alone, so they are computed once a word and cached: this makes
+    character n-grams, the best cheap features of product titles, affordable in a stream.
+    """
+
+    def __init__(self, options: NgramOptions, vocabulary: Sequence[str], idf: NDArray[np.float32]) -> None:
+        """``vocabulary`` is F features, those of words marked ``_``, of characters ``#``; ``idf`` is (F,)."""
+        self.options = options
+        self.vocabulary = tuple(vocabulary)
+        self.idf = idf
+        self._word_columns: dict[str, int] = {}
+        self._character_columns: dict[str, int] = {}
+        for column, feature in enumerate(self.vocabulary):
+            (self._character_columns if feature[0] == "#" else self._word_columns)[feature[1:]] = column
+        self._characters_of = lru_cache(_WORDS_CACHED)(self._look_up_characters)
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], options: NgramOptions | None = None) -> Self:
+        """Learn vocabulary and inverse document frequencies (smoothed, as in scikit-learn) from texts."""
+        options = options or NgramOptions()
+        documents: Counter[str] = Counter()
+        grams_of = lru_cache(_WORDS_CACHED)(_marked_characters(options))
+        count = 0
+        for text in texts:
+            count += 1
+            tokens = words(text, options.maximum_words)
+            documents.update({f"_{gram}" for gram in _word_grams(tokens, options)})
+            documents.update(set(chain.from_iterable(grams_of(token) for token in set(tokens))))
+        common = [feature for feature, seen in documents.items() if seen >= options.minimum_documents]
+        common.sort(key=lambda feature: (-documents[feature], feature))
+        vocabulary = common[: options.maximum_features]
+        seen_in = np.array([documents[feature] for feature in vocabulary], np.float64)
+        idf = np.log((1 + count) / (1 + seen_in)) + 1
+        return cls(options, vocabulary, idf.astype(np.float32))
+
+    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Return a float32 CSR matrix of shape (len(texts), F); a row depends on its own text alone."""
+        tokens = [words(text, self.options.maximum_words) for text in texts]
+        matrix = self._weigh([self._word_indices(row) for row in tokens])
+        if self.options.characters is not None:
+            matrix = matrix + self._weigh([self._character_indices(row) for row in tokens])
+        matrix.sort_indices()
+        return matrix
+
+    def _word_indices(self, tokens: list[str]) -> NDArray[np.int32]:
+        columns = self._word_columns
+        found = [columns[gram] for gram in _word_grams(tokens, self.options) if gram in columns]
+        return np.array(found, np.int32)
+
+    def _character_indices(self, tokens: list[str]) -> NDArray[np.int32]:
+        parts = [self._characters_of(token) for token in tokens]
+        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+    def _look_up_characters(self, token: str) -> NDArray[np.int32]:
+        columns = self._character_columns
+        shortest, longest = self.options.characters or (1, 0)
+        found = [columns[gram] for gram in character_ngrams(token, shortest, longest) if gram in columns]
+        return np.array(found, np.int32)
+
+    def _weigh(self, rows: list[NDArray[np.int32]]) -> sparse.csr_matrix:
+        """Sublinear term frequency times idf, rows scaled to L2 norm 1."""
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        indices = np.concatenate(rows) if rows else np.empty(0, np.int32)
+        matrix = sparse.csr_matrix(
+            (np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), len(self))
+        )
+        matrix.sum_duplicates()
+        matrix.data = (1 + np.log(matrix.data)) * self.idf[matrix.indices]
+        squares = np.add.reduceat(np.append(matrix.data**2, 0), matrix.indptr[:-1]) if rows else np.empty(0)
+        norms = np.sqrt(np.where(np.diff(matrix.indptr) > 0, squares, 1))
+        matrix.data /= np.repeat(norms, np.diff(matrix.indptr))
+        matrix.data = matrix.data.astype(np.float32)
+        return matrix
+
+    def state(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
+        """Return what :meth:`restore` needs: a JSON object, and ``idf``."""
+        return {"options": asdict(self.options), "vocabulary": list(self.vocabulary)}, self.idf
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], idf: NDArray[np.float32]) -> Self:
+        """Make the vectorizer again from its state."""
+        options = dict(state["options"])
+        if options["characters"] is not None:
+            options["characters"] = tuple(options["characters"])
+        return cls(NgramOptions(**options), state["vocabulary"], idf)
+
+
+def _word_grams(tokens: list[str], options: NgramOptions) -> list[str]:
+    if not options.bigrams:
+        return tokens
+    return tokens + [f"{first} {second}" for first, second in pairwise(tokens)]
+
+
+def _marked_characters(options: NgramOptions) -> Callable[[str], tuple[str, ...]]:
+    """Character n-grams are marked ``#`` and word n-grams ``_``, so that one vocabulary holds both."""
+    if options.characters is None:
+        return lambda _token: ()
+    shortest, longest = options.characters
+    return lambda token: tuple(f"#{gram}" for gram in character_ngrams(token, shortest, longest))

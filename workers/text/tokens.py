@@ -1,0 +1,31 @@
+"""Words of a text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+def words(text: str, limit: int | None = None) -> list[str]:
+    """Return the words of a text, normalised (Unicode NFKC) and case-folded; at most ``limit``."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    found: list[str] = _WORD.findall(text.casefold())
+    return found if limit is None else found[:limit]
+
+
+def character_ngrams(word: str, shortest: int, longest: int) -> list[str]:
+    """Return the character n-grams of one word, its edges marked by spaces.
+
+    A word shorter than n gives itself once a length, as in scikit-learn's ``char_wb`` analyser.
+    """
+    marked = f" {word} "
+    grams: list[str] = []
+    for length in range(shortest, longest + 1):
+        grams.extend(marked[start : start + length] for start in range(max(1, len(marked) - length + 1)))
+        if length >= len(marked):
+            break
+    return grams
