@@ -43,7 +43,8 @@ def fold_path(path: Sequence[str]) -> tuple[str, ...]:
 
 def split_path(text: str, separator: str = PATH_SEPARATOR) -> tuple[str, ...]:
     """Split ``"A > B"`` into names, cleaned. A blank part stays, as ``""``, for the caller to refuse."""
-    return tuple(clean_name(part) for part in text.split(separator))
+    # Padded, so that a separator at either end still shows as a blank part once the line was stripped.
+    return tuple(clean_name(part) for part in f" {text} ".split(separator))
 
 
 def path_id(path: Sequence[str]) -> str:
