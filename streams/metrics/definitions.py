@@ -1,0 +1,169 @@
+"""The one table of metrics: name, type, labels, buckets and meaning.
+
+Names follow the Prometheus documentation, "Metric and label naming": base units, ``_total`` on counters, ``_info``
+on metadata, ``_ratio`` for a share. The values of every label come from our own enumerations, from the topic table
+or from the registered signals, never from a feed, so the number of series is bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+PREFIX: Final = "shelfwise_"
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+# From a loaded machine's single event to a feed that was stopped for an hour.
+_END_TO_END_SECONDS: Final = (
+    0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0,
+)  # fmt: skip
+_STAGE_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BATCH_PRODUCTS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_CANDIDATES: Final = (0, 1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric as it is shown: ``name`` carries the prefix and the suffix of its type."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    def counter(self, registry: CollectorRegistry) -> Counter:
+        """Return the counter, registered."""
+        return Counter(self.name, self.help, self.labels, registry=registry)
+
+    def gauge(self, registry: CollectorRegistry) -> Gauge:
+        """Return the gauge, registered."""
+        return Gauge(self.name, self.help, self.labels, registry=registry)
+
+    def histogram(self, registry: CollectorRegistry) -> Histogram:
+        """Return the histogram, registered."""
+        return Histogram(self.name, self.help, self.labels, registry=registry, buckets=self.buckets)
+
+    def info(self, registry: CollectorRegistry) -> Info:
+        """Return the metadata metric, registered; the client library appends the ``_info`` itself."""
+        return Info(self.name.removesuffix("_info"), self.help, registry=registry)
+
+
+def _define(
+    name: str, kind: Kind, text: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = ()
+) -> Definition:
+    definition = Definition(PREFIX + name, kind, text, labels, buckets)
+    _all.append(definition)
+    return definition
+
+
+_all: list[Definition] = []
+_PARTITION: Final = ("topic", "partition")
+
+EVENTS_RECEIVED: Final = _define(
+    "events_received_total", "counter", "Product events read from the source topic, repeats included."
+)
+EVENT_OUTCOMES: Final = _define(
+    "event_outcomes_total",
+    "counter",
+    "Product events brought to an outcome; every event has exactly one, counted when its batch completes.",
+    ("outcome",),
+)
+DEAD_LETTERS: Final = _define(
+    "dead_letters_total",
+    "counter",
+    "Events sent to the dead letters, by why and by the stage that gave up on them.",
+    ("reason", "stage"),
+)
+ABSTAIN_RATIO: Final = _define(
+    "abstain_ratio",
+    "gauge",
+    "Share of this process's latest 1,000 decisions that need review; NaN before the first. Over a fleet or "
+    "another window use the recording rule shelfwise:abstain:ratio_rate5m, which is made of the counters.",
+)
+END_TO_END_LATENCY: Final = _define(
+    "end_to_end_latency_seconds",
+    "histogram",
+    "From the event's time in the source topic to the broker's acknowledgement of its decision.",
+    buckets=_END_TO_END_SECONDS,
+)
+STAGE_LATENCY: Final = _define(
+    "stage_latency_seconds",
+    "histogram",
+    "Time that one stage worked on one micro-batch.",
+    ("stage",),
+    _STAGE_SECONDS,
+)
+BATCH_SIZE: Final = _define(
+    "batch_size_products",
+    "histogram",
+    "Products in the micro-batches that a stage worked on.",
+    ("stage",),
+    _BATCH_PRODUCTS,
+)
+CANDIDATES: Final = _define(
+    "candidates_total", "counter", "Candidate categories that a signal proposed.", ("signal",)
+)
+CANDIDATES_PER_PRODUCT: Final = _define(
+    "candidates_per_product",
+    "histogram",
+    "Candidate categories of one product: the union of all signals.",
+    buckets=_CANDIDATES,
+)
+CONSUMER_LAG_EVENTS: Final = _define(
+    "consumer_lag_events",
+    "gauge",
+    "Events in the partition that have no outcome yet: its end minus the processed offset.",
+    _PARTITION,
+)
+CONSUMER_LAG_SECONDS: Final = _define(
+    "consumer_lag_seconds",
+    "gauge",
+    "Age of the oldest event in the partition that has no outcome yet; 0 when there is none.",
+    _PARTITION,
+)
+PROCESSED_OFFSET: Final = _define(
+    "processed_offset",
+    "gauge",
+    "Next offset to process: every earlier event of the partition has its outcome.",
+    _PARTITION,
+)
+COMMITTED_OFFSET: Final = _define(
+    "committed_offset",
+    "gauge",
+    "Offset committed to Kafka. One that stands still while processed_offset grows means that a restart would "
+    "repeat the difference.",
+    _PARTITION,
+)
+BATCHES_IN_FLIGHT: Final = _define(
+    "batches_in_flight",
+    "gauge",
+    "Micro-batches sent whose completion is awaited; at its bound intake stops reading.",
+)
+BATCH_RESENDS: Final = _define(
+    "batch_resends_total", "counter", "Micro-batches sent again since their completion did not come in time."
+)
+STATISTICS_UPDATES: Final = _define(
+    "statistics_updates_total",
+    "counter",
+    "Moves of a product's weight between categories in the live statistics; repeated ones change nothing.",
+    ("kind", "result"),
+)
+MODEL: Final = _define(
+    "model_info",
+    "info",
+    "The model bundle that decides, as labels; the value is always 1.",
+    ("model_version", "taxonomy_version", "encoder"),
+)
+BUILD: Final = _define(
+    "build_info",
+    "info",
+    "The release that runs, as labels; the value is always 1.",
+    ("version", "python"),
+)
+
+DEFINITIONS: Final = tuple(_all)
+"""Every metric, in the order of the documentation."""

@@ -1,0 +1,55 @@
+"""Write docs/metrics.md: ``python -m streams.metrics.document docs/metrics.md``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from streams.metrics.definitions import DEFINITIONS, Definition
+
+_HEAD: Final = """\
+# Metrics
+
+A worker shows these at `/metrics` for Prometheus. `python -m streams.metrics.document docs/metrics.md` writes this
+page from the definitions, and a contract test compares the two.
+
+Every label takes its values from the code (outcomes, reasons, stages, signals) or from the topic table and its
+partitions, never from a feed, so the number of series is bounded. Beside them stand the `process_*` and `python_*`
+metrics of the client library.
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+"""
+
+_TAIL: Final = """
+## Rates over a fleet
+
+`deploy/prometheus/rules.yml` records what is asked most, summed over all workers:
+
+| rule | meaning |
+| --- | --- |
+| `shelfwise:abstain:ratio_rate5m` | share of decisions that need review, over five minutes |
+| `shelfwise:outcomes:rate5m` | outcomes a second, by outcome |
+| `shelfwise:end_to_end_latency_seconds:p50_5m`, `:p95_5m`, `:p99_5m` | end-to-end latency |
+| `shelfwise:uncommitted_events:max` | events that a restart would repeat: processed minus committed |
+
+## Health
+
+The same listener answers `/healthz` (503 names the loop that has stopped making progress) and `/readyz` (503 names
+what is still missing: tables recovered, model loaded, partitions assigned), with JSON bodies.
+"""
+
+
+def document() -> str:
+    """Return the page."""
+    return _HEAD + "".join(map(_row, DEFINITIONS)) + _TAIL
+
+
+def _row(definition: Definition) -> str:
+    labels = ", ".join(f"`{label}`" for label in definition.labels) or "-"
+    return f"| `{definition.name}` | {definition.kind} | {labels} | {definition.help} |\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(document(), encoding="utf-8")

@@ -1,0 +1,159 @@
+"""Recording: what the stages call. None of it raises, waits, or keeps what a feed wrote as a label."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Literal
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from schemas.events.batch import Outcome
+from schemas.events.dead_letter import Reason
+from streams.metrics import definitions as define
+from streams.metrics.abstentions import Abstentions
+
+STAGES: Final = ("intake", "recall", "ranking", "learning")
+OTHER: Final = "other"
+_REASONS: Final = frozenset(str(reason) for reason in Reason)
+
+
+def process_registry() -> CollectorRegistry:
+    """Return a registry that also shows the process's memory, CPU, file handles and garbage collection."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class Metrics:
+    """Records the metrics of :mod:`streams.metrics.definitions` in one registry; safe from any thread."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else process_registry()
+        self._received = define.EVENTS_RECEIVED.counter(self.registry)
+        self._outcomes = define.EVENT_OUTCOMES.counter(self.registry)
+        self._dead_letters = define.DEAD_LETTERS.counter(self.registry)
+        self._abstain_ratio = define.ABSTAIN_RATIO.gauge(self.registry)
+        self._end_to_end = define.END_TO_END_LATENCY.histogram(self.registry)
+        self._stage_latency = define.STAGE_LATENCY.histogram(self.registry)
+        self._batch_size = define.BATCH_SIZE.histogram(self.registry)
+        self._candidates = define.CANDIDATES.counter(self.registry)
+        self._candidates_per_product = define.CANDIDATES_PER_PRODUCT.histogram(self.registry)
+        self._lag_events = define.CONSUMER_LAG_EVENTS.gauge(self.registry)
+        self._lag_seconds = define.CONSUMER_LAG_SECONDS.gauge(self.registry)
+        self._processed = define.PROCESSED_OFFSET.gauge(self.registry)
+        self._committed = define.COMMITTED_OFFSET.gauge(self.registry)
+        self._in_flight = define.BATCHES_IN_FLIGHT.gauge(self.registry)
+        self._resends = define.BATCH_RESENDS.counter(self.registry)
+        self._statistics = define.STATISTICS_UPDATES.counter(self.registry)
+        self._model = define.MODEL.info(self.registry)
+        self._abstentions = Abstentions()
+        self._abstain_ratio.set_function(self._abstentions.ratio)
+        define.BUILD.info(self.registry).info({"version": _version(), "python": platform.python_version()})
+        self._show_zeros()
+
+    def events_received(self, count: int) -> None:
+        """Count events read from the source topic."""
+        self._received.inc(count)
+
+    def outcomes(self, counts: Mapping[Outcome, int]) -> None:
+        """Count the outcomes of a completed batch."""
+        for outcome, count in counts.items():
+            self._outcomes.labels(str(outcome)).inc(count)
+        self._abstentions.add(counts)
+
+    def dead_letter(self, reason: str, stage: str) -> None:
+        """Count one dead letter; an unknown reason or stage is shown as ``other``."""
+        self._dead_letters.labels(reason if reason in _REASONS else OTHER, _stage(stage)).inc()
+
+    def decisions_acknowledged(self, latencies_seconds: Iterable[float]) -> None:
+        """Record the seconds from event time to acknowledgement, one for each decision.
+
+        A feed's clock may run ahead of ours: a negative latency counts as 0.
+        """
+        for latency in latencies_seconds:
+            self._end_to_end.observe(max(latency, 0.0))
+
+    def stage_finished(self, stage: str, seconds: float, products: int) -> None:
+        """Record that a stage worked on a micro-batch of ``products`` for ``seconds``."""
+        self._stage_latency.labels(_stage(stage)).observe(seconds)
+        self._batch_size.labels(_stage(stage)).observe(products)
+
+    def candidates(self, by_signal: Mapping[str, int], per_product: Iterable[int]) -> None:
+        """Record how many candidates each signal proposed in a batch, and how many each product has."""
+        for signal, count in by_signal.items():
+            self._candidates.labels(signal).inc(count)
+        for count in per_product:
+            self._candidates_per_product.observe(count)
+
+    def lag(self, topic: str, partition: int, events: int, seconds: float) -> None:
+        """Show a partition's lag; see the definitions for what counts."""
+        self._lag_events.labels(topic, str(partition)).set(max(events, 0))
+        self._lag_seconds.labels(topic, str(partition)).set(max(seconds, 0.0))
+
+    def processed(self, topic: str, partition: int, offset: int) -> None:
+        """Show the next offset to process."""
+        self._processed.labels(topic, str(partition)).set(offset)
+
+    def committed(self, topic: str, partition: int, offset: int) -> None:
+        """Show the offset that Kafka holds for us."""
+        self._committed.labels(topic, str(partition)).set(offset)
+
+    def partition_revoked(self, topic: str, partition: int) -> None:
+        """Show a partition no more: another worker does, and two values of one partition would mislead."""
+        for gauge in (self._lag_events, self._lag_seconds, self._processed, self._committed):
+            with suppress(KeyError):  # never shown
+                gauge.remove(topic, str(partition))
+
+    def batches_in_flight(self, count: int) -> None:
+        """Show how many micro-batches await their completion."""
+        self._in_flight.set(count)
+
+    def batch_resent(self) -> None:
+        """Count a micro-batch that was sent again."""
+        self._resends.inc()
+
+    def statistics_updated(
+        self,
+        kind: Literal["brand", "store"],
+        count: int = 1,
+        result: Literal["applied", "repeated"] = "applied",
+    ) -> None:
+        """Count changes of the live statistics."""
+        self._statistics.labels(kind, result).inc(count)
+
+    def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str) -> None:
+        """Show the bundle that decides from now on, in place of the one before."""
+        self._model.info(
+            {"model_version": model_version, "taxonomy_version": taxonomy_version, "encoder": encoder}
+        )
+
+    def _show_zeros(self) -> None:
+        # A series that appears with its first event hides that event from rate() and increase().
+        for outcome in Outcome:
+            self._outcomes.labels(str(outcome))
+        for reason in Reason:
+            self._dead_letters.labels(str(reason), "intake")
+        for kind in ("brand", "store"):
+            for result in ("applied", "repeated"):
+                self._statistics.labels(kind, result)
+
+
+def _stage(stage: str) -> str:
+    return stage if stage in STAGES else OTHER
+
+
+def _version() -> str:
+    try:
+        return version("shelfwise")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.metrics.document import document
+
+pytestmark = pytest.mark.contract
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def test_the_page_on_metrics_is_what_the_definitions_say() -> None:
+    assert PAGE.read_text(encoding="utf-8") == document(), (
+        "run: python -m streams.metrics.document docs/metrics.md"
+    )

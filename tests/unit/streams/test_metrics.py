@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+
+from schemas.events.batch import Outcome
+from streams.metrics import DEFINITIONS, Metrics, process_registry
+from streams.metrics.abstentions import Abstentions
+from streams.metrics.definitions import PREFIX
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    return Metrics(registry)
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(PREFIX + name, labels)
+
+
+def test_outcomes_are_counted_by_what_became_of_the_events(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.outcomes({Outcome.ASSIGNED: 40, Outcome.NEEDS_REVIEW: 10})
+    metrics.outcomes({Outcome.ASSIGNED: 2})
+    assert value(registry, "event_outcomes_total", outcome="assigned") == 42
+    assert value(registry, "event_outcomes_total", outcome="needs_review") == 10
+    assert value(registry, "abstain_ratio") == pytest.approx(10 / 52)
+
+
+def test_every_outcome_is_shown_from_the_start_so_that_its_first_event_is_seen(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    for outcome in Outcome:
+        assert value(registry, "event_outcomes_total", outcome=str(outcome)) == 0
+
+
+def test_a_reason_or_stage_of_nobody_known_makes_no_new_series(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    for number in range(100):
+        metrics.dead_letter(f"reason {number}", f"stage {number}")
+    assert value(registry, "dead_letters_total", reason="other", stage="other") == 100
+    assert b"reason 7" not in generate_latest(registry)
+
+
+def test_a_feed_whose_clock_runs_ahead_gives_no_negative_latency(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    metrics.decisions_acknowledged([-3.0, 0.5])
+    assert value(registry, "end_to_end_latency_seconds_sum") == 0.5
+    assert value(registry, "end_to_end_latency_seconds_count") == 2
+
+
+def test_a_revoked_partition_is_shown_no_more(metrics: Metrics, registry: CollectorRegistry) -> None:
+    for partition in (0, 1):
+        metrics.lag("products.changed.v1", partition, 5, 1.5)
+        metrics.processed("products.changed.v1", partition, 100)
+        metrics.committed("products.changed.v1", partition, 90)
+    metrics.partition_revoked("products.changed.v1", 0)
+    metrics.partition_revoked("products.changed.v1", 0)
+    for name in ("consumer_lag_events", "consumer_lag_seconds", "processed_offset", "committed_offset"):
+        assert value(registry, name, topic="products.changed.v1", partition="0") is None
+        assert value(registry, name, topic="products.changed.v1", partition="1") is not None
+
+
+def test_a_new_model_takes_the_place_of_the_one_before(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.model_loaded("m1", "t1", "static")
+    metrics.model_loaded("m2", "t1", "static")
+    assert value(registry, "model_info", model_version="m2", taxonomy_version="t1", encoder="static") == 1
+    assert b"m1" not in generate_latest(registry)
+
+
+def test_recording_reaches_every_metric_that_is_defined(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.events_received(3)
+    metrics.dead_letter("empty_title", "intake")
+    metrics.stage_finished("recall", 0.02, 50)
+    metrics.candidates({"text_embedding": 10}, [10, 0])
+    metrics.batches_in_flight(4)
+    metrics.batch_resent()
+    metrics.statistics_updated("brand", 7)
+    assert value(registry, "events_received_total") == 3
+    assert value(registry, "dead_letters_total", reason="empty_title", stage="intake") == 1
+    assert value(registry, "stage_latency_seconds_sum", stage="recall") == 0.02
+    assert value(registry, "batch_size_products_sum", stage="recall") == 50
+    assert value(registry, "candidates_total", signal="text_embedding") == 10
+    assert value(registry, "candidates_per_product_count") == 2
+    assert value(registry, "batches_in_flight") == 4
+    assert value(registry, "batch_resends_total") == 1
+    assert value(registry, "statistics_updates_total", kind="brand", result="applied") == 7
+
+
+def test_the_exposition_holds_exactly_the_defined_names(metrics: Metrics, registry: CollectorRegistry) -> None:
+    exposed = {
+        line.split()[2] for line in generate_latest(registry).decode().splitlines() if line.startswith("# TYPE")
+    }
+    assert {name for name in exposed if not name.endswith("_created")} == {item.name for item in DEFINITIONS}
+
+
+def test_the_process_is_measured_beside_our_own_metrics() -> None:
+    assert process_registry().get_sample_value("process_resident_memory_bytes")
+
+
+def test_before_the_first_decision_the_abstain_ratio_is_not_a_number() -> None:
+    abstentions = Abstentions()
+    abstentions.add({Outcome.UNCHANGED: 5, Outcome.DEAD_LETTER: 1})
+    assert math.isnan(abstentions.ratio())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=60),
+    st.integers(1, 100),
+)
+def test_the_abstain_ratio_is_that_of_the_fewest_latest_batches_that_fill_the_window(
+    batches: list[tuple[int, int]], window: int
+) -> None:
+    abstentions = Abstentions(window)
+    for assigned, review in batches:
+        abstentions.add({Outcome.ASSIGNED: assigned, Outcome.NEEDS_REVIEW: review})
+    decisions = abstained = 0
+    for assigned, review in reversed(batches):
+        if decisions >= window:
+            break
+        decisions += assigned + review
+        abstained += review
+    if decisions:
+        assert abstentions.ratio() == abstained / decisions
+    else:
+        assert math.isnan(abstentions.ratio())
