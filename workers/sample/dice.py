@@ -1,0 +1,68 @@
+"""Seeded choices that come out the same on every Python.
+
+Only :meth:`random.Random.random` is promised to stay the same across versions (the ``random`` module's
+documentation, "Notes on Reproducibility"), so every choice here is made of it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import random
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Weighted(Generic[Item]):
+    """Items with weights, to be picked from by :meth:`Dice.weighted`."""
+
+    def __init__(self, items: Sequence[Item], weights: Sequence[float]) -> None:
+        self.items = tuple(items)
+        self.cumulative = tuple(itertools.accumulate(weights))
+
+
+class Dice:
+    """A source of choices; equal seeds make equal choices."""
+
+    def __init__(self, seed: int) -> None:
+        # Seeding with an int takes its absolute value: fold the sign in, so that -1 and 1 differ.
+        self._random = random.Random(2 * abs(seed) + (seed < 0))  # noqa: S311 - no secret is made of it
+
+    def uniform(self) -> float:
+        """Return a number from 0 up to, not including, 1."""
+        return self._random.random()
+
+    def chance(self, probability: float) -> bool:
+        """Return ``True`` with this probability."""
+        return self._random.random() < probability
+
+    def below(self, bound: int) -> int:
+        """Return an integer from 0 to ``bound - 1``."""
+        return int(self._random.random() * bound)
+
+    def between(self, low: int, high: int) -> int:
+        """Return an integer from ``low`` to ``high``, both included."""
+        return low + self.below(high - low + 1)
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        """Return one of the items."""
+        return items[self.below(len(items))]
+
+    def weighted(self, choice: Weighted[Item]) -> Item:
+        """Return one of the items, by weight."""
+        point = self._random.random() * choice.cumulative[-1]
+        return choice.items[min(bisect.bisect_right(choice.cumulative, point), len(choice.items) - 1)]
+
+    def sample(self, items: Sequence[Item], count: int) -> list[Item]:
+        """Return ``count`` different items, or all where there are fewer, in a random order."""
+        return self.shuffled(items)[:count]
+
+    def shuffled(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items in a random order (Fisher and Yates)."""
+        result = list(items)
+        for last in range(len(result) - 1, 0, -1):
+            other = self.below(last + 1)
+            result[last], result[other] = result[other], result[last]
+        return result
