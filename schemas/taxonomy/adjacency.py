@@ -58,9 +58,7 @@ def _add(row: Row, by_id: dict[str, Row], parsed: Parsed) -> None:
         parsed.problems.append(error(ProblemKind.DUPLICATE_ID, row.line, detail, row.id, remedy))
 
 
-def _walk(
-    start: Row, by_id: Mapping[str, Row], state: dict[str, tuple[str, ...] | None], parsed: Parsed
-) -> None:
+def _walk(start: Row, by_id: Mapping[str, Row], state: dict[str, tuple[str, ...] | None], parsed: Parsed) -> None:
     """Settle the path of the row and of all above it in ``state``; ``None`` for what leads to no root."""
     pending: dict[str, Row] = {}
     row = start

@@ -128,9 +128,7 @@ def _missing_parent(above: _Path, entry: Entry, repair: bool) -> Problem:
     detail = f"a parent of {entry.path[-1]!r} is not in the file"
     if repair:
         return warning(ProblemKind.MISSING_PARENT, entry.line, detail, text, "created")
-    return error(
-        ProblemKind.MISSING_PARENT, entry.line, detail, text, "add a line for it, or allow its creation"
-    )
+    return error(ProblemKind.MISSING_PARENT, entry.line, detail, text, "add a line for it, or allow its creation")
 
 
 def _note_case_variants(kept: Mapping[_Path, Entry], problems: list[Problem]) -> None:

@@ -136,9 +136,7 @@ def _rows(source: Source, layout: Layout, parsed: Parsed) -> Iterator[_Row]:
     except csv.Error as failure:
         line = lines[min(read, len(lines) - 1)]
         remedy = "close the quotes of this row; the rows after it were not read"
-        parsed.problems.append(
-            error(ProblemKind.UNREADABLE_LINE, line.number, str(failure), line.text, remedy)
-        )
+        parsed.problems.append(error(ProblemKind.UNREADABLE_LINE, line.number, str(failure), line.text, remedy))
 
 
 def _header_position(source: Source) -> int:
@@ -176,6 +174,4 @@ def _read_levels(rows: Iterator[_Row], layout: Layout, parsed: Parsed) -> None:
                 "a level is blank above one that is not",
                 "name every level down to the category's",
             )
-            parsed.problems.append(
-                error(ProblemKind.UNREADABLE_LINE, row.line, detail, " | ".join(names), remedy)
-            )
+            parsed.problems.append(error(ProblemKind.UNREADABLE_LINE, row.line, detail, " | ".join(names), remedy))

@@ -47,15 +47,11 @@ def read_taxonomy(
     built = build_nodes(parsed, repair_missing_parents=repair_missing_parents)
     if errors := built.errors:
         more = f" (and {len(errors) - 1:,} more errors)" if len(errors) > 1 else ""
-        raise InvalidTaxonomy(
-            f"{path}, {errors[0]}{more}" if errors[0].line else f"{path}: {errors[0]}{more}"
-        )
+        raise InvalidTaxonomy(f"{path}, {errors[0]}{more}" if errors[0].line else f"{path}: {errors[0]}{more}")
     if built.problems:
         kinds = Counter(str(problem.kind) for problem in built.problems)
         counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-        _log.warning(
-            "%s was read with these warnings: %s; `shelfwise taxonomy check` lists them", path, counts
-        )
+        _log.warning("%s was read with these warnings: %s; `shelfwise taxonomy check` lists them", path, counts)
     return make_taxonomy(parsed, built)
 
 

@@ -67,9 +67,7 @@ def read_source(path: Path) -> Source:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as failure:
-        raise InvalidTaxonomy(
-            f"{path}: {failure.strerror or failure}; name a file that can be read"
-        ) from None
+        raise InvalidTaxonomy(f"{path}: {failure.strerror or failure}; name a file that can be read") from None
     if len(data) > MAX_FILE_BYTES:
         raise InvalidTaxonomy(f"{path}: over {MAX_FILE_BYTES:,} bytes; a taxonomy file may have no more")
     if data.startswith(_OTHER_ENCODINGS):
@@ -90,9 +88,7 @@ def _decoded(data: bytes) -> Iterator[Line | Problem]:
             continue
         kept += 1
         if kept > MAX_LINES:
-            yield error(
-                ProblemKind.TOO_LARGE, number, f"over {MAX_LINES:,} lines", "", "give a smaller taxonomy"
-            )
+            yield error(ProblemKind.TOO_LARGE, number, f"over {MAX_LINES:,} lines", "", "give a smaller taxonomy")
             return
         try:
             yield Line(number, raw.decode().rstrip("\n"))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidTaxonomy
-from schemas.taxonomy import Taxonomy, read_taxonomy, source
+from schemas.taxonomy import Taxonomy, read_taxonomy, source, validate_taxonomy
 
 pytestmark = pytest.mark.unit
 
@@ -233,3 +233,27 @@ def test_a_tree_written_with_parent_ids_reads_back(
         writer.writerow([tree.ids[index], tree.ids[parent] if parent >= 0 else "", tree.names[index]])
     again = _read(tmp_path_factory.getbasetemp(), file.getvalue(), "tree.csv")
     assert dict(zip(again.ids, again.paths, strict=True)) == dict(zip(tree.ids, tree.paths, strict=True))
+
+
+_fragments = st.sampled_from(
+    ["id", "path", "name", "parent_id", "level_1", "level_2", "1", "2", "A", "b", " > ", ">", " - ", " : ", ",",
+     "\t", ";", "|", '"', "\n", "\r", "# ", "gid://x", "\ufeff", "\x00", "\x1f", "\u2028", " ", "\xe9"]
+)  # fmt: skip
+
+
+@given(st.one_of(st.lists(_fragments, max_size=40).map(lambda parts: "".join(parts).encode()), st.binary()))
+def test_any_bytes_give_a_tree_or_a_clear_refusal(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.csv"
+    refusals: list[str] = []
+    for name in ("any.csv", "any.txt"):
+        file = file.with_name(name)
+        file.write_bytes(data)
+        try:
+            tree = read_taxonomy(file)
+        except InvalidTaxonomy as error:
+            refusals.append(str(error))
+            continue
+        report = validate_taxonomy(file)
+        assert (report.valid, report.nodes) == (True, len(tree))
+        assert Taxonomy.from_json_bytes(tree.to_json_bytes()) == tree
+    assert all(str(file.with_suffix("")) in refusal for refusal in refusals)

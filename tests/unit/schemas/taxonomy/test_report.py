@@ -111,9 +111,7 @@ def test_a_file_without_a_category_is_described_as_empty(tmp_path: Path) -> None
     assert "0 leaves" in _rendered(report)
 
 
-@pytest.mark.parametrize(
-    "data", [BROKEN, b"path\nHome\n", b"path\n", b"id,path\n1,A\n2,A\n", b"path\n\xff\n"]
-)
+@pytest.mark.parametrize("data", [BROKEN, b"path\nHome\n", b"path\n", b"id,path\n1,A\n2,A\n", b"path\n\xff\n"])
 def test_the_report_and_the_reader_agree_on_what_is_valid(tmp_path: Path, data: bytes) -> None:
     report = _report(tmp_path, data)
     try:
@@ -133,9 +131,7 @@ def test_the_report_and_the_reader_agree_on_what_is_valid(tmp_path: Path, data: 
         ("taxonomy_bestbuy_2017.txt", 4_583, 4_583 - 4 - 1 + 134, 3_878, 134),
     ],
 )
-def test_published_taxonomies_read_whole(
-    file: str, entries: int, nodes: int, leaves: int, created: int
-) -> None:
+def test_published_taxonomies_read_whole(file: str, entries: int, nodes: int, leaves: int, created: int) -> None:
     if not (DATA / file).exists():
         pytest.skip(f"reference data {file} is absent")
     report = validate_taxonomy(DATA / file)

@@ -88,9 +88,7 @@ def test_an_alias_finds_the_node_it_stands_for() -> None:
         ([("1", ("A",) * (MAX_DEPTH + 1))], "33 levels"),
     ],
 )
-def test_nodes_that_are_no_tree_are_refused(
-    nodes: Sequence[tuple[str, tuple[str, ...]]], message: str
-) -> None:
+def test_nodes_that_are_no_tree_are_refused(nodes: Sequence[tuple[str, tuple[str, ...]]], message: str) -> None:
     with pytest.raises(InvalidTaxonomy, match=message):
         Taxonomy("shop", "1", [CategoryNode(*node) for node in nodes])
 
