@@ -11,7 +11,7 @@ class BrandFrequency(LiveCounts):
     """A focused brand says nearly all, a diversified one nearly nothing: the context tells them apart."""
 
     name = "brand_frequency"
-    context_names: tuple[str, ...] = ("brand_log_count", "brand_focus")
+    context_names: tuple[str, ...] = ("brand_frequency_log_weight", "brand_frequency_focus")
 
     @staticmethod
     def keys(product: Product) -> list[str]:

@@ -24,7 +24,7 @@ class LabelledNeighbours:
     """Votes of the 24 nearest labelled products, as shares of 1."""
 
     name = "labelled_neighbours"
-    context_names: tuple[str, ...] = ("nearest_neighbour_cosine",)
+    context_names: tuple[str, ...] = ("labelled_neighbours_nearest_cosine",)
 
     def __init__(self, vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> None:
         """``vectors`` float32 (n, d) of labelled products, ``labels`` int32 (n,) their node indices."""

@@ -14,8 +14,9 @@ from sklearn.svm import LinearSVC
 
 from workers.product_text import FIELDS
 from workers.signals.base import Batch, CategoryVectors, SignalState, TrainingSet
-from workers.signals.scores import DenseScores, no_context
+from workers.signals.scores import DenseScores
 from workers.text.ngrams import NgramOptions, NgramVectorizer
+from workers.text.tokens import words
 
 _OPTIONS: Final[dict[str, NgramOptions]] = {
     "title": NgramOptions(maximum_features=80_000),
@@ -31,7 +32,7 @@ class LinearText:
     """One hyperplane a category that has labelled products; the score is the distance's sign and size."""
 
     name = "linear_text"
-    context_names: tuple[str, ...] = ()
+    context_names: tuple[str, ...] = ("linear_text_title_words",)
 
     def __init__(
         self,
@@ -50,7 +51,8 @@ class LinearText:
         """Score every category that has labelled products."""
         features = _features(self._vectorizers, batch)
         scores = np.asarray(features @ self._weights, np.float32) + self._intercepts
-        return DenseScores(self._known, scores, no_context(len(batch)))
+        title_words = [[len(words(product.title))] for product in batch.products]
+        return DenseScores(self._known, scores, np.array(title_words, np.float32).reshape(-1, 1))
 
     @classmethod
     def fit(cls, training: TrainingSet) -> Self:
@@ -73,9 +75,7 @@ class LinearText:
         weights, intercepts = machine.coef_, machine.intercept_
         if len(known) == 2:
             weights, intercepts = np.vstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
-        return cls(
-            vectorizers, np.ascontiguousarray(weights.T, np.float32), intercepts.astype(np.float32), known
-        )
+        return cls(vectorizers, np.ascontiguousarray(weights.T, np.float32), intercepts.astype(np.float32), known)
 
     def state(self) -> SignalState:
         """Return vocabularies and hyperplanes, these at half precision."""
@@ -95,8 +95,7 @@ class LinearText:
     def restore(cls, state: SignalState, categories: CategoryVectors) -> Self:  # noqa: ARG003
         """Make the classifier again."""
         vectorizers = {
-            field: NgramVectorizer.restore(meta, state.arrays[f"idf_{field}"])
-            for field, meta in state.meta.items()
+            field: NgramVectorizer.restore(state.meta[field], state.arrays[f"idf_{field}"]) for field in _OPTIONS
         }
         weights = state.arrays["weights"].astype(np.float32)
         return cls(vectorizers, weights, state.arrays["intercepts"], state.arrays["known"])

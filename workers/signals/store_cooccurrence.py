@@ -11,7 +11,7 @@ class StoreCooccurrence(LiveCounts):
     """A shop for lamps sells lamps: the categories of what else its stores sell."""
 
     name = "store_cooccurrence"
-    context_names: tuple[str, ...] = ("store_log_count", "store_focus")
+    context_names: tuple[str, ...] = ("store_cooccurrence_log_weight", "store_cooccurrence_focus")
 
     @staticmethod
     def keys(product: Product) -> list[str]:

@@ -1,0 +1,177 @@
+"""Save a fitted model as a bundle, and load it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import faiss
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from schemas.bundle import MANIFEST, Manifest
+from schemas.errors import InvalidBundle
+from schemas.taxonomy.tree import Taxonomy
+from workers.bundle import files
+from workers.encoders.load import load_encoder
+from workers.ranking.calibration import Calibrator, CandidateProbabilities
+from workers.ranking.features import FeatureBuilder
+from workers.ranking.policy import Policy
+from workers.ranking.ranker import Ranker
+from workers.ranking.ranking import Ranking
+from workers.recall import Recall
+from workers.signals.base import CategoryVectors, Signal, SignalState
+from workers.signals.registry import SIGNALS
+
+TAXONOMY: Final = "taxonomy.json"
+ENCODER: Final = "encoder"
+CATEGORY_INDEX: Final = "category_index.faiss"
+SIGNAL_DIRECTORY: Final = "signals"
+RANKER: Final = "ranker.ubj"
+PRIORS: Final = "priors.safetensors"
+CALIBRATION: Final = "calibration.json"
+THRESHOLDS: Final = "thresholds.json"
+METRICS: Final = "metrics.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model, ready to classify."""
+
+    directory: Path
+    manifest: Manifest
+    taxonomy: Taxonomy
+    recall: Recall
+    ranking: Ranking
+
+    @property
+    def model_version(self) -> str:
+        """The version that decisions carry."""
+        return self.manifest.model_version
+
+    @property
+    def taxonomy_version(self) -> str:
+        """The version of the tree that decisions carry."""
+        return self.taxonomy.version
+
+
+def save_bundle(
+    directory: Path,
+    recall: Recall,
+    ranking: Ranking,
+    categories: NDArray[np.float32],
+    metrics: Mapping[str, Any],
+) -> Manifest:
+    """Write a bundle; it appears under its name only when it is whole. ``categories`` is float32 (nodes, d)."""
+    taxonomy = ranking.taxonomy
+    with _whole_directory(directory) as made:
+        (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())
+        (made / ENCODER).mkdir()
+        recall.encoder.save(made / ENCODER)
+        index = faiss.IndexFlatIP(categories.shape[1])
+        index.add(categories)
+        faiss.write_index(index, str(made / CATEGORY_INDEX))
+        (made / SIGNAL_DIRECTORY).mkdir()
+        for signal in recall.signals:
+            _save_signal(made / SIGNAL_DIRECTORY, signal)
+        _save_ranking(made, ranking)
+        _write_json(made / METRICS, dict(metrics))
+        return files.write_manifest(
+            made,
+            taxonomy_name=taxonomy.name,
+            taxonomy_version=taxonomy.version,
+            encoder=recall.encoder.name,
+            signals=tuple(signal.name for signal in recall.signals),
+        )
+
+
+def load_bundle(directory: Path) -> Bundle:
+    """Check and load a bundle; raises :class:`InvalidBundle` that names the file at fault."""
+    manifest = files.verify(directory)
+    try:
+        return _load(directory, manifest)
+    except (KeyError, ValueError, TypeError, RuntimeError, OSError, orjson.JSONDecodeError) as error:
+        raise InvalidBundle(
+            f"bundle {directory}: {type(error).__name__}: {error}; make it anew with `shelfwise fit`"
+        ) from error
+
+
+def _load(directory: Path, manifest: Manifest) -> Bundle:
+    taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
+    index = faiss.read_index(str(directory / CATEGORY_INDEX))
+    categories = CategoryVectors(taxonomy, index.reconstruct_n(0, index.ntotal))
+    known = {signal.name: signal for signal in SIGNALS}
+    signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], categories) for name in manifest.signals]
+    recall = Recall(load_encoder(directory / ENCODER), signals)
+    return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy))
+
+
+def _save_signal(directory: Path, signal: Signal) -> None:
+    state = signal.state()
+    _write_json(directory / f"{signal.name}.json", state.meta)
+    save_file(state.arrays, directory / f"{signal.name}.safetensors")
+
+
+def _load_signal(directory: Path, kind: type[Signal], categories: CategoryVectors) -> Signal:
+    meta = orjson.loads((directory / f"{kind.name}.json").read_bytes())
+    return kind.restore(SignalState(load_file(directory / f"{kind.name}.safetensors"), meta), categories)
+
+
+def _save_ranking(directory: Path, ranking: Ranking) -> None:
+    ranking.ranker.save(directory / RANKER)
+    save_file({"priors": ranking.features.priors}, directory / PRIORS)
+    _write_json(
+        directory / CALIBRATION,
+        {
+            "probabilities": asdict(ranking.probabilities),
+            "assign": asdict(ranking.assign_calibrator),
+            "back_off": asdict(ranking.back_off_calibrator),
+        },
+    )
+    _write_json(directory / THRESHOLDS, asdict(ranking.policy))
+
+
+def _load_ranking(directory: Path, taxonomy: Taxonomy) -> Ranking:
+    calibration = orjson.loads((directory / CALIBRATION).read_bytes())
+    return Ranking(
+        taxonomy=taxonomy,
+        features=FeatureBuilder(taxonomy, load_file(directory / PRIORS)["priors"]),
+        ranker=Ranker.load(directory / RANKER),
+        probabilities=CandidateProbabilities(**calibration["probabilities"]),
+        assign_calibrator=Calibrator.from_json(calibration["assign"]),
+        back_off_calibrator=Calibrator.from_json(calibration["back_off"]),
+        policy=Policy.from_json(orjson.loads((directory / THRESHOLDS).read_bytes())),
+    )
+
+
+def _write_json(file: Path, value: dict[str, Any]) -> None:
+    file.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+
+
+@contextmanager
+def _whole_directory(directory: Path) -> Iterator[Path]:
+    """Give a directory to fill that takes its name, replacing an older bundle, only when all went well."""
+    if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
+        raise InvalidBundle(f"{directory} holds other files than a model bundle; name a new directory")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    try:
+        yield made
+        made.chmod(0o755)
+        if directory.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
+            os.replace(directory, old / "bundle")
+            os.replace(made, directory)
+            shutil.rmtree(old)
+        else:
+            os.replace(made, directory)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""Write the manifest of a bundle's files, and check the files against it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import msgspec
+
+from schemas.bundle import FORMAT, MANIFEST, BundleFile, Manifest
+from schemas.errors import InvalidBundle
+
+MAX_MANIFEST_BYTES: Final = 1_048_576
+_FIT_AGAIN: Final = "copy the whole bundle again, or make it anew with `shelfwise fit`"
+
+
+def write_manifest(
+    directory: Path, *, taxonomy_name: str, taxonomy_version: str, encoder: str, signals: tuple[str, ...]
+) -> Manifest:
+    """Digest every file below ``directory`` and write the manifest beside them."""
+    files = {
+        path.relative_to(directory).as_posix(): BundleFile(path.stat().st_size, _sha256(path))
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    digest = hashlib.sha256("".join(f"{name}\0{file.sha256}\n" for name, file in files.items()).encode())
+    manifest = Manifest(
+        format=FORMAT,
+        model_version=digest.hexdigest()[:12],
+        created_at=datetime.now(UTC),
+        shelfwise_version=version("shelfwise"),
+        taxonomy_name=taxonomy_name,
+        taxonomy_version=taxonomy_version,
+        encoder=encoder,
+        signals=signals,
+        files=files,
+    )
+    (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    return manifest
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest alone; raises :class:`InvalidBundle`."""
+    file = directory / MANIFEST
+    if not file.is_file():
+        raise InvalidBundle(
+            f"{directory} is no model bundle: {MANIFEST} is missing; name a directory that `shelfwise fit` made"
+        )
+    if file.stat().st_size > MAX_MANIFEST_BYTES:
+        raise InvalidBundle(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes; {_FIT_AGAIN}")
+    try:
+        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidBundle(f"{file}: {error}; {_FIT_AGAIN}") from None
+    if manifest.format != FORMAT:
+        raise InvalidBundle(f"{file}: bundle format {manifest.format}, this version reads {FORMAT}; fit it anew")
+    return manifest
+
+
+def verify(directory: Path) -> Manifest:
+    """Check every file against the manifest; raises :class:`InvalidBundle` that names the first bad one."""
+    manifest = read_manifest(directory)
+    for name, expected in manifest.files.items():
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise InvalidBundle(f"{directory / MANIFEST}: {name!r} points out of the bundle; {_FIT_AGAIN}")
+        file = directory / name
+        if not file.is_file():
+            raise InvalidBundle(f"bundle {directory}: {name} is missing; {_FIT_AGAIN}")
+        if (size := file.stat().st_size) != expected.bytes:
+            raise InvalidBundle(f"bundle {directory}: {name} has {size} bytes, not {expected.bytes}; {_FIT_AGAIN}")
+        if _sha256(file) != expected.sha256:
+            raise InvalidBundle(f"bundle {directory}: {name} was altered: its SHA-256 differs; {_FIT_AGAIN}")
+    return manifest
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

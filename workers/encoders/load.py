@@ -1,0 +1,30 @@
+"""Load an encoder from a bundle: which kind it is stands in its ``encoder.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from schemas.errors import InvalidBundle
+from workers.encoders.base import Encoder
+from workers.encoders.static import StaticEncoder
+
+KINDS: Final = ("static", "onnx")
+
+
+def load_encoder(directory: Path) -> Encoder:
+    """Load the encoder in a directory; raises :class:`InvalidBundle` where there is none."""
+    file = directory / "encoder.json"
+    if not file.is_file():
+        raise InvalidBundle(f"{file} is missing; make the bundle anew with `shelfwise fit`")
+    kind = orjson.loads(file.read_bytes()).get("kind")
+    if kind == "static":
+        return StaticEncoder.load(directory)
+    if kind == "onnx":
+        # onnxruntime takes half a second to import: only those who use it wait for it.
+        from workers.encoders.onnx import OnnxEncoder  # noqa: PLC0415
+
+        return OnnxEncoder.load(directory)
+    raise InvalidBundle(f"{file}: encoder kind {kind!r} is none of {', '.join(KINDS)}")

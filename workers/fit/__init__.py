@@ -1,0 +1,1 @@
+"""Fit: labelled products and a tree in, a model bundle out."""

@@ -1,0 +1,104 @@
+"""Fit a model bundle from labelled products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.bundle import Manifest
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.bundle.bundle import save_bundle
+from workers.encoders.base import Encoder
+from workers.encoders.static import StaticEncoder
+from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
+from workers.fit.fit_ranking import OutOfFold, RankingOptions, fit_ranking
+from workers.fit.folds import assign_folds
+from workers.fit.labels import LabelledProducts
+from workers.fit.out_of_fold_metrics import measure
+from workers.fit.progress import Progress, silent
+from workers.product_text import embedding_text
+from workers.recall import Recall
+from workers.signals.base import Batch, CategoryVectors, TrainingSet
+
+_ENCODED_AT_ONCE: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How to fit: ``encoder`` is the one to use, or none to fit the static one; ``folds`` is at least 2."""
+
+    encoder: Encoder | None = None
+    folds: int = 5
+    ranking: RankingOptions = field(default_factory=RankingOptions)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """What was made, from what, and how good it is on products that it was not fitted on."""
+
+    manifest: Manifest
+    metrics: dict[str, Any]
+
+
+def fit(
+    labelled: LabelledProducts,
+    taxonomy: Taxonomy,
+    out: Path,
+    options: FitOptions | None = None,
+    progress: Progress = silent,
+) -> FitReport:
+    """Fit every part and write the bundle to ``out``."""
+    options = options or FitOptions()
+    started = perf_counter()
+    progress("encoder", 0, 1)
+    encoder = options.encoder or StaticEncoder.fit(_texts(labelled.products, taxonomy), seed=options.seed)
+    progress("encoder", 1, 1)
+    training = _encode(labelled, taxonomy, encoder, progress)
+    folds = assign_folds(labelled.products, options.folds, options.seed)
+    candidates, order = out_of_fold_candidates(training, folds, progress)
+    seen = OutOfFold(candidates, labelled.labels[order], folds[order])
+    ranking = fit_ranking(seen, taxonomy, options.ranking, progress)
+    progress("signals, on all products", 0, 1)
+    recall = Recall(encoder, fit_signals(training))
+    progress("signals, on all products", 1, 1)
+    metrics = {
+        "products": len(labelled.products),
+        "products_without_label": labelled.unlabelled,
+        "products_of_unknown_category": labelled.unknown,
+        "categories_with_products": len(np.unique(labelled.labels)),
+        "out_of_fold": measure(seen),
+        "seconds": round(perf_counter() - started, 1),
+    }
+    manifest = save_bundle(out, recall, ranking, training.categories.vectors, metrics)
+    return FitReport(manifest, metrics)
+
+
+def _texts(products: Sequence[Product], taxonomy: Taxonomy) -> list[str]:
+    return [embedding_text(product) for product in products] + _category_texts(taxonomy)
+
+
+def _category_texts(taxonomy: Taxonomy) -> list[str]:
+    return [" ".join(path) for path in taxonomy.paths]
+
+
+def _encode(labelled: LabelledProducts, taxonomy: Taxonomy, encoder: Encoder, progress: Progress) -> TrainingSet:
+    texts = _texts(labelled.products, taxonomy)
+    vectors = np.empty((len(texts), encoder.dimensions), np.float32)
+    for start in range(0, len(texts), _ENCODED_AT_ONCE):
+        progress("encoding", start, len(texts))
+        chunk = texts[start : start + _ENCODED_AT_ONCE]
+        vectors[start : start + len(chunk)] = encoder.encode(chunk)
+    progress("encoding", len(texts), len(texts))
+    count = len(labelled.products)
+    categories: NDArray[np.float32] = np.ascontiguousarray(vectors[count:])
+    return TrainingSet(
+        Batch(labelled.products, vectors[:count]), labelled.labels, CategoryVectors(taxonomy, categories)
+    )

@@ -1,0 +1,94 @@
+"""Fit the ranking half on out-of-fold candidates: ranker, probabilities, calibration, thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.taxonomy.tree import Taxonomy
+from workers.candidates import Candidates
+from workers.fit.parallel import map_parallel
+from workers.fit.progress import Progress
+from workers.ranking.calibration import Calibrator, CandidateProbabilities
+from workers.ranking.features import FeatureBuilder, FeatureMatrix
+from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.policy import ErrorBudget, Policy
+from workers.ranking.ranker import Ranker, RankerOptions
+from workers.ranking.ranking import Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class RankingOptions:
+    """How to fit the ranking half."""
+
+    budget: ErrorBudget = field(default_factory=ErrorBudget)
+    ranker: RankerOptions = field(default_factory=RankerOptions)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Candidates of n products, with ``labels`` int32 (n,) and ``folds`` int64 (n,), in the same order."""
+
+    candidates: Candidates
+    labels: NDArray[np.int32]
+    folds: NDArray[np.int64]
+
+    @property
+    def relevant(self) -> NDArray[np.bool_]:
+        """Whether each candidate is its product's label: bool (m,)."""
+        return self.candidates.categories == self.labels[self.candidates.product_of_row]
+
+
+def fit_ranking(seen: OutOfFold, taxonomy: Taxonomy, options: RankingOptions, progress: Progress) -> Ranking:
+    """Fit everything that turns candidates into decisions.
+
+    Margins for calibration and thresholds come from rankers that did not see the product: one a fold.
+    """
+    counts = np.bincount(seen.labels, minlength=len(taxonomy)).astype(np.float32)
+    builder = FeatureBuilder(taxonomy, counts / counts.sum())
+    matrix = builder.build(seen.candidates)
+    owner = seen.candidates.product_of_row
+    margins, ranker = _fit_rankers(seen, matrix, options, progress)
+    probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner, len(seen.labels))
+    probability = probabilities(margins, owner)
+    top = TopCandidates.of(seen.candidates, probability)
+    levels = AncestorLevels.of(seen.candidates, probability, taxonomy.ancestor_matrix)
+    truth = taxonomy.ancestor_matrix[seen.labels]
+    return Ranking(
+        taxonomy=taxonomy,
+        features=builder,
+        ranker=ranker,
+        probabilities=probabilities,
+        assign_calibrator=Calibrator.fit(top.probability, top.category == seen.labels),
+        back_off_calibrator=_fit_back_off(levels, truth),
+        policy=Policy.choose(levels, truth, top, options.budget),
+    )
+
+
+def _fit_rankers(
+    seen: OutOfFold, matrix: FeatureMatrix, options: RankingOptions, progress: Progress
+) -> tuple[NDArray[np.float32], Ranker]:
+    """Return the margins float32 (m,) of rankers that did not see the product, and the ranker of all products."""
+    fold_of_row = seen.folds[seen.candidates.product_of_row]
+    relevant = seen.relevant
+
+    def learn(rows: NDArray[np.intp]) -> Ranker:
+        return Ranker.fit(matrix, relevant, rows, options=options.ranker, seed=options.seed)
+
+    folds = range(int(seen.folds.max()) + 1)
+    chosen = [np.flatnonzero(fold_of_row != fold) for fold in folds] + [np.arange(len(fold_of_row))]
+    *rankers, final = map_parallel(learn, chosen, "ranker", progress)
+    margins = np.zeros(len(fold_of_row), np.float32)
+    for fold, ranker in zip(folds, rankers, strict=True):
+        held_out = np.flatnonzero(fold_of_row == fold)
+        margins[held_out] = ranker.margins(matrix.values[held_out])
+    return margins, final
+
+
+def _fit_back_off(levels: AncestorLevels, truth: NDArray[np.int32]) -> Calibrator:
+    """Calibrate the summed probability of ancestors, over all products and depths."""
+    deep = levels.category >= 0
+    return Calibrator.fit(levels.probability[deep], (levels.category == truth)[deep])

@@ -1,0 +1,22 @@
+"""Folds for cross-fitting: what is learned from some products is tried on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.product import Product
+from workers.text.tokens import words
+
+
+def assign_folds(products: Sequence[Product], folds: int, seed: int) -> NDArray[np.int64]:
+    """Return each product's fold, int64 (n,); products of one title (folded) are in one fold.
+
+    A product in two folds would let a signal recognise it rather than classify it.
+    """
+    groups: dict[tuple[str, ...], int] = {}
+    group = [groups.setdefault(tuple(words(product.title)), len(groups)) for product in products]
+    order = np.random.default_rng(seed).permutation(len(groups))
+    return (order % folds)[group]

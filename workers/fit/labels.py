@@ -1,0 +1,76 @@
+"""Labelled products and their places in the tree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import InvalidProducts
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.product_files import LabelledProduct
+
+MINIMUM_PRODUCTS: Final = 20
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledProducts:
+    """n products with ``labels`` int32 (n,), node indices; and how many rows had no label or an unknown one."""
+
+    products: list[Product]
+    labels: NDArray[np.int32]
+    unlabelled: int
+    unknown: int
+
+
+def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
+    """Make a tree of the paths that the labels name."""
+    paths = [row.category_path for row in rows if row.category_path]
+    if not paths:
+        raise InvalidProducts("no product has a category_path; label some, or name a taxonomy and category ids")
+    return Taxonomy.from_paths("labels", None, paths)
+
+
+def place(rows: Sequence[LabelledProduct], taxonomy: Taxonomy, *, skip_unknown: bool = False) -> LabelledProducts:
+    """Find each label in the tree.
+
+    Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows, and where
+    too few labelled products are left to learn from.
+    """
+    products, labels = [], []
+    unlabelled = 0
+    unknown: Counter[str] = Counter()
+    for row in rows:
+        if row.category_id is None and not row.category_path:
+            unlabelled += 1
+            continue
+        node = _node(row, taxonomy)
+        if node is None:
+            unknown[row.category_id or " > ".join(row.category_path or ())] += 1
+            continue
+        products.append(row.product)
+        labels.append(node)
+    if unknown and not skip_unknown:
+        shown = "; ".join(f"{label} ({count})" for label, count in unknown.most_common(_SHOWN))
+        raise InvalidProducts(
+            f"{unknown.total()} products have one of {len(unknown)} categories that are not in taxonomy"
+            f" {taxonomy.name} {taxonomy.version}: {shown}; correct them, or leave them out with"
+            " --skip-unknown-categories"
+        )
+    if len(products) < MINIMUM_PRODUCTS:
+        raise InvalidProducts(
+            f"{len(products)} labelled products; at least {MINIMUM_PRODUCTS} are needed to learn from"
+        )
+    return LabelledProducts(products, np.array(labels, np.int32), unlabelled, unknown.total())
+
+
+def _node(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
+    if row.category_id is not None:
+        return taxonomy.find_id(row.category_id)
+    return taxonomy.find_path(row.category_path or ())

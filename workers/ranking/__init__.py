@@ -1,0 +1,1 @@
+"""Ranking: features of candidates, margins, probabilities, and the decision."""

@@ -1,0 +1,89 @@
+"""From margins to probabilities, and from probabilities to confidence that means what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+
+from workers.ranking import segments
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateProbabilities:
+    """A softmax over a product's candidates and one more: that none of them is right.
+
+    Temperature scaling (Guo et al., 2017) with a constant logit for "none".
+    """
+
+    scale: float = 1.0
+    none_logit: float = 0.0
+
+    def __call__(self, margins: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return probabilities, float64 (m,); a product's sum to less than 1."""
+        if not len(margins):
+            return np.empty(0, np.float64)
+        logits = self.scale * margins.astype(np.float64)
+        greatest = np.maximum(segments.maximum(logits, owner), self.none_logit)
+        weights = np.exp(logits - greatest)
+        return weights / (segments.total(weights, owner) + np.exp(self.none_logit - greatest))
+
+    @classmethod
+    def fit(
+        cls,
+        margins: NDArray[np.float32],
+        relevant: NDArray[np.bool_],
+        owner: NDArray[np.int64],
+        products: int,
+    ) -> Self:
+        """Maximise the likelihood of what is right: the relevant candidate, or none, of each product."""
+        reached = np.zeros(products, np.bool_)
+        reached[owner[relevant]] = True
+
+        def loss(parameters: NDArray[np.float64]) -> float:
+            probabilities = cls(float(np.exp(parameters[0])), float(parameters[1]))(margins, owner)
+            missed = 1 - np.bincount(owner, weights=probabilities, minlength=products)[~reached]
+            hits = np.log(np.maximum(probabilities[relevant], 1e-12)).sum()
+            return float(-hits - np.log(np.maximum(missed, 1e-12)).sum())
+
+        best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
+        return cls(float(np.exp(best.x[0])), float(best.x[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Maps a probability to the observed share of right decisions: centred isotonic regression.
+
+    Source: Oron and Flournoy, "Centered Isotonic Regression" (2017). Strictly increasing between its points
+    ``x`` and ``y``, so no two confidences are tied that were not.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return confidences, float64, of the probabilities' shape."""
+        return np.interp(probability, self.x, self.y)
+
+    @classmethod
+    def fit(cls, probability: NDArray[np.float64], right: NDArray[np.bool_]) -> Self:
+        """Fit to decisions made out of fold: their probability (n,), and whether they were right (n,)."""
+        if not len(probability):
+            return cls((0.0, 1.0), (0.0, 1.0))
+        order = np.argsort(probability, kind="stable")
+        levels = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(probability[order], right[order])
+        firsts = np.flatnonzero(np.diff(levels, prepend=-1.0))
+        sizes = np.diff(np.append(firsts, len(levels)))
+        centres = np.add.reduceat(probability[order], firsts) / sizes
+        x = np.concatenate([[0.0], centres, [1.0]])
+        y = np.concatenate([[levels[0]], levels[firsts], [levels[-1]]])
+        return cls(tuple(x.tolist()), tuple(y.tolist()))
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what was stored by ``dataclasses.asdict``."""
+        return cls(tuple(value["x"]), tuple(value["y"]))

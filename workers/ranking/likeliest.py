@@ -1,0 +1,77 @@
+"""The likeliest candidate of a product, and the likeliest ancestor at every depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.candidates import Candidates
+from workers.ranking import segments
+
+
+@dataclass(frozen=True, slots=True)
+class TopCandidates:
+    """The likeliest candidate of each of n products.
+
+    ``row`` int64 (n,) its row among the candidates, -1 where there are none; ``category`` int32 (n,) its node,
+    -1 likewise; ``probability`` float64 (n,), 0 likewise.
+    """
+
+    row: NDArray[np.int64]
+    category: NDArray[np.int32]
+    probability: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, candidates: Candidates, probability: NDArray[np.float64]) -> Self:
+        """Find them; of equal ones the first in the order of the tree's nodes."""
+        rows = np.full(len(candidates), -1, np.int64)
+        owner = candidates.product_of_row
+        order = np.lexsort((candidates.categories, -probability, owner))
+        firsts = segments.starts(owner)
+        rows[owner[firsts]] = order[firsts]
+        has = rows >= 0
+        category = np.full(len(candidates), -1, np.int32)
+        best = np.zeros(len(candidates))
+        category[has] = candidates.categories[rows[has]]
+        best[has] = probability[rows[has]]
+        return cls(rows, category, best)
+
+
+@dataclass(frozen=True, slots=True)
+class AncestorLevels:
+    """For each product and depth the likeliest node, by the summed probability of the candidates in its subtree.
+
+    ``category`` int32 (n, depths), -1 where no candidate is that deep; ``probability`` float64 (n, depths),
+    never rising with depth.
+    """
+
+    category: NDArray[np.int32]
+    probability: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, candidates: Candidates, probability: NDArray[np.float64], ancestors: NDArray[np.int32]) -> Self:
+        """Sum the candidates' probabilities up the tree; ``ancestors`` is the tree's int32 ancestor matrix."""
+        depths = ancestors.shape[1]
+        category = np.full((len(candidates), depths), -1, np.int32)
+        best = np.zeros((len(candidates), depths))
+        owner = candidates.product_of_row
+        for depth in range(depths):
+            nodes = ancestors[candidates.categories, depth]
+            deep = nodes >= 0
+            if not deep.any():
+                break
+            keys, inverse = np.unique((owner[deep] << 32) | nodes[deep], return_inverse=True)
+            mass = np.bincount(inverse, weights=probability[deep])
+            order = np.lexsort((-mass, keys >> 32))
+            firsts = segments.starts(keys[order] >> 32)
+            products = keys[order][firsts] >> 32
+            category[products, depth] = (keys[order][firsts] & 0xFFFFFFFF).astype(np.int32)
+            best[products, depth] = mass[order][firsts]
+        return cls(category, np.minimum.accumulate(best, axis=1))
+
+    def deepest(self, threshold_: float) -> NDArray[np.int64]:
+        """Return for each product the deepest level whose probability meets a threshold, -1 for none."""
+        return (self.probability >= threshold_).sum(axis=1) - 1

@@ -1,0 +1,91 @@
+"""The ranker: gradient-boosted trees that give every candidate a margin (XGBoost)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from workers.ranking.features import FeatureMatrix
+
+
+@dataclass(frozen=True, slots=True)
+class RankerOptions:
+    """Size of the ranker: enough for the ~40 features, small enough to score 25 candidates in ~100 us."""
+
+    trees: int = 200
+    depth: int = 6
+    learning_rate: float = 0.1
+
+
+class Ranker:
+    """Scores candidates; the margin is in log-odds."""
+
+    def __init__(self, booster: Any) -> None:
+        self._booster = booster
+        self._booster.set_param({"nthread": 1})
+
+    @classmethod
+    def fit(
+        cls,
+        features: FeatureMatrix,
+        relevant: NDArray[np.bool_],
+        rows: NDArray[np.intp],
+        *,
+        options: RankerOptions | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Learn which candidates are right, ``relevant`` bool (m,), from some of the rows."""
+        options = options or RankerOptions()
+        data = xgboost.DMatrix(
+            features.values[rows], label=relevant[rows], feature_names=list(features.names), nthread=1
+        )
+        parameters = {
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "max_depth": options.depth,
+            "learning_rate": options.learning_rate,
+            "subsample": 0.8,
+            "colsample_bytree": 0.7,
+            "min_child_weight": 2,
+            "monotone_constraints": str(features.monotone).replace(" ", ""),
+            "nthread": 1,
+            "seed": seed,
+        }
+        return cls(xgboost.train(parameters, data, options.trees))
+
+    def margins(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the margins, float32 (m,), of feature values float32 (m, f)."""
+        if not len(values):
+            return np.empty(0, np.float32)
+        margins: NDArray[np.float32] = self._booster.inplace_predict(
+            values, predict_type="margin", validate_features=False
+        )
+        return margins
+
+    def contributions(
+        self, features: FeatureMatrix, rows: NDArray[np.intp], *, exact: bool
+    ) -> NDArray[np.float32]:
+        """Return each feature's share of the margin of some rows: float32 (len(rows), f + 1).
+
+        The last column is the bias; a row sums to its margin. Exact: TreeSHAP (Lundberg et al., 2018);
+        otherwise the path attribution of Saabas (2014), some sixty times cheaper.
+        """
+        if not len(rows):
+            return np.empty((0, len(features.names) + 1), np.float32)
+        data = xgboost.DMatrix(features.values[rows], feature_names=list(features.names), nthread=1)
+        shares: NDArray[np.float32] = self._booster.predict(data, pred_contribs=True, approx_contribs=not exact)
+        return shares
+
+    def save(self, file: Path) -> None:
+        """Write the trees as UBJSON."""
+        self._booster.save_model(file)
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        return cls(xgboost.Booster(model_file=file))

@@ -1,0 +1,134 @@
+"""Ranking: candidates in, verdicts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.batch import Outcome
+from schemas.taxonomy.tree import Taxonomy
+from workers.candidates import Candidates
+from workers.ranking.calibration import Calibrator, CandidateProbabilities
+from workers.ranking.features import FeatureBuilder, FeatureMatrix
+from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.policy import Policy
+from workers.ranking.ranker import Ranker
+
+ALTERNATIVES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SignalEvidence:
+    """What one source said of the decided category; see :class:`schemas.events.decision.Evidence`."""
+
+    source: str
+    contribution: float
+    rank: int | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one product; categories are node indices of the tree.
+
+    ``category`` is ``None`` for review. ``alternatives`` are (node, probability), likeliest first.
+    """
+
+    outcome: Outcome
+    category: int | None
+    confidence: float
+    alternatives: tuple[tuple[int, float], ...]
+    evidence: tuple[SignalEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Scores candidates, calibrates, decides, explains; the same candidates give the same verdict."""
+
+    taxonomy: Taxonomy
+    features: FeatureBuilder
+    ranker: Ranker
+    probabilities: CandidateProbabilities
+    assign_calibrator: Calibrator
+    back_off_calibrator: Calibrator
+    policy: Policy
+
+    def decide(self, candidates: Candidates) -> list[Verdict]:
+        """Return a verdict for each product, in order."""
+        matrix = self.features.build(candidates)
+        owner = candidates.product_of_row
+        probability = self.probabilities(self.ranker.margins(matrix.values), owner)
+        top = TopCandidates.of(candidates, probability)
+        levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
+        outcomes = self._outcomes(top, levels)
+        evidence = self._evidence(candidates, matrix, top, [outcome for outcome, _, _ in outcomes])
+        return [
+            Verdict(
+                outcome, category, confidence, _alternatives(candidates, probability, product), evidence[product]
+            )
+            for product, (outcome, category, confidence) in enumerate(outcomes)
+        ]
+
+    def _outcomes(self, top: TopCandidates, levels: AncestorLevels) -> list[tuple[Outcome, int | None, float]]:
+        assigned = top.probability >= self.policy.assign
+        depth = levels.deepest(self.policy.back_off)
+        sure = self.assign_calibrator(top.probability)
+        at_depth = np.maximum(depth, 0)[:, None]
+        ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
+        mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]
+        prefix_sure = self.back_off_calibrator(mass)
+        found: list[tuple[Outcome, int | None, float]] = []
+        for product in range(len(assigned)):
+            if assigned[product]:
+                found.append((Outcome.ASSIGNED, int(top.category[product]), round(float(sure[product]), 6)))
+            elif depth[product] >= 0:
+                confidence = round(float(prefix_sure[product]), 6)
+                found.append((Outcome.BACKED_OFF, int(ancestor[product]), confidence))
+            else:
+                confidence = round(float(sure[product]), 6) if top.row[product] >= 0 else 0.0
+                found.append((Outcome.NEEDS_REVIEW, None, confidence))
+        return found
+
+    def _evidence(
+        self, candidates: Candidates, matrix: FeatureMatrix, top: TopCandidates, outcomes: list[Outcome]
+    ) -> list[tuple[SignalEvidence, ...]]:
+        """Explain the likeliest candidate: exactly where a person will read it, cheaply elsewhere."""
+        evidence: list[tuple[SignalEvidence, ...]] = [() for _ in outcomes]
+        review = np.array([outcome is Outcome.NEEDS_REVIEW for outcome in outcomes], np.bool_)
+        for exact in (True, False):
+            products = np.flatnonzero((review == exact) & (top.row >= 0))
+            rows = top.row[products]
+            shares = self.ranker.contributions(matrix, rows, exact=exact)
+            for product, row, share in zip(products.tolist(), rows.tolist(), shares, strict=True):
+                evidence[product] = _by_source(candidates, matrix, row, share[:-1])
+        return evidence
+
+
+def _by_source(
+    candidates: Candidates, matrix: FeatureMatrix, row: int, share: NDArray[np.float32]
+) -> tuple[SignalEvidence, ...]:
+    """Sum the features' contributions by the signal they come from, weightiest first."""
+    total: dict[str, float] = {}
+    for source, value in zip(matrix.sources, share.tolist(), strict=True):
+        total[source] = total.get(source, 0.0) + value
+    places = {signal: place for place, signal in enumerate(candidates.signals)}
+    found = []
+    for source, value in sorted(total.items(), key=lambda item: (-abs(item[1]), item[0])):
+        place = places.get(source)
+        rank = int(matrix.ranks[row, place]) if place is not None else 0
+        score = float(candidates.scores[row, place]) if place is not None and rank else None
+        found.append(
+            SignalEvidence(source, round(value, 4), rank or None, None if score is None else round(score, 4))
+        )
+    return tuple(found)
+
+
+def _alternatives(
+    candidates: Candidates, probability: NDArray[np.float64], product: int
+) -> tuple[tuple[int, float], ...]:
+    rows = slice(int(candidates.offsets[product]), int(candidates.offsets[product + 1]))
+    best = np.argsort(-probability[rows], kind="stable")[:ALTERNATIVES] + rows.start
+    return tuple((int(candidates.categories[row]), round(float(probability[row]), 6)) for row in best)

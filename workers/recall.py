@@ -1,0 +1,54 @@
+"""Recall: encode a batch once, let every signal propose, take the union."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from schemas.events.product import Product
+from workers.candidates import Candidates
+from workers.encoders.base import Encoder
+from workers.product_text import embedding_text
+from workers.signals.base import Batch, Signal
+from workers.statistics import Statistics
+
+CANDIDATES_PER_SIGNAL: Final = 10
+# Beyond these digits scores differ by machine and library; a decision must not hang on them.
+_DIGITS: Final = 4
+
+
+class Recall:
+    """Finds the candidate categories of products."""
+
+    def __init__(self, encoder: Encoder, signals: Sequence[Signal]) -> None:
+        self.encoder = encoder
+        self.signals = tuple(signals)
+
+    def candidates(self, products: Sequence[Product], statistics: Statistics) -> Candidates:
+        """Return the union of all signals' candidates; a product's candidates depend on it alone."""
+        vectors = self.encoder.encode([embedding_text(product) for product in products])
+        return union(self.signals, Batch(products, vectors, statistics))
+
+
+def union(signals: Sequence[Signal], batch: Batch) -> Candidates:
+    """Let every signal propose its best, and every signal score what any of them proposed."""
+    all_scores = [signal.score(batch) for signal in signals]
+    proposals = [_keys(*scores.top(CANDIDATES_PER_SIGNAL)) for scores in all_scores]
+    keys = np.unique(np.concatenate(proposals)) if proposals else np.empty(0, np.int64)
+    products, categories = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
+    columns = [np.round(scores.at(products, categories), _DIGITS) for scores in all_scores]
+    return Candidates(
+        signals=tuple(signal.name for signal in signals),
+        context_names=tuple(name for signal in signals for name in signal.context_names),
+        offsets=np.searchsorted(products, np.arange(len(batch) + 1)).astype(np.int64),
+        categories=categories,
+        scores=np.stack(columns, axis=1).astype(np.float32),
+        named=np.stack([np.isin(keys, proposed) for proposed in proposals], axis=1),
+        context=np.concatenate([scores.context for scores in all_scores], axis=1).astype(np.float32),
+    )
+
+
+def _keys(products: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    return (products.astype(np.int64) << 32) | categories
