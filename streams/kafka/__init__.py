@@ -1,0 +1,1 @@
+"""Kafka: how to connect, which cluster, and its topics."""

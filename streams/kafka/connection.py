@@ -1,0 +1,64 @@
+"""Connection settings, and the client configurations that they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+# The largest message of any topic (schemas.topics), in bytes.
+MAX_MESSAGE_BYTES: Final = 16_777_216
+
+
+class KafkaConnection(BaseModel):
+    """Where Kafka is and how to log in; fields are librdkafka's and Kafka's own terms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bootstrap_servers: str | None = None
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+
+    def client_config(self, **overrides: Any) -> dict[str, Any]:
+        """Return the configuration of a confluent-kafka client; ``overrides`` use ``_`` for ``.``."""
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.security_protocol,
+            "client.id": "shelfwise",
+        }
+        optional = {
+            "sasl.mechanism": self.sasl_mechanism,
+            "sasl.username": self.sasl_username,
+            "sasl.password": self.sasl_password.get_secret_value() if self.sasl_password else None,
+            "ssl.ca.location": self.ssl_ca_location,
+            "ssl.certificate.location": self.ssl_certificate_location,
+            "ssl.key.location": self.ssl_key_location,
+        }
+        config |= {name: str(value) for name, value in optional.items() if value is not None}
+        return config | {name.replace("_", "."): value for name, value in overrides.items()}
+
+    def producer_config(self, **overrides: Any) -> dict[str, Any]:
+        """Return the configuration of an idempotent producer."""
+        return self.client_config(
+            enable_idempotence=True,
+            message_max_bytes=MAX_MESSAGE_BYTES,
+            linger_ms=2,
+            compression_type="lz4",
+            **overrides,
+        )
+
+    def consumer_config(self, group: str, **overrides: Any) -> dict[str, Any]:
+        """Return the configuration of a consumer that commits when told to."""
+        settings = {"auto_offset_reset": "earliest", **overrides}
+        return self.client_config(
+            group_id=group,
+            enable_auto_commit=False,
+            fetch_message_max_bytes=MAX_MESSAGE_BYTES,
+            **settings,
+        )

@@ -1,0 +1,95 @@
+"""Settings: parsed once, at start-up, from ``SHELFWISE_*`` variables of the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import InvalidSettings
+from schemas.topics import DEFAULT_PARTITIONS, Topic
+from streams.kafka.connection import KafkaConnection
+
+PREFIX: Final = "SHELFWISE_"
+_NESTED: Final = "__"
+# Read by tests alone.
+_OTHERS: Final = ("SHELFWISE_TEST_", "SHELFWISE_DATA")
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may set. A nested field's variable is ``SHELFWISE_KAFKA__BOOTSTRAP_SERVERS``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=_NESTED, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    kafka: KafkaConnection = KafkaConnection()
+    bundle: Path = Path("var/bundle")
+    """The model bundle that workers load."""
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
+    """Goes before every topic's and consumer group's name: several installations may share a cluster."""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_PARTITIONS
+    """Partitions of every topic; they are equal, since a batch keeps its partition number all the way."""
+    replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
+
+    batch_products: Annotated[int, Field(ge=1, le=5_000)] = 64
+    """The most products of a micro-batch."""
+    linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
+    """The longest wait, in milliseconds, for a micro-batch to fill; under load batches fill by themselves."""
+    window_batches: Annotated[int, Field(ge=1, le=1_000)] = 8
+    """The most micro-batches of a partition in flight: the backpressure."""
+    completion_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    """A batch whose completion has not come back after this is sent again, then after twice as long, and so on."""
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
+    """After SIGTERM: the longest wait for what is in flight."""
+
+    learning: bool = True
+    """Whether assignments and verdicts move the statistics."""
+    learning_min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Assignments below this confidence move nothing."""
+
+    table_store: str = "memory://"
+    """Faust's table store: ``memory://`` or ``rocksdb://?driver=rocksdict``."""
+    data_dir: Path = Path("var/worker")
+    """Where workers keep their tables."""
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9_464
+    """Port of /metrics, /healthz and /readyz; 0 takes a free one."""
+    stall_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    """A loop that has not turned for this long is stalled: /healthz says so."""
+
+    def topic(self, topic: Topic) -> str:
+        """Return the topic's name in this installation."""
+        return self.topic_prefix + topic.name
+
+    def group(self, name: str) -> str:
+        """Return a consumer group's name in this installation."""
+        return f"{self.topic_prefix}shelfwise-{name}"
+
+    @classmethod
+    def load(cls) -> Self:
+        """Parse the environment; raises :class:`InvalidSettings` that names the variable, never a secret."""
+        _refuse_unknown()
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [
+                f"{PREFIX}{_NESTED.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+            raise InvalidSettings("; ".join(problems)) from None
+
+
+def _refuse_unknown() -> None:
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields if name != "kafka"}
+    known |= {f"{PREFIX}KAFKA{_NESTED}{name}".upper() for name in KafkaConnection.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and not name.startswith(_OTHERS) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidSettings(f"unknown setting {name}{hint}")
