@@ -1,0 +1,80 @@
+"""Which column of a file holds which of our fields."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from schemas.errors import InvalidProducts
+
+COLUMNS: Final = (
+    "product_id",
+    "title",
+    "description",
+    "brand",
+    "stores",
+    "store",
+    "merchant_category",
+    "affiliate",
+    "affiliate_network",
+    "affiliate_category",
+    "price",
+    "currency",
+    "image_url",
+    "attributes",
+    "updated_at",
+    "category_path",
+    "category_id",
+)
+"""The columns that are read, under our names; a file may hold others."""
+
+REQUIRED: Final = ("product_id", "title")
+
+
+class ColumnMap:
+    """Our names to a file's own; a name that is not mapped is its own.
+
+    Raises :class:`InvalidProducts` where a name is none of ``COLUMNS``.
+    """
+
+    def __init__(self, theirs: Mapping[str, str] | None = None) -> None:
+        self._theirs: Final = dict(theirs or {})
+        for ours in self._theirs:
+            if ours not in COLUMNS:
+                raise InvalidProducts(f"there is no column {ours!r} to map; name one of {', '.join(COLUMNS)}")
+        self._pairs: Final = tuple((ours, self.theirs(ours)) for ours in COLUMNS)
+
+    @classmethod
+    def parse(cls, options: Iterable[str]) -> ColumnMap:
+        """Make the map of texts such as ``title=Product Name``; raises :class:`InvalidProducts`."""
+        theirs = {}
+        for option in options:
+            ours, equals, name = option.partition("=")
+            if not equals or not name:
+                raise InvalidProducts(f"column mapping {option!r} has no '='; write it as title=NAME_IN_FILE")
+            theirs[ours.strip()] = name.strip()
+        return cls(theirs)
+
+    @property
+    def renames(self) -> bool:
+        """Whether any column has another name."""
+        return bool(self._theirs)
+
+    def theirs(self, ours: str) -> str:
+        """Return the file's name of our column."""
+        return self._theirs.get(ours, ours)
+
+    def rename(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the row under our names."""
+        if not self._theirs:
+            return row
+        return {ours: row[theirs] for ours, theirs in self._pairs if theirs in row}
+
+    def check_header(self, file: str, header: Collection[str]) -> None:
+        """Raise :class:`InvalidProducts` where the file has no column for a required or a mapped field."""
+        for ours in (*REQUIRED, *self._theirs):
+            if self.theirs(ours) not in header:
+                raise InvalidProducts(
+                    f"{file}: has no column {self.theirs(ours)!r} for {ours}; it has"
+                    f" {', '.join(map(repr, header))[:500]}; map the right one with --column {ours}=NAME"
+                )

@@ -1,0 +1,187 @@
+"""One row of a file becomes a product and its label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from schemas.events.product import Product
+
+_TEXTS: Final = ("description", "brand", "merchant_category", "currency", "image_url")
+_LONGEST_PATH: Final = 32
+_LONGEST_ID: Final = 512
+_PATH_SEPARATORS: Final = (" > ", ">", "|")
+_LIST_SEPARATOR: Final = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledProduct:
+    """A product, and the category that a person gave it, if any.
+
+    ``category_path`` are names, root first; ``category_id`` is an id of the taxonomy. ``line`` counts from 1: the
+    line of a text file, the row of a Parquet file.
+    """
+
+    product: Product
+    category_path: tuple[str, ...] | None
+    category_id: str | None
+    line: int
+
+
+class BadValue(Exception):
+    """A value cannot be read; ``column`` is our name of it."""
+
+    def __init__(self, column: str, value: object, problem: str) -> None:
+        super().__init__(problem)
+        self.column = column
+        self.value = value
+        self.problem = problem
+
+
+def labelled_product(row: Mapping[str, Any], line: int) -> LabelledProduct:
+    """Read a row under our names; raises :class:`BadValue`. Absent, null and empty mean the same."""
+    get = row.get
+    fields: dict[str, Any] = {
+        "product_id": _identifier(get("product_id")),
+        "title": get("title"),
+    }
+    for name in _TEXTS:
+        if (value := get(name)) is not None and value != "":
+            fields[name] = value
+    if (price := get("price")) is not None and price != "":
+        fields["price"] = _price(price)
+    if stores := _stores(get("stores"), get("store")):
+        fields["stores"] = stores
+    if affiliate := _affiliate(row):
+        fields["affiliate"] = affiliate
+    if attributes := get("attributes"):
+        fields["attributes"] = _attributes(attributes)
+    if updated_at := get("updated_at"):
+        fields["updated_at"] = _time(updated_at)
+    try:
+        product = msgspec.convert(fields, Product)
+    except msgspec.ValidationError as error:
+        raise _bad_value(fields, str(error)) from None
+    if not product.title.strip():
+        raise BadValue("title", product.title, "is blank; a product needs a title to be classified")
+    return LabelledProduct(product, _path(get("category_path")), _category_id(get("category_id")), line)
+
+
+def _identifier(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _category_id(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    text = _identifier(value)
+    if not isinstance(text, str) or len(text) > _LONGEST_ID:
+        raise BadValue("category_id", value, f"is no text of up to {_LONGEST_ID} characters")
+    return text
+
+
+def _price(value: object) -> float | None:
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+            raise TypeError
+        price = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise BadValue("price", value, "is no number such as 12.99; leave currency and separators out") from None
+    return None if math.isnan(price) else price
+
+
+def _stores(stores: object, store: object) -> object:
+    if isinstance(stores, str):
+        stores = _parse("stores", stores, list) if stores.startswith("[") else _split(stores)
+    if stores:
+        return stores
+    return (_identifier(store),) if store else ()
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(_LIST_SEPARATOR) if part.strip()]
+
+
+def _affiliate(row: Mapping[str, Any]) -> object:
+    affiliate = row.get("affiliate")
+    if isinstance(affiliate, str) and affiliate:
+        affiliate = _parse("affiliate", affiliate, dict)
+    if affiliate:
+        return affiliate
+    network, category = row.get("affiliate_network") or None, row.get("affiliate_category") or None
+    return {"network": network, "category": category} if network or category else None
+
+
+def _attributes(value: object) -> object:
+    if isinstance(value, str):
+        value = _parse("attributes", value, dict)
+    if isinstance(value, list):  # how a Parquet map arrives
+        try:
+            value = dict(value)
+        except (TypeError, ValueError):
+            raise BadValue("attributes", value, "is a list; give an object of names and values") from None
+    if isinstance(value, dict):
+        return {str(name): _text(name, item) for name, item in value.items() if item is not None}
+    return value
+
+
+def _text(name: object, value: object) -> object:
+    if isinstance(value, int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if not isinstance(value, str):
+        raise BadValue("attributes", value, f"is no text, under {name!r}; flatten it")
+    return value
+
+
+def _parse(column: str, text: str, kind: type) -> object:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadValue(column, text, f"is no JSON ({error})") from None
+    if not isinstance(value, kind):
+        raise BadValue(column, text, "is JSON, but no " + ("list" if kind is list else "object"))
+    return value
+
+
+def _time(value: object) -> object:
+    # Parquet's timestamps mostly carry no zone and mean UTC.
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+def _path(value: object) -> tuple[str, ...] | None:
+    if value is None or value in ("", []):
+        return None
+    if isinstance(value, str):
+        value = _parse("category_path", value, list) if value.startswith("[") else _split_path(value)
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise BadValue("category_path", value, 'is no list of names and no text such as "Home > Lamps"')
+    names = tuple(" ".join(name.split()) for name in value)
+    if len(names) > _LONGEST_PATH or not all(names):
+        raise BadValue("category_path", value, f"has a blank name or over {_LONGEST_PATH} levels")
+    return names
+
+
+def _split_path(text: str) -> list[str]:
+    separator = next((separator for separator in _PATH_SEPARATORS if separator in text), None)
+    return text.split(separator) if separator else [text]
+
+
+def _bad_value(fields: Mapping[str, Any], message: str) -> BadValue:
+    """Find the column in a message such as "Expected `str`, got `int` - at `$.brand`"."""
+    problem, _, place = message.partition(" - at `$")
+    column = place.strip("`.").split("[")[0].split(".")[0]
+    if not column:
+        return BadValue("", None, message)
+    if column == "updated_at":
+        problem += "; write it as 2026-01-31T12:00:00Z"
+    value = fields.get(column)
+    return BadValue(column, value, "is missing" if value in (None, "") else f"does not fit: {problem}")
