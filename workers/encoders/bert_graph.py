@@ -1,0 +1,181 @@
+"""The ONNX graph of a BERT encoder, written node by node from its weights; no deep-learning framework is needed.
+
+The network is that of Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
+Understanding" (2019), section 3, with post-layer normalisation, learnt absolute positions and the exact GELU
+``x * (1 + erf(x / sqrt 2)) / 2`` of Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import ShelfwiseError
+from workers.encoders.bert_weights import BertConfig, layer_prefix
+
+# The lowest version that has LayerNormalization as one operator, so that old runtimes can read the file too.
+OPSET: Final = 17
+IR_VERSION: Final = 8
+OUTPUT_NAME: Final = "last_hidden_state"
+# Added to the attention score of a masked position: far below any score, and exp of it is exactly 0 in float32.
+_MASKED_SCORE: Final = np.float32(-1e9)
+
+Weights = Mapping[str, NDArray[np.float32]]
+_INSTALL: Final = "converting needs the package onnx: pip install 'shelfwise[encoders]'"
+
+
+def build(
+    config: BertConfig, weights: Weights, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Any:
+    """Return the ``onnx.ModelProto`` of the encoder.
+
+    Its inputs are ``input_ids``, ``attention_mask`` and ``token_type_ids``, int64 of shape (batch, sequence), both
+    axes dynamic; its output is ``last_hidden_state``, float32 of shape (batch, sequence, hidden_size). ``weights``
+    holds float32 arrays under the names of Hugging Face's ``BertModel`` (a linear layer's weight: (out, in)),
+    already checked by :func:`workers.encoders.bert_weights.read_weights`. ``progress`` gets (layers done, layers).
+
+    Raises :class:`ShelfwiseError` where the package ``onnx`` is not installed.
+    """
+    try:
+        from onnx import TensorProto, helper  # noqa: PLC0415
+    except ImportError:
+        raise ShelfwiseError(_INSTALL) from None
+    graph = _Graph(weights)
+    hidden = _embeddings(graph, config)
+    bias = _attention_bias(graph)
+    for layer in range(config.num_hidden_layers):
+        hidden = _layer(graph, config, layer_prefix(layer), hidden, bias)
+        progress(layer + 1, config.num_hidden_layers)
+    graph.add("Identity", [hidden], output=OUTPUT_NAME)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask", "token_type_ids")
+    ]
+    shape = ["batch", "sequence", config.hidden_size]
+    outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, shape)]
+    proto = helper.make_graph(graph.nodes, "bert", inputs, outputs, graph.initializers)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="shelfwise")
+    model.ir_version = IR_VERSION
+    return model
+
+
+class _Graph:
+    """Nodes and initialisers in the making; every value has a name that it is referred to by."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self._stored: set[str] = set()
+
+    def add(self, operator: str, inputs: Sequence[str], output: str = "", **attributes: object) -> str:
+        """Append a node and return the name of its output."""
+        from onnx import helper  # noqa: PLC0415
+
+        output = output or f"{operator}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=f"{output}_node", **attributes))
+        return output
+
+    def split(self, source: str, parts: int, width: int) -> list[str]:
+        """Append a node that cuts the last axis into ``parts`` pieces of ``width``."""
+        from onnx import helper  # noqa: PLC0415
+
+        outputs = [f"Split_{len(self.nodes)}_{part}" for part in range(parts)]
+        sizes = self.constant(f"sizes_{parts}x{width}", np.full(parts, width, dtype=np.int64))
+        self.nodes.append(helper.make_node("Split", [source, sizes], outputs, name=f"{outputs[0]}_node", axis=-1))
+        return outputs
+
+    def constant(self, name: str, value: NDArray[Any] | np.float32) -> str:
+        """Store an initialiser once under its name."""
+        from onnx import numpy_helper  # noqa: PLC0415
+
+        if name not in self._stored:
+            self._stored.add(name)
+            self.initializers.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
+        return name
+
+    def weight(self, name: str) -> str:
+        """Store a weight as it is."""
+        return self.constant(name, self.weights[name])
+
+    def linear(self, source: str, names: Sequence[str]) -> str:
+        """Append ``source @ W.T + b``; several layers of one source become one product, which is faster."""
+        label = "+".join(names)
+        matrix = np.concatenate([self.weights[f"{name}.weight"] for name in names]).T
+        offset = np.concatenate([self.weights[f"{name}.bias"] for name in names])
+        product = self.add("MatMul", [source, self.constant(f"{label}.weight", matrix)])
+        return self.add("Add", [product, self.constant(f"{label}.bias", offset)])
+
+    def layer_norm(self, source: str, name: str, epsilon: float) -> str:
+        """Append a layer normalisation over the last axis."""
+        inputs = [source, self.weight(f"{name}.weight"), self.weight(f"{name}.bias")]
+        return self.add("LayerNormalization", inputs, axis=-1, epsilon=epsilon)
+
+
+def _embeddings(graph: _Graph, config: BertConfig) -> str:
+    """Words + positions + token types, normalised; shape (batch, sequence, hidden)."""
+    shape = graph.add("Shape", ["input_ids"])
+    length = graph.add("Gather", [shape, graph.constant("one", np.array(1, dtype=np.int64))], axis=0)
+    zero = graph.constant("zero", np.array(0, dtype=np.int64))
+    positions = graph.add("Range", [zero, length, "one"])
+    words = graph.add("Gather", [graph.weight("embeddings.word_embeddings.weight"), "input_ids"], axis=0)
+    types = graph.add(
+        "Gather", [graph.weight("embeddings.token_type_embeddings.weight"), "token_type_ids"], axis=0
+    )
+    places = graph.add("Gather", [graph.weight("embeddings.position_embeddings.weight"), positions], axis=0)
+    total = graph.add("Add", [graph.add("Add", [words, types]), places])
+    return graph.layer_norm(total, "embeddings.LayerNorm", config.layer_norm_eps)
+
+
+def _attention_bias(graph: _Graph) -> str:
+    """0 where a position may be attended to and a very low score elsewhere; shape (batch, 1, 1, sequence)."""
+    from onnx import TensorProto  # noqa: PLC0415
+
+    axes = graph.constant("mask_axes", np.array([1, 2], dtype=np.int64))
+    mask = graph.add("Cast", [graph.add("Unsqueeze", ["attention_mask", axes])], to=TensorProto.FLOAT)
+    absent = graph.add("Sub", [graph.constant("one_float", np.float32(1)), mask])
+    return graph.add("Mul", [absent, graph.constant("masked_score", _MASKED_SCORE)])
+
+
+def _layer(graph: _Graph, config: BertConfig, prefix: str, hidden: str, bias: str) -> str:
+    attended = _attention(graph, config, f"{prefix}.attention.self", hidden, bias)
+    projected = graph.linear(attended, [f"{prefix}.attention.output.dense"])
+    residual = graph.add("Add", [projected, hidden])
+    middle = graph.layer_norm(residual, f"{prefix}.attention.output.LayerNorm", config.layer_norm_eps)
+    wide = _gelu(graph, graph.linear(middle, [f"{prefix}.intermediate.dense"]))
+    narrow = graph.linear(wide, [f"{prefix}.output.dense"])
+    return graph.layer_norm(
+        graph.add("Add", [narrow, middle]), f"{prefix}.output.LayerNorm", config.layer_norm_eps
+    )
+
+
+def _attention(graph: _Graph, config: BertConfig, prefix: str, hidden: str, bias: str) -> str:
+    """Multi-head attention; the softmax runs over the last axis of (batch, heads, sequence, sequence)."""
+    width = config.hidden_size // config.num_attention_heads
+    joined = graph.linear(hidden, [f"{prefix}.{part}" for part in ("query", "key", "value")])
+    heads = graph.constant("heads", np.array([0, 0, config.num_attention_heads, width], dtype=np.int64))
+    query, key, value = (
+        graph.add("Reshape", [part, heads]) for part in graph.split(joined, 3, config.hidden_size)
+    )
+    query = graph.add("Transpose", [query], perm=[0, 2, 1, 3])
+    key = graph.add("Transpose", [key], perm=[0, 2, 3, 1])
+    value = graph.add("Transpose", [value], perm=[0, 2, 1, 3])
+    scale = graph.constant("attention_scale", np.float32(1 / math.sqrt(width)))
+    scores = graph.add("Mul", [graph.add("MatMul", [query, key]), scale])
+    shares = graph.add("Softmax", [graph.add("Add", [scores, bias])], axis=-1)
+    mixed = graph.add("Transpose", [graph.add("MatMul", [shares, value])], perm=[0, 2, 1, 3])
+    return graph.add(
+        "Reshape", [mixed, graph.constant("joined", np.array([0, 0, config.hidden_size], dtype=np.int64))]
+    )
+
+
+def _gelu(graph: _Graph, source: str) -> str:
+    """The order of operators is the one that runtimes fuse into one."""
+    scaled = graph.add("Div", [source, graph.constant("sqrt_two", np.float32(math.sqrt(2)))])
+    shifted = graph.add("Add", [graph.add("Erf", [scaled]), "one_float"])
+    product = graph.add("Mul", [source, shifted])
+    return graph.add("Mul", [product, graph.constant("half", np.float32(0.5))])

@@ -1,0 +1,107 @@
+"""Makes an encoder's directory from a sentence-transformers or BERT directory with safetensors, without torch."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.errors import InvalidFile
+from workers.encoders.bert_graph import build
+from workers.encoders.bert_weights import read_config, read_weights
+from workers.encoders.onnx import OnnxEncoder
+from workers.encoders.sentence_directory import (
+    DEFAULT_MAX_TOKENS,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    make_settings,
+    read_limit,
+    read_pooling,
+    write_settings,
+)
+
+# What is being done, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+def convert(  # noqa: PLR0913 - all but two are options by keyword
+    source: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    max_tokens: int = DEFAULT_MAX_TOKENS,
+    prefix: str = "",
+    progress: Progress = no_progress,
+) -> OnnxEncoder:
+    """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``out``; return the encoder there.
+
+    ``source`` holds ``config.json`` (model_type bert), ``model.safetensors``, ``tokenizer.json`` and, from
+    sentence-transformers, ``modules.json`` and ``1_Pooling/config.json`` (mean where they are absent). ``out`` is
+    absent or empty; it appears whole or not at all. ``name`` is the source's folder by default; ``max_tokens``
+    is cut to the model's own limit; ``prefix`` is put before each text (E5: ``"query: "``).
+
+    Raises :class:`InvalidFile` for a source that is not such a directory or disagrees with itself, and
+    :class:`schemas.errors.ShelfwiseError` where the package ``onnx`` is not installed.
+    """
+    check_vacant(out)
+    config = read_config(source / "config.json")
+    tokenizer = source / TOKENIZER_FILE
+    if not tokenizer.is_file():
+        raise InvalidFile(f"{tokenizer}: no such file; save the tokenizer in its fast form (tokenizer.json)")
+    settings = make_settings(
+        source,
+        name=name or source.resolve().name,
+        pooling=read_pooling(source),
+        max_tokens=min(max_tokens, read_limit(source)),
+        prefix=prefix,
+    )
+    progress("read", 0, 1)
+    weights = read_weights(source / "model.safetensors", config)
+    progress("read", 1, 1)
+    model = build(config, weights, lambda done, total: progress("convert", done, total))
+    with new_directory(out) as made:
+        progress("write", 0, 1)
+        (made / MODEL_FILE).write_bytes(model.SerializeToString())
+        shutil.copyfile(tokenizer, made / TOKENIZER_FILE)
+        write_settings(made, settings)
+        progress("write", 1, 1)
+        progress("check", 0, 1)
+        OnnxEncoder.load(made)
+    encoder = OnnxEncoder.load(out)
+    progress("check", 1, 1)
+    return encoder
+
+
+def check_vacant(out: Path) -> None:
+    """Make the parent of ``out``. Raises :class:`InvalidFile` where ``out`` holds something or has no place."""
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InvalidFile(f"{out}: exists already; name a new directory, or remove this one")
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidFile(f"{out}: cannot be written ({error.strerror or error})") from None
+
+
+@contextmanager
+def new_directory(out: Path) -> Iterator[Path]:
+    """Yield an empty directory beside ``out`` that takes its place at the end; nothing is left after an error.
+
+    Raises :class:`InvalidFile` where ``out`` is a file or holds something, or its parent cannot be written.
+    """
+    check_vacant(out)
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise InvalidFile(f"{out}: cannot be written ({error.strerror or error})") from None
+    try:
+        yield made
+        made.chmod(0o755)
+        made.replace(out)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
