@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,8 +26,8 @@ class KafkaConnection(BaseModel):
     ssl_certificate_location: Path | None = None
     ssl_key_location: Path | None = None
 
-    def client_config(self, **overrides: Any) -> dict[str, Any]:
-        """Return the configuration of a confluent-kafka client; ``overrides`` use ``_`` for ``.``."""
+    def client_config(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the configuration of a confluent-kafka client, by librdkafka's names."""
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
@@ -41,24 +42,25 @@ class KafkaConnection(BaseModel):
             "ssl.key.location": self.ssl_key_location,
         }
         config |= {name: str(value) for name, value in optional.items() if value is not None}
-        return config | {name.replace("_", "."): value for name, value in overrides.items()}
+        return config | dict(overrides or {})
 
-    def producer_config(self, **overrides: Any) -> dict[str, Any]:
-        """Return the configuration of an idempotent producer."""
-        return self.client_config(
-            enable_idempotence=True,
-            message_max_bytes=MAX_MESSAGE_BYTES,
-            linger_ms=2,
-            compression_type="lz4",
-            **overrides,
-        )
+    def producer_config(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the configuration of an idempotent producer; keys are partitioned as Java's clients do."""
+        defaults = {
+            "enable.idempotence": True,
+            "message.max.bytes": MAX_MESSAGE_BYTES,
+            "linger.ms": 2,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",
+        }
+        return self.client_config(defaults | dict(overrides or {}))
 
-    def consumer_config(self, group: str, **overrides: Any) -> dict[str, Any]:
-        """Return the configuration of a consumer that commits when told to."""
-        settings = {"auto_offset_reset": "earliest", **overrides}
-        return self.client_config(
-            group_id=group,
-            enable_auto_commit=False,
-            fetch_message_max_bytes=MAX_MESSAGE_BYTES,
-            **settings,
-        )
+    def consumer_config(self, group: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the configuration of a consumer that commits when told to, from the earliest offset."""
+        defaults = {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+        }
+        return self.client_config(defaults | dict(overrides or {}))

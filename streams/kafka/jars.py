@@ -1,0 +1,77 @@
+"""Apache Kafka's jars: resolved once by Maven from ``deploy/kafka/pom.xml``, then kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import KafkaUnavailable
+
+DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy" / "kafka"
+POM: Final = DEPLOY / "pom.xml"
+MINIMUM_JAVA: Final = 17
+_RESOLVE_SECONDS: Final = 600
+
+
+def java_problem() -> str | None:
+    """Return why this machine's Java cannot run Kafka, or ``None`` where it can."""
+    if shutil.which("java") is None:
+        return "no `java` on the PATH"
+    answer = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r'version "(\d+)', answer.stderr)
+    if found is None:
+        return f"`java -version` says {answer.stderr.strip()[:80]!r}"
+    if int(found[1]) < MINIMUM_JAVA:
+        return f"Java {found[1]} is too old: {MINIMUM_JAVA} or newer is needed"
+    return None
+
+
+def cached_jars() -> Path:
+    """Return the directory where the jars are, or would be: one for each content of the pom."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "shelfwise" / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+
+
+def resolve_jars() -> Path:
+    """Return a directory with Kafka's jars, fetching them where they are not cached.
+
+    Raises :class:`KafkaUnavailable` where Maven is missing or fails.
+    """
+    jars = cached_jars()
+    if jars.is_dir():
+        return jars
+    if shutil.which("mvn") is None:
+        raise KafkaUnavailable("no `mvn` on the PATH to fetch Apache Kafka with")
+    print("fetching Apache Kafka once, about 45 MB ...", file=sys.stderr, flush=True)  # noqa: T201
+    jars.parent.mkdir(parents=True, exist_ok=True)
+    # An interrupted download must not be taken for a good one: the name appears when all is there.
+    made = Path(tempfile.mkdtemp(prefix=".kafka-", dir=jars.parent))
+    try:
+        _copy_dependencies(made)
+        try:
+            made.rename(jars)
+        except OSError:
+            if not jars.is_dir():  # else another process was faster
+                raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return jars
+
+
+def _copy_dependencies(directory: Path) -> None:
+    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+    command += ["-DincludeScope=runtime", f"-DoutputDirectory={directory}"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_RESOLVE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise KafkaUnavailable(f"Maven did not fetch Apache Kafka within {_RESOLVE_SECONDS} s") from None
+    except subprocess.CalledProcessError as error:
+        said = (error.stdout + error.stderr).strip()[-800:]
+        raise KafkaUnavailable(f"Maven could not fetch Apache Kafka: {said}") from None

@@ -1,0 +1,193 @@
+"""A real Apache Kafka on this machine: one node, KRaft, run from its own jars with the machine's Java."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from schemas.errors import KafkaUnavailable
+from streams.kafka.connection import MAX_MESSAGE_BYTES
+from streams.kafka.jars import DEPLOY, java_problem, resolve_jars
+from streams.kafka.ready import free_port, wait_until_ready
+
+START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_LOG_LINES_SHOWN: Final = 20
+_KILL_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG, prctl(2)
+
+_PROPERTIES: Final = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+message.max.bytes={max_message_bytes}
+replica.fetch.max.bytes={max_message_bytes}
+auto.create.topics.enable=false
+num.partitions=1
+default.replication.factor=1
+offsets.topic.num.partitions=8
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+class LocalKafka:
+    """Start with ``start`` or ``with``; ``stop``, ``kill``, ``pause`` and ``resume`` are for fault tests.
+
+    Port and data survive ``stop`` or ``kill`` and a further ``start``. Data in a temporary directory, the
+    default, goes when the context ends; the log stays there if the broker failed.
+    """
+
+    def __init__(self, directory: Path | None = None, *, port: int | None = None) -> None:
+        """``directory`` keeps data and log between runs; listeners are on the loopback interface only."""
+        self._temporary = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="shelfwise-kafka-"))
+        self.port = port or free_port()
+        self._controller_port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log_file(self) -> Path:
+        """The broker's log."""
+        return self.directory / "kafka.log"
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers; raises :class:`KafkaUnavailable` with the log's end."""
+        if problem := java_problem():
+            raise KafkaUnavailable(problem)
+        jars = resolve_jars()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        properties = self.directory / "server.properties"
+        properties.write_text(
+            _PROPERTIES.format(
+                port=self.port,
+                controller_port=self._controller_port,
+                data=self.directory / "data",
+                max_message_bytes=MAX_MESSAGE_BYTES,
+            )
+        )
+        if not (self.directory / "data" / "meta.properties").exists():
+            self._run_tool(jars, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties))
+        with (self.directory / "console.log").open("ab") as console:
+            self._process = subprocess.Popen(
+                self._java(jars, "kafka.Kafka", str(properties)),
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                # Own session: Ctrl-C in the terminal is for us to handle, in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+        if not wait_until_ready(self.bootstrap_servers, START_SECONDS, self._alive):
+            self.kill()
+            raise KafkaUnavailable(f"the local Kafka did not start; {self.log_file} ends:\n{self._log_end()}")
+
+    def stop(self) -> None:
+        """Stop cleanly; kill what does not stop within 20 seconds."""
+        if self._process is None:
+            return
+        self.resume()
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """Kill it as a crash would (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Freeze it (SIGSTOP): connections stay open, nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run on after :meth:`pause`."""
+        self._signal(signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if self._temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    def _java(self, jars: Path, main: str, *arguments: str) -> list[str]:
+        # A broker for tests and demos: a small heap, and C1 alone, which starts twice as fast.
+        options = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        options += [f"-Dlog4j2.configurationFile={DEPLOY / 'log4j2.properties'}"]
+        options += [f"-Dshelfwise.kafka.log={self.log_file}"]
+        return ["java", *options, "-cp", f"{jars}/*", main, *arguments]
+
+    def _run_tool(self, jars: Path, main: str, *arguments: str) -> None:
+        answer = subprocess.run(
+            self._java(jars, main, *arguments), capture_output=True, text=True, timeout=START_SECONDS, check=False
+        )
+        if answer.returncode != 0:
+            raise KafkaUnavailable(f"{main} failed: {(answer.stdout + answer.stderr).strip()[-800:]}")
+
+    def _log_end(self) -> str:
+        lines: list[str] = []
+        for file in (self.directory / "console.log", self.log_file):
+            if file.exists():
+                lines += file.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
+        return "\n".join(lines)
+
+
+def _cluster_id() -> str:
+    """Return 16 random bytes as URL-safe base64 without padding, the form of a Kafka UUID."""
+
+    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill the broker when we die, however we die: no test run leaves a JVM behind."""
+    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)

@@ -1,0 +1,37 @@
+"""Wait until a broker answers."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streams.kafka.connection import KafkaConnection
+
+
+def wait_until_ready(bootstrap_servers: str, seconds: float, alive: Callable[[], bool] = lambda: True) -> bool:
+    """Return whether the broker answers before the time is over, or ``alive`` says that it died."""
+    admin = AdminClient(
+        KafkaConnection(bootstrap_servers=bootstrap_servers).client_config(
+            {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
+        )
+    )
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and alive():
+        try:
+            if admin.list_topics(timeout=0.25).brokers:
+                return True
+        except KafkaException:
+            continue
+    return False
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

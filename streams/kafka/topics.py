@@ -1,0 +1,107 @@
+"""Create the topics of the one table, and say where existing ones differ from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from schemas.errors import KafkaUnavailable
+from schemas.topics import TOPICS, Topic
+from streams.kafka.connection import KafkaConnection
+
+_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsReport:
+    """``created`` and ``existing`` are names; ``differences`` are sentences, one for each."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
+def create_topics(
+    connection: KafkaConnection,
+    *,
+    partitions: int,
+    replication_factor: int = 1,
+    prefix: str = "",
+    topics: Sequence[Topic] = TOPICS,
+) -> TopicsReport:
+    """Create what is missing and wait until all are visible; existing topics are left as they are.
+
+    Raises :class:`KafkaUnavailable` where the cluster does not answer, refuses, or has a topic with another
+    number of partitions: a batch keeps its partition number through all topics, so they must be equal.
+    """
+    admin = AdminClient(connection.client_config())
+    wanted = {prefix + topic.name: topic for topic in topics}
+    try:
+        before = admin.list_topics(timeout=_SECONDS).topics
+        missing = [name for name in wanted if name not in before]
+        _create(admin, {name: wanted[name] for name in missing}, partitions, replication_factor)
+        _wait_until_visible(admin, wanted, partitions)
+        existing = [name for name in wanted if name in before]
+        differences = _differences(admin, {name: wanted[name] for name in existing})
+    except KafkaException as error:
+        raise KafkaUnavailable(f"{connection.bootstrap_servers}: {error.args[0].str()}") from None
+    return TopicsReport(tuple(missing), tuple(existing), tuple(differences))
+
+
+def _create(admin: AdminClient, topics: dict[str, Topic], partitions: int, replication_factor: int) -> None:
+    if not topics:
+        return
+    new = [
+        NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=topic.config())
+        for name, topic in topics.items()
+    ]
+    for future in admin.create_topics(new, request_timeout=_SECONDS).values():
+        try:
+            future.result()
+        except KafkaException as error:
+            # Another worker that starts at the same time may be faster.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def _wait_until_visible(admin: AdminClient, wanted: dict[str, Topic], partitions: int) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        seen = admin.list_topics(timeout=_SECONDS).topics
+        ready = {
+            name: topic
+            for name, topic in seen.items()
+            if name in wanted
+            and topic.partitions
+            and all(partition.leader >= 0 for partition in topic.partitions.values())
+        }
+        if len(ready) == len(wanted):
+            break
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(
+                f"topics not visible after {_SECONDS:.0f} s: {sorted(set(wanted) - set(ready))}"
+            )
+    for name, topic in ready.items():
+        if len(topic.partitions) != partitions:
+            raise KafkaUnavailable(
+                f"topic {name} has {len(topic.partitions)} partitions, the settings say {partitions}: set"
+                f" SHELFWISE_PARTITIONS={len(topic.partitions)}, or use another SHELFWISE_TOPIC_PREFIX"
+            )
+
+
+def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[str]:
+    if not topics:
+        return []
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+    found = []
+    for resource, future in admin.describe_configs(resources).items():
+        actual = future.result()
+        for key, value in topics[resource.name].config().items():
+            if key in actual and actual[key].value != value:
+                found.append(f"topic {resource.name}: {key} is {actual[key].value}, the table says {value}")
+    return found

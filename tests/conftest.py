@@ -1,0 +1,44 @@
+"""Fixtures that all tests may use."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.errors import KafkaUnavailable
+from streams.kafka.cluster import Cluster, open_cluster
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.local import LocalKafka
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Cluster]:
+    """One real Kafka for the whole run: tests keep apart by :func:`topic_prefix`.
+
+    ``SHELFWISE_TEST_BOOTSTRAP_SERVERS`` names an existing one. Where none is possible the tests fail and say why,
+    unless ``SHELFWISE_TEST_WITHOUT_KAFKA=1`` skips them.
+    """
+    connection = KafkaConnection(bootstrap_servers=os.environ.get("SHELFWISE_TEST_BOOTSTRAP_SERVERS"))
+    try:
+        with open_cluster(connection) as cluster:
+            yield cluster
+    except KafkaUnavailable as error:
+        if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix of topics and consumer groups that no other test has."""
+    return f"t{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def broker() -> Iterator[LocalKafka]:
+    """A Kafka of one's own, to stop, freeze and kill."""
+    with LocalKafka() as own:
+        yield own
