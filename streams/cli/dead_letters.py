@@ -1,0 +1,163 @@
+"""``shelfwise dead-letters``: list them, send them again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from schemas.events.dead_letter import Reason
+from streams.cli.options import json_option, kafka_options, load_settings
+from streams.cli.output import console, print_json
+from streams.cli.root import ExitCode
+
+if TYPE_CHECKING:
+    from streams.clients.dead_letters import Filter
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+
+
+def _filter_options(command: Command) -> Command:
+    for option in (
+        click.option("--limit", type=click.IntRange(min=1), help="So many at most."),
+        click.option("--until", type=_TIME, help="Died before this local time."),
+        click.option("--since", type=_TIME, help="Died at or after this local time."),
+        click.option("--key", "keys", multiple=True, help="Of this product id. Repeatable."),
+        click.option("--stage", "stages", multiple=True, help="Given up by this stage. Repeatable."),
+        click.option(
+            "--reason",
+            "reasons",
+            multiple=True,
+            type=click.Choice([str(reason) for reason in Reason]),
+            help="Of this reason. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("dead-letters")
+def command() -> None:
+    """List dead letters, or send them again.
+
+    \b
+    Examples:
+      shelfwise dead-letters list --since 2026-01-31T08:00
+      shelfwise dead-letters resend --reason processing_failed --dry-run
+    """
+
+
+@command.command("list")
+@_filter_options
+@kafka_options
+@json_option
+def list_(limit: int | None, bootstrap_servers: str | None, as_json: bool, **wanted: Any) -> None:
+    """List the dead letters that Kafka holds, oldest first within a partition, and count them by reason.
+
+    \b
+    Examples:
+      shelfwise dead-letters list
+      shelfwise dead-letters list --reason empty_title --stage intake
+      shelfwise dead-letters list --json | jq -r '.value | @base64d'
+    """
+    from itertools import islice
+
+    from schemas.events.dead_letter import DeadLetter
+    from streams.clients.dead_letters import read_dead_letters
+    from streams.clients.render import received_json, received_text
+
+    settings = load_settings(bootstrap_servers)
+    screen = console()
+    counts: Counter[str] = Counter()
+    for received in islice(read_dead_letters(settings, _filter(**wanted)), limit):
+        if as_json:
+            print_json(received_json(received))
+        else:
+            screen.print(received_text(received))
+        if isinstance(received.content, DeadLetter):
+            counts[received.content.reason] += 1
+    if not as_json:
+        click.echo(_summary(counts) if counts else "no dead letters", err=True)
+
+
+@command.command("resend")
+@_filter_options
+@click.option("--all", "everything", is_flag=True, help="Send all again; needed where no filter is given.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@kafka_options
+@click.pass_context
+def resend_(
+    ctx: click.Context,
+    /,
+    *,
+    limit: int | None,
+    everything: bool,
+    dry_run: bool,
+    bootstrap_servers: str | None,
+    **wanted: Any,
+) -> None:
+    """Send dead letters again, to the topic and partition they came from.
+
+    Key, value and headers are the original's, so it helps where the cause is gone: a bug that was mended, a model
+    that was replaced. The dead letters stay where they are until they expire; what fails again becomes a new one,
+    its attempt counted up.
+
+    \b
+    Examples:
+      shelfwise dead-letters resend --reason processing_failed --dry-run
+      shelfwise dead-letters resend --reason processing_failed --since 2026-01-31T08:00
+      shelfwise dead-letters resend --key product-1
+    """
+    from itertools import islice
+
+    from schemas.topics import PRODUCTS_CHANGED
+    from streams.clients.connect import open_producer
+    from streams.clients.dead_letters import read_dead_letters, resend
+
+    filter_ = _filter(**wanted)
+    if not filter_ and not everything:
+        raise click.UsageError("name which (--reason, --stage, --key, --since, --until), or give --all")
+    settings = load_settings(bootstrap_servers)
+    # Read to the end before the first is sent: what dies again at once must not be sent in the same run.
+    letters = list(islice(read_dead_letters(settings, filter_), limit))
+    topic = settings.topic(PRODUCTS_CHANGED)
+    if dry_run:
+        from schemas.events.dead_letter import DeadLetter
+
+        counts = Counter(item.content.reason for item in letters if isinstance(item.content, DeadLetter))
+        click.echo(f"would send to {topic}: {_summary(counts)}")
+        return
+    report = resend(letters, open_producer(settings, PRODUCTS_CHANGED), topic)
+    click.echo(f"sent to {topic}: {_summary(report.sent)}")
+    if report.foreign:
+        click.echo(f"left {report.foreign:,} that came from another topic", err=True)
+    if report.failed:
+        click.echo(f"{report.failed:,} were refused; the first: {report.first_error}", err=True)
+        ctx.exit(ExitCode.FAILED)
+
+
+def _filter(
+    reasons: tuple[str, ...],
+    stages: tuple[str, ...],
+    keys: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+) -> Filter:
+    from streams.clients.dead_letters import Filter
+
+    return Filter(
+        frozenset(reasons),
+        frozenset(stages),
+        frozenset(key.encode() for key in keys),
+        since.astimezone() if since else None,
+        until.astimezone() if until else None,
+    )
+
+
+def _summary(counts: Counter[str]) -> str:
+    by_reason = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
+    return f"{counts.total():,} dead letters" + (f" ({by_reason})" if by_reason else "")

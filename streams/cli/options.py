@@ -1,0 +1,84 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+    from workers.product_files import ProductFile
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+DIRECTORY: Final = click.Path(file_okay=False, path_type=Path)
+
+
+def kafka_options(command: Command) -> Command:
+    """Add the options that say which Kafka; pass them to :func:`load_settings`."""
+    return click.option(
+        "--bootstrap-servers",
+        metavar="HOST:PORT",
+        help="The Kafka to use, in place of SHELFWISE_KAFKA__BOOTSTRAP_SERVERS.",
+    )(command)
+
+
+def product_options(command: Command) -> Command:
+    """Add the options that say how a file of products is read; pass them to :func:`product_file`."""
+    for option in (
+        click.option(
+            "--skip-invalid",
+            is_flag=True,
+            help="Leave out rows that cannot be read, and count them, rather than fail.",
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["jsonl", "csv", "tsv", "parquet"]),
+            help="What the file holds, where its name does not say.",
+        ),
+        click.option(
+            "--column",
+            "columns",
+            metavar="NAME=THEIRS",
+            multiple=True,
+            help="A column of another name in the file, such as title='Product Name'. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+
+
+def load_settings(bootstrap_servers: str | None = None, **changes: Any) -> Settings:
+    """Return the settings of the environment with what the command line says instead.
+
+    Raises :class:`schemas.errors.InvalidSettings`.
+    """
+    from streams.settings import Settings
+
+    settings = Settings.load()
+    if bootstrap_servers:
+        changes["kafka"] = settings.kafka.model_copy(update={"bootstrap_servers": bootstrap_servers})
+    return settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
+
+
+def product_file(path: Path, columns: tuple[str, ...], form: str | None, *, skip_invalid: bool) -> ProductFile:
+    """Open a file of products as the options say; ``-`` is standard input, JSON lines."""
+    from typing import cast
+
+    from workers.product_files import ColumnMap, ProductFile
+    from workers.product_files.file import Format
+
+    return ProductFile(
+        click.get_binary_stream("stdin") if str(path) == "-" else path,
+        columns=ColumnMap.parse(columns),
+        format=cast("Format | None", form),
+        on_error="skip" if skip_invalid else "raise",
+    )

@@ -1,0 +1,70 @@
+"""What goes to the terminal: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from workers.product_files import ProductFile
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that writes whole lines where the output is no terminal."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+
+
+def print_json(value: bytes) -> None:
+    """Print one JSON object on a line of its own, at once, so that a pipe sees it."""
+    stream = click.get_binary_stream("stdout")
+    stream.write(value + b"\n")
+    stream.flush()
+
+
+def progress_bar(*, transient: bool = False) -> Progress:
+    """Return a progress bar on standard error: nothing where that is no terminal."""
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TextColumn("{task.fields[note]}"),
+        progress.TimeElapsedColumn(),
+        console=console(stderr=True),
+        transient=transient,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+@contextmanager
+def steps_progress() -> Iterator[Any]:
+    """Give a :class:`workers.fit.progress.Progress` that draws a bar for each step, or prints its name once."""
+    with progress_bar() as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step.ljust(28), total=total, note="")
+                if bars.disable:
+                    click.echo(f"{step} ...", err=True)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield report
+
+
+def tell_skipped(file: ProductFile) -> None:
+    """Say on standard error how many rows were left out, and show the first."""
+    if total := file.skipped.total():
+        by_column = ", ".join(f"{column} {count:,}" for column, count in file.skipped.most_common())
+        click.echo(f"left out {total:,} of {file.rows:,} rows, by column: {by_column}", err=True)
+        click.echo(f"the first: {file.first_skipped}", err=True)

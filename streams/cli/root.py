@@ -1,0 +1,116 @@
+"""The group of commands, its exit codes, and how an error is told."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from enum import IntEnum
+from typing import Any, Final, cast
+
+import click
+
+from schemas.errors import InvalidSettings, KafkaUnavailable, ShelfwiseError
+
+# Name: the module that holds it, and what the list of commands says of it. The text stands here so that
+# listing the commands imports none of them.
+_COMMANDS: Final = {
+    "demo": ("demo", "Show it all at work: Kafka, a sample catalogue, a worker, a feed, live decisions."),
+    "fit": ("fit", "Make a model bundle from labelled products and a category tree."),
+    "classify": ("classify", "Classify one product or a file, without Kafka."),
+    "worker": ("worker", "Run the stream: intake, recall, ranking, learning."),
+    "publish": ("publish", "Feed a file of products to the stream."),
+    "watch": ("watch", "Follow decisions and dead letters as they come."),
+    "dead-letters": ("dead_letters", "List dead letters, or send them again."),
+    "topics": ("topics", "Create the topics."),
+    "kafka": ("kafka", "Run a local Kafka until Ctrl-C."),
+    "taxonomy": ("taxonomy", "Check a category tree."),
+    "encoder": ("encoder", "Fetch or convert a sentence encoder."),
+    "sample": ("sample", "Write the sample catalogue and its category tree."),
+}
+
+
+class ExitCode(IntEnum):
+    """What the exit status says; scripts rest on it."""
+
+    OK = 0
+    FAILED = 1
+    """The job failed, or the answer is no."""
+    USAGE = 2
+    """The command, an option or a setting is wrong."""
+    KAFKA = 3
+    """No Kafka could be reached or started."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+_EPILOG: Final = """\b
+Exit status: 0 well; 1 the job failed, or the answer is no; 2 a command, option or setting is wrong;
+3 no Kafka could be reached or started; 130 interrupted.
+
+\b
+Settings are variables of the environment, SHELFWISE_*, such as
+SHELFWISE_KAFKA__BOOTSTRAP_SERVERS=localhost:9092.
+"""
+
+
+class _Root(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"streams.cli.{_COMMANDS[cmd_name][0]}")
+        return cast("click.Command", module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ShelfwiseError as error:
+            if ctx.params["debug"]:
+                raise
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(_exit_code(error))
+        except (KeyboardInterrupt, click.Abort):
+            click.echo(err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+
+
+def _exit_code(error: ShelfwiseError) -> ExitCode:
+    if isinstance(error, KafkaUnavailable):
+        return ExitCode.KAFKA
+    return ExitCode.USAGE if isinstance(error, InvalidSettings) else ExitCode.FAILED
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"shelfwise {version('shelfwise')}")
+        ctx.exit()
+
+
+@click.group(cls=_Root, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Log in detail, and show the traceback of an error.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
+)
+def main(debug: bool) -> None:
+    """Put every product of a catalogue on the right shelf of a category tree, as the catalogue changes.
+
+    \b
+    Examples:
+      shelfwise demo
+      shelfwise fit --products products.jsonl --taxonomy tree.txt --out var/bundle
+      shelfwise classify --bundle var/bundle --title "Desk lamp, black" --brand Lumo
+      shelfwise worker
+      shelfwise publish products.jsonl --rate 100
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )

@@ -1,0 +1,71 @@
+"""``shelfwise watch``: a subscriber."""
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.options import json_option, kafka_options, load_settings
+from streams.cli.output import console, print_json
+from streams.cli.root import ExitCode
+
+_KINDS = ("assigned", "backed_off", "needs_review", "dead_letter", "withdrawn")
+
+
+@click.command("watch")
+@click.option("--from-beginning", is_flag=True, help="Begin with the oldest that Kafka holds, not with the next.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop when nothing has come for so long; exit status 1 if --limit was not reached by then.",
+)
+@click.option("--only", type=click.Choice(_KINDS), multiple=True, help="Show this kind. Repeatable.")
+@kafka_options
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    from_beginning: bool,
+    limit: int | None,
+    timeout: float | None,
+    only: tuple[str, ...],
+    bootstrap_servers: str | None,
+    as_json: bool,
+) -> None:
+    """Follow decisions and dead letters as they come, until Ctrl-C.
+
+    It joins no consumer group and commits nothing: watching disturbs nobody.
+
+    \b
+    Examples:
+      shelfwise watch
+      shelfwise watch --from-beginning --only needs_review --only dead_letter
+      shelfwise watch --json --limit 100 --timeout 30 | jq .decision.category.path
+    """
+    from streams.clients.connect import open_reader
+    from streams.clients.render import kind_of, received_json, received_text
+    from streams.clients.subscriber import OUTPUTS, Subscriber
+
+    settings = load_settings(bootstrap_servers)
+    consumer = open_reader(settings, OUTPUTS, from_beginning=from_beginning)
+    screen = console()
+    shown = 0
+    try:
+        for received in Subscriber(consumer, settings).until_silent(timeout):
+            if only and kind_of(received) not in only:
+                continue
+            if as_json:
+                print_json(received_json(received))
+            else:
+                screen.print(received_text(received))
+            shown += 1
+            if shown == limit:
+                return
+    finally:
+        consumer.close()
+    if limit is not None:
+        click.echo(f"{shown:,} of {limit:,} came", err=True)
+        ctx.exit(ExitCode.FAILED)

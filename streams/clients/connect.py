@@ -1,0 +1,77 @@
+"""Clients of the cluster that the settings name, checked before any work is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import uuid4
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
+
+from schemas.errors import KafkaUnavailable
+from schemas.topics import Topic
+from streams.settings import Settings
+
+TIMEOUT_SECONDS: Final = 10.0
+# What librdkafka has to say comes back as the error of a call; its log would say it ten times over.
+_QUIET: Final = {"log_level": 0}
+
+
+def open_producer(settings: Settings, *topics: Topic) -> Producer:
+    """Return an idempotent producer; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
+    require_address(settings)
+    producer = Producer(settings.kafka.producer_config(_QUIET))
+    _partitions(producer, settings, topics)
+    return producer
+
+
+def open_reader(settings: Settings, topics: Iterable[Topic], *, from_beginning: bool) -> Consumer:
+    """Return a consumer of all partitions that joins no group, so that it disturbs nobody's.
+
+    Raises :class:`KafkaUnavailable` where the cluster or a topic is not there.
+    """
+    require_address(settings)
+    group = settings.group(f"reader-{uuid4()}")
+    consumer = Consumer(settings.kafka.consumer_config(group, _QUIET))
+    start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+    found = _partitions(consumer, settings, topics)
+    consumer.assign([TopicPartition(topic, partition, start) for topic, partition in found])
+    return consumer
+
+
+def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+    """Return the offset after the last message of each partition that holds any now."""
+    ends = {}
+    for partition in partitions:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_SECONDS)
+        if high > low:
+            ends[partition] = high
+    return ends
+
+
+def require_address(settings: Settings) -> None:
+    """Raise :class:`KafkaUnavailable` where the settings name no cluster."""
+    if not settings.kafka.bootstrap_servers:
+        raise KafkaUnavailable(
+            "no Kafka is named; give --bootstrap-servers HOST:PORT, or set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS;"
+            " `shelfwise kafka` runs one here"
+        )
+
+
+def _partitions(client: Any, settings: Settings, topics: Iterable[Topic]) -> list[tuple[str, int]]:
+    try:
+        known = client.list_topics(timeout=TIMEOUT_SECONDS).topics
+    except KafkaException as error:
+        raise KafkaUnavailable(
+            f"no Kafka answers at {settings.kafka.bootstrap_servers} ({error.args[0].str()}); is it running, and"
+            " is this its address?"
+        ) from error
+    found = []
+    for topic in topics:
+        name = settings.topic(topic)
+        if name not in known:
+            raise KafkaUnavailable(
+                f"{settings.kafka.bootstrap_servers} has no topic {name}; make it with `shelfwise topics create`"
+            )
+        found += [(name, partition) for partition in known[name].partitions]
+    return found

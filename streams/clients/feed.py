@@ -1,0 +1,128 @@
+"""A feed: publish products as events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, Self
+from uuid import uuid4
+
+import msgspec
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.events import cloudevents
+from schemas.events.cloudevents import EventType
+from schemas.events.codec import encode
+from schemas.events.product import Product
+
+SOURCE: Final = "urn:shelfwise:publish"
+_FLUSH_SECONDS: Final = 0.2
+
+
+@dataclass(slots=True)
+class FeedReport:
+    """What became of a feed's events: handed over, acknowledged by the broker, refused by it."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    first_error: str | None = None
+
+    @property
+    def outstanding(self) -> int:
+        """Events whose acknowledgement is awaited."""
+        return self.sent - self.acknowledged - self.failed
+
+
+class Feed:
+    """Publishes products on one topic, keyed by product id, never faster than ``rate`` events a second."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        topic: str,
+        *,
+        rate: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.report = FeedReport()
+        self._producer = producer
+        self._topic = topic
+        self._pace = Pace(rate, clock) if rate else None
+        self._closed = False
+
+    def publish(self, product: Product) -> None:
+        """Send that a product changed; waits where the rate or the producer's queue asks for it."""
+        self._send(product.product_id, encode(product), EventType.PRODUCT_CHANGED)
+
+    def remove(self, product_id: str) -> None:
+        """Send that a product is gone: a tombstone."""
+        self._send(product_id, None, EventType.PRODUCT_REMOVED)
+
+    def flush(self, on_wait: Callable[[], None] = lambda: None) -> FeedReport:
+        """Wait until every event is acknowledged or refused; ``on_wait`` is called now and then."""
+        while self._producer.flush(_FLUSH_SECONDS):
+            on_wait()
+        return self.report
+
+    def _send(self, product_id: str, value: bytes | None, kind: EventType) -> None:
+        if self._pace:
+            self._pace.wait(self._producer.poll)
+        headers = cloudevents.headers(kind, str(uuid4()), subject=product_id, source=SOURCE)
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic, key=product_id.encode(), value=value, headers=headers, on_delivery=self._delivered
+                )
+                break
+            except BufferError:  # the producer's queue is full: the broker sets the pace
+                self._producer.poll(_FLUSH_SECONDS)
+        self.report.sent += 1
+        self._producer.poll(0)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.report.acknowledged += 1
+            return
+        self.report.failed += 1
+        key = (message.key() or b"").decode(errors="replace")
+        self.report.first_error = self.report.first_error or f"product {key!r}: {error.str()}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+
+class Pace:
+    """Lets ``rate`` events a second pass, evenly; after a delay it does not rush to make up for it."""
+
+    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+        self._interval = 1 / rate
+        self._clock = clock
+        self._next = clock()
+
+    def wait(self, sleep: Callable[[float], object]) -> None:
+        """Call ``sleep(seconds)`` until the next event is due."""
+        while (delay := self._next - self._clock()) > 0:
+            sleep(delay)
+        # Half a second of arrears at most: a bursty rate is no rate.
+        self._next = max(self._next + self._interval, self._clock() - 0.5)
+
+
+def passes(products: Callable[[], Iterable[Product]], *, loop: bool, fresh_ids: bool = True) -> Iterator[Product]:
+    """Yield the products once, or for ever; each further pass brings new products where ``fresh_ids``.
+
+    A product that has not changed needs no decision, so a loop of the same ids would go silent.
+    """
+    for number in count(1):
+        for product in products():
+            if number > 1 and fresh_ids:
+                yield msgspec.structs.replace(product, product_id=f"{product.product_id[:240]}~{number}")
+            else:
+                yield product
+        if not loop:
+            return

@@ -1,0 +1,111 @@
+"""Decisions and dead letters as people and as scripts read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from rich.text import Text
+
+from schemas.events.dead_letter import DeadLetter
+from schemas.events.decision import CategoryAssigned, Decision, Evidence, NeedsReview
+from streams.clients.subscriber import Received
+
+_EVIDENCE: Final = 3
+_ALTERNATIVES: Final = 3
+_KIND_WIDTH: Final = 12
+
+
+def decision_text(decision: Decision, title: str | None = None) -> Text:
+    """Return one line: what was decided, how surely, on what, and why."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if isinstance(decision, NeedsReview):
+        text.append("needs review".ljust(_KIND_WIDTH), "yellow")
+        category = " | ".join(
+            f"{' > '.join(item.category.path)} {item.probability:.2f}"
+            for item in decision.alternatives[:_ALTERNATIVES]
+        )
+    else:
+        kind, style = ("backed off", "cyan") if decision.backed_off else ("assigned", "green")
+        text.append(kind.ljust(_KIND_WIDTH), style)
+        category = " > ".join(decision.category.path)
+    text.append(f" {decision.confidence:4.2f}  ", "bold")
+    text.append(title or decision.product_id, "dim" if not title else "")
+    text.append("  ->  ", "dim")
+    text.append(category or "no candidate", "bold")
+    if shown := evidence_text(decision.evidence):
+        text.append(f"  [{shown}]", "dim")
+    return text
+
+
+def evidence_text(evidence: tuple[Evidence, ...]) -> str:
+    """Return the weightiest evidence, such as ``linear_text #1 +2.10, brand_frequency #3 -0.20``."""
+    return ", ".join(
+        f"{item.signal}{f' #{item.rank}' if item.rank else ''} {item.contribution:+.2f}"
+        for item in evidence[:_EVIDENCE]
+    )
+
+
+def dead_letter_text(letter: DeadLetter, key: bytes | None) -> Text:
+    """Return one line: which event died, where, and of what."""
+    text = Text("dead letter ".ljust(_KIND_WIDTH), "red", no_wrap=True, overflow="ellipsis")
+    text.append(f" {letter.reason}", "bold")
+    text.append(f" at {letter.stage}, attempt {letter.attempt}: ")
+    text.append(f"{key.decode(errors='replace') if key else 'no key'} ", "dim")
+    text.append(f"({letter.source_topic}[{letter.source_partition}]@{letter.source_offset}) ", "dim")
+    text.append(letter.detail)
+    return text
+
+
+def received_text(received: Received) -> Text:
+    """Return one line of any message, its time first."""
+    when = datetime.fromtimestamp(received.timestamp_ms / 1000, UTC).astimezone()
+    text = Text(f"{when:%H:%M:%S} ", "dim", no_wrap=True, overflow="ellipsis")
+    content = received.content
+    if isinstance(content, DeadLetter):
+        return text + dead_letter_text(content, received.key)
+    if isinstance(content, CategoryAssigned | NeedsReview):
+        return text + decision_text(content)
+    key = (received.key or b"").decode(errors="replace")
+    if content is None:
+        return text + Text(f"{'withdrawn'.ljust(_KIND_WIDTH)} {key} from {received.topic}", "dim")
+    return text + Text(f"{'unreadable'.ljust(_KIND_WIDTH)} {key}: {content}", "red")
+
+
+def received_json(received: Received) -> bytes:
+    """Return a message as one JSON object: ``kind``, its place, its time in milliseconds, and its content.
+
+    A dead letter's original value is in ``value``, base64 (RFC 4648).
+    """
+    content = received.content
+    fields: dict[str, Any] = {
+        "kind": kind_of(received),
+        "topic": received.topic,
+        "partition": received.partition,
+        "offset": received.offset,
+        "timestamp_ms": received.timestamp_ms,
+        "key": None if received.key is None else received.key.decode(errors="replace"),
+    }
+    if isinstance(content, DeadLetter):
+        fields |= {"dead_letter": content, "value": received.value}
+    elif isinstance(content, str):
+        fields["problem"] = content
+    elif content is not None:
+        fields["decision"] = content
+    return msgspec.json.encode(fields)
+
+
+def kind_of(received: Received) -> str:
+    """Return ``assigned``, ``backed_off``, ``needs_review``, ``dead_letter``, ``withdrawn`` or ``unreadable``."""
+    match received.content:
+        case CategoryAssigned() as decision:
+            return "backed_off" if decision.backed_off else "assigned"
+        case NeedsReview():
+            return "needs_review"
+        case DeadLetter():
+            return "dead_letter"
+        case None:
+            return "withdrawn"
+        case _:
+            return "unreadable"

@@ -1,0 +1,100 @@
+"""A subscriber: the decisions and dead letters as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, Message
+
+from schemas.errors import InvalidEvent, KafkaUnavailable
+from schemas.events.codec import decode
+from schemas.events.dead_letter import DeadLetter
+from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_DEAD_LETTER, Topic
+from streams.settings import Settings
+
+OUTPUTS: Final = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_DEAD_LETTER)
+_MESSAGES_AT_ONCE: Final = 500
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message of an output topic.
+
+    ``content`` is the decision or the dead letter; ``None`` where the topic's category of a product was withdrawn
+    (a tombstone), or a text where the message is none of ours and why. ``timestamp_ms`` is since the epoch.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    content: Decision | DeadLetter | str | None
+
+
+class Subscriber:
+    """Reads messages of the output topics with a consumer of :func:`streams.clients.connect.open_reader`."""
+
+    def __init__(self, consumer: Consumer, settings: Settings) -> None:
+        self._consumer = consumer
+        self._kinds: dict[str, Topic] = {settings.topic(topic): topic for topic in OUTPUTS}
+
+    def poll(self, seconds: float = _POLL_SECONDS) -> list[Received]:
+        """Return what came within ``seconds``, maybe nothing; raises :class:`KafkaUnavailable`."""
+        messages = self._consumer.consume(_MESSAGES_AT_ONCE, seconds)
+        return [self._receive(message) for message in messages if not _transient(message)]
+
+    def until_silent(self, seconds: float | None) -> Iterator[Received]:
+        """Yield messages until none has come for ``seconds``, or for ever."""
+        last = time.monotonic()
+        while True:
+            received = self.poll()
+            yield from received
+            now = time.monotonic()
+            last = now if received else last
+            if seconds is not None and now - last >= seconds:
+                return
+
+    def _receive(self, message: Message) -> Received:
+        return Received(
+            topic=message.topic(),
+            partition=message.partition(),
+            offset=message.offset(),
+            timestamp_ms=message.timestamp()[1],
+            key=message.key(),
+            value=message.value(),
+            headers=list(message.headers() or []),
+            content=self._content(message),
+        )
+
+    def _content(self, message: Message) -> Decision | DeadLetter | str | None:
+        kind = self._kinds[message.topic()]
+        try:
+            if kind is PRODUCTS_DEAD_LETTER:
+                return DeadLetter.from_headers(list(message.headers() or []))
+            if message.value() is None:
+                return None
+            if kind is CATEGORIES_ASSIGNED:
+                return decode(message.value(), CategoryAssigned)
+            return decode(message.value(), NeedsReview)
+        except (InvalidEvent, msgspec.ValidationError) as error:
+            return f"not written by shelfwise, or by another version of it: {error}"
+
+
+def _transient(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return False
+    if error.fatal() or not error.retriable():
+        raise KafkaUnavailable(
+            f"reading {message.topic() or 'from Kafka'} failed: {error.str()}"
+        ) from KafkaException(error)
+    return True
