@@ -45,6 +45,8 @@ transaction.state.log.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 """
@@ -185,7 +187,8 @@ class LocalKafka:
 def _cluster_id() -> str:
     """Return 16 random bytes as URL-safe base64 without padding, the form of a Kafka UUID."""
 
-    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+    # The first bits are fixed: an id that begins with "-" would be read as an option.
+    return base64.urlsafe_b64encode(b"S" + os.urandom(15)).decode().rstrip("=")
 
 
 def _die_with_parent() -> None:
