@@ -1,0 +1,132 @@
+"""``shelfwise fit``: a model bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli.options import DIRECTORY, FILE, product_file, product_options
+from streams.cli.output import console, print_json, steps_progress, tell_skipped
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from workers.encoders.base import Encoder
+    from workers.fit.fit import FitReport
+    from workers.fit.fit_ranking import RankingOptions
+
+
+@click.command("fit")
+@click.option("--products", type=FILE, required=True, help="Labelled products.")
+@click.option("--taxonomy", type=FILE, help="The category tree; default: the tree of the labels' paths.")
+@click.option(
+    "--out", type=DIRECTORY, default=Path("var/bundle"), show_default=True, help="The bundle's directory."
+)
+@click.option(
+    "--encoder",
+    default="static",
+    show_default=True,
+    metavar="static|DIR",
+    help="'static' is fitted on the products themselves; DIR holds one of `shelfwise encoder`.",
+)
+@click.option(
+    "--max-error",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="The error budget: the greatest share of wrong assignments.",
+)
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-fitting.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--skip-unknown-categories", is_flag=True, help="Leave out products whose category is not in the tree."
+)
+@product_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(
+    *,
+    products: Path,
+    taxonomy: Path | None,
+    out: Path,
+    encoder: str,
+    max_error: float | None,
+    folds: int,
+    seed: int,
+    skip_unknown_categories: bool,
+    columns: tuple[str, ...],
+    form: str | None,
+    skip_invalid: bool,
+    as_json: bool,
+) -> None:
+    """Make a model bundle from labelled products and a category tree.
+
+    A label is the column category_path (a list, or text such as "Home > Lamps") or category_id. An older bundle in
+    the same place is replaced when the new one is whole.
+
+    \b
+    Examples:
+      shelfwise fit --products products.jsonl --taxonomy tree.txt --out var/bundle
+      shelfwise fit --products shop.csv --column title=Name --column category_path=Category
+      shelfwise fit --products products.parquet --taxonomy tree.csv --encoder var/encoders/minilm
+    """
+    from schemas.taxonomy import read_taxonomy
+    from workers.fit.fit import FitOptions, fit
+    from workers.fit.labels import place, taxonomy_of_labels
+
+    source = product_file(products, columns, form, skip_invalid=skip_invalid)
+    rows = list(source)
+    tell_skipped(source)
+    tree = read_taxonomy(taxonomy) if taxonomy else taxonomy_of_labels(rows)
+    labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
+    del rows
+    options = FitOptions(
+        encoder=_encoder(encoder), folds=folds, seed=seed, ranking=_ranking_options(max_error, seed)
+    )
+    with steps_progress() as progress:
+        report = fit(labelled, tree, out, options, progress)
+    if as_json:
+        import msgspec
+
+        print_json(msgspec.json.encode({"manifest": report.manifest, "metrics": report.metrics}))
+        return
+    console().print(_table(report))
+    click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+
+
+def _encoder(name: str) -> Encoder | None:
+    if name == "static":
+        return None
+    from workers.encoders.onnx import OnnxEncoder
+
+    return OnnxEncoder.load(Path(name))
+
+
+def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
+    from workers.fit.fit_ranking import RankingOptions
+    from workers.ranking.policy import ErrorBudget
+
+    budget = ErrorBudget() if max_error is None else ErrorBudget(max_error=max_error)
+    return RankingOptions(budget=budget, seed=seed)
+
+
+def _table(report: FitReport) -> Table:
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("model version", report.manifest.model_version)
+    table.add_row("taxonomy", f"{report.manifest.taxonomy_name} {report.manifest.taxonomy_version}")
+    table.add_row("encoder", report.manifest.encoder)
+    for name, value in _flat(report.metrics):
+        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
+    return table
+
+
+def _flat(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in metrics.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            found += _flat(value, f"{label}: ")
+        elif isinstance(value, int | float):
+            found.append((label, value))
+    return found

@@ -1,0 +1,58 @@
+"""``shelfwise worker``: the stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streams.cli.options import DIRECTORY, kafka_options, load_settings
+
+
+@click.command("worker")
+@click.option(
+    "--only",
+    "stages",
+    type=click.Choice(["intake", "recall", "ranking"]),
+    multiple=True,
+    help="Run this stage. Repeatable; default: all.",
+)
+@click.option("--bundle", type=DIRECTORY, help="The model, in place of SHELFWISE_BUNDLE (var/bundle).")
+@click.option("--data-dir", type=DIRECTORY, help="Where tables are kept, in place of SHELFWISE_DATA_DIR.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    help="Of /metrics, /healthz and /readyz, in place of SHELFWISE_METRICS_PORT; 0 takes a free one.",
+)
+@kafka_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    stages: tuple[str, ...],
+    bundle: Path | None,
+    data_dir: Path | None,
+    metrics_port: int | None,
+    bootstrap_servers: str | None,
+) -> None:
+    """Run the stream until SIGTERM or Ctrl-C: what is in flight is brought to its end first.
+
+    Each stage scales by itself: run as many workers of it as the topics have partitions, at most.
+
+    \b
+    Examples:
+      shelfwise worker
+      shelfwise worker --only recall --only ranking --metrics-port 9465
+      SHELFWISE_BUNDLE=/models/today shelfwise worker
+    """
+    import logging
+
+    from streams.clients.connect import require_address
+    from streams.worker import run_worker
+
+    settings = load_settings(bootstrap_servers, bundle=bundle, data_dir=data_dir, metrics_port=metrics_port)
+    require_address(settings)
+    if logging.getLogger().level > logging.INFO:
+        logging.getLogger().setLevel(logging.INFO)
+    ctx.exit(run_worker(settings, stages))

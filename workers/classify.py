@@ -1,0 +1,54 @@
+"""Classify products without a stream: recall, ranking and decision as the stream does them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from schemas.events.batch import CandidateProduct
+from schemas.events.decision import Decision
+from schemas.events.position import SourcePosition
+from schemas.events.product import Product
+from workers.bundle.bundle import Bundle
+from workers.decisions import decision_event
+from workers.statistics import NoStatistics, Statistics
+
+BATCH_PRODUCTS: Final = 128
+
+Positioned = tuple[Product, SourcePosition]
+
+
+def classify(
+    bundle: Bundle, products: Iterable[Positioned], statistics: Statistics | None = None
+) -> Iterator[tuple[Product, Decision]]:
+    """Yield each product with its decision, in order; a decision does not depend on the batch.
+
+    ``statistics`` are what a stream has learned since the bundle was fitted: nothing, unless given.
+    """
+    known = statistics or NoStatistics()
+    remaining = iter(products)
+    while batch := list(islice(remaining, BATCH_PRODUCTS)):
+        decisions = decide(bundle, batch, known)
+        yield from zip((product for product, _ in batch), decisions, strict=True)
+
+
+def decide(bundle: Bundle, batch: Sequence[Positioned], statistics: Statistics) -> list[Decision]:
+    """Return the decisions of one batch."""
+    candidates = bundle.recall.candidates([product for product, _ in batch], statistics)
+    verdicts = bundle.ranking.decide(candidates)
+    return [
+        decision_event(verdict, _about(product, source.offset), source, bundle.taxonomy, bundle.model_version)
+        for verdict, (product, source) in zip(verdicts, batch, strict=True)
+    ]
+
+
+def _about(product: Product, offset: int) -> CandidateProduct:
+    return CandidateProduct(
+        offset=offset,
+        timestamp_ms=0,
+        product_id=product.product_id,
+        brand=product.brand,
+        stores=product.stores,
+        updated_at=product.updated_at,
+    )
