@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from schemas.errors import KafkaUnavailable
 from streams.kafka.cluster import Cluster, open_cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
+from tests.sample_model import fit_sample
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,12 @@ def kafka() -> Iterator[Cluster]:
         if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
             pytest.skip(str(error))
         raise
+
+
+@pytest.fixture(scope="session")
+def sample_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a real model bundle, fitted on the sample catalogue; not to be changed."""
+    return fit_sample(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture

@@ -99,6 +99,9 @@ class Taxonomy:
     def __hash__(self) -> int:
         return hash((self.name, self.version, len(self)))
 
+    def __reduce__(self) -> tuple[object, tuple[bytes]]:
+        return Taxonomy.from_json_bytes, (self.to_json_bytes(),)
+
     def __repr__(self) -> str:
         return f"Taxonomy(name={self.name!r}, version={self.version!r}, {len(self):,} nodes)"
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.candidates import Candidates
-from workers.fit.parallel import map_parallel
+from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
 from workers.signals.base import Signal, TrainingSet
@@ -25,13 +25,15 @@ def out_of_fold_candidates(
 ) -> tuple[Candidates, NDArray[np.intp]]:
     """Return the candidates of all products, found out of fold, and the products' order in them."""
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
-
-    def ask(held_out: NDArray[np.intp]) -> Candidates:
-        signals = fit_signals(training.take(np.setdiff1d(np.arange(len(folds)), held_out)))
-        return union(signals, training.take(held_out).batch)
-
-    parts = map_parallel(ask, order, "signals, out of fold", progress)
+    pieces = [(training, held_out) for held_out in order]
+    parts = map_processes(_ask, pieces, "signals, out of fold", progress)
     return concatenate(parts), np.concatenate(order)
+
+
+def _ask(piece: tuple[TrainingSet, NDArray[np.intp]]) -> Candidates:
+    training, held_out = piece
+    signals = fit_signals(training.take(np.setdiff1d(np.arange(len(training.labels)), held_out)))
+    return union(signals, training.take(held_out).batch)
 
 
 def fit_signals(training: TrainingSet) -> list[Signal]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from schemas.bundle import Manifest
 from schemas.events.product import Product
@@ -56,7 +58,17 @@ def fit(
     progress: Progress = silent,
 ) -> FitReport:
     """Fit every part and write the bundle to ``out``."""
-    options = options or FitOptions()
+    with warnings.catch_warnings():
+        # Few products a category is how every catalogue begins, and the linear model's precision is bounded on
+        # purpose; neither is news. Filters are the process's, so they are set here and not in the threads.
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
+        return _fit(labelled, taxonomy, out, options or FitOptions(), progress)
+
+
+def _fit(
+    labelled: LabelledProducts, taxonomy: Taxonomy, out: Path, options: FitOptions, progress: Progress
+) -> FitReport:
     started = perf_counter()
     progress("encoder", 0, 1)
     encoder = options.encoder or StaticEncoder.fit(_texts(labelled.products, taxonomy), seed=options.seed)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
-from workers.fit.parallel import map_parallel
+from workers.fit.parallel import map_threads
 from workers.fit.progress import Progress
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
@@ -80,7 +80,7 @@ def _fit_rankers(
 
     folds = range(int(seen.folds.max()) + 1)
     chosen = [np.flatnonzero(fold_of_row != fold) for fold in folds] + [np.arange(len(fold_of_row))]
-    *rankers, final = map_parallel(learn, chosen, "ranker", progress)
+    *rankers, final = map_threads(learn, chosen, "ranker", progress)
     margins = np.zeros(len(fold_of_row), np.float32)
     for fold, ranker in zip(folds, rankers, strict=True):
         held_out = np.flatnonzero(fold_of_row == fold)

@@ -1,16 +1,17 @@
-"""Independent pieces of fitting side by side, one thread a core.
+"""Independent pieces of fitting side by side, one core each.
 
-The libraries release the interpreter's lock. Each piece computes with one thread: libraries that spread one
-computation over all cores wait for the slowest at every step, which on a busy machine costs them tenfold.
+Each piece computes with one thread: libraries that spread one computation over all cores wait for the slowest at
+every step, which on a busy machine costs them tenfold.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from workers.fit.progress import Progress
@@ -18,15 +19,37 @@ from workers.fit.progress import Progress
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
+_CORES: Final = os.cpu_count() or 1
 
-def map_parallel(
+
+def map_threads(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], step: str, progress: Progress
 ) -> list[Result]:
-    """Return the result of each piece, in order; the first failure is raised."""
-    results: list[Result] = []
-    progress(step, 0, len(pieces))
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(work, pieces):
-            results.append(result)
-            progress(step, len(results), len(pieces))
-    return results
+    """Return the result of each piece, in order, by threads: for work in libraries that release the lock."""
+    with threadpool_limits(1), ThreadPoolExecutor(_CORES) as pool:
+        return _collect(pool.map(work, pieces), len(pieces), step, progress)
+
+
+def map_processes(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], step: str, progress: Progress
+) -> list[Result]:
+    """Return the result of each piece, in order, by processes: for work in Python, or in LIBLINEAR.
+
+    LIBLINEAR's random numbers are one sequence a process: two threads would make a fit irreproducible.
+    """
+    pool = Parallel(n_jobs=min(_CORES, len(pieces)), return_as="generator")
+    return _collect(pool(delayed(_alone)(work, piece) for piece in pieces), len(pieces), step, progress)
+
+
+def _alone(work: Callable[[Piece], Result], piece: Piece) -> Result:
+    with threadpool_limits(1):
+        return work(piece)
+
+
+def _collect(results: Iterable[Result], count: int, step: str, progress: Progress) -> list[Result]:
+    progress(step, 0, count)
+    collected: list[Result] = []
+    for result in results:
+        collected.append(result)
+        progress(step, len(collected), count)
+    return collected

@@ -28,7 +28,7 @@ class Dice:
 
     def __init__(self, seed: int) -> None:
         # Seeding with an int takes its absolute value: fold the sign in, so that -1 and 1 differ.
-        self._random = random.Random(2 * abs(seed) + (seed < 0))  # noqa: S311 - no secret is made of it
+        self._random = random.Random(2 * abs(seed) + (seed < 0))
 
     def uniform(self) -> float:
         """Return a number from 0 up to, not including, 1."""

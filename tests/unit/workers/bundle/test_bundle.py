@@ -1,0 +1,119 @@
+"""A bundle decides as the model that was fitted, and is refused by file name when it is not whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from schemas.errors import InvalidBundle
+from tests.sample_model import sample_products
+from workers.bundle.bundle import Bundle, load_bundle
+from workers.statistics import NoStatistics
+
+pytestmark = pytest.mark.unit
+
+PRODUCTS = [row.product for row in sample_products(8, 300)]
+
+
+@pytest.fixture(scope="module")
+def bundle(sample_bundle: Path) -> Bundle:
+    return load_bundle(sample_bundle)
+
+
+@pytest.fixture
+def copy(sample_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sample_bundle, tmp_path / "copy"))
+
+
+def test_most_of_what_it_assigns_is_right(bundle: Bundle) -> None:
+    rows = [row for row in sample_products(8, 300) if row.category_path]
+    verdicts = bundle.ranking.decide(bundle.recall.candidates([row.product for row in rows], NoStatistics()))
+    decided = [(v, row) for v, row in zip(verdicts, rows, strict=True) if v.category is not None]
+    assert len(decided) > 100
+    right = [
+        row.category_path[: len(bundle.taxonomy.paths[v.category])] == bundle.taxonomy.paths[v.category]
+        for v, row in decided
+        if row.category_path and v.category is not None
+    ]
+    assert np.mean(right) > 0.85
+
+
+def test_a_product_is_decided_alike_alone_in_any_batch_and_in_any_order(bundle: Bundle) -> None:
+    together = bundle.ranking.decide(bundle.recall.candidates(PRODUCTS, NoStatistics()))
+    backwards = bundle.ranking.decide(bundle.recall.candidates(PRODUCTS[::-1], NoStatistics()))
+    assert backwards[::-1] == together
+    for place in range(0, len(PRODUCTS), 17):
+        candidates = bundle.recall.candidates([PRODUCTS[place]], NoStatistics())
+        assert bundle.ranking.decide(candidates) == [together[place]]
+
+
+def test_evidence_names_signals_and_sums_to_the_margin(bundle: Bundle) -> None:
+    candidates = bundle.recall.candidates(PRODUCTS[:50], NoStatistics())
+    matrix = bundle.ranking.features.build(candidates)
+    margins = bundle.ranking.ranker.margins(matrix.values)
+    rows = np.arange(0, len(margins), 50)
+    for exact in (True, False):
+        shares = bundle.ranking.ranker.contributions(matrix, rows, exact=exact)
+        assert shares.sum(axis=1) == pytest.approx(margins[rows], abs=1e-3)
+    known = {*candidates.signals, "agreement", "category"}
+    for verdict in bundle.ranking.decide(candidates):
+        assert {item.source for item in verdict.evidence} == known
+
+
+def test_no_products_give_no_verdicts(bundle: Bundle) -> None:
+    assert bundle.ranking.decide(bundle.recall.candidates([], NoStatistics())) == []
+
+
+def test_equal_models_have_equal_versions(bundle: Bundle, copy: Path) -> None:
+    assert load_bundle(copy).model_version == bundle.model_version
+
+
+@pytest.mark.parametrize("name", ["ranker.ubj", "signals/linear_text.safetensors", "taxonomy.json"])
+def test_a_truncated_file_is_refused_by_name(copy: Path, name: str) -> None:
+    file = copy / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InvalidBundle, match=name):
+        load_bundle(copy)
+
+
+def test_an_altered_file_is_refused_by_name(copy: Path) -> None:
+    file = copy / "thresholds.json"
+    file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))
+    with pytest.raises(InvalidBundle, match=r"thresholds.json was altered"):
+        load_bundle(copy)
+
+
+def test_a_missing_file_is_refused_by_name(copy: Path) -> None:
+    (copy / "category_index.faiss").unlink()
+    with pytest.raises(InvalidBundle, match=r"category_index.faiss is missing"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("format", 99, "bundle format 99"),
+        ("files", {"../../etc/passwd": {"bytes": 1, "sha256": "0" * 64}}, "points out"),
+    ],
+)
+def test_a_manifest_from_elsewhere_is_refused(copy: Path, key: str, value: object, said: str) -> None:
+    manifest = orjson.loads((copy / "manifest.json").read_bytes())
+    (copy / "manifest.json").write_bytes(orjson.dumps(manifest | {key: value}))
+    with pytest.raises(InvalidBundle, match=said):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1}', b"[" * 100_000])
+def test_a_manifest_that_is_none_is_refused(copy: Path, content: bytes) -> None:
+    (copy / "manifest.json").write_bytes(content)
+    with pytest.raises(InvalidBundle, match=r"manifest.json"):
+        load_bundle(copy)
+
+
+def test_a_directory_without_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(InvalidBundle, match="is no model bundle"):
+        load_bundle(tmp_path)

@@ -1,0 +1,101 @@
+"""Fitting: labels found in the tree, folds that do not leak, bundles that do not overwrite other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.errors import InvalidBundle, InvalidProducts
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from tests.sample_model import sample_products
+from workers.fit.fit import FitOptions, fit
+from workers.fit.folds import assign_folds
+from workers.fit.labels import place, taxonomy_of_labels
+from workers.product_files import LabelledProduct
+
+pytestmark = pytest.mark.unit
+
+TREE = Taxonomy.from_paths("t", "1", ["A > B", "A > C"])
+
+
+def row(number: int, path: tuple[str, ...] | None, category_id: str | None = None) -> LabelledProduct:
+    return LabelledProduct(Product(product_id=f"p{number}", title=f"thing {number}"), path, category_id, number)
+
+
+def test_labels_are_found_by_path_or_id_and_the_rest_is_counted() -> None:
+    rows = [row(n, ("A", "B")) for n in range(15)] + [row(n, None, TREE.ids[2]) for n in range(15, 25)]
+    found = place([*rows, row(99, None)], TREE)
+    assert len(found.products) == 25
+    assert found.unlabelled == 1
+    assert found.labels.tolist() == [1] * 15 + [2] * 10
+
+
+def test_an_unknown_category_is_named_with_the_remedy() -> None:
+    rows = [row(n, ("A", "B")) for n in range(30)] + [row(30, ("A", "Nowhere"))]
+    with pytest.raises(InvalidProducts, match=r"A > Nowhere \(1\).*--skip-unknown-categories"):
+        place(rows, TREE)
+    assert place(rows, TREE, skip_unknown=True).unknown == 1
+
+
+def test_too_few_labels_are_refused() -> None:
+    with pytest.raises(InvalidProducts, match="at least 20"):
+        place([row(1, ("A", "B"))], TREE)
+
+
+def test_without_a_taxonomy_the_labels_make_one() -> None:
+    tree = taxonomy_of_labels([row(1, ("X", "Y")), row(2, ("X", "Z")), row(3, None)])
+    assert [tree.path_text(node) for node in range(len(tree))] == ["X", "X > Y", "X > Z"]
+    with pytest.raises(InvalidProducts, match="no product has a category_path"):
+        taxonomy_of_labels([row(1, None)])
+
+
+def test_products_of_one_title_share_a_fold() -> None:
+    titles = ["Red Lamp", "red  lamp!", "Blue Lamp", "RED LAMP"] * 25
+    products = [Product(product_id=str(n), title=title) for n, title in enumerate(titles)]
+    folds = assign_folds(products, 2, seed=0)
+    assert len(set(folds[[0, 1, 3]])) == 1
+    assert set(folds) == {0, 1}
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    rows = [r for r in sample_products(7, 400) if r.category_path]
+    tree = taxonomy_of_labels(rows)
+    options = FitOptions(folds=2)
+    first = fit(place(rows, tree), tree, tmp_path / "one", options)
+    second = fit(place(rows, tree), tree, tmp_path / "two", options)
+    kept = {name for name in first.manifest.files if name != "metrics.json"}
+    assert all(first.manifest.files[name] == second.manifest.files[name] for name in kept)
+
+
+def test_a_directory_of_other_files_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    rows = [r for r in sample_products(7, 60) if r.category_path]
+    tree = taxonomy_of_labels(rows)
+    with pytest.raises(InvalidBundle, match="holds other files"):
+        fit(place(rows, tree), tree, tmp_path, FitOptions(folds=2))
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_progress_counts_every_step_to_its_end(tmp_path: Path) -> None:
+    rows = [r for r in sample_products(7, 60) if r.category_path]
+    tree = taxonomy_of_labels(rows)
+    ends: dict[str, tuple[int, int]] = {}
+
+    def progress(step: str, done: int, total: int) -> None:
+        ends[step] = (done, total)
+
+    fit(place(rows, tree), tree, tmp_path / "bundle", FitOptions(folds=2), progress)
+    assert len(ends) >= 4
+    assert all(done == total for done, total in ends.values())
+
+
+def test_labels_in_the_bundle_metrics_add_up(tmp_path: Path) -> None:
+    rows = sample_products(7, 200)
+    tree = taxonomy_of_labels(rows)
+    metrics = fit(place(rows, tree), tree, tmp_path / "bundle", FitOptions(folds=2)).metrics
+    assert metrics["products"] + metrics["products_without_label"] == 200
+    assert 0.5 < metrics["out_of_fold"]["recall_of_union"] <= 1
+    assert np.isclose(metrics["out_of_fold"]["recall_of_signal"]["store_cooccurrence"], 0.5, atol=0.5)

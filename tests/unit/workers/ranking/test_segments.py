@@ -1,0 +1,52 @@
+"""Vectorised work by product equals the plain loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.ranking import segments
+
+pytestmark = pytest.mark.unit
+
+GROUPS = st.lists(st.lists(st.floats(-5, 5, width=32) | st.just(float("nan")), max_size=5), min_size=1, max_size=5)
+
+
+def flat(groups: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    values = np.array([value for group in groups for value in group], np.float32)
+    owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return values, owner.astype(np.int64)
+
+
+@given(GROUPS)
+def test_ranks_count_the_better_ones(groups: list[list[float]]) -> None:
+    values, owner = flat(groups)
+    ranks = segments.ranks(values, owner)
+    for place, value in enumerate(values):
+        mates = values[owner == owner[place]]
+        if np.isnan(value):
+            assert ranks[place] == 0
+        else:
+            better, equal = (mates > value).sum(), (mates == value).sum()
+            assert better < ranks[place] <= better + equal
+
+
+@given(GROUPS)
+def test_the_maximum_is_that_of_the_product(groups: list[list[float]]) -> None:
+    values, owner = flat(groups)
+    greatest = segments.maximum(values, owner)
+    for place in range(len(values)):
+        mates = values[owner == owner[place]]
+        known = mates[~np.isnan(mates)]
+        assert greatest[place] == (known.max() if len(known) else -np.inf)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 5)), max_size=30))
+def test_totals_are_by_key(pairs: list[tuple[int, float]]) -> None:
+    keys = np.array([key for key, _ in pairs], np.int64)
+    values = np.array([value for _, value in pairs], np.float64)
+    totals = segments.total(values, keys)
+    for place in range(len(pairs)):
+        assert totals[place] == pytest.approx(values[keys == keys[place]].sum())

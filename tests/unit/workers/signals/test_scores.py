@@ -1,0 +1,52 @@
+"""Both ways of holding scores answer alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.signals.scores import DenseScores, SparseScores, no_context
+
+pytestmark = pytest.mark.unit
+
+ROWS = st.lists(
+    st.dictionaries(st.integers(0, 20), st.floats(-1, 1, width=32), max_size=6), min_size=1, max_size=5
+)
+
+
+@given(ROWS, st.integers(1, 8))
+def test_sparse_scores_propose_the_best_of_each_product_once(rows: list[dict[int, float]], count: int) -> None:
+    products, categories = SparseScores(rows, no_context(len(rows))).top(count)
+    for product, row in enumerate(rows):
+        named = categories[products == product].tolist()
+        assert len(named) == len(set(named)) == min(count, len(row))
+        worst_named = min((row[category] for category in named), default=0)
+        assert all(score <= worst_named for category, score in row.items() if category not in named)
+
+
+@given(ROWS)
+def test_sparse_scores_know_what_they_were_given_and_nothing_else(rows: list[dict[int, float]]) -> None:
+    scores = SparseScores(rows, no_context(len(rows)))
+    for product, row in enumerate(rows):
+        categories = np.arange(21, dtype=np.int32)
+        found = scores.at(np.full(21, product), categories)
+        for category, score in zip(categories.tolist(), found.tolist(), strict=True):
+            assert np.isnan(score) if category not in row else score == np.float32(row[category])
+
+
+def test_dense_scores_know_their_own_categories_alone() -> None:
+    scores = DenseScores(np.array([3, 7], np.int32), np.array([[0.1, 0.9], [0.8, 0.2]], np.float32), no_context(2))
+    products, categories = scores.top(1)
+    assert list(zip(products.tolist(), categories.tolist(), strict=True)) == [(0, 7), (1, 3)]
+    found = scores.at(np.array([0, 0, 1]), np.array([3, 5, 7], np.int32))
+    assert found[0] == np.float32(0.1)
+    assert np.isnan(found[1])
+    assert found[2] == np.float32(0.2)
+
+
+def test_dense_scores_of_no_category_propose_nothing() -> None:
+    scores = DenseScores(np.empty(0, np.int32), np.empty((2, 0), np.float32), no_context(2))
+    assert len(scores.top(5)[0]) == 0
+    assert np.isnan(scores.at(np.array([0]), np.array([1], np.int32))).all()

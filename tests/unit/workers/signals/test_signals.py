@@ -1,0 +1,162 @@
+"""What each signal knows, and the contract that all keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from schemas.events.product import Affiliate, Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.encoders.static import StaticEncoder
+from workers.product_text import embedding_text
+from workers.signals.affiliate_category import AffiliateCategory
+from workers.signals.base import Batch, CategoryVectors, Signal, TrainingSet
+from workers.signals.brand_frequency import BrandFrequency
+from workers.signals.labelled_neighbours import LabelledNeighbours
+from workers.signals.linear_text import LinearText
+from workers.signals.merchant_category import MerchantCategory
+from workers.signals.registry import SIGNALS
+from workers.signals.store_cooccurrence import StoreCooccurrence
+from workers.signals.text_embedding import TextEmbedding
+
+pytestmark = pytest.mark.unit
+
+TREE = Taxonomy.from_paths("t", "1", ["Home > Lamps", "Home > Vases", "Sport > Balls", "Sport > Bikes"])
+LAMPS, VASES, BALLS, BIKES = (
+    TREE.index_of_path(path) for path in ("Home > Lamps", "Home > Vases", "Sport > Balls", "Sport > Bikes")
+)
+KINDS = {LAMPS: "table lamp", VASES: "glass vase", BALLS: "foot ball", BIKES: "road bike"}
+
+
+def product(number: int, title: str, **fields: object) -> Product:
+    return Product(product_id=f"p{number}", title=title, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def training() -> TrainingSet:
+    products, labels = [], []
+    for number in range(40):
+        kind = list(KINDS)[number % 4]
+        products.append(
+            product(
+                number,
+                f"{KINDS[kind]} {number % 5} deluxe",
+                brand="Lumo" if kind == LAMPS else "Vario",
+                stores=("Lamp World",) if kind == LAMPS else ("Sale All", "Everything"),
+                merchant_category="Home > Lights" if kind == LAMPS else "Sale",
+                affiliate=Affiliate(network="Net", category="Leuchten") if kind == LAMPS else None,
+            )
+        )
+        labels.append(kind)
+    encoder = StaticEncoder.fit([embedding_text(p) for p in products] + [" ".join(path) for path in TREE.paths])
+    vectors = encoder.encode([embedding_text(p) for p in products])
+    categories = CategoryVectors(TREE, encoder.encode([" ".join(path) for path in TREE.paths]))
+    return TrainingSet(Batch(products, vectors), np.array(labels, np.int32), categories)
+
+
+def best(signal: Signal, training: TrainingSet, *products: Product) -> list[int | None]:
+    """The first candidate of each product."""
+    vectors = np.zeros((len(products), training.batch.vectors.shape[1]), np.float32)
+    rows, categories = signal.score(Batch(products, vectors)).top(1)
+    found = dict(zip(rows.tolist(), categories.tolist(), strict=True))
+    return [found.get(row) for row in range(len(products))]
+
+
+@pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
+def test_a_product_scores_the_same_alone_and_in_any_batch(kind: type[Signal], training: TrainingSet) -> None:
+    signal = kind.fit(training)
+    together = signal.score(training.batch)
+    categories = np.arange(len(TREE), dtype=np.int32)
+    for row in (0, 7, 39):
+        alone = signal.score(training.take(np.array([row])).batch)
+        expected = together.at(np.full(len(TREE), row), categories)
+        assert np.array_equal(alone.at(np.zeros(len(TREE), np.int64), categories), expected, equal_nan=True)
+        assert np.array_equal(alone.context[0], together.context[row])
+
+
+@pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
+def test_a_restored_signal_scores_as_the_fitted_one(kind: type[Signal], training: TrainingSet) -> None:
+    fitted = kind.fit(training)
+    restored = kind.restore(fitted.state(), training.categories)
+    rows, categories = fitted.score(training.batch).top(3)
+    first = fitted.score(training.batch).at(rows, categories)
+    again = restored.score(training.batch).at(rows, categories)
+    # Weights are stored at half precision.
+    assert np.allclose(first, again, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
+def test_context_columns_bear_the_name_of_their_signal(kind: type[Signal], training: TrainingSet) -> None:
+    assert all(name.startswith(f"{kind.name}_") for name in kind.context_names)
+    assert kind.fit(training).score(training.batch).context.shape == (40, len(kind.context_names))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SIGNALS if kind is not LinearText], ids=lambda kind: kind.name)
+def test_a_product_that_says_nothing_gets_no_invented_candidate(kind: type[Signal], training: TrainingSet) -> None:
+    assert best(kind.fit(training), training, product(0, "zzz")) == [None]
+
+
+def test_the_nearest_category_text_is_named(training: TrainingSet) -> None:
+    rows, categories = TextEmbedding.fit(training).score(training.batch).top(1)
+    assert (categories == training.labels[rows]).mean() > 0.9
+
+
+def test_neighbours_vote_for_their_own_category(training: TrainingSet) -> None:
+    rows, categories = LabelledNeighbours.fit(training).score(training.batch).top(1)
+    assert (categories == training.labels[rows]).all()
+
+
+def test_a_merchants_text_means_what_its_products_were(training: TrainingSet) -> None:
+    signal = MerchantCategory.fit(training)
+    assert best(signal, training, product(1, "x", merchant_category="HOME >  lights")) == [LAMPS]
+    assert best(signal, training, product(1, "x", merchant_category="New in / Lights")) == [LAMPS]
+
+
+def test_a_merchants_text_that_names_a_category_needs_no_label(training: TrainingSet) -> None:
+    assert best(MerchantCategory.fit(training), training, product(1, "x", merchant_category="Offers > vases")) == [
+        VASES
+    ]
+
+
+def test_an_affiliates_category_counts_in_its_network_first(training: TrainingSet) -> None:
+    signal = AffiliateCategory.fit(training)
+    for network in ("Net", "Another"):
+        asked = product(1, "x", affiliate=Affiliate(network=network, category="leuchten"))
+        assert best(signal, training, asked) == [LAMPS]
+
+
+def test_the_focus_of_a_brand_is_told(training: TrainingSet) -> None:
+    signal = BrandFrequency.fit(training)
+    batch = Batch(
+        [product(1, "x", brand="LUMO"), product(2, "x", brand="Vario"), product(3, "x", brand="New")],
+        np.zeros((3, 1), np.float32),
+    )
+    focus = signal.score(batch).context[:, 1]
+    assert focus[0] == 1
+    assert focus[1] == pytest.approx(1 / 3)
+    assert focus[2] == 0
+
+
+def test_what_the_stream_learned_moves_a_brand(training: TrainingSet) -> None:
+    class Learned:
+        def brand(self, key: str) -> Mapping[str, float]:
+            return {TREE.ids[BIKES]: 30.0, "gone from the tree": 99.0} if key == "lumo" else {}
+
+        def store(self, key: str) -> Mapping[str, float]:
+            return {}
+
+    signal = BrandFrequency.fit(training)
+    asked = [product(1, "x", brand="Lumo")]
+    assert best(signal, training, *asked) == [LAMPS]
+    _, categories = signal.score(Batch(asked, np.zeros((1, 1), np.float32), Learned())).top(1)
+    assert categories.tolist() == [BIKES]
+
+
+def test_all_stores_of_a_product_count(training: TrainingSet) -> None:
+    signal = StoreCooccurrence.fit(training)
+    assert best(signal, training, product(1, "x", stores=("lamp world",))) == [LAMPS]
+    asked = Batch([product(1, "x", stores=("Lamp World", "Everything"))], np.zeros((1, 1), np.float32))
+    rows, _ = signal.score(asked).top(10)
+    assert len(rows) == 4
