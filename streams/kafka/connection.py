@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 # The largest message of any topic (schemas.topics), in bytes.
 MAX_MESSAGE_BYTES: Final = 16_777_216
@@ -15,7 +15,7 @@ MAX_MESSAGE_BYTES: Final = 16_777_216
 class KafkaConnection(BaseModel):
     """Where Kafka is and how to log in; fields are librdkafka's and Kafka's own terms."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     bootstrap_servers: str | None = None
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -25,13 +25,27 @@ class KafkaConnection(BaseModel):
     ssl_ca_location: Path | None = None
     ssl_certificate_location: Path | None = None
     ssl_key_location: Path | None = None
+    client_id: str = "shelfwise"
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        needed = ("sasl_mechanism", "sasl_username", "sasl_password")
+        if self.security_protocol.startswith("SASL_"):
+            if missing := [name for name in needed if getattr(self, name) is None]:
+                raise ValueError(f"security_protocol {self.security_protocol} needs {', '.join(missing)} too")
+        elif given := [name for name in needed if getattr(self, name) is not None]:
+            unused = ", ".join(given)
+            raise ValueError(
+                f"{unused} would not be used: security_protocol is {self.security_protocol}, set SASL_SSL"
+            )
+        return self
 
     def client_config(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the configuration of a confluent-kafka client, by librdkafka's names."""
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
-            "client.id": "shelfwise",
+            "client.id": self.client_id,
         }
         optional = {
             "sasl.mechanism": self.sasl_mechanism,

@@ -6,15 +6,19 @@ import os
 import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import MAX_MESSAGE_BYTES
+from streams.kafka.jars import VERSION
 from streams.kafka.ready import free_port, wait_until_ready
 
-IMAGE: Final = "apache/kafka:4.1.1"
+IMAGE: Final = f"apache/kafka:{VERSION}"
 START_SECONDS: Final = 120.0
-_DOCKER_SOCKET: Final = Path("/var/run/docker.sock")
+_PORT: Final = 9092
+_PING_SECONDS: Final = 2
+_UNIX: Final = "unix://"
+_LOCAL_HOSTS: Final = ("localhost", "127.0.0.1")
 
 
 def docker_problem() -> str | None:
@@ -24,14 +28,13 @@ def docker_problem() -> str | None:
         import testcontainers  # noqa: F401, PLC0415
     except ImportError:
         return "testcontainers is not installed: pip install 'shelfwise[demo]'"
-    if "DOCKER_HOST" not in os.environ and not _listens(_DOCKER_SOCKET):
-        return f"no Docker engine listens on {_DOCKER_SOCKET}"
+    # A socket that nobody listens on is found out at once; the client would try again and again.
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if host.startswith(_UNIX) and not _listens(Path(host.removeprefix(_UNIX))):
+        return f"no Docker engine listens on {host.removeprefix(_UNIX)}"
     try:
-        client = docker.from_env(timeout=2)
-        try:
+        with closing(docker.from_env(timeout=_PING_SECONDS)) as client:
             client.ping()
-        finally:
-            client.close()
     except (docker.errors.DockerException, OSError) as error:
         return f"no Docker engine answers ({type(error).__name__})"
     return None
@@ -39,37 +42,58 @@ def docker_problem() -> str | None:
 
 def _listens(path: Path) -> bool:
     with closing(socket.socket(socket.AF_UNIX)) as probe:
-        return probe.connect_ex(str(path)) == 0
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def start_container(stack: ExitStack) -> str:
-    """Start one, stop it with the stack, and return its bootstrap servers; raises :class:`KafkaUnavailable`."""
+    """Start one, stop it with the stack, and return its bootstrap servers.
+
+    Raises :class:`KafkaUnavailable`; a container that did not become ready is stopped before.
+    """
     if problem := docker_problem():
         raise KafkaUnavailable(f"no Docker container: {problem}")
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
-
-    # Clients connect to the address that the broker advertises, so the port is chosen before it starts.
-    port = free_port()
-    container = DockerContainer(IMAGE).with_bind_ports(9092, port)
-    for name, value in _environment(port).items():
-        container = container.with_env(name, value)
-    try:
-        stack.enter_context(container)
-    except Exception as error:  # testcontainers passes on whatever Docker raises
-        raise KafkaUnavailable(f"no Docker container: {IMAGE} did not start: {error}") from error
-    servers = f"127.0.0.1:{port}"
-    if not wait_until_ready(servers, START_SECONDS):
-        raise KafkaUnavailable(f"no Docker container: {IMAGE} did not answer within {START_SECONDS:.0f} s")
+    with ExitStack() as attempt:
+        try:
+            servers = _start(attempt)
+        except Exception as error:  # testcontainers passes on whatever Docker raises
+            raise KafkaUnavailable(f"no Docker container: {IMAGE} did not start: {error}") from error
+        if not wait_until_ready(servers, START_SECONDS):
+            raise KafkaUnavailable(f"no Docker container: {IMAGE} did not answer within {START_SECONDS:.0f} s")
+        stack.push(attempt.pop_all())
     return servers
 
 
-def _environment(port: int) -> dict[str, str]:
+def _start(stack: ExitStack) -> str:
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+
+    # Clients connect to the address that the broker advertises, so host and port are chosen before it starts.
+    port = free_port()
+    container: Any = DockerContainer(IMAGE)
+    host = container.get_docker_client().host()
+    if host in _LOCAL_HOSTS:
+        # Docker publishes on all interfaces unless told; with_bind_ports takes no address, the client below does.
+        host = "127.0.0.1"
+        container.ports[f"{_PORT}/tcp"] = (host, port)
+    else:
+        container.with_bind_ports(_PORT, port)
+    servers = f"{host}:{port}"
+    for name, value in _environment(servers).items():
+        container.with_env(name, value)
+    stack.enter_context(container)
+    return servers
+
+
+def _environment(advertised: str) -> dict[str, str]:
     """One node, broker and controller; the image turns each variable into the broker's property."""
     return {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",
-        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
-        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{_PORT},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{advertised}",
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
@@ -80,4 +104,6 @@ def _environment(port: int) -> dict[str, str]:
         "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
         "KAFKA_MESSAGE_MAX_BYTES": str(MAX_MESSAGE_BYTES),
         "KAFKA_REPLICA_FETCH_MAX_BYTES": str(MAX_MESSAGE_BYTES),
+        # As the local broker's: the eager group of a test joins and leaves within seconds.
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
     }

@@ -16,7 +16,11 @@ from schemas.errors import KafkaUnavailable
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy" / "kafka"
 POM: Final = DEPLOY / "pom.xml"
+# The pom's and the container image's.
+VERSION: Final = "4.3.1"
 MINIMUM_JAVA: Final = 17
+_JAVA_SECONDS: Final = 60
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _RESOLVE_SECONDS: Final = 600
 
 
@@ -24,8 +28,13 @@ def java_problem() -> str | None:
     """Return why this machine's Java cannot run Kafka, or ``None`` where it can."""
     if shutil.which("java") is None:
         return "no `java` on the PATH"
-    answer = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=60, check=False)
-    found = re.search(r'version "(\d+)', answer.stderr)
+    command = ["java", "-version"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_JAVA_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"`java -version` failed: {error}"
+    # Java 8 calls itself 1.8.
+    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
     if found is None:
         return f"`java -version` says {answer.stderr.strip()[:80]!r}"
     if int(found[1]) < MINIMUM_JAVA:
@@ -34,9 +43,14 @@ def java_problem() -> str | None:
 
 
 def cached_jars() -> Path:
-    """Return the directory where the jars are, or would be: one for each content of the pom."""
+    """Return the directory where the jars are, or would be: one for each content of the pom.
+
+    Raises :class:`KafkaUnavailable` where the pom is not there, as in an installation from a wheel.
+    """
+    if not POM.is_file():
+        raise KafkaUnavailable(f"{POM} is missing: run from a checkout of the project")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "shelfwise" / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    return cache / "shelfwise" / f"kafka-{VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
 
 
 def resolve_jars() -> Path:
@@ -49,10 +63,13 @@ def resolve_jars() -> Path:
         return jars
     if shutil.which("mvn") is None:
         raise KafkaUnavailable("no `mvn` on the PATH to fetch Apache Kafka with")
-    print("fetching Apache Kafka once, about 45 MB ...", file=sys.stderr, flush=True)  # noqa: T201
-    jars.parent.mkdir(parents=True, exist_ok=True)
-    # An interrupted download must not be taken for a good one: the name appears when all is there.
-    made = Path(tempfile.mkdtemp(prefix=".kafka-", dir=jars.parent))
+    print(f"fetching Apache Kafka {VERSION} once, about 45 MB ...", file=sys.stderr, flush=True)  # noqa: T201
+    try:
+        jars.parent.mkdir(parents=True, exist_ok=True)
+        # An interrupted download must not be taken for a good one: the name appears when all is there.
+        made = Path(tempfile.mkdtemp(prefix=".kafka-", dir=jars.parent))
+    except OSError as error:
+        raise KafkaUnavailable(f"the cache cannot be written (set XDG_CACHE_HOME): {error}") from None
     try:
         _copy_dependencies(made)
         try:
@@ -73,5 +90,11 @@ def _copy_dependencies(directory: Path) -> None:
     except subprocess.TimeoutExpired:
         raise KafkaUnavailable(f"Maven did not fetch Apache Kafka within {_RESOLVE_SECONDS} s") from None
     except subprocess.CalledProcessError as error:
-        said = (error.stdout + error.stderr).strip()[-800:]
-        raise KafkaUnavailable(f"Maven could not fetch Apache Kafka: {said}") from None
+        raise KafkaUnavailable(f"Maven could not fetch Apache Kafka: {_reason(error.stdout)}") from None
+
+
+def _reason(output: str) -> str:
+    """Return Maven's first error: what follows it is advice on how to run Maven."""
+    lines = _COLOUR.sub("", output).strip().splitlines()
+    errors = [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR]")]
+    return (errors or lines or ["it says nothing"])[0][:400]

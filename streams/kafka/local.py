@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
-import ctypes
 import os
 import shutil
 import signal
@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from schemas.errors import KafkaUnavailable
+from streams.kafka.child import spawn
 from streams.kafka.connection import MAX_MESSAGE_BYTES
 from streams.kafka.jars import DEPLOY, java_problem, resolve_jars
 from streams.kafka.ready import free_port, wait_until_ready
@@ -23,7 +24,6 @@ from streams.kafka.ready import free_port, wait_until_ready
 START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _LOG_LINES_SHOWN: Final = 20
-_KILL_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG, prctl(2)
 
 _PROPERTIES: Final = """
 process.roles=broker,controller
@@ -78,7 +78,12 @@ class LocalKafka:
         return self.directory / "kafka.log"
 
     def start(self) -> None:
-        """Start the broker and wait until it answers; raises :class:`KafkaUnavailable` with the log's end."""
+        """Start the broker and wait until it answers; raises :class:`KafkaUnavailable` with the log's end.
+
+        Raises :class:`RuntimeError` if it runs already.
+        """
+        if self._alive():
+            raise RuntimeError(f"the local Kafka at {self.bootstrap_servers} runs already")
         if problem := java_problem():
             raise KafkaUnavailable(problem)
         jars = resolve_jars()
@@ -94,16 +99,9 @@ class LocalKafka:
         )
         if not (self.directory / "data" / "meta.properties").exists():
             self._run_tool(jars, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties))
-        with (self.directory / "console.log").open("ab") as console:
-            self._process = subprocess.Popen(
-                self._java(jars, "kafka.Kafka", str(properties)),
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                # Own session: Ctrl-C in the terminal is for us to handle, in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-            )
+        command = self._java(jars, "kafka.Kafka", str(properties))
+        self._process = spawn(command, self.directory / "console.log")
+        atexit.register(self.kill)
         if not wait_until_ready(self.bootstrap_servers, START_SECONDS, self._alive):
             self.kill()
             raise KafkaUnavailable(f"the local Kafka did not start; {self.log_file} ends:\n{self._log_end()}")
@@ -119,14 +117,14 @@ class LocalKafka:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process = None
+        self._forget()
 
     def kill(self) -> None:
         """Kill it as a crash would (SIGKILL)."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._forget()
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): connections stay open, nothing answers."""
@@ -150,9 +148,16 @@ class LocalKafka:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        died = self._process is not None and not self._alive()
         self.stop()
+        if died:
+            print(f"the local Kafka died; {self.log_file} ends:\n{self._log_end()}", file=sys.stderr)  # noqa: T201
         if self._temporary:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            shutil.rmtree(self.directory / "data" if died else self.directory, ignore_errors=True)
+
+    def _forget(self) -> None:
+        self._process = None
+        atexit.unregister(self.kill)
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -177,20 +182,18 @@ class LocalKafka:
             raise KafkaUnavailable(f"{main} failed: {(answer.stdout + answer.stderr).strip()[-800:]}")
 
     def _log_end(self) -> str:
+        """Return the last warnings and errors: a stack trace and an orderly shutdown would hide their cause."""
         lines: list[str] = []
         for file in (self.directory / "console.log", self.log_file):
             if file.exists():
-                lines += file.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
+                said = [
+                    line for line in file.read_text(errors="replace").splitlines() if not line.startswith("\t")
+                ]
+                lines += ([line for line in said if " INFO " not in line] or said)[-_LOG_LINES_SHOWN:]
         return "\n".join(lines)
 
 
 def _cluster_id() -> str:
     """Return 16 random bytes as URL-safe base64 without padding, the form of a Kafka UUID."""
-
     # The first bits are fixed: an id that begins with "-" would be read as an option.
     return base64.urlsafe_b64encode(b"S" + os.urandom(15)).decode().rstrip("=")
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill the broker when we die, however we die: no test run leaves a JVM behind."""
-    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from schemas.errors import KafkaUnavailable
 from schemas.topics import TOPICS, Topic
 from streams.kafka.connection import KafkaConnection
 
 _SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ def create_topics(
     wanted = {prefix + topic.name: topic for topic in topics}
     try:
         before = admin.list_topics(timeout=_SECONDS).topics
+        _refuse_other_partitions({name: before[name] for name in wanted if name in before}, partitions)
         missing = [name for name in wanted if name not in before]
         _create(admin, {name: wanted[name] for name in missing}, partitions, replication_factor)
         _wait_until_visible(admin, wanted, partitions)
@@ -81,17 +83,25 @@ def _wait_until_visible(admin: AdminClient, wanted: dict[str, Topic], partitions
             and all(partition.leader >= 0 for partition in topic.partitions.values())
         }
         if len(ready) == len(wanted):
-            break
+            # Again: another worker with other settings may have created some meanwhile.
+            _refuse_other_partitions(ready, partitions)
+            return
         if time.monotonic() > deadline:
             raise KafkaUnavailable(
                 f"topics not visible after {_SECONDS:.0f} s: {sorted(set(wanted) - set(ready))}"
             )
-    for name, topic in ready.items():
-        if len(topic.partitions) != partitions:
-            raise KafkaUnavailable(
-                f"topic {name} has {len(topic.partitions)} partitions, the settings say {partitions}: set"
-                f" SHELFWISE_PARTITIONS={len(topic.partitions)}, or use another SHELFWISE_TOPIC_PREFIX"
-            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _refuse_other_partitions(existing: dict[str, TopicMetadata], partitions: int) -> None:
+    other = {name: len(topic.partitions) for name, topic in existing.items() if topic.partitions}
+    other = {name: count for name, count in other.items() if count != partitions}
+    if not other:
+        return
+    found = ", ".join(f"topic {name} has {count} partitions" for name, count in sorted(other.items()))
+    counts = set(other.values())
+    fix = f"set SHELFWISE_PARTITIONS={counts.pop()}" if len(counts) == 1 else "make their numbers equal"
+    raise KafkaUnavailable(f"{found}, the settings say {partitions}: {fix}, or use another SHELFWISE_TOPIC_PREFIX")
 
 
 def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[str]:
@@ -100,7 +110,12 @@ def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[str]:
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
     found = []
     for resource, future in admin.describe_configs(resources).items():
-        actual = future.result()
+        try:
+            actual = future.result()
+        except KafkaException as error:
+            # Reading the configuration is a right of its own; without it the topics can still be used.
+            found.append(f"topic {resource.name}: its settings cannot be read: {error.args[0].str()}")
+            continue
         for key, value in topics[resource.name].config().items():
             if key in actual and actual[key].value != value:
                 found.append(f"topic {resource.name}: {key} is {actual[key].value}, the table says {value}")
