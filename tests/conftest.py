@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -28,9 +29,13 @@ def kafka() -> Iterator[Cluster]:
         with open_cluster(connection) as cluster:
             yield cluster
     except KafkaUnavailable as error:
-        if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
-            pytest.skip(str(error))
-        raise
+        _skip_or_fail(error)
+
+
+def _skip_or_fail(error: KafkaUnavailable) -> NoReturn:
+    if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
+        pytest.skip(str(error))
+    pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +52,9 @@ def topic_prefix() -> str:
 
 @pytest.fixture
 def broker() -> Iterator[LocalKafka]:
-    """A Kafka of one's own, to stop, freeze and kill."""
-    with LocalKafka() as own:
-        yield own
+    """A Kafka of one's own, to stop, freeze and kill; it needs Java."""
+    try:
+        with LocalKafka() as own:
+            yield own
+    except KafkaUnavailable as error:
+        _skip_or_fail(error)

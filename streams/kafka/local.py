@@ -73,6 +73,11 @@ class LocalKafka:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def process_id(self) -> int | None:
+        """The broker's process, or ``None`` when it does not run."""
+        return self._process.pid if self._process is not None else None
+
+    @property
     def log_file(self) -> Path:
         """The broker's log."""
         return self.directory / "kafka.log"
@@ -186,9 +191,8 @@ class LocalKafka:
         lines: list[str] = []
         for file in (self.directory / "console.log", self.log_file):
             if file.exists():
-                said = [
-                    line for line in file.read_text(errors="replace").splitlines() if not line.startswith("\t")
-                ]
+                text = file.read_text(errors="replace").splitlines()
+                said = [line for line in text if line.strip() and not line.startswith("\t")]
                 lines += ([line for line in said if " INFO " not in line] or said)[-_LOG_LINES_SHOWN:]
         return "\n".join(lines)
 

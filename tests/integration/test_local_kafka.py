@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Consumer, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.errors import KafkaUnavailable
-from schemas.topics import CATEGORIES_ASSIGNED, PRODUCTS_CHANGED, TOPICS
+from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, PRODUCTS_CHANGED, TOPICS, Topic
+from streams.kafka.child import spawn
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
@@ -73,8 +89,108 @@ def test_a_topic_with_other_partitions_is_refused_by_name(kafka: Cluster, topic_
         create_topics(kafka.connection, partitions=4, prefix=topic_prefix)
 
 
-def test_an_event_of_seven_mebibytes_passes(kafka: Cluster, topic_prefix: str) -> None:
+@pytest.mark.parametrize(("topic", "mebibytes"), [(PRODUCTS_CHANGED, 7), (CANDIDATES, 15)])
+def test_a_message_of_many_mebibytes_passes(
+    kafka: Cluster, topic_prefix: str, topic: Topic, mebibytes: int
+) -> None:
     create_topics(kafka.connection, partitions=1, prefix=topic_prefix)
-    large = bytes(7 * 1024 * 1024)
-    _send(kafka.bootstrap_servers, topic_prefix + PRODUCTS_CHANGED.name, [large])
-    assert _read(kafka.bootstrap_servers, topic_prefix + PRODUCTS_CHANGED.name, 1) == [large]
+    large = os.urandom(mebibytes * 1024 * 1024)  # random: zeros would be compressed to next to nothing
+    _send(kafka.bootstrap_servers, topic_prefix + topic.name, [large])
+    assert _read(kafka.bootstrap_servers, topic_prefix + topic.name, 1) == [large]
+
+
+def test_when_partitions_differ_nothing_is_created(kafka: Cluster, topic_prefix: str) -> None:
+    create_topics(kafka.connection, partitions=2, prefix=topic_prefix, topics=[PRODUCTS_CHANGED])
+    with pytest.raises(KafkaUnavailable, match="has 2 partitions"):
+        create_topics(kafka.connection, partitions=4, prefix=topic_prefix)
+    topics = AdminClient(kafka.connection.client_config()).list_topics(timeout=10).topics
+    assert [name for name in topics if name.startswith(topic_prefix)] == [topic_prefix + PRODUCTS_CHANGED.name]
+
+
+def test_a_topic_kept_otherwise_than_the_table_says_is_reported(kafka: Cluster, topic_prefix: str) -> None:
+    other = replace(CATEGORIES_ASSIGNED, cleanup_policy="delete")
+    create_topics(kafka.connection, partitions=1, prefix=topic_prefix, topics=[other])
+    report = create_topics(kafka.connection, partitions=1, prefix=topic_prefix, topics=[CATEGORIES_ASSIGNED])
+    name = topic_prefix + CATEGORIES_ASSIGNED.name
+    assert report.differences == (f"topic {name}: cleanup.policy is delete, the table says compact",)
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_fausts_consumer_reads_whatever_compression_a_publisher_chose(
+    kafka: Cluster, topic_prefix: str, codec: str
+) -> None:
+    create_topics(kafka.connection, partitions=1, prefix=topic_prefix, topics=[PRODUCTS_CHANGED])
+    topic, value = topic_prefix + PRODUCTS_CHANGED.name, b"compressible " * 1000
+    producer = Producer(kafka.connection.producer_config({"compression.type": codec}))
+    producer.produce(topic, value)
+    assert producer.flush(30) == 0
+
+    async def read() -> bytes | None:
+        async with AIOKafkaConsumer(
+            topic, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
+        ) as consumer:
+            return (await asyncio.wait_for(consumer.getone(), 30)).value
+
+    assert asyncio.run(read()) == value
+
+
+def test_a_running_broker_is_not_started_twice(broker: LocalKafka) -> None:
+    with pytest.raises(RuntimeError, match="runs already"):
+        broker.start()
+    assert create_topics(KafkaConnection(bootstrap_servers=broker.bootstrap_servers), partitions=1).created
+
+
+def test_a_broker_that_cannot_start_says_why() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        broker = LocalKafka(port=taken.getsockname()[1])
+        with pytest.raises(KafkaUnavailable, match="Address already in use"):
+            broker.start()
+    assert broker.log_file.exists()
+    shutil.rmtree(broker.directory)
+
+
+def test_a_broker_that_died_by_itself_leaves_its_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with LocalKafka() as broker:
+        assert broker.process_id is not None
+        _after_its_end(broker.process_id, lambda: os.kill(broker.process_id or 0, signal.SIGKILL))
+    assert f"the local Kafka died; {broker.log_file}" in capsys.readouterr().err
+    assert broker.log_file.exists()
+    assert not (broker.directory / "data").exists()
+    shutil.rmtree(broker.directory)
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from streams.kafka.child import spawn
+print(spawn(["sleep", "600"], Path("/dev/null")).pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_a_child_dies_with_its_parent_however_that_dies() -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        _after_its_end(int(parent.stdout.readline()), parent.kill)
+
+
+def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    command = ["sh", "-c", f"read line < {tmp_path}/go; exit 7"]
+    children: list[subprocess.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: children.append(spawn(command, tmp_path / "output")))
+    thread.start()
+    thread.join()
+    with closing(os.fdopen(os.open(tmp_path / "go", os.O_RDWR), "wb", buffering=0)) as go:
+        go.write(b"on\n")
+        assert children[0].wait(30) == 7
+
+
+def _after_its_end(process_id: int, act: Callable[[], object]) -> None:
+    """Call ``act``, and return when the process has ended; fails after 30 seconds."""
+    with closing(os.fdopen(os.pidfd_open(process_id))) as process:
+        act()
+        assert select.select([process], [], [], 30)[0]
