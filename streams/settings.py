@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """The most micro-batches of a partition in flight: the backpressure."""
     completion_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """A batch whose completion has not come back after this is sent again, then after twice as long, and so on."""
+    session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 15.0
+    """A worker that Kafka has not heard of for this long loses its partitions to others."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
     """After SIGTERM: the longest wait for what is in flight."""
 

@@ -1,0 +1,1 @@
+"""Intake: feeds' events are checked, packed, and followed until each has an outcome."""

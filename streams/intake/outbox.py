@@ -1,0 +1,84 @@
+"""What intake sends: batches to recall, and dead letters."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import msgspec
+from confluent_kafka import KafkaError
+
+from schemas.events import cloudevents
+from schemas.events.batch import Outcome
+from schemas.events.cloudevents import EventType
+from schemas.events.codec import encode
+from schemas.events.dead_letter import Reason
+from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER
+from streams.intake.dead_letters import DeadLetterWriter, Death
+from streams.intake.packer import SourceEvent
+from streams.intake.window import InFlight
+from streams.metrics import Metrics
+from streams.sender import Outgoing, Sender
+from streams.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STAGE: Final = "intake"
+
+
+class Outbox:
+    """Sends what a batch asks for; callbacks run in :meth:`poll`, so in intake's own thread."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._batched = settings.topic(PRODUCTS_BATCHED)
+        self._sender = Sender(settings.kafka, STAGE)
+        self._letters = DeadLetterWriter(
+            self._sender, settings.topic(PRODUCTS_DEAD_LETTER), settings.topic(PRODUCTS_CHANGED), metrics
+        )
+
+    def poll(self) -> None:
+        """Take note of what was delivered; raises :class:`KafkaUnavailable` when nothing can be sent any more."""
+        self._sender.poll(0)
+
+    def open(self, item: InFlight) -> None:
+        """Send a new batch, and a dead letter for each event that was rejected."""
+        for rejected in item.batch.rejected:
+            error = rejected.error
+            self._bury(item, rejected.event, Death(error.reason, error.detail, STAGE))
+        if item.batch.message.products:
+            self._send(item)
+
+    def send_again(self, item: InFlight) -> None:
+        """Send a batch whose completion did not come in time."""
+        logger.warning("batch %s is sent again, attempt %d", item.batch.message.batch_id, item.attempt)
+        self._metrics.batch_resent()
+        self._send(item)
+
+    def bury_failed(self, item: InFlight) -> None:
+        """Send a dead letter for each event that recall or ranking could not work on."""
+        failed = [outcome for outcome in item.outcomes or () if outcome.outcome is Outcome.FAILED]
+        item.letters_outstanding += len(failed)
+        for outcome in failed:
+            stage, _, detail = (outcome.detail or "").partition(": ")
+            death = Death(Reason.PROCESSING_FAILED, detail or "no reason was given", stage)
+            self._bury(item, item.batch.originals[outcome.offset], death)
+
+    def _send(self, item: InFlight) -> None:
+        message = msgspec.structs.replace(item.batch.message, attempt=item.attempt)
+
+        def delivered(error: KafkaError | None) -> None:
+            # Not delivered means not completed, and what is not completed in time is sent again.
+            if error is not None:
+                logger.warning("batch %s was not delivered: %s", message.batch_id, error.str())
+
+        headers = cloudevents.headers(EventType.PRODUCTS_BATCHED, f"{message.batch_id}/{item.attempt}")
+        self._sender.send(
+            Outgoing(self._batched, None, encode(message), headers, message.source_partition), delivered
+        )
+
+    def _bury(self, item: InFlight, event: SourceEvent, death: Death) -> None:
+        def acknowledged() -> None:
+            item.letters_outstanding -= 1
+
+        self._letters.write(event, item.batch.message.source_partition, death, acknowledged)

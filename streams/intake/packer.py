@@ -1,0 +1,126 @@
+"""Check the events of one partition, let edits of one product coalesce, pack the rest into a micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from schemas.errors import InvalidEvent
+from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
+from schemas.events.dead_letter import Headers, Reason
+from schemas.events.product import decode_product
+from workers.precedence import is_newer
+
+MAX_KEY_CHARACTERS: Final = 256  # of ProductId
+_TOMBSTONE: Final = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """A message of the source topic as it came. ``headers`` is called only for those that become dead letters."""
+
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Callable[[], Headers]
+
+    @property
+    def size(self) -> int:
+        """Bytes of key and value."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that breaks its contract, and how."""
+
+    event: SourceEvent
+    error: InvalidEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """A run of events of one partition without a gap, the last included: the unit that intake follows.
+
+    ``originals`` are the events of ``message`` by offset. ``rejected`` become dead letters.
+    """
+
+    message: ProductBatch
+    first_offset: int
+    last_offset: int
+    first_timestamp_ms: int
+    originals: dict[int, SourceEvent]
+    rejected: tuple[Rejected, ...]
+
+
+def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBatch:
+    """Pack events, at least one, in the order of their offsets.
+
+    The batch's id is made of its place alone, so that the same events packed again have the same id.
+    """
+    winners: dict[str, tuple[SourceEvent, datetime | None]] = {}
+    superseded: list[int] = []
+    rejected: list[Rejected] = []
+    for event in events:
+        try:
+            product_id, updated_at = _identify(event)
+        except InvalidEvent as error:
+            rejected.append(Rejected(event, error))
+            continue
+        rival = winners.get(product_id)
+        if rival is None or is_newer(updated_at, event.offset, rival[1], rival[0].offset):
+            winners[product_id] = (event, updated_at)
+            superseded += [] if rival is None else [rival[0].offset]
+        else:
+            superseded.append(event.offset)
+    kept = sorted(winners.items(), key=lambda item: item[1][0].offset)
+    settled = [EventOutcome(offset, Outcome.SUPERSEDED) for offset in superseded]
+    settled += [EventOutcome(item.event.offset, Outcome.DEAD_LETTER) for item in rejected]
+    first, last = events[0].offset, events[-1].offset
+    return PackedBatch(
+        message=ProductBatch(
+            batch_id=f"{topic}/{partition}/{first}-{last}",
+            source_topic=topic,
+            source_partition=partition,
+            attempt=1,
+            products=[_batched(product_id, event) for product_id, (event, _) in kept],
+            settled=sorted(settled, key=lambda outcome: outcome.offset),
+        ),
+        first_offset=first,
+        last_offset=last,
+        first_timestamp_ms=events[0].timestamp_ms,
+        originals={event.offset: event for _, (event, _) in kept},
+        rejected=tuple(rejected),
+    )
+
+
+def _identify(event: SourceEvent) -> tuple[str, datetime | None]:
+    if event.value is None:
+        return _tombstone_id(event.key), None
+    product = decode_product(event.value, event.key)
+    return product.product_id, product.updated_at
+
+
+def _tombstone_id(key: bytes | None) -> str:
+    if not key:
+        raise InvalidEvent(Reason.MISSING_KEY, "a tombstone's key must be the product_id; this one has none")
+    try:
+        product_id = key.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(Reason.INVALID_UTF8, f"the key of a tombstone: {error}") from None
+    if len(product_id) > MAX_KEY_CHARACTERS:
+        raise InvalidEvent(
+            Reason.OUT_OF_BOUNDS, f"a key of {len(product_id)} characters; {MAX_KEY_CHARACTERS} at most"
+        )
+    return product_id
+
+
+def _batched(product_id: str, event: SourceEvent) -> BatchedProduct:
+    # The value goes on byte for byte: decoding it checked that it is JSON.
+    product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
+    return BatchedProduct(event.offset, event.timestamp_ms, product_id, product)

@@ -1,0 +1,98 @@
+"""What intake holds of one source partition: events read and not yet packed, and batches in flight."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from streams.intake.packer import PackedBatch, SourceEvent, pack
+from streams.intake.window import Window
+
+# A batch of large events stays far below the topic's largest message (schemas.topics).
+MAX_BATCH_BYTES: Final = 2_097_152
+# Together with the window this bounds the memory a partition takes.
+MAX_BACKLOG_BYTES: Final = 8_388_608
+_BACKLOG_BATCHES: Final = 8
+# With fewer batches in flight than this, latency counts and a batch need not be full.
+_BUSY_BATCHES: Final = 2
+
+
+@dataclass(slots=True)
+class PartitionIntake:
+    """Packs as the window allows; ``reading`` says whether the consumer should bring more."""
+
+    topic: str
+    partition: int
+    batch_products: int
+    window: Window
+    next_offset: int | None = None
+    reading: bool = True
+    _backlog: deque[SourceEvent] = field(default_factory=deque)
+    _bytes: int = 0
+
+    def add(self, event: SourceEvent) -> None:
+        """Take in the next event."""
+        self._backlog.append(event)
+        self._bytes += event.size
+        self.next_offset = event.offset + 1
+
+    def drop_backlog(self) -> None:
+        """Forget what is not packed: it has not been committed, so the next owner reads it again."""
+        self._backlog.clear()
+        self._bytes = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held."""
+        return not self._backlog and not len(self.window)
+
+    @property
+    def overfull(self) -> bool:
+        """Whether reading must stop: it is this, in the end, that slows feeds' events down to our pace."""
+        return self._bytes >= MAX_BACKLOG_BYTES or len(self._backlog) >= _BACKLOG_BATCHES * self.batch_products
+
+    @property
+    def hungry(self) -> bool:
+        """Whether reading may go on. Well below ``overfull``, since each pause throws the prefetched away."""
+        return self._bytes < MAX_BACKLOG_BYTES // 2 and len(self._backlog) < 2 * self.batch_products
+
+    @property
+    def processed_offset(self) -> int | None:
+        """The next offset to process: all before it have their outcome. ``None`` before the first event."""
+        oldest = self.window.oldest
+        if oldest is not None:
+            return oldest.batch.first_offset
+        return self._backlog[0].offset if self._backlog else self.next_offset
+
+    @property
+    def oldest_timestamp_ms(self) -> int | None:
+        """The Kafka timestamp of the oldest event held that has no outcome yet."""
+        oldest = self.window.oldest
+        if oldest is not None:
+            return oldest.batch.first_timestamp_ms
+        return self._backlog[0].timestamp_ms if self._backlog else None
+
+    def next_batch(self) -> PackedBatch | None:
+        """Pack the next batch, if there is one to send now.
+
+        A batch that is not full waits while others are in flight, and fills meanwhile (Nagle's rule, RFC 896): so
+        batches are small when there is little to do and large when there is much.
+        """
+        if not self._backlog or self.window.full:
+            return None
+        full = len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES
+        if not full and self.window.waiting >= _BUSY_BATCHES:
+            return None
+        return pack(self.topic, self.partition, self._take())
+
+    def _take(self) -> list[SourceEvent]:
+        events: list[SourceEvent] = []
+        size = 0
+        while self._backlog and len(events) < self.batch_products:
+            size += self._backlog[0].size
+            if events and size > MAX_BATCH_BYTES:
+                break
+            events.append(self._backlog.popleft())
+        self._bytes -= sum(event.size for event in events)
+        return events

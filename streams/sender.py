@@ -1,0 +1,94 @@
+"""Send messages with librdkafka's idempotent producer, and hear of each whether the broker has it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.errors import KafkaUnavailable
+from schemas.events.dead_letter import Headers
+from streams.kafka.connection import KafkaConnection
+
+logger = logging.getLogger(__name__)
+
+Delivered = Callable[[KafkaError | None], None]
+"""Called with ``None`` once the broker has the message, else with the error after which it never will."""
+
+ANY_PARTITION: Final = -1
+_FULL_QUEUE_WAIT_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send; without a partition, its key decides as Java's clients do."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int = ANY_PARTITION
+
+
+class Sender:
+    """An idempotent producer (``acks=all``, in order, no duplicates of its own retries); safe from any thread.
+
+    Callbacks run in the thread that calls :meth:`poll`, :meth:`send` on a full queue, or :meth:`flush`.
+    """
+
+    def __init__(self, connection: KafkaConnection, name: str) -> None:
+        overrides = {"client.id": f"shelfwise-{name}", "error_cb": self._on_error, "log_level": 3}
+        self._producer = Producer(connection.producer_config(overrides))
+        self._fatal: KafkaError | None = None
+
+    def __len__(self) -> int:
+        return len(self._producer)
+
+    def send(self, message: Outgoing, delivered: Delivered) -> None:
+        """Hand a message over; waits while the queue is full, which is the broker's backpressure.
+
+        Raises :class:`KafkaUnavailable` when the producer can send nothing more.
+        """
+
+        def on_delivery(error: KafkaError | None, _message: Message) -> None:
+            delivered(error)
+
+        while True:
+            self._raise_if_fatal()
+            try:
+                self._producer.produce(
+                    message.topic,
+                    key=message.key,
+                    value=message.value,
+                    headers=message.headers,
+                    partition=message.partition,
+                    on_delivery=on_delivery,
+                )
+            except BufferError:
+                self._producer.poll(_FULL_QUEUE_WAIT_SECONDS)
+            else:
+                return
+
+    def poll(self, seconds: float) -> int:
+        """Run the callbacks of what was delivered, waiting at most ``seconds`` for one; return how many ran."""
+        self._raise_if_fatal()
+        return int(self._producer.poll(seconds))
+
+    def flush(self, seconds: float) -> int:
+        """Wait at most ``seconds`` until all is delivered; return how many messages are not."""
+        return int(self._producer.flush(seconds))
+
+    def _on_error(self, error: Any) -> None:
+        if error.fatal():
+            self._fatal = error
+        else:
+            logger.warning("producer: %s", error.str())
+
+    def _raise_if_fatal(self) -> None:
+        if self._fatal is not None:
+            raise KafkaUnavailable(
+                f"the producer can send no more: {self._fatal.str()}; the worker must start anew"
+            )

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events.batch import Outcome, ProductBatch
+from schemas.events.codec import decode, encode
+from schemas.events.product import Product
+from streams.intake.packer import PackedBatch, SourceEvent, pack
+
+pytestmark = pytest.mark.unit
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(offset: int, value: bytes | None, key: bytes | None = None) -> SourceEvent:
+    return SourceEvent(offset, 1_000 + offset, key, value, list)
+
+
+def product(offset: int, product_id: str, minutes: int | None = None) -> SourceEvent:
+    updated_at = None if minutes is None else START + timedelta(minutes=minutes)
+    value = encode(Product(product_id=product_id, title=f"lamp {offset}", updated_at=updated_at))
+    return event(offset, value, product_id.encode())
+
+
+def kept(batch: PackedBatch) -> list[int]:
+    return [item.offset for item in batch.message.products]
+
+
+def superseded(batch: PackedBatch) -> list[int]:
+    return [item.offset for item in batch.message.settled if item.outcome is Outcome.SUPERSEDED]
+
+
+def test_the_last_of_rapid_edits_wins() -> None:
+    batch = pack("t", 0, [product(1, "a"), product(2, "b"), product(3, "a")])
+    assert (kept(batch), superseded(batch)) == ([2, 3], [1])
+
+
+def test_an_edit_published_late_does_not_win_over_a_newer_one() -> None:
+    batch = pack("t", 0, [product(1, "a", minutes=9), product(2, "a", minutes=3)])
+    assert (kept(batch), superseded(batch)) == ([1], [2])
+
+
+def test_a_tombstone_wins_over_the_edits_before_it() -> None:
+    batch = pack("t", 0, [product(1, "a", minutes=9), event(2, None, b"a")])
+    assert (kept(batch), superseded(batch)) == ([2], [1])
+    assert bytes(batch.message.products[0].product) == b"null"
+
+
+def test_a_value_travels_byte_for_byte() -> None:
+    value = b'{ "product_id" : "a",\n "title": "caf\\u00e9", "unknown": [1, 2.50] }'
+    batch = pack("t", 3, [event(7, value)])
+    again = decode(encode(batch.message), ProductBatch)
+    assert bytes(again.products[0].product) == value
+    assert again.batch_id == "t/3/7-7"
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "reason"),
+    [
+        (b'{"product_id": "a", "tit', b"a", "malformed_json"),
+        (b'{"product_id": "a", "title": "\xff"}', b"a", "invalid_utf8"),
+        (b'{"title": "lamp"}', b"a", "missing_field"),
+        (b'{"product_id": "a", "title": 3}', b"a", "wrong_type"),
+        (b'{"product_id": "a", "title": " "}', b"a", "empty_title"),
+        (b'{"product_id": "a", "title": "lamp"}', b"b", "key_mismatch"),
+        (b"null", b"a", "wrong_type"),
+        (b"", b"a", "malformed_json"),
+        (b'"' + b"x" * 1_100_000 + b'"', b"a", "too_large"),
+        (None, None, "missing_key"),
+        (None, b"", "missing_key"),
+        (None, b"\xff", "invalid_utf8"),
+        (None, b"x" * 257, "out_of_bounds"),
+    ],
+)
+def test_a_bad_event_is_rejected_with_its_reason(value: bytes | None, key: bytes | None, reason: str) -> None:
+    batch = pack("t", 0, [event(1, value, key), product(2, "good")])
+    assert [(item.event.offset, item.error.reason) for item in batch.rejected] == [(1, reason)]
+    assert kept(batch) == [2]
+
+
+events = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 5)),
+        st.just(("bad", None)),
+        st.just(("gone", None)),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(events)
+def test_each_event_has_one_place_and_a_product_one_event(drawn: list[tuple[str, int | None]]) -> None:
+    built = []
+    for offset, (name, minutes) in enumerate(drawn, start=10):
+        if name == "bad":
+            built.append(event(offset, b"{", None))
+        elif name == "gone":
+            built.append(event(offset, None, b"a"))
+        else:
+            built.append(product(offset, name, minutes))
+    batch = pack("t", 0, built)
+    settled = [item.offset for item in batch.message.settled]
+    assert sorted(kept(batch) + settled) == [item.offset for item in built]
+    ids = [item.product_id for item in batch.message.products]
+    assert len(ids) == len(set(ids))
+    assert kept(batch) == sorted(batch.originals)
+    msgspec.json.decode(encode(batch.message), type=ProductBatch)
