@@ -1,0 +1,77 @@
+"""The demo's products: most to learn from, the rest to feed, their labels kept aside to compare with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import InvalidProducts
+from schemas.taxonomy import Taxonomy, read_taxonomy
+from workers.fit.labels import taxonomy_of_labels
+from workers.product_files import LabelledProduct, ProductFile
+from workers.sample import DEFAULT_SEED, write_catalogue, write_taxonomy
+
+SAMPLE_PRODUCTS: Final = 20_000
+# Fitting takes time by the product, and a demo shows the flow, not the last percent.
+_SAMPLE_TRAINING: Final = 12_000
+_HELD_OUT_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """``training`` is fitted on; ``feed`` is published without its labels. ``digest`` identifies the training."""
+
+    taxonomy: Taxonomy
+    training: list[LabelledProduct]
+    feed: list[LabelledProduct]
+    digest: str
+    source: str
+
+
+def sample(directory: Path) -> Catalogue:
+    """Return the sample catalogue, written to ``directory`` the first time."""
+    products = directory / f"sample-{DEFAULT_SEED}-{SAMPLE_PRODUCTS}.jsonl"
+    tree = directory / "sample-taxonomy.csv"
+    directory.mkdir(parents=True, exist_ok=True)
+    if not products.exists():
+        unfinished = products.with_suffix(".unfinished")
+        write_catalogue(unfinished, DEFAULT_SEED, SAMPLE_PRODUCTS)
+        unfinished.replace(products)
+    write_taxonomy(tree)
+    rows = list(ProductFile(products))
+    # By place: variants of one product stand near each other, and must not be learned from and then asked for.
+    training, feed = rows[:_SAMPLE_TRAINING], rows[_SAMPLE_TRAINING:]
+    return Catalogue(read_taxonomy(tree), training, feed, _digest([products, tree]), "the sample catalogue")
+
+
+def own(file: ProductFile, products: Path, taxonomy: Path | None) -> Catalogue:
+    """Return one's own catalogue; a fifth of it, by a hash of the title, is the feed.
+
+    Raises :class:`InvalidProducts` where that leaves nothing.
+    """
+    training: list[LabelledProduct] = []
+    feed: list[LabelledProduct] = []
+    for row in file:
+        (feed if _held_out(row.product.title) else training).append(row)
+    if not training or not feed:
+        raise InvalidProducts(f"{products}: {file.rows:,} products are too few for a demo; give a few hundred")
+    tree = read_taxonomy(taxonomy) if taxonomy else taxonomy_of_labels(training)
+    files = [products, taxonomy] if taxonomy else [products]
+    return Catalogue(tree, training, feed, _digest(files), str(products))
+
+
+def _held_out(title: str) -> bool:
+    # Equal titles stay on one side.
+    key = " ".join(title.casefold().split()).encode()
+    return hashlib.sha256(key).digest()[0] < 256 * _HELD_OUT_SHARE
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,139 @@
+"""What a feed has led to so far."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from schemas.events.dead_letter import DeadLetter
+from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
+from schemas.taxonomy import Taxonomy
+from streams.clients.subscriber import Received
+from workers.product_files import LabelledProduct
+
+_LATENCIES: Final = 5_000
+_RECENT: Final = 200
+_RATE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A decision to show, and whether it is right: ``None`` where that is not known."""
+
+    decision: Decision
+    title: str
+    right: bool | None
+
+
+@dataclass(slots=True)
+class Scoreboard:
+    """Counts decisions and dead letters; an event counts once, however often its outcome is delivered.
+
+    ``products`` are those of the feed by id. Latencies are milliseconds from the event's Kafka timestamp to the
+    decision's.
+    """
+
+    products: dict[str, LabelledProduct]
+    taxonomy: Taxonomy
+    outcomes: Counter[str] = field(default_factory=Counter)
+    right: Counter[str] = field(default_factory=Counter)
+    judged: Counter[str] = field(default_factory=Counter)
+    repeats: int = 0
+    published_ms: dict[str, int] = field(default_factory=dict)
+    recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    dead: deque[tuple[DeadLetter, bytes | None]] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    _seen: set[str] = field(default_factory=set)
+    _latencies: deque[int] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
+    _arrivals: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def add(self, received: list[Received], now: float) -> None:
+        """Take in what a subscriber received at ``now``, in seconds of any steady clock."""
+        before = self.settled
+        for item in received:
+            if isinstance(item.content, CategoryAssigned | NeedsReview):
+                self._decided(item.content, item.timestamp_ms)
+            elif isinstance(item.content, DeadLetter):
+                self._died(item.content, item.key)
+        self._arrivals.append((now, self.settled - before))
+        while self._arrivals and now - self._arrivals[0][0] > _RATE_SECONDS:
+            self._arrivals.popleft()
+
+    @property
+    def decisions(self) -> int:
+        """Events that were decided."""
+        return self.settled - self.outcomes["dead letter"]
+
+    @property
+    def settled(self) -> int:
+        """Events that have an outcome."""
+        return self.outcomes.total()
+
+    @property
+    def rate(self) -> float:
+        """Outcomes a second of late."""
+        return sum(count for _, count in self._arrivals) / _RATE_SECONDS
+
+    def share(self, outcome: str) -> float:
+        """Return the share of decisions with this outcome, NaN before the first."""
+        return self.outcomes[outcome] / self.decisions if self.decisions else math.nan
+
+    def latency_ms(self, quantile: float) -> float:
+        """Return a quantile of the latest latencies, NaN before the first."""
+        return float(np.quantile(np.array(self._latencies), quantile)) if self._latencies else math.nan
+
+    def accuracy(self, outcome: str) -> float:
+        """Return the share of right ones among those whose label is known, NaN where there is none."""
+        return self.right[outcome] / self.judged[outcome] if self.judged[outcome] else math.nan
+
+    def _first_time(self, event: str) -> bool:
+        if event in self._seen:
+            self.repeats += 1
+            return False
+        self._seen.add(event)
+        return True
+
+    def _decided(self, decision: Decision, timestamp_ms: int) -> None:
+        source = decision.source
+        item = self.products.get(decision.product_id)
+        if item is None or not self._first_time(f"{source.partition}/{source.offset}"):
+            return
+        right = self._is_right(decision, item)
+        outcome = _outcome(decision)
+        self.outcomes[outcome] += 1
+        if right is not None:
+            self.judged[outcome] += 1
+            self.right[outcome] += right
+        if decision.product_id in self.published_ms:
+            self._latencies.append(max(timestamp_ms - self.published_ms[decision.product_id], 0))
+        self.recent.append(Recent(decision, item.product.title, right))
+
+    def _died(self, letter: DeadLetter, key: bytes | None) -> None:
+        if self._first_time(f"{letter.source_partition}/{letter.source_offset}"):
+            self.outcomes["dead letter"] += 1
+            self.dead.append((letter, key))
+
+    def _is_right(self, decision: Decision, item: LabelledProduct) -> bool | None:
+        """Compare with the label: an assignment must be it, a backed-off one must lead to it."""
+        if isinstance(decision, NeedsReview):
+            return None
+        label = self.label_of(item)
+        if label is None:
+            return None
+        decided = self.taxonomy.find_id(decision.category.id)
+        return decided in self.taxonomy.ancestors(label) if decision.backed_off else decided == label
+
+    def label_of(self, item: LabelledProduct) -> int | None:
+        """Return the node of a product's label, ``None`` where it has none that the tree knows."""
+        if item.category_id is not None:
+            return self.taxonomy.find_id(item.category_id)
+        return self.taxonomy.find_path(item.category_path) if item.category_path else None
+
+
+def _outcome(decision: Decision) -> str:
+    if isinstance(decision, NeedsReview):
+        return "needs review"
+    return "backed off" if decision.backed_off else "assigned"

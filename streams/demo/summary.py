@@ -1,0 +1,62 @@
+"""The end of the demo: what came of it, and what to try next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from streams.demo.scoreboard import Scoreboard
+from streams.demo.view import milliseconds, percent
+
+_OUTCOMES = ("assigned", "backed off", "needs review")
+
+
+def summary_table(board: Scoreboard, published: int) -> Table:
+    """Return the outcomes: how many, which share of the decisions, how many right by the labels kept back."""
+    table = Table(title="what became of the feed", title_justify="left", title_style="bold")
+    for name in ("outcome", "events", "share of decisions", "right, of those labelled"):
+        table.add_column(name, justify="left" if name == "outcome" else "right")
+    for outcome in _OUTCOMES:
+        table.add_row(
+            outcome,
+            f"{board.outcomes[outcome]:,}",
+            percent(board.share(outcome)),
+            percent(board.accuracy(outcome)),
+        )
+    table.add_row("dead letter", f"{board.outcomes['dead letter']:,}", "", "")
+    table.add_row("no outcome", f"{published - board.settled:,}", "", "")
+    table.add_section()
+    table.add_row("published", f"{published:,}", "", "")
+    table.caption = (
+        f"latency p50 {milliseconds(board.latency_ms(0.5))}, p95 {milliseconds(board.latency_ms(0.95))};"
+        " a backed-off decision is right where it leads to the label"
+    )
+    return table
+
+
+def while_running(bootstrap_servers: str, prefix: str, url: str) -> str:
+    """Return what can be looked at while it still runs."""
+    lines = [
+        f"metrics   {url}/metrics",
+        f"health    {url}/healthz and {url}/readyz",
+        "in another terminal:",
+        f"  export SHELFWISE_KAFKA__BOOTSTRAP_SERVERS={bootstrap_servers}"
+        + (f" SHELFWISE_TOPIC_PREFIX={prefix}" if prefix else ""),
+        "  shelfwise watch --from-beginning --only needs_review",
+        "  shelfwise dead-letters list",
+    ]
+    return "\n".join(lines)
+
+
+def next_steps(bundle: Path, log: Path) -> str:
+    """Return what to try after it."""
+    lines = [
+        "try next:",
+        f'  shelfwise classify --bundle {bundle} --title "Ceramic vase, matt white, 20 cm"',
+        "  shelfwise demo --keep-running      (then: shelfwise watch, shelfwise dead-letters list)",
+        "  shelfwise demo --products YOUR.jsonl --taxonomy YOUR_TREE.txt",
+        "  shelfwise --help",
+        f"the worker's log is {log}",
+    ]
+    return "\n".join(lines)

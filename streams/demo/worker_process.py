@@ -1,0 +1,119 @@
+"""A worker in a process of its own, ended with us."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+
+from schemas.errors import ShelfwiseError
+from streams.kafka.ready import free_port
+from streams.settings import Settings
+
+READY_SECONDS: Final = 120.0
+_STOP_SECONDS: Final = 30.0
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_LOG_LINES_SHOWN: Final = 15
+
+
+class WorkerFailed(ShelfwiseError):
+    """The worker did not start, or ended too early."""
+
+
+class WorkerProcess:
+    """Runs ``shelfwise worker`` from entry to exit of the context; its log goes to ``log``."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self.log = log
+        self.port = free_port()
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of /metrics, /healthz and /readyz."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli", "worker"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=self._environment(),
+                # Own session: Ctrl-C in the terminal is for us to handle, in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def wait_until_ready(self, on_wait: Callable[[str], None]) -> None:
+        """Wait until /readyz says yes; ``on_wait`` hears what is missing. Raises :class:`WorkerFailed`."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            self.check()
+            report = self._readiness()
+            if report.get("ready"):
+                return
+            on_wait(", ".join(report.get("missing", [])))
+            time.sleep(0.1)
+        raise WorkerFailed(f"the worker was not ready within {READY_SECONDS:.0f} s; {self._log_end()}")
+
+    def check(self) -> None:
+        """Raise :class:`WorkerFailed` where the worker has ended."""
+        if self._process is not None and (status := self._process.poll()) is not None:
+            raise WorkerFailed(f"the worker ended with status {status}; {self._log_end()}")
+
+    def _readiness(self) -> dict[str, Any]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            report = orjson.loads(connection.getresponse().read())
+        except (OSError, HTTPException, orjson.JSONDecodeError):
+            return {"missing": ["its listener"]}
+        finally:
+            connection.close()
+        return report if isinstance(report, dict) else {}
+
+    def _environment(self) -> dict[str, str]:
+        settings = self._settings
+        return os.environ | {
+            "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
+            "SHELFWISE_BUNDLE": str(settings.bundle),
+            "SHELFWISE_TOPIC_PREFIX": settings.topic_prefix,
+            "SHELFWISE_PARTITIONS": str(settings.partitions),
+            "SHELFWISE_DATA_DIR": str(settings.data_dir),
+            "SHELFWISE_METRICS_PORT": str(self.port),
+            # The package may be run from a source tree that is not the current directory.
+            "PYTHONPATH": os.pathsep.join(filter(None, (*sys.path[:1], os.environ.get("PYTHONPATH")))),
+        }
+
+    def _log_end(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
+        return f"its log, {self.log}, ends:\n" + "\n".join(lines)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end the worker when we die, however we die (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

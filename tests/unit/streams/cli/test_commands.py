@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from schemas.errors import InvalidBundle, InvalidSettings, KafkaUnavailable, ShelfwiseError
+from schemas.taxonomy import FORMATS, read_taxonomy
+from streams.cli import main
+from streams.cli import sample as sample_command
+from workers.product_files import FORMATS as PRODUCT_FORMATS
+from workers.product_files import ProductFile
+
+pytestmark = pytest.mark.unit
+
+
+def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    context = click.Context(group)
+    found: list[tuple[str, ...]] = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found.append((*prefix, name))
+        if isinstance(command, click.Group):
+            found += commands(command, (*prefix, name))
+    return found
+
+
+def command_at(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        command = found
+    return command
+
+
+@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+def test_the_help_of_every_command_shows_examples_of_it(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == 0
+    assert "Examples:" in result.output
+    assert f"shelfwise {' '.join(path)}" in result.output.partition("Examples:")[2]
+
+
+@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+def test_every_option_of_an_example_exists(path: tuple[str, ...]) -> None:
+    command = command_at(path)
+    if isinstance(command, click.Group):
+        return
+    known = {text for parameter in command.params for text in (*parameter.opts, *parameter.secondary_opts)}
+    examples = (command.help or "").partition("Examples:")[2].splitlines()
+    for example in examples:
+        ours = example.partition("|")[0].partition(f"shelfwise {' '.join(path)}")[2].split('"')[::2]
+        used = {word for part in ours for word in part.split() if word.startswith("--")}
+        assert used <= known, example
+
+
+def test_listing_the_commands_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from streams.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
+        "print(sorted({'numpy', 'confluent_kafka', 'faiss', 'xgboost', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KafkaUnavailable("no Kafka here"), 3),
+        (InvalidSettings("a setting is wrong"), 2),
+        (InvalidBundle("a bundle is damaged"), 1),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_status(
+    monkeypatch: pytest.MonkeyPatch, error: ShelfwiseError, status: int
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sample_command.command, "callback", fail)
+    result = CliRunner().invoke(main, ["sample"])
+    assert (result.exit_code, result.stderr) == (status, f"error: {error}\n")
+    assert result.stdout == ""
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise InvalidBundle("damaged")
+
+    monkeypatch.setattr(sample_command.command, "callback", fail)
+    assert isinstance(CliRunner().invoke(main, ["--debug", "sample"]).exception, InvalidBundle)
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample_command.command, "callback", interrupt)
+    assert CliRunner().invoke(main, ["sample"]).exit_code == 130
+
+
+def test_without_a_cluster_every_client_says_how_to_name_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SHELFWISE_KAFKA__BOOTSTRAP_SERVERS", raising=False)
+    file = tmp_path / "products.jsonl"
+    file.write_bytes(b'{"product_id": "1", "title": "Cup"}')
+    for arguments in (
+        ["watch"],
+        ["publish", str(file)],
+        ["topics", "create"],
+        ["dead-letters", "list"],
+        ["dead-letters", "resend", "--all"],
+    ):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 3, arguments
+        assert "--bootstrap-servers HOST:PORT" in result.stderr
+
+
+def test_the_sample_is_written_in_forms_that_are_read_back(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["sample", "--out", str(tmp_path), "--products", "50", "--seed", "3"])
+    assert result.exit_code == 0, result.output
+    tree = read_taxonomy(tmp_path / "taxonomy.csv")
+    rows = list(ProductFile(tmp_path / "products.jsonl"))
+    assert len(rows) == 50
+    assert all(tree.find_path(row.category_path) is not None for row in rows if row.category_path)
+
+
+def test_checking_a_taxonomy_tells_its_figures_and_fails_on_one_that_is_no_tree(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.txt", tmp_path / "bad.csv"
+    good.write_text("Home\nHome > Cups\nHome > Lamps\n")
+    bad.write_text("id,path\n1,Home\n1,Garden\n")
+    result = CliRunner().invoke(main, ["taxonomy", "check", str(good), "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["leaves"]) == (0, 2)
+    assert "a valid taxonomy" in CliRunner().invoke(main, ["taxonomy", "check", str(good)]).output
+    result = CliRunner().invoke(main, ["taxonomy", "check", str(bad)])
+    assert (result.exit_code, "not a valid taxonomy" in result.output) == (1, True)
+
+
+def test_the_choices_of_formats_are_those_that_are_read() -> None:
+    for path, name, formats in (
+        (("taxonomy", "check"), "form", FORMATS),
+        (("publish",), "form", PRODUCT_FORMATS),
+    ):
+        (option,) = (item for item in command_at(path).params if item.name == name)
+        assert isinstance(option.type, click.Choice)
+        assert set(option.type.choices) == set(formats)
+
+
+@pytest.mark.parametrize("arguments", [["classify"], ["classify", "-", "--title", "Cup"]])
+def test_classify_wants_a_file_or_a_title(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments, input="")
+    assert (result.exit_code, "give FILE, or --title" in result.output) == (2, True)
+
+
+def test_classify_names_the_option_that_is_wrong(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["classify", "--title", "Cup", "--currency", "euro"])
+    assert result.exit_code == 1
+    assert "error: --currency 'euro' does not fit" in result.stderr
+
+
+def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "products.jsonl"
+    file.write_bytes(orjson.dumps({"product_id": "1", "title": "Cup"}))
+    result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
+    assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
