@@ -1,0 +1,86 @@
+"""What the agents of one process share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from schemas.events.batch import BatchCompleted, CandidateBatch, EventOutcome, ProductBatch
+from schemas.events.cloudevents import EventType, headers
+from schemas.events.codec import encode
+from schemas.topics import BATCHES_COMPLETED, Topic
+from streams.health import Health
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.sinks import Message, Sink
+from workers.bundle.bundle import Bundle
+
+Result = TypeVar("Result")
+MAX_DETAIL_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``compute`` has a single thread: with two, the latencies of the model's libraries grow many times over."""
+
+    settings: Settings
+    bundle: Bundle
+    compute: Executor
+    sink: Sink
+    metrics: Metrics
+    health: Health
+
+    async def in_compute_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """Run model work off the event loop, which must go on answering Kafka."""
+        return await asyncio.get_running_loop().run_in_executor(self.compute, work, *arguments)
+
+    def message(self, topic: Topic, partition: int, batch_id: str, kind: EventType, value: bytes) -> Message:
+        """Return an internal message about a batch; it travels on the batch's partition number."""
+        return Message(self.settings.topic(topic), partition, batch_id.encode(), value, headers(kind, batch_id))
+
+    def completion(self, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Message:
+        """Return the message that ends a batch."""
+        completed = BatchCompleted(
+            batch_id=batch.batch_id,
+            source_topic=batch.source_topic,
+            source_partition=batch.source_partition,
+            attempt=batch.attempt,
+            outcomes=outcomes,
+        )
+        return self.message(
+            BATCHES_COMPLETED, batch.source_partition, batch.batch_id, EventType.BATCH_COMPLETED, encode(completed)
+        )
+
+
+class Turns:
+    """Whether an agent's loop turns: idle it beats by itself, at work only when the work ends."""
+
+    def __init__(self, health: Health, name: str, limit_seconds: float) -> None:
+        self._health = health
+        self._name = name
+        self._working = False
+        health.watch(name, limit_seconds)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Mark one turn of the loop."""
+        self._working = True
+        try:
+            yield
+        finally:
+            self._working = False
+            self.beat_if_idle()
+
+    def beat_if_idle(self) -> None:
+        """To be called every second from the event loop, which thereby shows that it turns too."""
+        if not self._working:
+            self._health.beat(self._name)
+
+
+def failure_detail(stage: str, error: BaseException) -> str:
+    """Return the detail of a failed event's outcome."""
+    return f"{stage}: {type(error).__name__}: {error}"[:MAX_DETAIL_CHARACTERS]

@@ -1,0 +1,172 @@
+"""The learning agents: decisions and verdicts become changes of the statistics, and these become tables."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, MutableMapping
+from typing import Any, Final
+
+import faust
+import msgspec
+
+from schemas.errors import InvalidEvent
+from schemas.events.cloudevents import EventType, headers
+from schemas.events.codec import decode, encode
+from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.position import SourcePosition, decision_id
+from schemas.events.review import ReviewDecided
+from schemas.events.statistics import StatisticsChanged
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
+from streams.agents.context import Context, Turns
+from streams.faust_app import raw_topic
+from streams.sinks import Message
+from streams.tables import RecallTables
+from workers import learning
+from workers.learning import KeyStatistics, ProductState, Said, Source
+
+STAGE: Final = "learning"
+# Events whose changes await the broker's acknowledgement.
+PENDING_EVENTS: Final = 1_000
+_log = logging.getLogger(__name__)
+_states: Final = msgspec.json.Decoder(ProductState)
+_statistics: Final = msgspec.json.Decoder(KeyStatistics)
+_Table = MutableMapping[bytes, bytes]
+
+
+class LearningStage:
+    """Keeps what each product contributes, and sends the changes to the statistics of its brand and stores.
+
+    An event is acknowledged to Faust only when its changes have arrived, and a product has at most one event under
+    way; so an event that Faust delivers again is either finished, or the latest of its product, whose changes the
+    table can tell once more under the same position.
+    """
+
+    def __init__(self, context: Context, products: _Table) -> None:
+        settings = context.settings
+        self._context = context
+        self._products = products
+        self.turns = Turns(context.health, STAGE, settings.stall_seconds)
+        self._kinds: dict[str, Source] = {
+            settings.topic(CATEGORIES_ASSIGNED): "assigned",
+            settings.topic(CATEGORIES_NEEDS_REVIEW): "needs_review",
+            settings.topic(REVIEWS_DECIDED): "verdict",
+        }
+        self._slots = asyncio.Semaphore(PENDING_EVENTS)
+        self._pending: dict[bytes, asyncio.Task[None]] = {}
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics it learns from."""
+        return tuple(self._kinds)
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop; acknowledges by itself."""
+        unacknowledged = stream.noack()
+        events: AsyncIterable[Any] = unacknowledged.events()
+        async for event in events:
+            with self.turns.working():
+                changes: list[StatisticsChanged] = []
+                key = event.message.key or b""
+                try:
+                    if key in self._pending:
+                        await asyncio.wait([self._pending[key]])
+                    changes = self.learn(event.message, event.value)
+                except Exception as error:
+                    _log.error("nothing learned from %s: %s", _place(event.message), error)
+                if changes:
+                    await self._send(key, changes, unacknowledged, event)
+                else:
+                    await unacknowledged.ack(event)
+
+    def learn(self, message: Any, value: bytes | None) -> list[StatisticsChanged]:
+        """Bring the product's state up to date, and return the changes to send; raises :class:`InvalidEvent`."""
+        if not message.key:
+            raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
+        position = SourcePosition(message.topic, message.partition, message.offset)
+        source, said = self._said(self._kinds[message.topic], value, message.offset)
+        stored = self._products.get(message.key)
+        state = ProductState() if stored is None else _states.decode(stored)
+        changed = learning.apply(state, source, said, position)
+        if changed is None:
+            return learning.last_changes(state) if state.last == position else []
+        self._products[message.key] = encode(changed)
+        return learning.last_changes(changed)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait, at most so long, until the changes under way are acknowledged."""
+        if self._pending:
+            await asyncio.wait(set(self._pending.values()), timeout=seconds)
+
+    def _said(self, source: Source, value: bytes | None, offset: int) -> tuple[Source, Said]:
+        if value is None:
+            return learning.said_by_tombstone(source, offset)
+        if source == "verdict":
+            return learning.said_by_verdict(decode(value, ReviewDecided), offset)
+        event = decode(value, CategoryAssigned) if source == "assigned" else decode(value, NeedsReview)
+        return learning.said_by_decision(event, offset, self._context.settings.learning_min_confidence)
+
+    async def _send(self, key: bytes, changes: list[StatisticsChanged], stream: Any, event: Any) -> None:
+        topic = self._context.settings.topic(STATISTICS_CHANGED)
+        messages = []
+        for change in changes:
+            identity = f"{change.kind}:{change.key}"
+            attributes = headers(EventType.STATISTICS_CHANGED, decision_id(change.source, identity))
+            messages.append(Message(topic, None, identity.encode(), encode(change), attributes))
+        await self._slots.acquire()
+        acknowledged = await self._context.sink.submit(messages)
+        task = asyncio.get_running_loop().create_task(self._finish(key, acknowledged, stream, event))
+        self._pending[key] = task
+
+    async def _finish(self, key: bytes, acknowledged: asyncio.Future[None], stream: Any, event: Any) -> None:
+        try:
+            await acknowledged
+            await stream.ack(event)
+        except Exception as error:
+            # Left unacknowledged: Faust delivers it again after a restart.
+            _log.error("the changes of %s did not arrive: %s", _place(event.message), error)
+        finally:
+            self._slots.release()
+            del self._pending[key]
+
+
+class StatisticsStage:
+    """Applies changes to the tables: weights and the position up to which they count, in one value."""
+
+    def __init__(self, context: Context, tables: RecallTables) -> None:
+        self._context = context
+        self._tables: dict[str, _Table] = tables.statistics
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop."""
+        events: AsyncIterable[Any] = stream.events()
+        async for event in events:
+            try:
+                self.apply(event.value)
+            except Exception as error:
+                _log.error("no statistics from %s: %s", _place(event.message), error)
+
+    def apply(self, value: bytes | None) -> None:
+        """Apply one change; a repeated one is counted and changes nothing."""
+        change = decode(value, StatisticsChanged)
+        table = self._tables[change.kind]
+        key = change.key.encode()
+        stored = table.get(key)
+        known = KeyStatistics() if stored is None else _statistics.decode(stored)
+        changed = learning.apply_change(known, change)
+        if changed is not None:
+            table[key] = encode(changed)
+            self._context.metrics.statistics_updated(change.kind)
+        else:
+            self._context.metrics.statistics_updated(change.kind, result="repeated")
+
+
+def add_learning_agents(app: faust.App, learner: LearningStage, statistics: StatisticsStage) -> None:
+    """Let the application learn. One stream of all three topics, so that a product's events come one by one."""
+    changed = raw_topic(app, learner._context.settings.topic(STATISTICS_CHANGED))
+    app.agent(raw_topic(app, *learner.topics), name=STAGE, concurrency=1)(learner.run)
+    app.agent(changed, name="statistics", concurrency=1)(statistics.run)
+
+
+def _place(message: Any) -> str:
+    return f"{message.topic} [{message.partition}] offset {message.offset}"

@@ -1,0 +1,231 @@
+"""The recall agent: batches of products in, batches of candidates out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, MutableMapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Final
+
+import faust
+import numpy as np
+from confluent_kafka import KafkaException
+
+from schemas.errors import InvalidEvent
+from schemas.events.batch import (
+    BatchedProduct,
+    CandidateBatch,
+    CandidateProduct,
+    EventOutcome,
+    Outcome,
+    ProductBatch,
+)
+from schemas.events.cloudevents import EventType
+from schemas.events.codec import decode, encode
+from schemas.events.product import Product, decode_product
+from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
+from streams.agents.context import Context, Turns, failure_detail
+from streams.faust_app import raw_topic
+from workers.candidates import Candidates
+from workers.digests import Decided, Standing, content_digest, standing
+from workers.packing import pack
+from workers.statistics import Statistics
+
+STAGE: Final = "recall"
+# Room for the headers and the record's own fields.
+_MAX_VALUE_BYTES: Final = CANDIDATES.max_message_bytes - 4_096
+_TOMBSTONE: Final = b"null"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Sifted:
+    """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already."""
+
+    settled: list[EventOutcome]
+    products: list[Product] = field(default_factory=list)
+    events: list[BatchedProduct] = field(default_factory=list)
+    removed: list[CandidateProduct] = field(default_factory=list)
+    decided: dict[bytes, Decided] = field(default_factory=dict)
+
+
+class RecallStage:
+    """Handles one batch after the other; ``digests`` is the table of what was decided of each product last.
+
+    The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
+    """
+
+    def __init__(self, context: Context, statistics: Statistics, digests: MutableMapping[bytes, bytes]) -> None:
+        self._context = context
+        self._statistics = statistics
+        self._digests = digests
+        self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
+        events: AsyncIterable[Any] = stream.events()
+        async for event in events:
+            with self.turns.working():
+                try:
+                    await self.process(event.value, event.message.partition)
+                except Exception:
+                    _log.exception("recall of %s failed; it will be sent again", _place(event))
+
+    async def process(self, value: bytes | None, partition: int) -> None:
+        """Recall one batch; raises what keeps it from being completed."""
+        started = perf_counter()
+        batch = decode(value, ProductBatch)
+        if batch.source_partition != partition:
+            raise InvalidEvent(
+                "out_of_bounds", f"a batch of partition {batch.source_partition} came on {partition}"
+            )
+        sifted = self._sift(batch)
+        candidates = await self._recall(sifted)
+        await self._send(batch, sifted, candidates)
+        for key, decided in sifted.decided.items():
+            self._digests[key] = decided.to_bytes()
+        self._context.metrics.stage_finished(STAGE, perf_counter() - started, len(batch.products))
+
+    def _sift(self, batch: ProductBatch) -> _Sifted:
+        sifted = _Sifted(settled=list(batch.settled))
+        for event in batch.products:
+            try:
+                self._sift_event(event, sifted)
+            except (InvalidEvent, ValueError) as error:
+                sifted.settled.append(_failed(event.offset, error))
+        return sifted
+
+    def _sift_event(self, event: BatchedProduct, sifted: _Sifted) -> None:
+        value = bytes(event.product)
+        product = None if value == _TOMBSTONE else decode_product(value)
+        digest = b"" if product is None else content_digest(product, self._context.bundle.model_version)
+        key = event.product_id.encode()
+        known = self._digests.get(key)
+        place = standing(None if known is None else Decided.from_bytes(known), event.offset, digest)
+        if place is not Standing.NEW:
+            sifted.settled.append(EventOutcome(event.offset, Outcome(place.value)))
+            return
+        sifted.decided[key] = Decided(event.offset, digest)
+        if product is None:
+            sifted.removed.append(
+                CandidateProduct(
+                    offset=event.offset, timestamp_ms=event.timestamp_ms, product_id=event.product_id, removed=True
+                )
+            )
+        else:
+            sifted.products.append(product)
+            sifted.events.append(event)
+
+    async def _recall(self, sifted: _Sifted) -> Candidates | None:
+        """Recall all at once; where that fails, one by one, so that one product costs no other its decision."""
+        recall, statistics = self._context.bundle.recall, self._statistics
+        if not sifted.products:
+            return None
+        try:
+            return await self._context.in_compute_thread(recall.candidates, sifted.products, statistics)
+        except Exception:
+            _log.exception("recall of %d products at once failed; trying one by one", len(sifted.products))
+        good, events = [], []
+        for product, event in zip(sifted.products, sifted.events, strict=True):
+            try:
+                await self._context.in_compute_thread(recall.candidates, [product], statistics)
+            except Exception as error:
+                sifted.settled.append(_failed(event.offset, error))
+                del sifted.decided[event.product_id.encode()]
+            else:
+                good.append(product)
+                events.append(event)
+        sifted.products, sifted.events = good, events
+        if not good:
+            return None
+        return await self._context.in_compute_thread(recall.candidates, good, statistics)
+
+    async def _send(self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None) -> None:
+        context = self._context
+        if not sifted.products and not sifted.removed:
+            await self._submit(batch, context.completion(batch, sifted.settled))
+            return
+        value = encode(self._candidate_batch(batch, sifted, candidates))
+        if len(value) > _MAX_VALUE_BYTES:
+            error = ValueError(f"{len(value)} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
+            _log.error("batch %s: %s", batch.batch_id, error)
+            offsets = [event.offset for event in sifted.events] + [product.offset for product in sifted.removed]
+            sifted.decided.clear()
+            outcomes = sifted.settled + [_failed(offset, error) for offset in offsets]
+            await self._submit(batch, context.completion(batch, outcomes))
+            return
+        kind = EventType.CANDIDATES
+        await self._submit(batch, context.message(CANDIDATES, batch.source_partition, batch.batch_id, kind, value))
+        if candidates is not None:
+            named = candidates.named.sum(axis=0).tolist()
+            by_signal = dict(zip(candidates.signals, named, strict=True))
+            context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
+
+    def _candidate_batch(
+        self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None
+    ) -> CandidateBatch:
+        ranked = [
+            CandidateProduct(
+                offset=event.offset,
+                timestamp_ms=event.timestamp_ms,
+                product_id=event.product_id,
+                brand=product.brand,
+                stores=product.stores,
+                updated_at=product.updated_at,
+            )
+            for event, product in zip(sifted.events, sifted.products, strict=True)
+        ]
+        return CandidateBatch(
+            batch_id=batch.batch_id,
+            source_topic=batch.source_topic,
+            source_partition=batch.source_partition,
+            attempt=batch.attempt,
+            model_version=self._context.bundle.model_version,
+            products=ranked + sifted.removed,
+            candidates=pack(candidates if candidates is not None else _no_candidates()),
+            settled=sifted.settled,
+        )
+
+    async def _submit(self, batch: ProductBatch, message: Any) -> None:
+        """Hand over in order, and watch for the acknowledgement beside the loop."""
+        future = await self._context.sink.submit([message])
+        task = asyncio.get_running_loop().create_task(_watch(batch.batch_id, future))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+
+def add_recall_agent(app: faust.App, stage: RecallStage) -> None:
+    """Let the application run the stage on its topic."""
+    topic = raw_topic(app, stage._context.settings.topic(PRODUCTS_BATCHED))
+    app.agent(topic, name=STAGE, concurrency=1)(stage.run)
+
+
+async def _watch(batch_id: str, future: asyncio.Future[None]) -> None:
+    try:
+        await future
+    except KafkaException as error:
+        _log.error("batch %s did not leave recall (%s); it will be sent again", batch_id, error)
+
+
+def _no_candidates() -> Candidates:
+    return Candidates(
+        signals=(),
+        context_names=(),
+        offsets=np.zeros(1, np.int64),
+        categories=np.empty(0, np.int32),
+        scores=np.empty((0, 0), np.float32),
+        named=np.empty((0, 0), np.bool_),
+        context=np.empty((0, 0), np.float32),
+    )
+
+
+def _failed(offset: int, error: BaseException) -> EventOutcome:
+    return EventOutcome(offset, Outcome.FAILED, failure_detail(STAGE, error))
+
+
+def _place(event: Any) -> str:
+    message = event.message
+    return f"{message.topic} [{message.partition}] offset {message.offset}"

@@ -1,0 +1,122 @@
+"""What leaves the stream: one idempotent producer a process, and futures for its acknowledgements."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event, Lock, Thread
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from schemas.events.dead_letter import Headers
+from streams.kafka.connection import KafkaConnection
+
+_log = logging.getLogger(__name__)
+_POLL_SECONDS: Final = 0.1
+_FULL_SECONDS: Final = 0.01
+
+
+class Message(NamedTuple):
+    """A message to send; without a partition the key decides, as in Java's clients (murmur2)."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Sink:
+    """Sends from one event loop; a thread serves the acknowledgements.
+
+    Messages leave in the order of :meth:`submit`, whoever calls it, and none is given up: a later message of a
+    product never overtakes an earlier one, and the positions that the statistics go by only grow.
+    """
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        config = {"delivery.timeout.ms": 0, "error_cb": self._on_error, "queue.buffering.max.kbytes": 262_144}
+        self._producer: Any = Producer(connection.producer_config(config), logger=_log)
+        self._turn = asyncio.Lock()
+        self._stopped = Event()
+        self.failure: BaseException | None = None
+        self._thread = Thread(target=self._poll, name="shelfwise-sink", daemon=True)
+        self._thread.start()
+
+    async def submit(self, messages: Sequence[Message]) -> asyncio.Future[None]:
+        """Hand messages to the producer and return when all are acknowledged, as a future.
+
+        The future raises :class:`confluent_kafka.KafkaException` where the broker refuses one for good. Waits
+        while the producer's queue is full. Raises the same where a message is too large.
+        """
+        acknowledged = _Acknowledged(len(messages))
+        async with self._turn:
+            for message in messages:
+                await self._produce(message, acknowledged)
+        return acknowledged.future
+
+    async def send_all(self, messages: Sequence[Message]) -> None:
+        """Send and wait until all are acknowledged; raises as :meth:`submit` and its future do."""
+        await (await self.submit(messages))
+
+    def close(self, seconds: float) -> int:
+        """Wait at most ``seconds`` for what is queued, stop, and return how many messages are left behind."""
+        left = int(self._producer.flush(seconds))
+        self._stopped.set()
+        self._thread.join()
+        return left
+
+    async def _produce(self, message: Message, acknowledged: _Acknowledged) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    message.topic,
+                    value=message.value,
+                    key=message.key,
+                    headers=message.headers,
+                    on_delivery=acknowledged.on_delivery,
+                    **({} if message.partition is None else {"partition": message.partition}),
+                )
+                return
+            except BufferError:
+                await asyncio.sleep(_FULL_SECONDS)
+
+    def _poll(self) -> None:
+        while not self._stopped.is_set():
+            self._producer.poll(_POLL_SECONDS)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            # The idempotent producer can send nothing more; the worker looks here and ends.
+            self.failure = KafkaException(error)
+        _log.warning("producer: %s", error.str())
+
+
+class _Acknowledged:
+    """Counts acknowledgements in the producer's thread, and wakes the loop once."""
+
+    def __init__(self, count: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self._loop.create_future()
+        self._lock = Lock()
+        self._left = count
+        if not count:
+            self.future.set_result(None)
+
+    def on_delivery(self, error: KafkaError | None, _message: object) -> None:
+        with self._lock:
+            self._left -= 1
+            last = self._left == 0
+        if error is not None or last:
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle, error)
+
+    def _settle(self, error: KafkaError | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(KafkaException(error))

@@ -1,0 +1,164 @@
+"""The stages of one process, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from threading import Thread
+from typing import Final, Protocol
+
+from streams.agents.context import Context, Turns
+from streams.agents.learning import LearningStage, StatisticsStage, add_learning_agents
+from streams.agents.ranking import RankingStage, add_ranking_agent
+from streams.agents.recall import RecallStage, add_recall_agent
+from streams.faust_app import FlowApp, build_app
+from streams.health import Health
+from streams.tables import RecallTables, StatisticsView
+from workers.statistics import NoStatistics
+
+_POLL_SECONDS: Final = 0.05
+_log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """One stage: ``failure`` is what ended it before its time, if anything did."""
+
+    name: str
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it."""
+
+    async def start(self) -> None:
+        """Start it; returns when it is ready for work."""
+
+    async def stop(self, seconds: float) -> None:
+        """Finish what is under way, within ``seconds``, and stop."""
+
+    def beat(self) -> None:
+        """Tell its health; called every half second."""
+
+
+class FaustPart:
+    """A stage that is a Faust application in the running loop."""
+
+    def __init__(self, name: str, app: FlowApp, health: Health) -> None:
+        self.name = name
+        self._app = app
+        self._health = health
+        self._turns: tuple[Turns, ...] = ()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What crashed the application."""
+        if not self._app.crashed:
+            return None
+        return self._app.crash_reason or RuntimeError("the Faust application crashed")
+
+    async def start(self) -> None:
+        """Start; returns when partitions are assigned and tables recovered, or the application crashed."""
+        await self._app.start()
+        while not self._app.settled and self.failure is None:
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def beat(self) -> None:
+        """Show that the loop turns, and whether a rebalance is under way."""
+        for turns in self._turns:
+            turns.beat_if_idle()
+        self._health.condition(f"{self.name}: partitions assigned, tables recovered", self._app.settled)
+
+
+class RecallPart(FaustPart):
+    """Recall, and learning unless it is off."""
+
+    def __init__(self, context: Context) -> None:
+        settings = context.settings
+        super().__init__("recall", build_app(settings, "recall"), context.health)
+        tables = RecallTables(self._app)
+        self._view = StatisticsView(settings) if settings.learning else None
+        statistics = self._view or NoStatistics()
+        recall = RecallStage(context, statistics, tables.product_digests)
+        add_recall_agent(self._app, recall)
+        self._turns = (recall.turns,)
+        self._learning: LearningStage | None = None
+        if settings.learning:
+            self._learning = LearningStage(context, tables.product_contributions)
+            self._turns += (self._learning.turns,)
+            add_learning_agents(self._app, self._learning, StatisticsStage(context, tables))
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What crashed the application or the view of the statistics."""
+        return super().failure or (self._view.failure if self._view else None)
+
+    async def start(self) -> None:
+        """Read the statistics, then start: the first decision knows what was learned."""
+        if self._view:
+            self._view.start()
+            while not self._view.caught_up.is_set() and self._view.failure is None:
+                await asyncio.sleep(_POLL_SECONDS)
+        await super().start()
+
+    async def stop(self, seconds: float) -> None:
+        """Finish the events under way, then leave the group."""
+        if self._learning:
+            await self._learning.drain(seconds)
+        await self._app.stop()
+        if self._view:
+            await asyncio.get_running_loop().run_in_executor(None, self._view.stop)
+
+
+class RankingPart(FaustPart):
+    """Ranking."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("ranking", build_app(context.settings, "ranking"), context.health)
+        self._stage = RankingStage(context)
+        self._turns = (self._stage.turns,)
+        add_ranking_agent(self._app, self._stage)
+
+    async def stop(self, seconds: float) -> None:
+        """Leave the group, and wait for the acknowledgements under way."""
+        await self._app.stop()
+        await self._stage.drain(seconds)
+
+
+class IntakePart:
+    """Intake, which blocks, in a thread."""
+
+    name = "intake"
+
+    def __init__(self, context: Context) -> None:
+        from streams.intake import Intake
+
+        self._intake = Intake(context.settings, context.metrics, context.health)
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, name="shelfwise-intake", daemon=True)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the thread, unless it was told to end."""
+        if self._error is None and not self._stopping and self._thread.ident and not self._thread.is_alive():
+            return RuntimeError("intake ended by itself")
+        return self._error
+
+    async def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    async def stop(self, seconds: float) -> None:
+        """Tell it to stop reading, and wait until what it sent has been completed."""
+        self._stopping = True
+        self._intake.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
+
+    def beat(self) -> None:
+        """Nothing: intake's own loop beats."""
+
+    def _run(self) -> None:
+        try:
+            self._intake.run()
+        except BaseException as error:
+            _log.exception("intake failed")
+            self._error = error

@@ -1,0 +1,155 @@
+"""The Faust tables of the recall stage, their changelogs, and a view of the statistics of all partitions."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+from typing import Any, Final
+
+import faust
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from schemas.topics import Topic
+from streams.faust_app import changelog_name
+from streams.settings import Settings
+from workers.statistics import NO_WEIGHTS, CategoryWeights
+
+PRODUCT_DIGESTS: Final = "product_digests"
+PRODUCT_CONTRIBUTIONS: Final = "product_contributions"
+BRAND_FREQUENCY: Final = "brand_frequency"
+STORE_COOCCURRENCE: Final = "store_cooccurrence"
+TABLES: Final = (PRODUCT_DIGESTS, PRODUCT_CONTRIBUTIONS, BRAND_FREQUENCY, STORE_COOCCURRENCE)
+
+_READ_AT_ONCE: Final = 1_000
+_TIMEOUT_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+class RecallTables:
+    """The tables, bytes by bytes; a worker holds the partitions that it is assigned."""
+
+    def __init__(self, app: faust.App) -> None:
+        self.product_digests = _table(app, PRODUCT_DIGESTS)
+        self.product_contributions = _table(app, PRODUCT_CONTRIBUTIONS)
+        self.statistics = {
+            "brand": _table(app, BRAND_FREQUENCY),
+            "store": _table(app, STORE_COOCCURRENCE),
+        }
+
+
+def changelog_topics(settings: Settings) -> tuple[Topic, ...]:
+    """Return the tables' changelogs; their names carry the prefix already.
+
+    We create them ourselves: a topic that Faust creates is not yet in its metadata when it assigns partitions.
+    """
+    return tuple(Topic(changelog_name(settings, name), "compact", None, internal=True) for name in TABLES)
+
+
+class StatisticsView:
+    """The statistics of all partitions, whoever holds their tables: reads the changelogs into memory.
+
+    Not a Faust GlobalTable: one that shows other workers' changes at once (``recovery_buffer_size=1``) also
+    applies this worker's own changes again as they come back, late, over newer ones that it made meanwhile.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._brands: dict[str, CategoryWeights] = {}
+        self._stores: dict[str, CategoryWeights] = {}
+        self._by_topic = {
+            changelog_name(settings, BRAND_FREQUENCY): self._brands,
+            changelog_name(settings, STORE_COOCCURRENCE): self._stores,
+        }
+        self._partitions = settings.partitions
+        self._consumer = Consumer(settings.kafka.consumer_config(settings.group("statistics-view")), logger=_log)
+        self._stopped = Event()
+        self.caught_up = Event()
+        self.failure: BaseException | None = None
+        self._thread = Thread(target=self._run, name="shelfwise-statistics", daemon=True)
+
+    def brand(self, key: str) -> CategoryWeights:
+        """Return the weights of a normalised brand, empty where it is unknown."""
+        return self._brands.get(key, NO_WEIGHTS)
+
+    def store(self, key: str) -> CategoryWeights:
+        """Return the weights of a normalised store, empty where it is unknown."""
+        return self._stores.get(key, NO_WEIGHTS)
+
+    def start(self) -> None:
+        """Begin to read, in a thread; :attr:`caught_up` is set when all that was there has been read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_TIMEOUT_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._read()
+        except BaseException as error:  # the worker looks at it and ends
+            _log.exception("the statistics can be read no more")
+            self.failure = error
+        finally:
+            self._consumer.close()
+
+    def _read(self) -> None:
+        partitions = [
+            TopicPartition(topic, number, OFFSET_BEGINNING)
+            for topic in self._by_topic
+            for number in range(self._partitions)
+        ]
+        missing = self._ends(partitions)
+        self._consumer.assign(partitions)
+        while not self._stopped.is_set():
+            if missing:
+                self._drop_reached(missing)
+            elif not self.caught_up.is_set():
+                self.caught_up.set()
+            for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
+                if message.error() is None:
+                    self._apply(message)
+                elif message.error().fatal():
+                    raise RuntimeError(message.error().str())
+
+    def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        found = {}
+        for partition in partitions:
+            low, high = self._consumer.get_watermark_offsets(partition, _TIMEOUT_SECONDS)
+            if high > low:
+                found[partition.topic, partition.partition] = high
+        return found
+
+    def _drop_reached(self, missing: dict[tuple[str, int], int]) -> None:
+        waiting = [TopicPartition(*partition) for partition in missing]
+        for position in self._consumer.position(waiting):
+            # Below zero: nothing was read of it yet.
+            if position.offset >= missing[position.topic, position.partition]:
+                del missing[position.topic, position.partition]
+
+    def _apply(self, message: Any) -> None:
+        weights = self._by_topic[message.topic()]
+        key = message.key().decode(errors="replace")
+        if message.value() is None:
+            weights.pop(key, None)
+            return
+        try:
+            weights[key] = _decoder.decode(message.value()).weights
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
+
+
+class _Weights(msgspec.Struct):
+    weights: dict[str, float]
+
+
+_decoder: Final = msgspec.json.Decoder(_Weights)
+
+
+def _table(app: faust.App, name: str) -> Any:
+    return app.Table(name, key_type=bytes, value_type=bytes)
+
+
+def _place(message: Any) -> tuple[str, int, int]:
+    return message.topic(), message.partition(), message.offset()

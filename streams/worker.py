@@ -1,0 +1,155 @@
+"""One worker process: the stages it was asked for, in one event loop, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+from schemas.errors import ShelfwiseError
+from streams.agents.context import Context
+from streams.faust_app import Stage
+from streams.health import Health
+from streams.kafka.topics import create_topics
+from streams.listener import Listener
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.sinks import Sink
+from streams.stages import IntakePart, Part, RankingPart, RecallPart
+from streams.tables import changelog_topics
+from workers.bundle.bundle import Bundle, load_bundle
+
+STAGES: Final[tuple[Stage, ...]] = ("recall", "ranking", "intake")
+_KINDS: Final[dict[Stage, type[Part]]] = {"recall": RecallPart, "ranking": RankingPart, "intake": IntakePart}
+_BEAT_SECONDS: Final = 0.5
+_MODEL_LOADED: Final = "model loaded"
+_log = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
+    """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
+
+    All stages live in one process: two Faust applications share an event loop, and a single thread does the
+    model's work. Raises :class:`schemas.errors.ShelfwiseError` where model, address or topics cannot be used.
+    """
+    wanted = tuple(stage for stage in STAGES if not stages or stage in stages)
+    health = Health([_MODEL_LOADED, *(f"{stage} started" for stage in wanted)])
+    metrics = Metrics()
+    with ExitStack() as stack:
+        listener = stack.enter_context(
+            Listener(health, metrics.registry, settings.metrics_host, settings.metrics_port)
+        )
+        _log.info("metrics at %s/metrics; stages: %s", listener.url, ", ".join(wanted))
+        _create_topics(settings)
+        bundle = _load(settings, metrics, health)
+        compute = stack.enter_context(ThreadPoolExecutor(1, "shelfwise-compute"))
+
+        def make_context() -> Context:
+            # The sink belongs to the loop that runs.
+            return Context(settings, bundle, compute, Sink(settings.kafka), metrics, health)
+
+        return asyncio.run(_Worker(settings, make_context, wanted).run())
+
+
+class _Worker:
+    def __init__(self, settings: Settings, make_context: Callable[[], Context], stages: tuple[Stage, ...]) -> None:
+        self._make_context = make_context
+        self._stages = stages
+        self._drain_seconds = settings.drain_seconds
+        self._parts: list[Part] = []
+
+    async def run(self) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        context = self._make_context()
+        sink = context.sink
+        beating = loop.create_task(self._beat())
+        started = loop.create_task(self._start(context))
+        stopping = loop.create_task(stop.wait())
+        watching = loop.create_task(self._failed(sink, started))
+        await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+        failed = watching.done()
+        _log.info("stopping")
+        started.cancel()
+        watching.cancel()
+        await self._stop(failed)
+        beating.cancel()
+        stopping.cancel()
+        left = await loop.run_in_executor(None, sink.close, 1.0 if failed else self._drain_seconds)
+        if left:
+            _log.warning("%d messages were not acknowledged; their events will be sent again", left)
+        _log.info("stopped")
+        return 1 if failed else 0
+
+    async def _start(self, context: Context) -> None:
+        """Start intake last: it sends nothing before those that do the work are ready."""
+        self._parts = [_KINDS[stage](context) for stage in self._stages]  # type: ignore[call-arg]
+        intake = [part for part in self._parts if part.name == "intake"]
+        await asyncio.gather(*(self._start_part(part, context) for part in self._parts if part not in intake))
+        for part in intake:
+            await self._start_part(part, context)
+
+    async def _start_part(self, part: Part, context: Context) -> None:
+        await part.start()
+        if part.failure is None:
+            context.health.condition(f"{part.name} started", ready=True)
+            _log.info("%s started", part.name)
+
+    async def _stop(self, failed: bool) -> None:
+        """Stop in the order of the flow, so that what intake has sent is completed."""
+        deadline = time.monotonic() + (1.0 if failed else self._drain_seconds)
+        for part in sorted(self._parts, key=lambda part: ("intake", "recall", "ranking").index(part.name)):
+            left = max(deadline - time.monotonic(), 1.0)
+            try:
+                await asyncio.wait_for(part.stop(left), left + 10.0)
+            except Exception:
+                _log.exception("%s did not stop cleanly", part.name)
+
+    async def _beat(self) -> None:
+        while True:
+            for part in self._parts:
+                part.beat()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _failed(self, sink: Sink, started: asyncio.Task[None]) -> None:
+        """Return when a part has failed, having said so."""
+        while True:
+            failures = [("sink", sink.failure), *((part.name, part.failure) for part in self._parts)]
+            if started.done() and not started.cancelled():
+                failures.append(("start", started.exception()))
+            for name, failure in failures:
+                if failure is not None:
+                    _log.error("%s failed: %s: %s", name, type(failure).__name__, failure)
+                    return
+            await asyncio.sleep(_BEAT_SECONDS)
+
+
+def _load(settings: Settings, metrics: Metrics, health: Health) -> Bundle:
+    bundle = load_bundle(settings.bundle)
+    metrics.model_loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name)
+    health.condition(_MODEL_LOADED, ready=True)
+    _log.info("model %s, taxonomy %s", bundle.model_version, bundle.taxonomy_version)
+    return bundle
+
+
+def _create_topics(settings: Settings) -> None:
+    if not settings.kafka.bootstrap_servers:
+        raise ShelfwiseError("no Kafka is named; set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS=host:port")
+    create = partial(
+        create_topics,
+        settings.kafka,
+        partitions=settings.partitions,
+        replication_factor=settings.replication_factor,
+    )
+    report = create(prefix=settings.topic_prefix)
+    create(topics=changelog_topics(settings))
+    for difference in report.differences:
+        _log.warning("%s", difference)

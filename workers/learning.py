@@ -1,0 +1,181 @@
+"""Learning: what one product adds to the statistics of its brand and its stores, and how that changes.
+
+Counts converge to a recount of every product's latest state, whatever is delivered again: an event that is not
+newer than the last of its topic changes no state, and a change that a key has seen is known by its position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, cast
+
+import msgspec
+
+from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.position import SourcePosition
+from schemas.events.review import ReviewDecided
+from schemas.events.statistics import StatisticsChanged
+from workers.statistics import normalise_key
+
+DECISION_WEIGHT: Final = 1.0
+VERDICT_WEIGHT: Final = 3.0
+
+Source = Literal["assigned", "needs_review", "verdict"]
+Key = tuple[Literal["brand", "store"], str]
+Contributions = dict[Key, tuple[str, float]]
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """The latest that one topic said of a product.
+
+    ``offset`` is the message's in that topic, ``decided`` the source offset of the decision, which orders the two
+    topics of decisions. ``category`` is the counted one, if any; ``removed`` marks a tombstone.
+    """
+
+    offset: int
+    decided: int = -1
+    category: str | None = None
+    brand: str | None = None
+    stores: tuple[str, ...] = ()
+    removed: bool = False
+
+
+class ProductState(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one product.
+
+    ``last`` is the position of the latest event that was applied and ``before`` what the product contributed
+    before it, as (kind, key, category, weight): its changes can be told again, should they never have left.
+    """
+
+    assigned: Said | None = None
+    needs_review: Said | None = None
+    verdict: Said | None = None
+    last: SourcePosition | None = None
+    before: tuple[tuple[str, str, str, float], ...] = ()
+
+
+class KeyStatistics(msgspec.Struct, frozen=True):
+    """The weights of one brand or store, and up to which offset of each source partition they count."""
+
+    weights: dict[str, float] = {}
+    applied: dict[str, int] = {}
+
+
+def said_by_decision(
+    event: CategoryAssigned | NeedsReview, offset: int, minimum_confidence: float
+) -> tuple[Source, Said]:
+    """Return what a decision says; it counts where the leaf itself is sure enough."""
+    if isinstance(event, NeedsReview):
+        return "needs_review", Said(offset, event.source.offset, None, event.brand, event.stores)
+    sure = not event.backed_off and event.confidence >= minimum_confidence
+    category = event.category.id if sure else None
+    return "assigned", Said(offset, event.source.offset, category, event.brand, event.stores)
+
+
+def said_by_verdict(event: ReviewDecided, offset: int) -> tuple[Source, Said]:
+    """Return what a person's verdict says."""
+    return "verdict", Said(offset, category=event.category_id, brand=event.brand, stores=event.stores)
+
+
+def said_by_tombstone(source: Source, offset: int) -> tuple[Source, Said]:
+    """Return what a null value says: nothing any more."""
+    return source, Said(offset, removed=True)
+
+
+def apply(state: ProductState, source: Source, said: Said, position: SourcePosition) -> ProductState | None:
+    """Return the state after the event at ``position``, or ``None`` where its topic has said something newer."""
+    known = cast("Said | None", getattr(state, source))
+    if known is not None and said.offset <= known.offset:
+        return None
+    before = tuple((*key, *counted) for key, counted in contributions(state).items())
+    return msgspec.structs.replace(state, **{source: said}, last=position, before=before)
+
+
+def contributions(state: ProductState) -> Contributions:
+    """Return the category and weight that the product adds to each of its keys; a person's verdict overrides."""
+    known = [said for said in (state.assigned, state.needs_review) if said is not None]
+    decision = max((said for said in known if not said.removed), key=lambda said: said.decided, default=None)
+    if known and decision is None:  # the product was removed
+        return {}
+    verdict = state.verdict
+    if verdict is not None and not verdict.removed:
+        return _counted(verdict, decision, VERDICT_WEIGHT)
+    return {} if decision is None else _counted(decision, None, DECISION_WEIGHT)
+
+
+def _counted(said: Said, also: Said | None, weight: float) -> Contributions:
+    if said.category is None:
+        return {}
+    about = said if also is None or said.brand is not None or said.stores else also
+    found: Contributions = {}
+    if brand := normalise_key(about.brand):
+        found["brand", brand] = (said.category, weight)
+    for store in about.stores:
+        if key := normalise_key(store):
+            found["store", key] = (said.category, weight)
+    return found
+
+
+def changes(old: Contributions, new: Contributions, source: SourcePosition) -> list[StatisticsChanged]:
+    """Return one change for each key whose contribution differs, in the order of the keys."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        kind, text = key
+        removed, removed_weight = before or (None, 0.0)
+        added, added_weight = after or (None, 0.0)
+        found.append(
+            StatisticsChanged(
+                kind=kind,
+                key=text,
+                source=source,
+                removed_category=removed,
+                removed_weight=removed_weight,
+                added_category=added,
+                added_weight=added_weight,
+            )
+        )
+    return found
+
+
+def last_changes(state: ProductState) -> list[StatisticsChanged]:
+    """Return the changes of the latest event that was applied, once more."""
+    if state.last is None:
+        return []
+    old: Contributions = {
+        (cast("Literal['brand', 'store']", kind), key): (category, weight)
+        for kind, key, category, weight in state.before
+    }
+    return changes(old, contributions(state), state.last)
+
+
+def apply_change(value: KeyStatistics, change: StatisticsChanged) -> KeyStatistics | None:
+    """Return the statistics after the change, or ``None`` where they hold it already."""
+    partition = f"{change.source.topic}-{change.source.partition}"
+    if value.applied.get(partition, -1) >= change.source.offset:
+        return None
+    weights = dict(value.weights)
+    _add(weights, change.removed_category, -change.removed_weight)
+    _add(weights, change.added_category, change.added_weight)
+    return KeyStatistics(weights, {**value.applied, partition: change.source.offset})
+
+
+def _add(weights: dict[str, float], category: str | None, weight: float) -> None:
+    if category is None:
+        return
+    total = weights.get(category, 0.0) + weight
+    if total:
+        weights[category] = total
+    else:
+        weights.pop(category, None)
+
+
+def recount(states: Mapping[str, ProductState]) -> dict[Key, dict[str, float]]:
+    """Return the weights of every key by counting all products anew."""
+    found: dict[Key, dict[str, float]] = {}
+    for state in states.values():
+        for key, (category, weight) in contributions(state).items():
+            _add(found.setdefault(key, {}), category, weight)
+    return {key: weights for key, weights in found.items() if weights}
