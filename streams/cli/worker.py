@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from streams.cli.options import DIRECTORY, kafka_options, load_settings
+
+if TYPE_CHECKING:
+    from streams.faust_app import Stage
 
 
 @click.command("worker")
@@ -46,13 +50,13 @@ def command(
       shelfwise worker --only recall --only ranking --metrics-port 9465
       SHELFWISE_BUNDLE=/models/today shelfwise worker
     """
-    import logging
+    from typing import cast
 
     from streams.clients.connect import require_address
+    from streams.logs import configure_logging
     from streams.worker import run_worker
 
     settings = load_settings(bootstrap_servers, bundle=bundle, data_dir=data_dir, metrics_port=metrics_port)
     require_address(settings)
-    if logging.getLogger().level > logging.INFO:
-        logging.getLogger().setLevel(logging.INFO)
-    ctx.exit(run_worker(settings, stages))
+    configure_logging()
+    ctx.exit(run_worker(settings, cast("tuple[Stage, ...]", stages)))
