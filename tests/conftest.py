@@ -28,14 +28,16 @@ def kafka() -> Iterator[Cluster]:
     try:
         with open_cluster(connection) as cluster:
             yield cluster
+        return
     except KafkaUnavailable as error:
-        _skip_or_fail(error)
+        problem = str(error)
+    _skip_or_fail(problem)
 
 
-def _skip_or_fail(error: KafkaUnavailable) -> NoReturn:
+def _skip_or_fail(problem: str) -> NoReturn:
     if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
-        pytest.skip(str(error))
-    pytest.fail(str(error), pytrace=False)
+        pytest.skip(problem)
+    pytest.fail(problem, pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -56,5 +58,7 @@ def broker() -> Iterator[LocalKafka]:
     try:
         with LocalKafka() as own:
             yield own
+        return
     except KafkaUnavailable as error:
-        _skip_or_fail(error)
+        problem = str(error)
+    _skip_or_fail(problem)

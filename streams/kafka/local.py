@@ -144,6 +144,8 @@ class LocalKafka:
             self.start()
         except BaseException:
             self.kill()
+            if self._temporary and not self.log_file.exists():  # nothing to read there
+                shutil.rmtree(self.directory, ignore_errors=True)
             raise
         return self
 

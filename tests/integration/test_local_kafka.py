@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.errors import KafkaUnavailable
@@ -34,16 +35,19 @@ pytestmark = pytest.mark.integration
 
 def _send(servers: str, topic: str, values: list[bytes]) -> None:
     producer = Producer(KafkaConnection(bootstrap_servers=servers).producer_config())
+    refused: list[KafkaError] = []
     for value in values:
-        producer.produce(topic, value)
+        producer.produce(topic, value, on_delivery=lambda error, _: refused.append(error) if error else None)
     assert producer.flush(30) == 0
+    assert refused == []
 
 
 def _read(servers: str, topic: str, count: int) -> list[bytes]:
     consumer = Consumer(KafkaConnection(bootstrap_servers=servers).consumer_config("reader"))
     consumer.subscribe([topic])
     found: list[Message] = []
-    while len(found) < count:
+    deadline = time.monotonic() + 60
+    while len(found) < count and time.monotonic() < deadline:
         found += [message for message in consumer.consume(count, timeout=1) if message.error() is None]
     consumer.close()
     return sorted(value for message in found if (value := message.value()) is not None)
