@@ -75,7 +75,8 @@ def command(
         tell_skipped(source)
         return loaded
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
     options = Options(directory.absolute(), rate, seconds, keep_running)
     stages = Stages(load, steps_progress, wait_for_signal)
     if not run_demo(load_settings(), options, stages, console()):
