@@ -21,6 +21,7 @@ Stage = Literal["intake", "recall", "ranking"]
 
 # Debug messages that nobody sees cost 14 % of the CPU: these loggers ask at every message.
 _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
+_TABLE_CHANGES_BUFFERED: Final = 10_000
 
 
 class GuardedFlowControl(FlowControlEvent):
@@ -50,6 +51,11 @@ class FlowApp(faust.App):
     def settled(self) -> bool:
         """Whether partitions are assigned and their tables recovered, and no rebalance is under way."""
         return bool(self.tables.recovery.completed.is_set() and not self.rebalancing)
+
+    async def on_start(self) -> None:
+        """Widen the buffer of table changes: Faust stops fetching at 100, less than two batches write."""
+        await super().on_start()
+        self.producer.buffer.max_messages = _TABLE_CHANGES_BUFFERED
 
     @property
     def flow_control(self) -> FlowControlEvent:
@@ -83,8 +89,8 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         # Seconds, whatever Faust's name for it elsewhere says.
         producer_linger=0.005,
         producer_max_request_size=MAX_MESSAGE_BYTES,
-        broker_session_timeout=30.0,
-        broker_heartbeat_interval=3.0,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / 4,
         broker_commit_interval=1.0,
         broker_max_poll_interval=600.0,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from threading import Thread
+from threading import Event, Thread
 from typing import Final, Protocol
 
 from streams.agents.context import Context, Turns
@@ -13,6 +13,7 @@ from streams.agents.ranking import RankingStage, add_ranking_agent
 from streams.agents.recall import RecallStage, add_recall_agent
 from streams.faust_app import FlowApp, build_app
 from streams.health import Health
+from streams.intake import Intake
 from streams.tables import RecallTables, StatisticsView
 from workers.statistics import NoStatistics
 
@@ -129,17 +130,20 @@ class IntakePart:
     name = "intake"
 
     def __init__(self, context: Context) -> None:
-        from streams.intake import Intake
-
         self._intake = Intake(context.settings, context.metrics, context.health)
-        self._stopping = False
+        self._stopped = Event()
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, name="shelfwise-intake", daemon=True)
 
     @property
     def failure(self) -> BaseException | None:
         """What ended the thread, unless it was told to end."""
-        if self._error is None and not self._stopping and self._thread.ident and not self._thread.is_alive():
+        if (
+            self._error is None
+            and not self._stopped.is_set()
+            and self._thread.ident
+            and not self._thread.is_alive()
+        ):
             return RuntimeError("intake ended by itself")
         return self._error
 
@@ -149,8 +153,7 @@ class IntakePart:
 
     async def stop(self, seconds: float) -> None:
         """Tell it to stop reading, and wait until what it sent has been completed."""
-        self._stopping = True
-        self._intake.stop()
+        self._stopped.set()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
 
     def beat(self) -> None:
@@ -158,7 +161,7 @@ class IntakePart:
 
     def _run(self) -> None:
         try:
-            self._intake.run()
+            self._intake.run(self._stopped)
         except BaseException as error:
             _log.exception("intake failed")
             self._error = error

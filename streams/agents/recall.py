@@ -29,7 +29,7 @@ from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.agents.context import Context, Turns, failure_detail
 from streams.faust_app import raw_topic
 from workers.candidates import Candidates
-from workers.digests import Decided, Standing, content_digest, standing
+from workers.history import Action, ProductRecord, consider, content_digest, undecided
 from workers.packing import pack
 from workers.statistics import Statistics
 
@@ -48,19 +48,25 @@ class _Sifted:
     products: list[Product] = field(default_factory=list)
     events: list[BatchedProduct] = field(default_factory=list)
     removed: list[CandidateProduct] = field(default_factory=list)
-    decided: dict[bytes, Decided] = field(default_factory=dict)
+    records: dict[bytes, ProductRecord] = field(default_factory=dict)
+
+    def forget(self, product_id: str) -> None:
+        """Remember of a product that it could not be decided."""
+        key = product_id.encode()
+        if key in self.records:
+            self.records[key] = undecided(self.records[key])
 
 
 class RecallStage:
-    """Handles one batch after the other; ``digests`` is the table of what was decided of each product last.
+    """Handles one batch after the other; ``records`` is the table of what is known of each product.
 
     The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
     """
 
-    def __init__(self, context: Context, statistics: Statistics, digests: MutableMapping[bytes, bytes]) -> None:
+    def __init__(self, context: Context, statistics: Statistics, records: MutableMapping[bytes, bytes]) -> None:
         self._context = context
         self._statistics = statistics
-        self._digests = digests
+        self._records = records
         self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -85,30 +91,37 @@ class RecallStage:
         sifted = self._sift(batch)
         candidates = await self._recall(sifted)
         await self._send(batch, sifted, candidates)
-        for key, decided in sifted.decided.items():
-            self._digests[key] = decided.to_bytes()
+        for key, record in sifted.records.items():
+            self._records[key] = encode(record)
         self._context.metrics.stage_finished(STAGE, perf_counter() - started, len(batch.products))
 
     def _sift(self, batch: ProductBatch) -> _Sifted:
         sifted = _Sifted(settled=list(batch.settled))
         for event in batch.products:
             try:
-                self._sift_event(event, sifted)
-            except (InvalidEvent, ValueError) as error:
+                self._sift_event(batch.source_partition, event, sifted)
+            except InvalidEvent as error:
                 sifted.settled.append(_failed(event.offset, error))
         return sifted
 
-    def _sift_event(self, event: BatchedProduct, sifted: _Sifted) -> None:
+    def _sift_event(self, partition: int, event: BatchedProduct, sifted: _Sifted) -> None:
         value = bytes(event.product)
         product = None if value == _TOMBSTONE else decode_product(value)
-        digest = b"" if product is None else content_digest(product, self._context.bundle.model_version)
+        digest = content_digest(product, self._context.bundle.model_version)
         key = event.product_id.encode()
-        known = self._digests.get(key)
-        place = standing(None if known is None else Decided.from_bytes(known), event.offset, digest)
-        if place is not Standing.NEW:
-            sifted.settled.append(EventOutcome(event.offset, Outcome(place.value)))
+        updated_at = None if product is None else product.updated_at
+        known = self._records.get(key)
+        action, record = consider(
+            None if known is None else decode(known, ProductRecord),
+            ProductRecord(partition, event.offset, updated_at, digest, event.offset),
+            again=event.attempt > 1,
+        )
+        if record is not None:
+            sifted.records[key] = record
+        if action is not Action.DECIDE:
+            outcome = Outcome.UNCHANGED if action is Action.UNCHANGED else Outcome.SUPERSEDED
+            sifted.settled.append(EventOutcome(event.offset, outcome))
             return
-        sifted.decided[key] = Decided(event.offset, digest)
         if product is None:
             sifted.removed.append(
                 CandidateProduct(
@@ -134,7 +147,7 @@ class RecallStage:
                 await self._context.in_compute_thread(recall.candidates, [product], statistics)
             except Exception as error:
                 sifted.settled.append(_failed(event.offset, error))
-                del sifted.decided[event.product_id.encode()]
+                sifted.forget(event.product_id)
             else:
                 good.append(product)
                 events.append(event)
@@ -153,7 +166,8 @@ class RecallStage:
             error = ValueError(f"{len(value)} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
             _log.error("batch %s: %s", batch.batch_id, error)
             offsets = [event.offset for event in sifted.events] + [product.offset for product in sifted.removed]
-            sifted.decided.clear()
+            for item in (*sifted.events, *sifted.removed):
+                sifted.forget(item.product_id)
             outcomes = sifted.settled + [_failed(offset, error) for offset in offsets]
             await self._submit(batch, context.completion(batch, outcomes))
             return

@@ -1,0 +1,84 @@
+"""What is known of a product from earlier events, and whether a further event calls for a decision."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from enum import Enum, auto
+from typing import Final
+
+import msgspec
+
+from schemas.events.codec import encode
+from schemas.events.product import Product
+from workers.precedence import is_newer
+
+_DIGEST_BYTES: Final = 12
+REMOVED: Final = "removed"
+
+
+class ProductRecord(msgspec.Struct, frozen=True, array_like=True):
+    """The newest event of a product, and what was decided of it.
+
+    ``offset`` and ``updated_at`` are the newest event's; ``digest`` is of the content that was decided last, that
+    of the event at ``decided_offset``. Offsets are of ``partition`` of the source topic.
+    """
+
+    partition: int
+    offset: int
+    updated_at: datetime | None
+    digest: str
+    decided_offset: int
+
+
+class Action(Enum):
+    """What to do with an event."""
+
+    DECIDE = auto()
+    UNCHANGED = auto()
+    SUPERSEDED = auto()
+
+
+def content_digest(product: Product | None, model_version: str) -> str:
+    """Return a digest of all that a decision rests on but the statistics; ``None`` is a removed product.
+
+    ``updated_at`` is left out: a feed that publishes everything every night changes nothing else.
+    """
+    if product is None:
+        return REMOVED
+    content = encode(msgspec.structs.replace(product, updated_at=None))
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=model_version.encode()[:64]).hexdigest()
+
+
+def consider(
+    record: ProductRecord | None, event: ProductRecord, *, again: bool = False
+) -> tuple[Action, ProductRecord | None]:
+    """Return what to do with an event, and what to remember from then on (``None``: what was known before).
+
+    ``event`` is what would be remembered if the event were decided; ``again`` says that a person sent it again.
+    Any event may be delivered more than once, and late:
+
+    - The event that the last decision was made of is decided again, since that decision may never have left.
+    - One with an older place than the newest known is superseded: the newer was, or will be, decided.
+    - A newer one with the content decided last is unchanged. That is safe: the event it repeats either has its
+      outcome, or will be delivered again, and is then decided by the first rule.
+    """
+    if record is None or record.partition != event.partition:
+        return Action.DECIDE, event
+    if event.offset == record.decided_offset:
+        # Another model may be at work by now.
+        return Action.DECIDE, msgspec.structs.replace(record, digest=event.digest)
+    if event.offset == record.offset:
+        # The newest known, but not what was decided: unchanged before, or decided by another model since.
+        return (Action.UNCHANGED, None) if event.digest == record.digest else (Action.DECIDE, event)
+    if not is_newer(event.updated_at, event.offset, record.updated_at, record.offset):
+        return Action.SUPERSEDED, None
+    if event.digest == record.digest and not again:
+        remembered = msgspec.structs.replace(event, decided_offset=record.decided_offset)
+        return Action.UNCHANGED, remembered
+    return Action.DECIDE, event
+
+
+def undecided(record: ProductRecord) -> ProductRecord:
+    """Return what to remember of an event that could not be decided: no content equals it."""
+    return msgspec.structs.replace(record, digest="")
