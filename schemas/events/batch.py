@@ -36,13 +36,15 @@ class BatchedProduct(msgspec.Struct, frozen=True):
     """One event of a micro-batch.
 
     ``product`` is the event's value, byte for byte, or null for a tombstone. ``timestamp_ms`` is the
-    message's Kafka timestamp in milliseconds since the epoch.
+    message's Kafka timestamp in milliseconds since the epoch. ``attempt`` is above 1 where a dead letter was
+    sent again: such an event is decided even if the product has not changed.
     """
 
     offset: int
     timestamp_ms: int
     product_id: ProductId
     product: msgspec.Raw
+    attempt: int = 1
 
 
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
