@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events.codec import decode, encode
+from schemas.events.product import Product
+from workers.history import REMOVED, Action, ProductRecord, consider, content_digest, undecided
+from workers.precedence import is_newer
+
+pytestmark = pytest.mark.unit
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(offset: int, digest: str = "a", minutes: int | None = None, partition: int = 0) -> ProductRecord:
+    updated_at = None if minutes is None else START + timedelta(minutes=minutes)
+    return ProductRecord(partition, offset, updated_at, digest, offset)
+
+
+def test_the_first_event_of_a_product_is_decided() -> None:
+    assert consider(None, event(5)) == (Action.DECIDE, event(5))
+
+
+def test_a_later_event_with_the_same_content_is_unchanged() -> None:
+    action, record = consider(event(5), event(9))
+    assert (action, record) == (Action.UNCHANGED, ProductRecord(0, 9, None, "a", 5))
+
+
+def test_an_event_delivered_again_is_decided_again_since_its_decision_may_never_have_left() -> None:
+    assert consider(event(5), event(5))[0] is Action.DECIDE
+
+
+def test_an_event_is_decided_again_even_after_a_repeat_of_it_was_found_unchanged() -> None:
+    _, record = consider(event(5), event(9))
+    assert consider(record, event(5))[0] is Action.DECIDE
+    assert consider(record, event(9))[0] is Action.UNCHANGED
+
+
+def test_it_is_decided_again_by_another_model_too() -> None:
+    _, record = consider(event(5), event(9))
+    action, record = consider(record, event(5, "a, by another model"))
+    assert action is Action.DECIDE
+    assert consider(record, event(12, "a, by another model"))[0] is Action.UNCHANGED
+
+
+def test_an_earlier_event_that_comes_late_is_superseded() -> None:
+    assert consider(event(9), event(5, "b")) == (Action.SUPERSEDED, None)
+
+
+def test_a_later_event_with_an_older_update_is_superseded() -> None:
+    assert consider(event(5, minutes=10), event(9, "b", minutes=3)) == (Action.SUPERSEDED, None)
+
+
+def test_an_earlier_event_with_a_newer_update_is_decided() -> None:
+    assert consider(event(9, minutes=3), event(5, "b", minutes=10))[0] is Action.DECIDE
+
+
+def test_a_dead_letter_sent_again_is_decided_though_nothing_changed() -> None:
+    assert consider(event(5), event(9), again=True) == (Action.DECIDE, event(9))
+
+
+def test_what_could_not_be_decided_equals_no_content() -> None:
+    assert consider(undecided(event(5)), event(9))[0] is Action.DECIDE
+
+
+def test_offsets_of_another_partition_say_nothing() -> None:
+    assert consider(event(9, partition=1), event(5))[0] is Action.DECIDE
+
+
+def test_a_digest_rests_on_content_and_model_and_not_on_the_time_of_update() -> None:
+    lamp = Product(product_id="a", title="lamp", updated_at=START)
+    later = Product(product_id="a", title="lamp", updated_at=START + timedelta(days=1))
+    shade = Product(product_id="a", title="lamp shade", updated_at=START)
+    assert content_digest(lamp, "1") == content_digest(later, "1")
+    assert len({content_digest(lamp, "1"), content_digest(lamp, "2"), content_digest(shade, "1"), REMOVED}) == 4
+
+
+@given(st.integers(0), st.none() | st.datetimes(timezones=st.just(UTC)), st.text())
+def test_a_record_is_read_back_as_it_was_written(offset: int, updated_at: datetime | None, digest: str) -> None:
+    record = ProductRecord(3, offset, updated_at, digest, offset)
+    assert decode(encode(record), ProductRecord) == record
+
+
+@given(st.permutations(range(6)), st.lists(st.none() | st.integers(0, 3), min_size=6, max_size=6))
+def test_of_events_that_all_carry_an_update_the_newest_is_the_same_in_any_order(
+    order: list[int], minutes: list[int | None]
+) -> None:
+    stamps = [START + timedelta(minutes=item or 0) for item in minutes]
+    newest = order[0]
+    for offset in order[1:]:
+        if is_newer(stamps[offset], offset, stamps[newest], newest):
+            newest = offset
+    assert newest == max(range(6), key=lambda offset: (stamps[offset], offset))
+
+
+@dataclass
+class Log:
+    """Intake as recall sees it: each event is delivered until it has an outcome, in any order, and maybe again.
+
+    A decision counts only when it leaves; one that does not leave is no outcome.
+    """
+
+    digests: list[str]
+    record: ProductRecord | None = None
+    outcome: dict[int, Action] = field(default_factory=dict)
+    left: list[int] = field(default_factory=list)
+
+    def deliver(self, offset: int, *, leaves: bool) -> None:
+        action, remembered = consider(self.record, event(offset, self.digests[offset]))
+        self.record = remembered or self.record
+        if action is Action.DECIDE:
+            if not leaves:
+                return
+            self.left.append(offset)
+        self.outcome.setdefault(offset, action)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.sampled_from("ab"), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=20),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_is_lost_and_delivered_again_the_last_decision_is_of_the_latest_content(
+    digests: list[str], deliveries: list[tuple[int, bool]], random: object
+) -> None:
+    log = Log(digests)
+    for offset, leaves in deliveries:
+        if offset < len(digests):
+            log.deliver(offset, leaves=leaves)
+    for offset in range(len(digests)):  # intake sends again what is not completed
+        if offset not in log.outcome:
+            log.deliver(offset, leaves=True)
+    assert sorted(log.outcome) == list(range(len(digests)))
+    assert digests[log.left[-1]] == digests[-1]
