@@ -1,0 +1,188 @@
+"""What is counted equals a recount, in whatever order and however often events and changes come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events.decision import Category, CategoryAssigned, NeedsReview
+from schemas.events.position import SourcePosition
+from schemas.events.review import ReviewDecided
+from schemas.events.statistics import StatisticsChanged
+from workers import learning
+from workers.learning import KeyStatistics, ProductState, Said, Source
+
+pytestmark = pytest.mark.unit
+
+_TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
+
+
+def _assigned(
+    category: str, *, confidence: float = 0.99, backed_off: bool = False, at: int = 0
+) -> CategoryAssigned:
+    return CategoryAssigned(
+        decision_id="d",
+        product_id="p",
+        category=Category(category, (category,)),
+        backed_off=backed_off,
+        confidence=confidence,
+        also=(),
+        alternatives=(),
+        evidence=(),
+        model_version="m",
+        taxonomy_version="t",
+        source=SourcePosition("products", 0, at),
+        brand="ACME",
+        stores=("Shop One",),
+    )
+
+
+def _asked(at: int) -> NeedsReview:
+    return NeedsReview(
+        decision_id="d",
+        product_id="p",
+        reason="low_confidence",
+        confidence=0.2,
+        alternatives=(),
+        evidence=(),
+        model_version="m",
+        taxonomy_version="t",
+        source=SourcePosition("products", 0, at),
+        brand="Acme",
+        stores=(),
+    )
+
+
+def _verdict(category: str | None, brand: str | None = None) -> ReviewDecided:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    return ReviewDecided(
+        review_id="r", product_id="p", category_id=category, reviewer="someone", decided_at=when, brand=brand
+    )
+
+
+def _after(*events: tuple[Source, Said]) -> ProductState:
+    state = ProductState()
+    for place, (source, said) in enumerate(events):
+        applied = learning.apply(state, source, said, SourcePosition(source, 0, place))
+        assert applied is not None
+        state = applied
+    return state
+
+
+def _decision(event: CategoryAssigned | NeedsReview, offset: int) -> tuple[Source, Said]:
+    return learning.said_by_decision(event, offset, 0.95)
+
+
+def test_a_sure_assignment_counts_once_for_brand_and_store() -> None:
+    state = _after(_decision(_assigned("lamps"), 0))
+    expected = {("brand", "acme"): ("lamps", 1.0), ("store", "shop one"): ("lamps", 1.0)}
+    assert learning.contributions(state) == expected
+
+
+@pytest.mark.parametrize("event", [_assigned("lamps", confidence=0.94), _assigned("lamps", backed_off=True)])
+def test_an_unsure_assignment_counts_nothing(event: CategoryAssigned) -> None:
+    assert learning.contributions(_after(_decision(event, 0))) == {}
+
+
+def test_a_later_request_for_review_takes_the_assignment_back() -> None:
+    state = _after(_decision(_assigned("lamps", at=1), 0), _decision(_asked(at=2), 0))
+    assert learning.contributions(state) == {}
+    earlier = _after(_decision(_assigned("lamps", at=2), 0), _decision(_asked(at=1), 0))
+    assert learning.contributions(earlier)["brand", "acme"] == ("lamps", 1.0)
+
+
+def test_a_verdict_overrides_with_weight_three_and_the_decisions_brand() -> None:
+    state = _after(_decision(_assigned("lamps"), 0), learning.said_by_verdict(_verdict("desks"), 0))
+    assert learning.contributions(state)["brand", "acme"] == ("desks", 3.0)
+
+
+def test_a_verdict_of_nowhere_counts_nothing() -> None:
+    state = _after(_decision(_assigned("lamps"), 0), learning.said_by_verdict(_verdict(None), 0))
+    assert learning.contributions(state) == {}
+
+
+def test_a_verdict_ahead_of_its_decision_counts_for_its_own_brand() -> None:
+    state = _after(learning.said_by_verdict(_verdict("desks", brand="Acme"), 0))
+    assert learning.contributions(state) == {("brand", "acme"): ("desks", 3.0)}
+
+
+def test_a_removed_product_takes_everything_away() -> None:
+    state = _after(
+        _decision(_assigned("lamps"), 0),
+        learning.said_by_verdict(_verdict("desks"), 0),
+        learning.said_by_tombstone("assigned", 1),
+    )
+    assert learning.contributions(state) == {}
+
+
+def test_an_event_that_is_delivered_again_changes_no_state_but_can_tell_its_changes() -> None:
+    position = SourcePosition("assigned", 0, 7)
+    source, said = _decision(_assigned("lamps"), 7)
+    state = learning.apply(ProductState(), source, said, position)
+    assert state is not None
+    assert learning.apply(state, source, said, position) is None
+    assert [change.key for change in learning.last_changes(state)] == ["acme", "shop one"]
+
+
+def test_a_change_that_a_key_holds_is_not_applied_again() -> None:
+    change = StatisticsChanged(
+        kind="brand", key="acme", source=SourcePosition("a", 1, 5), added_category="lamps", added_weight=1.0
+    )
+    value = learning.apply_change(KeyStatistics(), change)
+    assert value == KeyStatistics({"lamps": 1.0}, {"a-1": 5})
+    assert learning.apply_change(value, change) is None
+
+
+_said = st.builds(
+    lambda category, brand, stores, decided, removed: (
+        Said(0, removed=True) if removed else Said(0, decided, category, brand, stores)
+    ),
+    st.sampled_from([None, "a", "b", "c"]),
+    st.sampled_from([None, "Brand", "brand ", "Other"]),
+    st.lists(st.sampled_from(["s1", "S1", "s2"]), max_size=3).map(tuple),
+    st.integers(0, 20),
+    st.booleans(),
+)
+_event = st.tuples(st.sampled_from(["p1", "p2", "p3"]), st.sampled_from(_TOPICS), _said)
+
+
+@given(st.lists(_event, max_size=25), st.data())
+def test_counts_equal_a_recount_whatever_is_delivered_again(
+    events: list[tuple[str, Source, Said]], data: st.DataObject
+) -> None:
+    """Each topic is a log: its reader goes back to any earlier place, and changes arrive once or twice."""
+    logs: dict[Source, list[tuple[str, Said]]] = {topic: [] for topic in _TOPICS}
+    for product, topic, said in events:
+        offset = len(logs[topic])
+        logs[topic].append(
+            (product, Said(offset, said.decided, said.category, said.brand, said.stores, said.removed))
+        )
+    states: dict[str, ProductState] = {}
+    counted: dict[tuple[str, str], KeyStatistics] = {}
+    read = dict.fromkeys(_TOPICS, 0)
+    while any(read[topic] < len(logs[topic]) for topic in _TOPICS):
+        topic = data.draw(st.sampled_from([topic for topic in _TOPICS if read[topic] < len(logs[topic])]))
+        product, said = logs[topic][read[topic]]
+        position = SourcePosition(topic, 0, said.offset)
+        state = states.get(product, ProductState())
+        applied = learning.apply(state, topic, said, position)
+        changes = []
+        if applied is not None:
+            states[product] = applied
+            changes = learning.last_changes(applied)
+        elif state.last == position:
+            changes = learning.last_changes(state)
+        for change in changes * data.draw(st.integers(1, 2)):
+            key = (change.kind, change.key)
+            counted[key] = learning.apply_change(counted.get(key, KeyStatistics()), change) or counted[key]
+        read[topic] += 1
+        if data.draw(st.integers(0, 9)) == 0:  # delivered again from an earlier place
+            read[topic] = data.draw(st.integers(0, read[topic]))
+    weights = {key: value.weights for key, value in counted.items() if value.weights}
+    assert weights == learning.recount(states)
+    for state in states.values():
+        latest = {topic: getattr(state, topic) for topic in _TOPICS}
+        assert all(said is None or said.offset < len(logs[topic]) for topic, said in latest.items())
