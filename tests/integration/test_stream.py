@@ -1,0 +1,222 @@
+"""The whole stream, a worker in a process of its own, on a real Kafka with a real model."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from schemas.events.codec import decode, encode
+from schemas.events.dead_letter import DeadLetter, Headers, original_headers
+from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
+from schemas.events.product import Product
+from schemas.events.review import ReviewDecided
+from schemas.topics import (
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    PRODUCTS_CHANGED,
+    PRODUCTS_DEAD_LETTER,
+    REVIEWS_DECIDED,
+)
+from streams.faust_app import changelog_name
+from streams.kafka.cluster import Cluster
+from streams.tables import BRAND_FREQUENCY
+from tests.sample_model import sample_products
+from tests.worker_harness import Installation, by_source, wait_until
+
+pytestmark = pytest.mark.integration
+
+GOOD = 10_000
+BAD = 10_000
+HUGE = 40
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Event = tuple[bytes | None, bytes | None, Headers]
+
+
+@pytest.fixture
+def installation(kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path) -> Installation:
+    return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
+
+
+@pytest.fixture(scope="session")
+def products() -> list[Product]:
+    return [row.product for row in sample_products(8, GOOD)]
+
+
+def decisions(installation: Installation) -> list[Decision]:
+    assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
+    review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
+    return [
+        *(decode(message.value(), CategoryAssigned) for message in assigned if message.value() is not None),
+        *(decode(message.value(), NeedsReview) for message in review if message.value() is not None),
+    ]
+
+
+def good_event(place: int, product: Product) -> Event:
+    # A brand that the model has never seen is no fault of the event.
+    changed = msgspec.structs.replace(product, brand=f"Unheard of {place}") if place % 10 == 0 else product
+    return product.product_id.encode(), encode(changed), [("trace", str(place).encode())]
+
+
+def bad_events(products: list[Product]) -> Iterator[tuple[Event, str]]:
+    """Ten thousand, eight kinds in turn, and a few of 5 MB; each with the reason it must be given."""
+    huge = orjson.dumps({"product_id": "huge", "title": "x" * 5_000_000})
+    ways: list[Callable[[dict[str, Any], bytes], tuple[bytes | None, bytes | None, str]]] = [
+        lambda row, value: (row["product_id"].encode(), value[:-7], "malformed_json"),
+        lambda row, value: (row["product_id"].encode(), orjson.dumps(row | {"title": 7}), "wrong_type"),
+        lambda row, value: (
+            row["product_id"].encode(),
+            orjson.dumps(row | {"brand": "?"}).replace(b'"?"', b'"\xff\xfe"'),
+            "invalid_utf8",
+        ),
+        lambda row, value: (None, orjson.dumps({"title": row["title"]}), "missing_field"),
+        lambda row, value: (b"somebody else", value, "key_mismatch"),
+        lambda row, value: (row["product_id"].encode(), orjson.dumps(row | {"title": "  "}), "empty_title"),
+        lambda row, value: (
+            row["product_id"].encode(),
+            orjson.dumps(row | {"title": "x" * 2_001}),
+            "out_of_bounds",
+        ),
+        lambda row, value: (None, None, "missing_key"),
+    ]
+    for place in range(BAD - HUGE):
+        row = orjson.loads(encode(products[place % len(products)]))
+        row["product_id"] = f"bad-{place}"
+        key, value, reason = ways[place % len(ways)](row, orjson.dumps(row))
+        yield (key, value, [("trace", f"bad {place}".encode())]), reason
+    for place in range(HUGE):
+        yield (b"huge", huge, [("trace", f"huge {place}".encode())]), "too_large"
+
+
+@pytest.mark.timeout(600)
+def test_among_ten_thousand_bad_events_every_good_one_is_decided_and_every_bad_one_kept(
+    installation: Installation, products: list[Product]
+) -> None:
+    good = [(good_event(place, product), None) for place, product in enumerate(products)]
+    mixed: list[tuple[Event, str | None]] = [*good, *bad_events(products)]
+    random.Random(3).shuffle(mixed)
+    with installation.worker() as worker:
+        places = installation.publish(event for event, _ in mixed)
+        installation.wait_until_committed(300)
+        assert worker.metric("shelfwise_events_received_total") == GOOD + BAD
+        assert worker.metric("shelfwise_event_outcomes_total", outcome="dead_letter") == BAD
+        assert worker.metric("shelfwise_event_outcomes_total") == GOOD + BAD
+        assert worker.stop() == 0
+
+    decided = by_source(decisions(installation))
+    expected = {place for place, (_, reason) in zip(places, mixed, strict=True) if reason is None}
+    assert decided.keys() == expected
+    assert {len(ids) for ids in decided.values()} == {1}
+    assert len({next(iter(ids)) for ids in decided.values()}) == GOOD
+
+    letters = {}
+    for message in installation.read(installation.name(PRODUCTS_DEAD_LETTER)):
+        letter = DeadLetter.from_headers(message.headers())
+        assert (letter.stage, letter.source_topic) == ("intake", installation.name(PRODUCTS_CHANGED))
+        event = (message.key(), message.value(), original_headers(message.headers()))
+        letters[letter.source_partition, letter.source_offset] = (event, letter.reason)
+    assert letters == {place: item for place, item in zip(places, mixed, strict=True) if item[1] is not None}
+
+
+def test_a_product_that_did_not_change_is_not_decided_again_and_an_older_edit_never_wins(
+    installation: Installation, products: list[Product]
+) -> None:
+    first = msgspec.structs.replace(products[0], updated_at=NOW)
+    resent = msgspec.structs.replace(first, updated_at=NOW + timedelta(days=1))
+    older = msgspec.structs.replace(first, title="an older title", updated_at=NOW - timedelta(days=1))
+    newer = msgspec.structs.replace(first, title="a newer title", updated_at=NOW + timedelta(days=2))
+    with installation.worker() as worker:
+        places = []
+        for product in (first, resent, older, newer):  # each in a batch of its own
+            places += installation.publish_products([product])
+            installation.wait_until_committed()
+        assert by_source(decisions(installation)).keys() == {places[0], places[3]}
+        for outcome in ("unchanged", "superseded"):
+            assert worker.metric("shelfwise_event_outcomes_total", outcome=outcome) == 1
+
+
+def test_a_removed_product_leaves_both_topics_of_decisions(
+    installation: Installation, products: list[Product]
+) -> None:
+    gone, stays = products[:20], products[20:40]
+    with installation.worker() as worker:
+        installation.publish_products([*gone, *stays])
+        installation.wait_until_committed()
+        installation.publish((product.product_id.encode(), None, []) for product in gone)
+        installation.wait_until_committed()
+        assert worker.metric("shelfwise_event_outcomes_total", outcome="removed") == len(gone)
+    topics = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
+    left = [set(installation.latest(installation.name(topic))) for topic in topics]
+    assert left[0] | left[1] == {product.product_id.encode() for product in stays}
+
+
+def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand(
+    installation: Installation, products: list[Product]
+) -> None:
+    product = msgspec.structs.replace(products[0], brand="  Verdict   Works ")
+    settings = installation.settings()
+
+    def weights() -> dict[str, float]:
+        value = installation.latest(changelog_name(settings, BRAND_FREQUENCY)).get(b"verdict works")
+        return {} if value is None else orjson.loads(value)["weights"]
+
+    def judge(review: str, category: str | None) -> None:
+        verdict = ReviewDecided(
+            review_id=review,
+            product_id=product.product_id,
+            category_id=category,
+            reviewer="a person",
+            decided_at=NOW,
+            brand=product.brand,
+        )
+        installation.send(REVIEWS_DECIDED, product.product_id, encode(verdict))
+
+    with installation.worker(learning_min_confidence=0):
+        installation.publish_products([product])
+        installation.wait_until_committed()
+        judge("1", "lamps")
+        wait_until(lambda: weights() == {"lamps": 3.0}, lambda: f"3 of lamps: {weights()}")
+        judge("2", "chairs")
+        wait_until(lambda: weights() == {"chairs": 3.0}, lambda: f"3 of chairs: {weights()}")
+        judge("3", None)
+        wait_until(lambda: weights() == {}, lambda: f"nothing: {weights()}")
+
+
+def test_stages_in_processes_of_their_own_decide_as_one(
+    installation: Installation, products: list[Product]
+) -> None:
+    with (
+        installation.worker("ranking"),
+        installation.worker("recall"),
+        installation.worker("recall"),
+        installation.worker("intake"),
+        installation.worker("intake"),
+    ):
+        places = installation.publish_products(products[:2_000])
+        installation.wait_until_committed()
+    decided = by_source(decisions(installation))
+    assert decided.keys() == set(places)
+    assert {len(ids) for ids in decided.values()} == {1}
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_repeats_nothing(
+    installation: Installation, products: list[Product]
+) -> None:
+    with installation.worker() as worker:
+        places = installation.publish_products(products)
+        wait_until(lambda: worker.metric("shelfwise_event_outcomes_total") > 500, "some decisions")
+        assert worker.stop() == 0
+    assert installation.uncommitted()
+    with installation.worker():
+        installation.wait_until_committed()
+    all_decisions = decisions(installation)
+    assert by_source(all_decisions).keys() == set(places)
+    repeated = Counter(decision.decision_id for decision in all_decisions)
+    assert max(repeated.values()) == 1

@@ -1,0 +1,257 @@
+"""Workers in processes of their own on a real Kafka, and what tests ask of the topics around them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Self
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.events.codec import encode
+from schemas.events.dead_letter import Headers
+from schemas.events.product import Product
+from schemas.topics import PRODUCTS_CHANGED, Topic
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.ready import free_port
+from streams.kafka.topics import create_topics
+from streams.settings import Settings
+
+PARTITIONS = 4
+WAIT_SECONDS = 120.0
+Position = tuple[int, int]
+"""Partition and offset."""
+
+
+def wait_until(
+    condition: Callable[[], bool], what: Callable[[], str] | str, seconds: float = WAIT_SECONDS
+) -> None:
+    """Wait for a condition; fail with ``what`` was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what if isinstance(what, str) else what()}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One set of topics with a model, in a cluster that others use too."""
+
+    connection: KafkaConnection
+    prefix: str
+    bundle: Path
+    directory: Path
+
+    def create(self) -> Self:
+        """Make the topics."""
+        create_topics(self.connection, partitions=PARTITIONS, prefix=self.prefix)
+        return self
+
+    def settings(self, **overrides: Any) -> Settings:
+        """Return the settings that a worker here has."""
+        return Settings(
+            kafka=self.connection,
+            topic_prefix=self.prefix,
+            partitions=PARTITIONS,
+            bundle=self.bundle,
+            data_dir=self.directory,
+            **overrides,
+        )
+
+    def name(self, topic: Topic) -> str:
+        """Return a topic's name here."""
+        return self.prefix + topic.name
+
+    def worker(self, *stages: str, **overrides: object) -> Worker:
+        """Return a worker to be started; ``overrides`` are settings."""
+        return Worker(self, stages, overrides)
+
+    def publish(self, events: Iterable[tuple[bytes | None, bytes | None, Headers]]) -> list[Position]:
+        """Publish (key, value, headers) in order; return where each came to lie."""
+        events = list(events)
+        places: list[Position | None] = [None] * len(events)
+        producer = Producer(self.connection.producer_config({"queue.buffering.max.kbytes": 2_000_000}))
+
+        def delivered(place: int) -> Callable[[KafkaError | None, Message], None]:
+            def callback(error: KafkaError | None, message: Message) -> None:
+                assert error is None, error
+                places[place] = (message.partition(), message.offset())
+
+            return callback
+
+        for place, (key, value, headers) in enumerate(events):
+            producer.produce(
+                self.name(PRODUCTS_CHANGED), key=key, value=value, headers=headers, on_delivery=delivered(place)
+            )
+            producer.poll(0)
+        producer.flush()
+        return [place for place in places if place is not None]
+
+    def publish_products(self, products: Iterable[Product]) -> list[Position]:
+        """Publish products as a feed does."""
+        return self.publish((product.product_id.encode(), encode(product), []) for product in products)
+
+    def send(self, topic: Topic, key: str, value: bytes | None) -> None:
+        """Send one message to any topic."""
+        producer = Producer(self.connection.producer_config())
+        producer.produce(self.name(topic), key=key.encode(), value=value)
+        producer.flush()
+
+    def read(self, topic: str) -> list[Message]:
+        """Return all that a topic holds now."""
+        consumer = Consumer(self.connection.consumer_config("reader-of-a-test"))
+        try:
+            places = [TopicPartition(topic, number, 0) for number in range(PARTITIONS)]
+            ends = {place.partition: consumer.get_watermark_offsets(place)[1] for place in places}
+            consumer.assign(places)
+            found: list[Message] = []
+            missing = {number for number, end in ends.items() if end}
+            while missing:
+                for message in consumer.consume(10_000, 0.5):
+                    assert message.error() is None, message.error()
+                    found.append(message)
+                    if message.offset() + 1 >= ends[message.partition()]:
+                        missing.discard(message.partition())
+            return found
+        finally:
+            consumer.close()
+
+    def latest(self, topic: str) -> dict[bytes, bytes]:
+        """Return the last value of each key, as compaction would leave it."""
+        found: dict[bytes, bytes] = {}
+        for message in sorted(self.read(topic), key=lambda message: (message.partition(), message.offset())):
+            if message.value() is None:
+                found.pop(message.key(), None)
+            else:
+                found[message.key()] = message.value()
+        return found
+
+    def uncommitted(self) -> dict[int, tuple[int, int]]:
+        """Return (committed, end) of each source partition that has events which are not committed."""
+        consumer = Consumer(self.connection.consumer_config(self.settings().group("intake")))
+        try:
+            places = [TopicPartition(self.name(PRODUCTS_CHANGED), number) for number in range(PARTITIONS)]
+            found = {}
+            for place in consumer.committed(places, 30):
+                end = consumer.get_watermark_offsets(place, 30)[1]
+                if max(place.offset, 0) < end:
+                    found[place.partition] = (place.offset, end)
+            return found
+        finally:
+            consumer.close()
+
+    def wait_until_committed(self, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until every event published so far has its outcome."""
+        wait_until(lambda: not self.uncommitted(), lambda: f"committed of end: {self.uncommitted()}", seconds)
+
+
+class Worker:
+    """``shelfwise worker`` as an operator runs it; its log is kept beside its data."""
+
+    def __init__(self, installation: Installation, stages: tuple[str, ...], overrides: dict[str, object]) -> None:
+        self._installation = installation
+        self._stages = stages
+        self._overrides = overrides
+        self._port = free_port()
+        self.log = installation.directory / f"worker-{self._port}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it, without waiting."""
+        place = self._installation
+        variables = {
+            "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": place.connection.bootstrap_servers,
+            "SHELFWISE_TOPIC_PREFIX": place.prefix,
+            "SHELFWISE_PARTITIONS": PARTITIONS,
+            "SHELFWISE_BUNDLE": place.bundle,
+            "SHELFWISE_DATA_DIR": place.directory / f"worker-{self._port}",
+            "SHELFWISE_METRICS_PORT": self._port,
+            "OMP_NUM_THREADS": 1,
+        } | {f"SHELFWISE_{name.upper()}": value for name, value in self._overrides.items()}
+        only = [word for stage in self._stages for word in ("--only", stage)]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli", "worker", *only],
+                env=os.environ | {name: str(value) for name, value in variables.items()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def wait_until_ready(self) -> Self:
+        """Wait until /readyz says yes."""
+        wait_until(self._ready, lambda: f"ready; the log ends:\n{self.log_end()}")
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end as an orchestrator does, and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(60)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's series that have these labels."""
+        families = text_string_to_metric_families(self._get("/metrics")[1].decode())
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def log_end(self) -> str:
+        """Return the last lines of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
+
+    def __enter__(self) -> Self:
+        return self.start().wait_until_ready()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def _ready(self) -> bool:
+        assert self._process is not None
+        if (status := self._process.poll()) is not None:
+            raise AssertionError(f"the worker ended with {status}; its log ends:\n{self.log_end()}")
+        try:
+            return self._get("/readyz")[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def by_source(decisions: Iterable[Any]) -> dict[Position, set[str]]:
+    """Return the distinct ids of the decisions on each source event."""
+    found: defaultdict[Position, set[str]] = defaultdict(set)
+    for decision in decisions:
+        found[decision.source.partition, decision.source.offset].add(decision.decision_id)
+    return dict(found)
