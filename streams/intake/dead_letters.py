@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
-from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, PREFIX, DeadLetter, Headers
-from streams.intake.packer import SourceEvent
+from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter
+from streams.intake.packer import SourceEvent, attempt_of
 from streams.metrics import Metrics
 from streams.sender import Outgoing, Sender
 
 logger = logging.getLogger(__name__)
 
-ATTEMPT_HEADER: Final = f"{PREFIX}attempt"
-MAX_ATTEMPT: Final = 1_000_000
+_RETRY_SECONDS: Final = 1.0
 
 
 class Death(NamedTuple):
@@ -27,21 +28,48 @@ class Death(NamedTuple):
     stage: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    message: Outgoing
+    death: Death
+    offset: int
+    wanted: Callable[[], bool]
+    acknowledged: Callable[[], None]
+
+
 class DeadLetterWriter:
     """Sends events that died to the dead-letter topic, with the key, value and headers they came with."""
 
-    def __init__(self, sender: Sender, topic: str, source_topic: str, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        topic: str,
+        source_topic: str,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sender = sender
         self._topic = topic
         self._source_topic = source_topic
         self._metrics = metrics
+        self._clock = clock
+        self._refused: list[_Letter] = []
+        self._retry_at = 0.0
 
-    def write(self, event: SourceEvent, partition: int, death: Death, acknowledged: Callable[[], None]) -> None:
+    def write(
+        self,
+        event: SourceEvent,
+        partition: int,
+        death: Death,
+        acknowledged: Callable[[], None],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Send a dead letter to the partition its event came from; ``acknowledged`` is called when it is safe.
 
-        What the broker does not take in time is sent again: until it is safe, the event counts as not done.
+        What the broker refuses is sent again by :meth:`retry`, while ``wanted``: until the letter is safe, its
+        event counts as not done.
         """
-        original = event.headers()
+        original = event.headers() or []
         headers = DeadLetter(
             reason=death.reason,
             detail=death.detail[:MAX_DETAIL_CHARACTERS],
@@ -52,21 +80,26 @@ class DeadLetterWriter:
             source_offset=event.offset,
         ).to_headers(original)
         message = Outgoing(self._topic, event.key, event.value, headers, partition)
+        self._send(_Letter(message, death, event.offset, wanted, acknowledged))
 
+    def retry(self) -> None:
+        """Send again, at most once a second, what was refused and is still wanted."""
+        if not self._refused or self._clock() < self._retry_at:
+            return
+        letters, self._refused = self._refused, []
+        for letter in letters:
+            if letter.wanted():
+                self._send(letter)
+
+    def _send(self, letter: _Letter) -> None:
         def delivered(error: KafkaError | None) -> None:
             if error is None:
-                self._metrics.dead_letter(death.reason, death.stage)
-                acknowledged()
+                self._metrics.dead_letter(letter.death.reason, letter.death.stage)
+                letter.acknowledged()
                 return
-            logger.warning("dead letter of %d/%d is sent again: %s", partition, event.offset, error.str())
-            self._sender.send(message, delivered)
+            place = f"{letter.message.partition}/{letter.offset}"
+            logger.warning("dead letter of %s is sent again: %s", place, error.str())
+            self._refused.append(letter)
+            self._retry_at = self._clock() + _RETRY_SECONDS
 
-        self._sender.send(message, delivered)
-
-
-def attempt_of(headers: Headers) -> int:
-    """Return how often an event has been tried, this time included; a letter sent again says so in a header."""
-    value = dict(headers).get(ATTEMPT_HEADER)
-    if value is None or not value.isdigit() or len(value) > len(str(MAX_ATTEMPT)):
-        return 1
-    return max(1, int(value))
+        self._sender.send(letter.message, delivered)

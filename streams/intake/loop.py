@@ -6,15 +6,17 @@ import logging
 import time
 from collections import Counter
 from threading import Event
-from typing import Final
+from typing import Any, Final
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
 from streams.health import Health
+from streams.intake.assignment import committed_offsets, end_offset
+from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
@@ -27,8 +29,10 @@ logger = logging.getLogger(__name__)
 
 ASSIGNED: Final = "intake partitions assigned"
 _IDLE_SECONDS: Final = 0.1
+# A longer wait for events would hold up completions, and the heartbeat with them.
+_MAX_READ_SECONDS: Final = 0.05
+_DRAIN_READ_SECONDS: Final = 0.01
 _MESSAGES_A_TURN: Final = 2_000
-_BROKER_SECONDS: Final = 10.0
 
 
 class Intake:
@@ -44,25 +48,31 @@ class Intake:
         self._health = health
         self._products = settings.topic(PRODUCTS_CHANGED)
         self._completed = settings.topic(BATCHES_COMPLETED)
+        self._stop = Event()
+        self._assigned = Event()
         self._partitions: dict[int, PartitionIntake] = {}
-        self._offsets = Offsets(self._products, metrics)
+        self._ignored = 0
+        self._read_seconds = min(max(settings.linger_ms / 1000, 0.001), _MAX_READ_SECONDS)
+        self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
         self._outbox = Outbox(settings, metrics)
-        self._consumer = Consumer(
-            settings.kafka.consumer_config(
-                settings.group("intake"),
-                {
-                    "client.id": "shelfwise-intake",
-                    "partition.assignment.strategy": "range",
-                    "session.timeout.ms": int(settings.session_timeout_seconds * 1000),
-                    "heartbeat.interval.ms": int(settings.session_timeout_seconds * 1000 / 4),
-                    "on_commit": self._offsets.on_commit,
-                    "log_level": 3,
-                },
-            )
-        )
+        self._consumer = Consumer(_consumer_config(settings, self._offsets))
+        health.condition(ASSIGNED, ready=False)
 
-    def run(self, stop: Event) -> None:
-        """Work until ``stop`` is set, then drain; raises :class:`KafkaUnavailable` on what cannot heal."""
+    @property
+    def ready(self) -> bool:
+        """Whether partitions are assigned, and where their completions start is settled."""
+        return self._assigned.is_set()
+
+    def stop(self) -> None:
+        """Ask :meth:`run` to read no more, drain and return; from any thread, at any time."""
+        self._stop.set()
+
+    def run(self, stop: Event | None = None) -> None:
+        """Work until :meth:`stop`, then wait up to ``drain_seconds`` for what is in flight, and commit it.
+
+        A ``stop`` that is given ends the work as well, once set. Raises :class:`KafkaUnavailable` on what cannot
+        heal; nothing is lost then, the next owner reads it again.
+        """
         self._health.watch(STAGE, self._settings.stall_seconds)
         self._consumer.subscribe(
             [self._products, self._completed],
@@ -71,7 +81,7 @@ class Intake:
             on_lost=self._on_lost,
         )
         try:
-            while not stop.is_set():
+            while not (self._stop.is_set() or (stop is not None and stop.is_set())):
                 self._turn(self._read())
                 self._pack()
             self._drain()
@@ -82,57 +92,36 @@ class Intake:
 
     def _read(self) -> list[Message]:
         # Asked for many, consume() waits its whole time for them: only where waiting fills batches.
-        linger = max(self._settings.linger_ms / 1000, 0.001)
         if any(not state.idle for state in self._partitions.values()):
-            return list(self._consumer.consume(_MESSAGES_A_TURN, linger))
+            return list(self._consumer.consume(_MESSAGES_A_TURN, self._read_seconds))
         first = self._consumer.poll(_IDLE_SECONDS)
-        return [] if first is None else [first, *self._consumer.consume(_MESSAGES_A_TURN, linger)]
+        return [] if first is None else [first, *self._consumer.consume(_MESSAGES_A_TURN, self._read_seconds)]
 
     def _turn(self, messages: list[Message]) -> None:
         self._health.beat(STAGE)
-        for message in messages:
-            self._take(message)
+        received = sum([self._take(message) for message in messages])
+        if received:
+            self._metrics.events_received(received)
         self._outbox.poll()
         for state in self._partitions.values():
             self._settle(state)
         self._offsets.turn(self._consumer, self._partitions)
 
-    def _pack(self) -> None:
-        for state in self._partitions.values():
-            for item in state.window.due():
-                self._outbox.send_again(item)
-            while (batch := self._next(state)) is not None:
-                self._outbox.open(state.window.open(batch))
-            self._steer(state)
-
-    def _next(self, state: PartitionIntake) -> PackedBatch | None:
-        started = time.monotonic()
-        batch = state.next_batch()
-        if batch is not None:
-            self._metrics.stage_finished(STAGE, time.monotonic() - started, len(batch.message.products))
-        return batch
-
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message) -> bool:
+        """Take in a message; return whether it is an event that is new to us."""
         if (error := message.error()) is not None:
             if error.fatal():
                 raise KafkaUnavailable(f"intake can read no more: {error.str()}; the worker must start anew")
             logger.warning("intake: %s", error.str())
-            return
+            return False
         state = self._partitions.get(message.partition())
         if state is None:
-            return
+            return False
         if message.topic() == self._completed:
             self._complete(state, message.value())
-            return
-        self._metrics.events_received(1)
-        state.add(
-            SourceEvent(
-                message.offset(),
-                message.timestamp()[1],
-                message.key(),
-                message.value(),
-                lambda: message.headers() or [],
-            )
+            return False
+        return state.add(
+            SourceEvent(message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers)
         )
 
     def _complete(self, state: PartitionIntake, value: bytes | None) -> None:
@@ -142,13 +131,32 @@ class Intake:
         except (InvalidEvent, ValueError) as error:
             logger.warning("a completion is ignored: %s", error)
             return
-        if item is not None:
-            self._outbox.bury_failed(item)
+        if item is None:
+            self._ignored += 1
+            logger.debug("completion of %s is no news; %d so far", completed.batch_id, self._ignored)
+        else:
+            self._outbox.bury_failed(state, item)
+
+    def _pack(self) -> None:
+        for state in self._partitions.values():
+            for item in state.window.due():
+                self._outbox.send_again(state, item)
+            while (batch := self._next(state)) is not None:
+                self._outbox.open(state, state.window.open(batch))
+            self._steer(state)
+
+    def _next(self, state: PartitionIntake) -> PackedBatch | None:
+        started = time.monotonic()
+        batch = state.next_batch()
+        if batch is not None:
+            self._metrics.stage_finished(STAGE, time.monotonic() - started, len(batch.message.products))
+        return batch
 
     def _settle(self, state: PartitionIntake) -> None:
         for item in state.window.settle():
-            counts = Counter(outcome.outcome for outcome in item.outcomes or ())
-            counts[Outcome.DEAD_LETTER] += counts.pop(Outcome.FAILED, 0)
+            counts = Counter([outcome.outcome for outcome in item.outcomes or ()])
+            if failed := counts.pop(Outcome.FAILED, 0):
+                counts[Outcome.DEAD_LETTER] += failed
             self._metrics.outcomes(counts)
             self._offsets.finished(state.partition, item.batch.last_offset + 1)
 
@@ -166,36 +174,33 @@ class Intake:
         for state in self._partitions.values():
             self._consumer.pause([TopicPartition(self._products, state.partition)])
             state.drop_backlog()
-        while any(len(state.window) for state in self._partitions.values()) and time.monotonic() < deadline:
-            messages = self._consumer.consume(_MESSAGES_A_TURN, _IDLE_SECONDS / 10)
+        while self._in_flight() and time.monotonic() < deadline:
+            messages = self._consumer.consume(_MESSAGES_A_TURN, _DRAIN_READ_SECONDS)
             self._turn([message for message in messages if message.topic() == self._completed])
-        left = sum(len(state.window) for state in self._partitions.values())
-        logger.info("intake has drained; %d batches are left to the next owner", left)
+        logger.info("intake has drained; %d batches are left to the next owner", self._in_flight())
         self._offsets.commit(self._consumer, asynchronous=False)
 
+    def _in_flight(self) -> int:
+        return sum(len(state.window) for state in self._partitions.values())
+
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        committed = committed_offsets(consumer, [item for item in assigned if item.topic == self._products])
         for item in assigned:
             if item.topic == self._completed:
-                item.offset = self._end(consumer, item)
+                item.offset = end_offset(consumer, item)
             else:
-                self._partitions[item.partition] = self._state(item.partition)
+                self._partitions[item.partition] = self._state(item.partition, committed.get(item.partition))
         consumer.assign(assigned)
         logger.info("intake owns partitions %s", sorted(self._partitions))
+        self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)
 
-    def _state(self, partition: int) -> PartitionIntake:
+    def _state(self, partition: int, committed: int | None) -> PartitionIntake:
         settings = self._settings
+        if committed is not None:
+            self._metrics.committed(self._products, partition, committed)
         window = Window(settings.window_batches, settings.completion_timeout_seconds, time.monotonic)
-        return PartitionIntake(self._products, partition, settings.batch_products, window)
-
-    @staticmethod
-    def _end(consumer: Consumer, item: TopicPartition) -> int:
-        # Asked for now: "the end" as librdkafka understands it is found only when it first fetches, perhaps after
-        # the first completions. Missing those would only cost a resend.
-        try:
-            return int(consumer.get_watermark_offsets(item, timeout=_BROKER_SECONDS)[1])
-        except KafkaException:
-            return OFFSET_END
+        return PartitionIntake(self._products, partition, settings.batch_products, window, next_offset=committed)
 
     def _on_revoke(self, consumer: Consumer, _revoked: list[TopicPartition]) -> None:
         for state in self._partitions.values():
@@ -204,13 +209,31 @@ class Intake:
         self._forget(consumer)
 
     def _on_lost(self, consumer: Consumer, _lost: list[TopicPartition]) -> None:
-        self._offsets.forget()
         self._forget(consumer)
 
     def _forget(self, consumer: Consumer) -> None:
         # What is in flight is dropped: it is not committed, so its next owner reads and decides it again.
-        for number in self._partitions:
+        self._offsets.forget()
+        for number, state in self._partitions.items():
+            state.owned = False
             self._metrics.partition_revoked(self._products, number)
         self._partitions.clear()
+        self._metrics.batches_in_flight(0)
+        self._assigned.clear()
         self._health.condition(ASSIGNED, ready=False)
         consumer.unassign()
+
+
+def _consumer_config(settings: Settings, offsets: Offsets) -> dict[str, Any]:
+    session_ms = int(settings.session_timeout_seconds * 1000)
+    return settings.kafka.consumer_config(
+        settings.group("intake"),
+        {
+            "client.id": "shelfwise-intake",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": session_ms,
+            "heartbeat.interval.ms": session_ms // 4,
+            "on_commit": offsets.on_commit,
+            "log_level": 3,
+        },
+    )

@@ -9,31 +9,36 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from streams.intake.ends import PartitionEnds
 from streams.intake.partition import PartitionIntake
 from streams.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-COMMIT_SECONDS: Final = 0.2
+COMMIT_SECONDS: Final = 0.1
 REPORT_SECONDS: Final = 1.0
 
 
 class Offsets:
     """Commits the source topic now and then, and shows how far it is."""
 
-    def __init__(self, topic: str, metrics: Metrics) -> None:
+    def __init__(self, topic: str, metrics: Metrics, ends: PartitionEnds) -> None:
         self._topic = topic
         self._metrics = metrics
+        self._ends = ends
         self._uncommitted: dict[int, int] = {}
-        self._committed_at = self._reported_at = time.monotonic()
+        self._asked: dict[int, int] = {}
+        self._committed_at = time.monotonic()
+        self._reported_at = self._committed_at - REPORT_SECONDS
 
     def finished(self, partition: int, offset: int) -> None:
         """Say that every event before ``offset`` has its outcome."""
         self._uncommitted[partition] = offset
 
     def forget(self) -> None:
-        """Commit nothing of what was finished so far: the partitions are lost."""
+        """Commit nothing of what was finished so far: the partitions are no longer ours."""
         self._uncommitted.clear()
+        self._asked.clear()
 
     def turn(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> None:
         """Commit and report, where it is time."""
@@ -42,45 +47,51 @@ class Offsets:
             self.commit(consumer, asynchronous=True)
         if now - self._reported_at >= REPORT_SECONDS:
             self._reported_at = now
-            self._report(consumer, partitions)
+            self._report(partitions)
 
     def commit(self, consumer: Consumer, *, asynchronous: bool) -> None:
-        """Commit what was finished."""
-        offsets = [TopicPartition(self._topic, number, offset) for number, offset in self._uncommitted.items()]
-        self._uncommitted.clear()
+        """Commit what was finished; synchronously, also what earlier asynchronous commits have not confirmed."""
         self._committed_at = time.monotonic()
+        self._asked |= self._uncommitted
+        wanted = self._uncommitted if asynchronous else self._asked
+        offsets = [TopicPartition(self._topic, number, offset) for number, offset in wanted.items()]
+        self._uncommitted = {}
         if not offsets:
             return
         try:
             done = consumer.commit(offsets=offsets, asynchronous=asynchronous)
         except KafkaException as error:
-            # The next owner reads these events again, and their decisions carry the same ids.
-            logger.warning("offsets were not committed: %s", error.args[0].str())
+            self._refused(error.args[0])
         else:
-            self.on_commit(None, done or [])
+            if not asynchronous:
+                self.on_commit(None, done or [])
 
     def on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """Take note of a commit's answer; librdkafka calls this for the asynchronous ones."""
         if error is not None:
-            logger.warning("offsets were not committed: %s", error.str())
+            self._refused(error)
             return
         for item in offsets:
-            if item.error is None and item.offset >= 0:
-                self._metrics.committed(item.topic, item.partition, item.offset)
+            if item.error is not None or item.offset < 0 or item.partition not in self._asked:
+                continue
+            self._metrics.committed(item.topic, item.partition, item.offset)
+            if self._asked[item.partition] == item.offset:
+                del self._asked[item.partition]
 
-    def _report(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> None:
+    def _refused(self, error: KafkaError) -> None:
+        # Asked again at the next turn. Should that fail too, the next owner reads these events once more.
+        logger.warning("offsets were not committed: %s", error.str())
+        self._uncommitted = self._asked | self._uncommitted
+
+    def _report(self, partitions: Mapping[int, PartitionIntake]) -> None:
         self._metrics.batches_in_flight(sum(state.window.waiting for state in partitions.values()))
+        self._ends.refresh(partitions)
         for number, state in partitions.items():
-            processed = state.processed_offset
+            processed, end = state.processed_offset, self._ends.known(number)
             if processed is None:
                 continue
             self._metrics.processed(self._topic, number, processed)
             oldest = state.oldest_timestamp_ms
             age = 0.0 if oldest is None else time.time() - oldest / 1000
-            self._metrics.lag(self._topic, number, self._end(consumer, number) - processed, age)
-
-    def _end(self, consumer: Consumer, number: int) -> int:
-        try:
-            return int(consumer.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)[1])
-        except KafkaException:
-            return 0
+            # What was read is there, however old the answer about the end is.
+            self._metrics.lag(self._topic, number, max(end or 0, state.next_offset or 0) - processed, age)

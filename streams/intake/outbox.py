@@ -16,6 +16,7 @@ from schemas.events.dead_letter import Reason
 from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER
 from streams.intake.dead_letters import DeadLetterWriter, Death
 from streams.intake.packer import SourceEvent
+from streams.intake.partition import PartitionIntake
 from streams.intake.window import InFlight
 from streams.metrics import Metrics
 from streams.sender import Outgoing, Sender
@@ -24,6 +25,7 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 STAGE: Final = "intake"
+_UNKNOWN_DETAIL: Final = "no reason was given"
 
 
 class Outbox:
@@ -40,45 +42,49 @@ class Outbox:
     def poll(self) -> None:
         """Take note of what was delivered; raises :class:`KafkaUnavailable` when nothing can be sent any more."""
         self._sender.poll(0)
+        self._letters.retry()
 
-    def open(self, item: InFlight) -> None:
+    def open(self, state: PartitionIntake, item: InFlight) -> None:
         """Send a new batch, and a dead letter for each event that was rejected."""
         for rejected in item.batch.rejected:
             error = rejected.error
-            self._bury(item, rejected.event, Death(error.reason, error.detail, STAGE))
+            self._bury(state, item, rejected.event, Death(error.reason, error.detail, STAGE))
         if item.batch.message.products:
-            self._send(item)
+            self._send(state, item)
 
-    def send_again(self, item: InFlight) -> None:
-        """Send a batch whose completion did not come in time."""
+    def send_again(self, state: PartitionIntake, item: InFlight) -> None:
+        """Send a batch that did not reach the broker, or whose completion did not come in time."""
         logger.warning("batch %s is sent again, attempt %d", item.batch.message.batch_id, item.attempt)
         self._metrics.batch_resent()
-        self._send(item)
+        self._send(state, item)
 
-    def bury_failed(self, item: InFlight) -> None:
+    def bury_failed(self, state: PartitionIntake, item: InFlight) -> None:
         """Send a dead letter for each event that recall or ranking could not work on."""
         failed = [outcome for outcome in item.outcomes or () if outcome.outcome is Outcome.FAILED]
         item.letters_outstanding += len(failed)
         for outcome in failed:
             stage, _, detail = (outcome.detail or "").partition(": ")
-            death = Death(Reason.PROCESSING_FAILED, detail or "no reason was given", stage)
-            self._bury(item, item.batch.originals[outcome.offset], death)
+            death = Death(Reason.PROCESSING_FAILED, detail or _UNKNOWN_DETAIL, stage or "unknown")
+            self._bury(state, item, item.batch.originals[outcome.offset], death)
 
-    def _send(self, item: InFlight) -> None:
+    def _send(self, state: PartitionIntake, item: InFlight) -> None:
         message = msgspec.structs.replace(item.batch.message, attempt=item.attempt)
 
         def delivered(error: KafkaError | None) -> None:
-            # Not delivered means not completed, and what is not completed in time is sent again.
-            if error is not None:
-                logger.warning("batch %s was not delivered: %s", message.batch_id, error.str())
+            if error is None:
+                state.window.acknowledged(item)
+                return
+            logger.warning("batch %s was not delivered: %s", message.batch_id, error.str())
+            state.window.refused(item)
 
         headers = cloudevents.headers(EventType.PRODUCTS_BATCHED, f"{message.batch_id}/{item.attempt}")
+        item.queued = True
         self._sender.send(
             Outgoing(self._batched, None, encode(message), headers, message.source_partition), delivered
         )
 
-    def _bury(self, item: InFlight, event: SourceEvent, death: Death) -> None:
+    def _bury(self, state: PartitionIntake, item: InFlight, event: SourceEvent, death: Death) -> None:
         def acknowledged() -> None:
             item.letters_outstanding -= 1
 
-        self._letters.write(event, item.batch.message.source_partition, death, acknowledged)
+        self._letters.write(event, state.partition, death, acknowledged, lambda: state.owned)

@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
-from schemas.events.dead_letter import Headers, Reason
+from schemas.events.dead_letter import PREFIX, Headers, Reason
 from schemas.events.product import decode_product
 from workers.precedence import is_newer
 
 MAX_KEY_CHARACTERS: Final = 256  # of ProductId
+MAX_ATTEMPT_DIGITS: Final = 6
+ATTEMPT_HEADER: Final = f"{PREFIX}attempt"
 _TOMBSTONE: Final = msgspec.Raw(b"null")
+_NAMESPACE: Final[UUID] = uuid5(NAMESPACE_URL, "urn:shelfwise:batch")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceEvent:
-    """A message of the source topic as it came. ``headers`` is called only for those that become dead letters."""
+class SourceEvent(NamedTuple):
+    """A message of the source topic as it came."""
 
     offset: int
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: Callable[[], Headers]
+    headers: Callable[[], Headers | None]
 
     @property
     def size(self) -> int:
@@ -61,7 +64,7 @@ class PackedBatch:
 def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBatch:
     """Pack events, at least one, in the order of their offsets.
 
-    The batch's id is made of its place alone, so that the same events packed again have the same id.
+    The batch's id, a UUIDv5 (RFC 9562), is made of its place alone: the same events packed again have the same id.
     """
     winners: dict[str, tuple[SourceEvent, datetime | None]] = {}
     superseded: list[int] = []
@@ -84,7 +87,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
     first, last = events[0].offset, events[-1].offset
     return PackedBatch(
         message=ProductBatch(
-            batch_id=f"{topic}/{partition}/{first}-{last}",
+            batch_id=str(uuid5(_NAMESPACE, f"{topic}/{partition}/{first}-{last}")),
             source_topic=topic,
             source_partition=partition,
             attempt=1,
@@ -123,4 +126,12 @@ def _tombstone_id(key: bytes | None) -> str:
 def _batched(product_id: str, event: SourceEvent) -> BatchedProduct:
     # The value goes on byte for byte: decoding it checked that it is JSON.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
-    return BatchedProduct(event.offset, event.timestamp_ms, product_id, product)
+    return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt_of(event.headers() or []))
+
+
+def attempt_of(headers: Headers) -> int:
+    """Return how often an event has been tried, this time included; a letter sent again says so in a header."""
+    value = next((value for name, value in headers if name == ATTEMPT_HEADER), None)
+    if value is None or not value.isdigit() or len(value) > MAX_ATTEMPT_DIGITS:
+        return 1
+    return max(1, int(value))

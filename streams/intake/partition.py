@@ -16,11 +16,16 @@ MAX_BACKLOG_BYTES: Final = 8_388_608
 _BACKLOG_BATCHES: Final = 8
 # With fewer batches in flight than this, latency counts and a batch need not be full.
 _BUSY_BATCHES: Final = 2
+# So that batches which hang hold up nothing behind them while the window has room.
+_PATIENCE_SECONDS: Final = 0.1
 
 
 @dataclass(slots=True)
 class PartitionIntake:
-    """Packs as the window allows; ``reading`` says whether the consumer should bring more."""
+    """Packs as the window allows.
+
+    ``reading`` says whether the consumer should bring more; ``owned`` turns false when another worker takes over.
+    """
 
     topic: str
     partition: int
@@ -28,17 +33,31 @@ class PartitionIntake:
     window: Window
     next_offset: int | None = None
     reading: bool = True
+    owned: bool = True
     _backlog: deque[SourceEvent] = field(default_factory=deque)
     _bytes: int = 0
+    _held_since: float = 0.0
 
-    def add(self, event: SourceEvent) -> None:
-        """Take in the next event."""
+    def add(self, event: SourceEvent) -> bool:
+        """Take in the next event; return ``False``, and do not, for one that is held already.
+
+        An offset below all that is held is taken in: the topic has been made anew, or reset.
+        """
+        if self.next_offset is not None and event.offset < self.next_offset:
+            processed = self.processed_offset
+            if processed is not None and event.offset >= processed:
+                return False
+        if not self._backlog:
+            self._held_since = self.window.clock()
         self._backlog.append(event)
         self._bytes += event.size
         self.next_offset = event.offset + 1
+        return True
 
     def drop_backlog(self) -> None:
         """Forget what is not packed: it has not been committed, so the next owner reads it again."""
+        if self._backlog:
+            self.next_offset = self._backlog[0].offset
         self._backlog.clear()
         self._bytes = 0
 
@@ -59,7 +78,7 @@ class PartitionIntake:
 
     @property
     def processed_offset(self) -> int | None:
-        """The next offset to process: all before it have their outcome. ``None`` before the first event."""
+        """The next offset to process: all before it have their outcome. ``None`` while that is not known."""
         oldest = self.window.oldest
         if oldest is not None:
             return oldest.batch.first_offset
@@ -76,14 +95,16 @@ class PartitionIntake:
     def next_batch(self) -> PackedBatch | None:
         """Pack the next batch, if there is one to send now.
 
-        A batch that is not full waits while others are in flight, and fills meanwhile (Nagle's rule, RFC 896): so
-        batches are small when there is little to do and large when there is much.
+        A batch that is not full waits up to 0.1 s while others are in flight, and fills meanwhile (after Nagle's
+        rule, RFC 896): so batches are small when there is little to do and large when there is much.
         """
         if not self._backlog or self.window.full:
             return None
         full = len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES
         if not full and self.window.waiting >= _BUSY_BATCHES:
-            return None
+            now = self.window.clock()
+            if now - self._held_since < _PATIENCE_SECONDS:
+                return None
         return pack(self.topic, self.partition, self._take())
 
     def _take(self) -> list[SourceEvent]:
@@ -95,4 +116,5 @@ class PartitionIntake:
                 break
             events.append(self._backlog.popleft())
         self._bytes -= sum(event.size for event in events)
+        self._held_since = self.window.clock()
         return events

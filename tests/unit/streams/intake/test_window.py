@@ -10,7 +10,7 @@ from schemas.events.codec import encode
 from schemas.events.product import Product
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.intake.partition import MAX_BACKLOG_BYTES, PartitionIntake
-from streams.intake.window import Window
+from streams.intake.window import InFlight, Window
 
 pytestmark = pytest.mark.unit
 
@@ -68,7 +68,47 @@ def test_a_batch_that_does_not_complete_is_due_after_longer_and_longer_waits() -
         if window.due():
             waits.append(now - last)
             last = now
-    assert waits[:6] == [10, 20, 40, 80, 160, 160]
+    assert waits == [10, 20, 40, 80, 160, 320, 600, 600]
+
+
+def test_a_batch_that_the_producer_still_holds_is_not_due_and_then_has_its_whole_time() -> None:
+    clock = Clock()
+    window = Window(4, 10, clock)
+    item = window.open(pack("t", 0, [good(0)]))
+    item.queued = True
+    clock.now = 1_000
+    assert window.due() == []
+    window.acknowledged(item)
+    clock.now = 1_009
+    assert window.due() == []
+    clock.now = 1_010
+    assert window.due() == [item]
+
+
+def test_a_batch_that_the_broker_refuses_is_due_after_a_backoff_and_never_given_up() -> None:
+    clock = Clock()
+    window = Window(4, 100, clock)
+    item = window.open(pack("t", 0, [good(0)]))
+    waits = []
+    for _ in range(9):
+        item.queued = True
+        window.refused(item)
+        refused_at = clock.now
+        while not window.due():
+            clock.now += 0.5
+        waits.append(clock.now - refused_at)
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert item.attempt == 10
+
+
+def test_a_completion_says_nothing_new_of_what_intake_settled() -> None:
+    window = Window(4, 10, Clock())
+    batch = pack("t", 0, [good(0), good(0)._replace(offset=1)])
+    window.open(batch)
+    claimed = [EventOutcome(0, Outcome.FAILED), EventOutcome(1, Outcome.ASSIGNED), EventOutcome(9, Outcome.FAILED)]
+    item = window.complete(batch.message.batch_id, claimed)
+    assert item is not None
+    assert item.outcomes == [EventOutcome(0, Outcome.SUPERSEDED), EventOutcome(1, Outcome.ASSIGNED)]
 
 
 def test_a_completion_that_omits_an_event_changes_nothing() -> None:
@@ -90,50 +130,88 @@ def test_completions_of_unknown_or_completed_batches_are_no_news() -> None:
 
 
 class WindowMachine(RuleBasedStateMachine):
-    """Whatever completes in whatever order: the watermark is what a naive reading of all events says."""
+    """Whatever completes, fails, repeats or is late, in any order: no commit passes an event without outcome."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.window = Window(5, 10, self.clock)
         self.offset = 0
-        self.undone: dict[int, int] = {}
-        self.open: dict[str, PackedBatch] = {}
+        self.awaited: dict[str, InFlight] = {}
+        self.known: list[PackedBatch] = []
+        self.letters: list[tuple[InFlight, int]] = []
         self.watermark = 0
 
     @precondition(lambda self: not self.window.full)
-    @rule(kinds=st.lists(st.booleans(), min_size=1, max_size=4))
-    def send(self, kinds: list[bool]) -> None:
+    @rule(kinds=st.lists(st.booleans(), min_size=1, max_size=4), queued=st.booleans())
+    def send(self, kinds: list[bool], queued: bool) -> None:
         events = [good(self.offset + i) if kind else bad(self.offset + i) for i, kind in enumerate(kinds)]
         self.offset += len(kinds)
         batch = pack("t", 0, events)
         item = self.window.open(batch)
-        item.letters_outstanding = 0
+        self.known.append(batch)
+        self.letters += [(item, rejected.event.offset) for rejected in batch.rejected]
         if batch.originals:
-            self.open[batch.message.batch_id] = batch
+            item.queued = queued
+            self.awaited[batch.message.batch_id] = item
 
-    @precondition(lambda self: self.open)
+    @precondition(lambda self: self.awaited)
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        batch = self.open.pop(data.draw(st.sampled_from(sorted(self.open))))
-        assert self.window.complete(batch.message.batch_id, outcomes(batch)) is not None
+        item = self.awaited.pop(data.draw(st.sampled_from(sorted(self.awaited))))
+        assert self.window.complete(item.batch.message.batch_id, outcomes(item.batch)) is item
+        failed = data.draw(st.sets(st.sampled_from(sorted(item.batch.originals))))
+        item.letters_outstanding += len(failed)
+        self.letters += [(item, offset) for offset in failed]
 
-    @rule(seconds=st.floats(0, 30))
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def repeat_a_completion(self, data: st.DataObject) -> None:
+        batch = data.draw(st.sampled_from(self.known))
+        if batch.message.batch_id not in self.awaited:
+            assert self.window.complete(batch.message.batch_id, outcomes(batch)) is None
+
+    @precondition(lambda self: self.letters)
+    @rule(data=st.data())
+    def acknowledge_a_letter(self, data: st.DataObject) -> None:
+        item, _ = self.letters.pop(data.draw(st.integers(0, len(self.letters) - 1)))
+        item.letters_outstanding -= 1
+
+    @precondition(lambda self: self.awaited)
+    @rule(data=st.data(), refused=st.booleans())
+    def answer_the_producer(self, data: st.DataObject, refused: bool) -> None:
+        item = self.awaited[data.draw(st.sampled_from(sorted(self.awaited)))]
+        (self.window.refused if refused else self.window.acknowledged)(item)
+
+    @rule(seconds=st.floats(0, 700))
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
-        assert {item.batch.message.batch_id for item in self.window.due()} <= set(self.open)
+        held = {name for name, item in self.awaited.items() if item.queued}
+        due = [item.batch.message.batch_id for item in self.window.due()]
+        assert set(due) <= set(self.awaited) - held
+        if seconds >= 600:
+            assert set(due) == set(self.awaited) - held
 
     @rule()
     def settle(self) -> None:
         for item in self.window.settle():
             assert item.batch.first_offset == self.watermark
             self.watermark = item.batch.last_offset + 1
-        first = min((batch.first_offset for batch in self.open.values()), default=self.offset)
-        assert self.watermark == first
 
     @invariant()
-    def nothing_open_is_below_the_watermark(self) -> None:
-        assert all(batch.first_offset >= self.watermark for batch in self.open.values())
+    def no_event_without_outcome_is_below_the_watermark(self) -> None:
+        undecided = [offset for item in self.awaited.values() for offset in item.batch.originals]
+        undecided += [offset for _, offset in self.letters]
+        assert min(undecided, default=self.offset) >= self.watermark
+
+    def teardown(self) -> None:
+        for item in self.awaited.values():
+            self.window.complete(item.batch.message.batch_id, outcomes(item.batch))
+        for item, _ in self.letters:
+            item.letters_outstanding -= 1
+        self.awaited, self.letters = {}, []
+        self.settle()
+        assert (self.watermark, len(self.window)) == (self.offset, 0)
 
 
 TestWindowMachine = WindowMachine.TestCase
@@ -163,8 +241,7 @@ def test_reading_stops_while_the_window_is_full_and_goes_on_when_it_empties() ->
         if (batch := state.next_batch()) is not None:
             state.window.open(batch)
     assert offset == 1 + 8 * 4
-    assert not state.hungry
-    assert state.processed_offset == 0
+    assert (state.hungry, state.processed_offset) == (False, 0)
     while not state.hungry:
         oldest = state.window.oldest
         assert oldest is not None
@@ -174,6 +251,45 @@ def test_reading_stops_while_the_window_is_full_and_goes_on_when_it_empties() ->
         assert batch is not None
         state.window.open(batch)
     assert not state.overfull
+
+
+def test_a_partial_batch_does_not_wait_forever_behind_batches_that_hang() -> None:
+    clock = Clock()
+    state = intake(Window(8, 10, clock))
+    for offset in range(3):
+        state.add(good(offset))
+        if (batch := state.next_batch()) is not None:
+            state.window.open(batch)
+    assert state.next_batch() is None
+    clock.now = 0.1
+    batch = state.next_batch()
+    assert batch is not None
+    assert batch.first_offset == 2
+
+
+def test_an_event_that_is_held_is_not_taken_in_twice() -> None:
+    state = intake(Window(8, 10, Clock()))
+    assert [state.add(good(offset)) for offset in (5, 6, 5, 6, 7)] == [True, True, False, False, True]
+    batch = state.next_batch()
+    assert batch is not None
+    state.window.open(batch)
+    assert not state.add(good(6))
+    assert sorted(batch.originals) == [5, 6, 7]
+
+
+def test_a_topic_made_anew_is_read_from_its_start() -> None:
+    state = intake(Window(8, 10, Clock()))
+    for offset in (5, 0, 1):
+        assert state.add(good(offset))
+    assert state.next_offset == 2
+
+
+def test_what_was_not_packed_is_not_processed_when_the_backlog_is_dropped() -> None:
+    state = intake(Window(1, 10, Clock()))
+    for offset in range(8):
+        state.add(good(offset))
+    state.drop_backlog()
+    assert (state.processed_offset, state.idle) == (0, True)
 
 
 def test_few_large_events_stop_reading_as_many_small_ones_do() -> None:

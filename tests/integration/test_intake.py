@@ -1,0 +1,388 @@
+"""Intake on a real Kafka: every event gets its outcome, and no offset is committed before that."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from schemas.errors import KafkaUnavailable
+from schemas.events.batch import BatchCompleted, EventOutcome, Outcome, ProductBatch
+from schemas.events.codec import decode, encode
+from schemas.events.dead_letter import DeadLetter, Headers, original_headers
+from schemas.events.product import Product
+from schemas.topics import BATCHES_COMPLETED, PRODUCTS_BATCHED, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, Topic
+from streams.health import Health
+from streams.intake import Intake
+from streams.kafka.cluster import Cluster
+from streams.kafka.topics import create_topics
+from streams.metrics import Metrics
+from streams.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+PARTITIONS = 2
+PATIENCE_SECONDS = 60.0
+Answer = Callable[[ProductBatch], list[EventOutcome] | None]
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        threading.Event().wait(0.02)
+
+
+def decide(batch: ProductBatch) -> list[EventOutcome]:
+    return [EventOutcome(item.offset, Outcome.ASSIGNED) for item in batch.products] + batch.settled
+
+
+class Downstream:
+    """Stands for recall and ranking: reads batches and answers each as told; ``None`` is no answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._answer: Answer = decide
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.batches: list[ProductBatch] = []
+
+    def answer(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __enter__(self) -> Downstream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        consumer = Consumer(self._settings.kafka.consumer_config("downstream"))
+        producer = Producer(self._settings.kafka.producer_config())
+        topic = self._settings.topic(PRODUCTS_BATCHED)
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        while not self._stop.is_set():
+            for message in consumer.consume(100, 0.05):
+                assert message.error() is None
+                batch = decode(message.value(), ProductBatch)
+                assert batch.source_partition == message.partition()
+                outcomes = self._answer(batch)
+                self.batches.append(batch)
+                if outcomes is not None:
+                    complete(producer, self._settings, batch, outcomes)
+            producer.flush(PATIENCE_SECONDS)
+        consumer.close()
+
+
+def complete(producer: Producer, settings: Settings, batch: ProductBatch, outcomes: list[EventOutcome]) -> None:
+    completed = BatchCompleted(
+        batch_id=batch.batch_id,
+        source_topic=batch.source_topic,
+        source_partition=batch.source_partition,
+        attempt=batch.attempt,
+        outcomes=outcomes,
+    )
+    producer.produce(settings.topic(BATCHES_COMPLETED), encode(completed), partition=batch.source_partition)
+
+
+class Running:
+    """An intake in its thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.registry = CollectorRegistry()
+        self.health = Health()
+        self.intake = Intake(settings, Metrics(self.registry), self.health)
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.intake.stop()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+        assert self.failure is None
+
+    def _run(self) -> None:
+        try:
+            self.intake.run()
+        except BaseException as error:
+            self.failure = error
+
+    def value(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"shelfwise_{name}", labels) or 0.0
+
+    def outcome(self, outcome: Outcome) -> float:
+        return self.value("event_outcomes_total", outcome=str(outcome))
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Running]:
+    intake = Running(settings)
+    intake.start()
+    try:
+        yield intake
+    finally:
+        intake.stop()
+
+
+@pytest.fixture
+def settings(kafka: Cluster, topic_prefix: str) -> Settings:
+    settings = Settings(
+        kafka=kafka.connection,
+        topic_prefix=topic_prefix,
+        partitions=PARTITIONS,
+        batch_products=16,
+        window_batches=4,
+        completion_timeout_seconds=60,
+        drain_seconds=30,
+    )
+    create_topics(kafka.connection, partitions=PARTITIONS, prefix=topic_prefix)
+    return settings
+
+
+@pytest.fixture
+def downstream(settings: Settings) -> Iterator[Downstream]:
+    with Downstream(settings) as running_downstream:
+        yield running_downstream
+
+
+Event = tuple[bytes | None, bytes | None, Headers]
+
+
+def product(number: int) -> Event:
+    name = f"p{number}"
+    return name.encode(), encode(Product(product_id=name, title=f"lamp {number}")), []
+
+
+def publish(settings: Settings, events: list[Event]) -> None:
+    producer = Producer(settings.kafka.producer_config())
+    topic = settings.topic(PRODUCTS_CHANGED)
+    for number, (key, value, headers) in enumerate(events):
+        producer.produce(topic, value, key, headers=headers, partition=number % PARTITIONS)
+    assert producer.flush(PATIENCE_SECONDS) == 0
+
+
+def committed(settings: Settings) -> list[int]:
+    """Return the committed offset of each partition, 0 where there is none."""
+    consumer = Consumer(settings.kafka.consumer_config(settings.group("intake")))
+    try:
+        places = [TopicPartition(settings.topic(PRODUCTS_CHANGED), number) for number in range(PARTITIONS)]
+        return [max(item.offset, 0) for item in consumer.committed(places, timeout=PATIENCE_SECONDS)]
+    except KafkaException:
+        return [0] * PARTITIONS
+    finally:
+        consumer.close()
+
+
+def read(settings: Settings, topic: Topic, count: int) -> list[Message]:
+    consumer = Consumer(settings.kafka.consumer_config("reader"))
+    consumer.assign([TopicPartition(settings.topic(topic), number, 0) for number in range(PARTITIONS)])
+    found: list[Message] = []
+    wait_for(lambda: len(found.__iadd__(consumer.consume(count, 0.2))) >= count, f"{count} of {topic.name}")
+    consumer.close()
+    return found
+
+
+def test_every_event_is_packed_once_settled_and_committed(settings: Settings, downstream: Downstream) -> None:
+    events = [product(number) for number in range(1_000)]
+    publish(settings, events)
+    with running(settings) as intake:
+        wait_for(lambda: intake.outcome(Outcome.ASSIGNED) == 1_000, "all outcomes")
+        wait_for(lambda: committed(settings) == [500, 500], "all commits")
+        topic = settings.topic(PRODUCTS_CHANGED)
+        for number in map(str, range(PARTITIONS)):
+            wait_for(
+                lambda n=number: intake.value("processed_offset", topic=topic, partition=n) == 500,  # type: ignore[misc]
+                "the processed offset",
+            )
+            wait_for(
+                lambda n=number: intake.value("committed_offset", topic=topic, partition=n) == 500,  # type: ignore[misc]
+                "the committed offset",
+            )
+            assert intake.value("consumer_lag_events", topic=topic, partition=number) == 0
+        assert intake.health.readiness().ok
+    assert not intake.health.readiness().ok
+    sent = [(item.product_id, bytes(item.product)) for batch in downstream.batches for item in batch.products]
+    assert sorted(sent) == sorted((key.decode(), value) for key, value, _ in events if key and value)
+    assert all(len(batch.products) <= 16 and batch.attempt == 1 for batch in downstream.batches)
+    assert intake.value("events_received_total") == 1_000
+    assert intake.value("batch_resends_total") == 0
+
+
+def test_nothing_is_committed_past_a_batch_that_is_not_completed(
+    settings: Settings, downstream: Downstream
+) -> None:
+    held: list[ProductBatch] = []
+
+    def hold_the_first(batch: ProductBatch) -> list[EventOutcome] | None:
+        if batch.source_partition == 0 and batch.products[0].offset == 0:
+            held.append(batch)
+            return None
+        return decide(batch)
+
+    downstream.answer(hold_the_first)
+    publish(settings, [product(number) for number in range(2_000)])
+    with running(settings) as intake:
+        wait_for(lambda: committed(settings)[1] == 1_000, "the commits of the other partition")
+        # The window lets three more batches through, and then no more until the first is completed.
+        wait_for(lambda: len([b for b in downstream.batches if b.source_partition == 0]) == 4, "a full window")
+        assert committed(settings)[0] == 0
+        # The other three are completed; they only cannot be committed.
+        wait_for(lambda: intake.value("batches_in_flight") == 1, "one batch in flight")
+        producer = Producer(settings.kafka.producer_config())
+        for _ in range(2):  # the second time it is no news
+            complete(producer, settings, held[0], decide(held[0]))
+        producer.flush(PATIENCE_SECONDS)
+        wait_for(lambda: committed(settings) == [1_000, 1_000], "all commits")
+    assert intake.outcome(Outcome.ASSIGNED) == 2_000
+    assert len({batch.batch_id for batch in downstream.batches}) == len(downstream.batches)
+
+
+def test_a_batch_whose_completion_is_lost_is_sent_again_with_the_same_id(
+    settings: Settings, downstream: Downstream
+) -> None:
+    downstream.answer(lambda batch: decide(batch) if batch.attempt > 2 else None)
+    impatient = settings.model_copy(update={"completion_timeout_seconds": 0.2})
+    publish(settings, [product(number) for number in range(20)])
+    with running(impatient) as intake:
+        wait_for(lambda: committed(settings) == [10, 10], "all commits")
+    attempts = Counter((batch.batch_id, batch.attempt) for batch in downstream.batches)
+    ids = {batch.batch_id for batch in downstream.batches}
+    assert {attempt for _, attempt in attempts} >= {1, 2, 3}
+    assert all(attempts[name, attempt] == 1 for name in ids for attempt in (1, 2, 3))
+    assert intake.outcome(Outcome.ASSIGNED) == 20
+    assert intake.value("batch_resends_total") >= 2 * len(ids)
+
+
+def test_bad_and_failed_events_become_dead_letters_with_their_original_bytes(
+    settings: Settings, downstream: Downstream
+) -> None:
+    def fail_one(batch: ProductBatch) -> list[EventOutcome]:
+        return [
+            EventOutcome(item.offset, Outcome.FAILED, "ranking: RuntimeError: no")
+            if item.product_id == "p6"
+            else EventOutcome(item.offset, Outcome.ASSIGNED)
+            for item in batch.products
+        ] + batch.settled
+
+    downstream.answer(fail_one)
+    too_large = b'{"product_id": "huge", "title": "' + b"x" * 7_000_000 + b'"}'
+    events = [product(number) for number in range(10)]
+    events[3] = (b"\xff", b'{"broken', [("trace", b"\x00\x01")])
+    events[4] = (None, None, [])
+    events[5] = (b"huge", too_large, [])
+    events[6] = (b"p6", events[6][1], [("trace", b"six")])
+    publish(settings, events)
+    with running(settings) as intake:
+        wait_for(lambda: committed(settings) == [5, 5], "all commits")
+    letters = {
+        DeadLetter.from_headers(message.headers() or []).reason: message
+        for message in read(settings, PRODUCTS_DEAD_LETTER, 4)
+    }
+    expected = {"malformed_json": 3, "missing_key": 4, "too_large": 5, "processing_failed": 6}
+    assert set(letters) == set(expected)
+    for reason, number in expected.items():
+        message = letters[reason]
+        headers = message.headers() or []
+        assert (message.key(), message.value(), original_headers(headers)) == events[number]
+        letter = DeadLetter.from_headers(headers)
+        assert (letter.source_topic, letter.source_partition) == (settings.topic(PRODUCTS_CHANGED), number % 2)
+        assert letter.source_offset == number // 2
+    failed = DeadLetter.from_headers(letters["processing_failed"].headers() or [])
+    assert (failed.stage, failed.detail) == ("ranking", "RuntimeError: no")
+    assert intake.outcome(Outcome.DEAD_LETTER) == 4
+    assert intake.outcome(Outcome.ASSIGNED) == 6
+    assert intake.value("dead_letters_total", reason="processing_failed", stage="ranking") == 1
+
+
+def test_what_was_in_flight_at_the_end_is_read_again_by_the_next_intake(
+    settings: Settings, downstream: Downstream
+) -> None:
+    downstream.answer(lambda _: None)
+    publish(settings, [product(number) for number in range(200)])
+    with running(settings.model_copy(update={"drain_seconds": 0.1})):
+        wait_for(lambda: len(downstream.batches) >= 2, "some batches")
+    assert committed(settings) == [0, 0]
+    downstream.answer(decide)
+    with running(settings) as second:
+        wait_for(lambda: committed(settings) == [100, 100], "all commits")
+    assert second.outcome(Outcome.ASSIGNED) == 200
+
+
+def test_stopping_waits_for_what_is_in_flight_and_commits_it(settings: Settings, downstream: Downstream) -> None:
+    go = threading.Event()
+
+    def slowly(batch: ProductBatch) -> list[EventOutcome]:
+        go.wait(PATIENCE_SECONDS)
+        return decide(batch)
+
+    downstream.answer(slowly)
+    publish(settings, [product(number) for number in range(20)])
+    intake = Running(settings)
+    intake.start()
+    wait_for(lambda: intake.value("events_received_total") == 20, "all events")
+    wait_for(lambda: len(read(settings, PRODUCTS_BATCHED, 2)) >= 2, "both batches")
+    intake.intake.stop()
+    go.set()
+    intake.stop()
+    assert committed(settings) == [10, 10]
+
+
+def test_a_second_worker_takes_half_and_a_leaving_one_gives_its_half_back(
+    settings: Settings, downstream: Downstream
+) -> None:
+    events = [product(number) for number in range(3_000)]
+    publish(settings, events[:1_000])
+    with running(settings) as first:
+        wait_for(lambda: first.value("events_received_total") > 0, "the first events")
+        with running(settings) as second:
+            wait_for(lambda: second.intake.ready, "an assignment of the second")
+            publish(settings, events[1_000:2_000])
+            wait_for(lambda: committed(settings) == [1_000, 1_000], "the commits of both")
+            assert second.value("events_received_total") > 0
+        publish(settings, events[2_000:])
+        wait_for(lambda: committed(settings) == [1_500, 1_500], "the commits of the first")
+    decided = {item.product_id for batch in downstream.batches for item in batch.products}
+    assert decided == {f"p{number}" for number in range(3_000)}
+
+
+def test_completions_that_make_no_sense_are_ignored(settings: Settings, downstream: Downstream) -> None:
+    publish(settings, [product(number) for number in range(20)])
+    with running(settings) as intake:
+        wait_for(lambda: intake.intake.ready, "an assignment")
+        producer = Producer(settings.kafka.producer_config())
+        for value in (b"{", b"\xff", b"{}", None):
+            producer.produce(settings.topic(BATCHES_COMPLETED), value, partition=0)
+        producer.flush(PATIENCE_SECONDS)
+        wait_for(lambda: committed(settings) == [10, 10], "all commits")
+    assert intake.outcome(Outcome.ASSIGNED) == 20
+
+
+def test_stopping_before_the_start_ends_at_once(settings: Settings) -> None:
+    intake = Intake(settings, Metrics(CollectorRegistry()), Health())
+    intake.stop()
+    intake.run()
+    assert not intake.ready
+
+
+def test_a_producer_that_can_send_no_more_ends_the_intake(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poll(_: object) -> None:
+        raise KafkaUnavailable("the producer can send no more")
+
+    monkeypatch.setattr("streams.intake.outbox.Outbox.poll", poll)
+    health = Health()
+    with pytest.raises(KafkaUnavailable, match="no more"):
+        Intake(settings, Metrics(CollectorRegistry()), health).run()
+    assert health.liveness().detail["loops"] == {}
