@@ -43,7 +43,7 @@ def run(kafka: Cluster, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> R
 
 @pytest.fixture
 def producer(kafka: Cluster) -> Producer:
-    return Producer(kafka.connection.producer_config())
+    return Producer(kafka.connection.producer_config({"log_level": 0}))
 
 
 def read_all(kafka: Cluster, topic: str) -> list[Any]:
