@@ -11,6 +11,10 @@ Headers = list[tuple[str, bytes]]
 
 PREFIX: Final = "shelfwise-dead-letter-"
 MAX_DETAIL_CHARACTERS: Final = 1_000
+ATTEMPT_HEADER: Final = f"{PREFIX}attempt"
+"""On a dead letter and on an event that was sent again: how often it has been tried, this time included."""
+
+_MAX_ATTEMPT_DIGITS: Final = 6
 
 
 class Reason(StrEnum):
@@ -44,9 +48,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         kept = original_headers(original)
         fields = msgspec.structs.asdict(self)
         fields["detail"] = self.detail[:MAX_DETAIL_CHARACTERS]
-        return kept + [
-            (PREFIX + name.replace("_", "-"), str(value).encode()) for name, value in fields.items()
-        ]
+        return kept + [(PREFIX + name.replace("_", "-"), str(value).encode()) for name, value in fields.items()]
 
     @classmethod
     def from_headers(cls, headers: Headers) -> DeadLetter:
@@ -62,3 +64,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 def original_headers(headers: Headers) -> Headers:
     """Return the headers that the original event had."""
     return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+
+
+def attempt_of(headers: Headers) -> int:
+    """Return how often an event has been tried, this time included; a letter sent again says so in a header."""
+    value = next((value for name, value in headers if name == ATTEMPT_HEADER), None)
+    if value is None or not value.isdigit() or len(value) > _MAX_ATTEMPT_DIGITS:
+        return 1
+    return max(1, int(value))

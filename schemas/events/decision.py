@@ -39,7 +39,27 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None = None
 
 
-class CategoryAssigned(msgspec.Struct, frozen=True, kw_only=True):
+class _Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """What both kinds of decision say.
+
+    ``alternatives`` are the likeliest categories, best first; ``evidence`` is about the first of them.
+    ``brand`` and ``stores`` are the product's own.
+    """
+
+    decision_id: str
+    product_id: ProductId
+    confidence: Probability
+    alternatives: tuple[Alternative, ...]
+    evidence: tuple[Evidence, ...]
+    model_version: str
+    taxonomy_version: str
+    source: SourcePosition
+    brand: str | None = None
+    stores: tuple[str, ...] = ()
+    product_updated_at: Timestamp | None = None
+
+
+class CategoryAssigned(_Decided, frozen=True, kw_only=True):
     """A product has its category.
 
     ``backed_off`` says that the category is an ancestor of the likeliest one: as deep as the error budget
@@ -47,37 +67,15 @@ class CategoryAssigned(msgspec.Struct, frozen=True, kw_only=True):
     categories within the error budget.
     """
 
-    decision_id: str
-    product_id: ProductId
     category: Category
     backed_off: bool
-    confidence: Probability
     also: tuple[Category, ...]
-    alternatives: tuple[Alternative, ...]
-    evidence: tuple[Evidence, ...]
-    model_version: str
-    taxonomy_version: str
-    source: SourcePosition
-    brand: str | None = None
-    stores: tuple[str, ...] = ()
-    product_updated_at: Timestamp | None = None
 
 
-class NeedsReview(msgspec.Struct, frozen=True, kw_only=True):
-    """A person must say where the product belongs; ``alternatives`` are the likeliest first."""
+class NeedsReview(_Decided, frozen=True, kw_only=True):
+    """A person must say where the product belongs: likeliest in one of the alternatives."""
 
-    decision_id: str
-    product_id: ProductId
     reason: Literal["low_confidence", "no_candidates"]
-    confidence: Probability
-    alternatives: tuple[Alternative, ...]
-    evidence: tuple[Evidence, ...]
-    model_version: str
-    taxonomy_version: str
-    source: SourcePosition
-    brand: str | None = None
-    stores: tuple[str, ...] = ()
-    product_updated_at: Timestamp | None = None
 
 
 Decision = CategoryAssigned | NeedsReview

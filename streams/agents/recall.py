@@ -166,8 +166,11 @@ class RecallStage:
             error = ValueError(f"{len(value)} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
             _log.error("batch %s: %s", batch.batch_id, error)
             offsets = [event.offset for event in sifted.events] + [product.offset for product in sifted.removed]
-            for item in (*sifted.events, *sifted.removed):
-                sifted.forget(item.product_id)
+            for product_id in [
+                *(event.product_id for event in sifted.events),
+                *(p.product_id for p in sifted.removed),
+            ]:
+                sifted.forget(product_id)
             outcomes = sifted.settled + [_failed(offset, error) for offset in offsets]
             await self._submit(batch, context.completion(batch, outcomes))
             return

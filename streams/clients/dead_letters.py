@@ -12,14 +12,11 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 from schemas.errors import KafkaUnavailable
-from schemas.events.dead_letter import PREFIX, DeadLetter, Headers, original_headers
+from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter, Headers, original_headers
 from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.clients.connect import end_offsets, open_reader
 from streams.clients.subscriber import Received, Subscriber
 from streams.settings import Settings
-
-ATTEMPT_HEADER: Final = f"{PREFIX}attempt"
-"""On an event that was sent again: how often it has been tried, this time included."""
 
 _SILENCE_SECONDS: Final = 30.0
 

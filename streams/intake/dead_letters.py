@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
-from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter
-from streams.intake.packer import SourceEvent, attempt_of
+from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, attempt_of
+from streams.intake.packer import SourceEvent
 from streams.metrics import Metrics
 from streams.sender import Outgoing, Sender
 

@@ -12,13 +12,11 @@ import msgspec
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
-from schemas.events.dead_letter import PREFIX, Headers, Reason
+from schemas.events.dead_letter import Headers, Reason, attempt_of
 from schemas.events.product import decode_product
 from workers.precedence import is_newer
 
 MAX_KEY_CHARACTERS: Final = 256  # of ProductId
-MAX_ATTEMPT_DIGITS: Final = 6
-ATTEMPT_HEADER: Final = f"{PREFIX}attempt"
 _TOMBSTONE: Final = msgspec.Raw(b"null")
 _NAMESPACE: Final[UUID] = uuid5(NAMESPACE_URL, "urn:shelfwise:batch")
 
@@ -127,11 +125,3 @@ def _batched(product_id: str, event: SourceEvent) -> BatchedProduct:
     # The value goes on byte for byte: decoding it checked that it is JSON.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
     return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt_of(event.headers() or []))
-
-
-def attempt_of(headers: Headers) -> int:
-    """Return how often an event has been tried, this time included; a letter sent again says so in a header."""
-    value = next((value for name, value in headers if name == ATTEMPT_HEADER), None)
-    if value is None or not value.isdigit() or len(value) > MAX_ATTEMPT_DIGITS:
-        return 1
-    return max(1, int(value))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.events.dead_letter import DeadLetter
-from streams.clients.dead_letters import ATTEMPT_HEADER, Filter, again_headers
+from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter
+from streams.clients.dead_letters import Filter, again_headers
 from streams.clients.subscriber import Received
 
 pytestmark = pytest.mark.unit

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.intake.packer import ATTEMPT_HEADER, attempt_of
+from schemas.events.dead_letter import ATTEMPT_HEADER, attempt_of
 
 pytestmark = pytest.mark.unit
 
