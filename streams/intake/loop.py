@@ -191,6 +191,8 @@ class Intake:
             else:
                 self._partitions[item.partition] = self._state(item.partition, committed.get(item.partition))
         consumer.assign(assigned)
+        # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.
+        consumer.resume([item for item in assigned if item.topic == self._products])
         logger.info("intake owns partitions %s", sorted(self._partitions))
         self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)

@@ -29,7 +29,7 @@ from streams.faust_app import changelog_name
 from streams.kafka.cluster import Cluster
 from streams.tables import BRAND_FREQUENCY
 from tests.sample_model import sample_products
-from tests.worker_harness import Installation, by_source, wait_until
+from tests.worker_harness import PARTITIONS, Installation, by_source, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -204,6 +204,23 @@ def test_stages_in_processes_of_their_own_decide_as_one(
     decided = by_source(decisions(installation))
     assert decided.keys() == set(places)
     assert {len(ids) for ids in decided.values()} == {1}
+
+
+def test_a_partition_that_was_paused_in_a_rebalance_is_read_on_after_it(
+    installation: Installation, products: list[Product]
+) -> None:
+    small = {"window_batches": 1, "batch_products": 16, "drain_seconds": 0}
+    with installation.worker("intake", **small) as intake:
+        places = installation.publish_products(products[:4_000])
+        # Nobody works on the batches, so every partition fills up and pauses.
+        wait_until(
+            lambda: intake.metric("shelfwise_events_received_total") >= PARTITIONS * 9 * 16, "all partitions full"
+        )
+        with installation.worker("intake", **small) as other:
+            assert other.stop() == 0
+        with installation.worker("recall", "ranking"):
+            installation.wait_until_committed()
+    assert by_source(decisions(installation)).keys() == set(places)
 
 
 def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_repeats_nothing(
