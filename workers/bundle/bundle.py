@@ -22,6 +22,7 @@ from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
 from workers.encoders.load import load_encoder
+from workers.nearest import flat_index
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder
 from workers.ranking.policy import Policy
@@ -76,9 +77,7 @@ def save_bundle(
         (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())
         (made / ENCODER).mkdir()
         recall.encoder.save(made / ENCODER)
-        index = faiss.IndexFlatIP(categories.shape[1])
-        index.add(categories)
-        faiss.write_index(index, str(made / CATEGORY_INDEX))
+        faiss.write_index(flat_index(categories), str(made / CATEGORY_INDEX))
         (made / SIGNAL_DIRECTORY).mkdir()
         for signal in recall.signals:
             _save_signal(made / SIGNAL_DIRECTORY, signal)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Final, Self
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.blocks import blocks
+from workers.nearest import flat_index, nearest
 from workers.signals.base import Batch, CategoryVectors, SignalState, TrainingSet
 from workers.signals.scores import SparseScores
 
@@ -30,23 +29,18 @@ class LabelledNeighbours:
         """``vectors`` float32 (n, d) of labelled products, ``labels`` int32 (n,) their node indices."""
         self._vectors = vectors
         self._labels = labels
-        self._index = faiss.IndexFlatIP(vectors.shape[1])
-        self._index.add(vectors)
+        self._index = flat_index(vectors)
 
     def score(self, batch: Batch) -> SparseScores:
         """Let the neighbours vote."""
-        count = min(NEIGHBOURS, len(self._labels))
         context = np.zeros((len(batch), 1), np.float32)
         votes: list[dict[int, float]] = [{} for _ in range(len(batch))]
-        if count == 0:
-            return SparseScores(votes, context)
-        known = np.any(batch.vectors, axis=1)
-        for rows, block in blocks(batch.vectors):
-            cosines, nearest = self._index.search(block, count)
-            for place, row in enumerate(range(rows.start, rows.stop)):
-                if known[row]:
-                    votes[row] = _votes(cosines[place], self._labels[nearest[place]])
-                    context[row, 0] = cosines[place, 0]
+        known = np.flatnonzero(np.any(batch.vectors, axis=1))
+        if len(known) and len(self._labels):
+            cosines, rows = nearest(self._index, self._vectors, batch.vectors[known], NEIGHBOURS)
+            context[known, 0] = cosines[:, 0]
+            for place, product in enumerate(known.tolist()):
+                votes[product] = _votes(cosines[place], self._labels[rows[place]])
         return SparseScores(votes, context)
 
     @classmethod

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.blocks import blocks
+from workers.nearest import flat_index, nearest, pair_cosines
 from workers.signals.base import Batch, CategoryVectors, SignalState, TrainingSet
 from workers.signals.scores import no_context
 
@@ -25,20 +24,15 @@ class EmbeddingScores:
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the nearest categories; a product of unknown words has none."""
-        found = np.full((len(self._queries), count), -1, np.int64)
-        for rows, block in blocks(self._queries):
-            _, nearest = self._index.search(block, count)
-            found[rows] = nearest[: rows.stop - rows.start]
-        found[~self._queries.any(axis=1)] = -1
-        products, places = np.nonzero(found >= 0)
-        return products.astype(np.int64), found[products, places].astype(np.int32)
+        products = np.flatnonzero(np.any(self._queries, axis=1))
+        if not len(products):
+            return np.empty(0, np.int64), np.empty(0, np.int32)
+        _, categories = nearest(self._index, self._vectors, self._queries[products], count)
+        return np.repeat(products, categories.shape[1]), categories.ravel().astype(np.int32)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the cosine of each pair."""
-        cosines: NDArray[np.float32] = np.einsum(
-            "ij,ij->i", self._queries[products], self._vectors[categories], optimize=False
-        )
-        return cosines
+        return pair_cosines(self._queries[products], self._vectors[categories])
 
 
 class TextEmbedding:
@@ -50,8 +44,7 @@ class TextEmbedding:
     def __init__(self, categories: CategoryVectors) -> None:
         """Index the categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
         self._vectors = categories.vectors
-        self._index = faiss.IndexFlatIP(self._vectors.shape[1])
-        self._index.add(self._vectors)
+        self._index = flat_index(self._vectors)
 
     def score(self, batch: Batch) -> EmbeddingScores:
         """Score by cosine."""

@@ -1,0 +1,40 @@
+"""Neighbours are the exact ones, and a query's bits do not depend on its batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.nearest import flat_index, nearest
+
+pytestmark = pytest.mark.unit
+
+RANDOM = np.random.default_rng(0)
+VECTORS = RANDOM.normal(size=(3_000, 64)).astype(np.float32)
+VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
+INDEX = flat_index(VECTORS)
+
+
+def test_they_are_those_of_the_full_comparison() -> None:
+    queries = VECTORS[:50]
+    cosines, rows = nearest(INDEX, VECTORS, queries, 10)
+    expected = np.argsort(-(queries.astype(float) @ VECTORS.T.astype(float)), axis=1)[:, :10]
+    assert np.array_equal(rows, expected)
+    assert cosines[:, 0] == pytest.approx(1, abs=1e-6)
+
+
+@given(st.lists(st.integers(0, 2_999), min_size=1, max_size=70))
+def test_a_query_finds_the_same_alone_and_in_any_batch(chosen: list[int]) -> None:
+    queries = VECTORS[chosen] * np.float32(0.9)
+    cosines, rows = nearest(INDEX, VECTORS, queries, 10)
+    for place in (0, len(chosen) // 2, len(chosen) - 1):
+        alone = nearest(INDEX, VECTORS, queries[place : place + 1], 10)
+        assert np.array_equal(alone[0][0], cosines[place])
+        assert np.array_equal(alone[1][0], rows[place])
+
+
+def test_fewer_vectors_than_wanted_are_all_found() -> None:
+    few = VECTORS[:3]
+    assert nearest(flat_index(few), few, VECTORS[:2], 10)[1].shape == (2, 3)
