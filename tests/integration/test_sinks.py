@@ -1,0 +1,62 @@
+"""The sink on a real Kafka: acknowledged means kept, in the order it was handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.topics import BATCHES_COMPLETED
+from streams.kafka.cluster import Cluster
+from streams.kafka.connection import MAX_MESSAGE_BYTES
+from streams.kafka.topics import create_topics
+from streams.sinks import Message, Sink
+
+pytestmark = pytest.mark.integration
+
+
+def _read(cluster: Cluster, topic: str, count: int) -> list[bytes]:
+    consumer = Consumer(cluster.connection.consumer_config("reader"))
+    consumer.assign([TopicPartition(topic, 1, 0)])
+    values: list[bytes] = []
+    while len(values) < count:
+        values += [message.value() for message in consumer.consume(count, 1.0)]
+    consumer.close()
+    return values
+
+
+def test_what_was_acknowledged_is_kept_in_order(kafka: Cluster, topic_prefix: str) -> None:
+    create_topics(kafka.connection, partitions=2, prefix=topic_prefix, topics=[BATCHES_COMPLETED])
+    topic = topic_prefix + BATCHES_COMPLETED.name
+
+    async def scenario() -> int:
+        sink = Sink(kafka.connection)
+        batches = [
+            [Message(topic, 1, b"key", b"%d" % (batch * 10 + place), [("name", b"value")]) for place in range(10)]
+            for batch in range(5)
+        ]
+        await asyncio.gather(*(sink.send_all(batch) for batch in batches))
+        await sink.send_all([])
+        return sink.close(10)
+
+    assert asyncio.run(scenario()) == 0
+    assert _read(kafka, topic, 50) == [b"%d" % place for place in range(50)]
+
+
+@pytest.mark.parametrize("size", [BATCHES_COMPLETED.max_message_bytes + 1, MAX_MESSAGE_BYTES + 1])
+def test_what_the_topic_or_the_producer_refuses_raises(kafka: Cluster, topic_prefix: str, size: int) -> None:
+    create_topics(kafka.connection, partitions=2, prefix=topic_prefix, topics=[BATCHES_COMPLETED])
+
+    async def scenario() -> None:
+        sink = Sink(kafka.connection)
+        # Compression does not make it fit.
+        value = random.Random(1).randbytes(size)
+        try:
+            await sink.send_all([Message(topic_prefix + BATCHES_COMPLETED.name, 1, None, value, [])])
+        finally:
+            sink.close(10)
+
+    with pytest.raises(KafkaException, match=r"MSG_SIZE_TOO_LARGE"):
+        asyncio.run(scenario())

@@ -1,0 +1,255 @@
+"""The stages without Faust or Kafka: one product that fails costs no other its decision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from schemas.errors import InvalidEvent
+from schemas.events.batch import (
+    BatchCompleted,
+    BatchedProduct,
+    CandidateBatch,
+    EventOutcome,
+    Outcome,
+    ProductBatch,
+)
+from schemas.events.codec import decode, encode
+from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from schemas.topics import BATCHES_COMPLETED, CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
+from streams.agents.context import Context
+from streams.agents.ranking import RankingStage
+from streams.agents.recall import RecallStage
+from streams.health import Health
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.sinks import Message
+from workers.candidates import Candidates
+from workers.ranking.ranking import Verdict
+from workers.statistics import NoStatistics
+
+pytestmark = pytest.mark.unit
+
+_TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Desks")])
+_PARTITION = 2
+
+
+class _Sink:
+    """Takes messages; they are acknowledged at once."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def submit(self, messages: Sequence[Message]) -> asyncio.Future[None]:
+        self.messages += messages
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    async def send_all(self, messages: Sequence[Message]) -> None:
+        await (await self.submit(messages))
+
+    def of(self, topic: str) -> list[Message]:
+        return [message for message in self.messages if message.topic == topic]
+
+
+class _Model:
+    """Puts lamps on the first leaf, asks about what it does not know, and chokes on titles that say so."""
+
+    model_version = "model 1"
+    taxonomy = _TREE
+
+    def __init__(self) -> None:
+        self.recall = self
+        self.ranking = self
+
+    def candidates(self, products: Sequence[Product], _statistics: object) -> Candidates:
+        if any("choke in recall" in product.title for product in products):
+            raise ZeroDivisionError("no such luck")
+        marks = [2.0 if "choke in ranking" in product.title else 1.0 for product in products]
+        lamp = _TREE.find_path(("Home", "Lamps"))
+        return Candidates(
+            signals=("one",),
+            context_names=("mark",),
+            offsets=np.arange(len(products) + 1, dtype=np.int64),
+            categories=np.full(len(products), lamp, np.int32),
+            scores=np.ones((len(products), 1), np.float32),
+            named=np.ones((len(products), 1), np.bool_),
+            context=np.array(marks, np.float32).reshape(-1, 1),
+        )
+
+    def decide(self, candidates: Candidates) -> list[Verdict]:
+        if (candidates.context > 1).any():
+            raise ZeroDivisionError("no such luck")
+        return [
+            Verdict(Outcome.ASSIGNED, int(category), 0.99, ((int(category), 0.99),), ())
+            for category in candidates.categories
+        ]
+
+
+def _run(work: Callable[[Context, _Sink], Awaitable[None]], tmp_path: Path) -> _Sink:
+    async def scenario() -> _Sink:
+        sink = _Sink()
+        fakes: Any = (_Model(), sink)
+        with ThreadPoolExecutor(1) as compute:
+            context = Context(Settings(data_dir=tmp_path), fakes[0], compute, fakes[1], Metrics(), Health())
+            await work(context, sink)
+        return sink
+
+    return asyncio.run(scenario())
+
+
+def _batch(*products: Product | None, first: int = 0) -> bytes:
+    events = [
+        BatchedProduct(
+            first + place,
+            1_700_000_000_000,
+            f"p{place}",
+            msgspec.Raw(b"null" if product is None else encode(product)),
+        )
+        for place, product in enumerate(products)
+    ]
+    return encode(
+        ProductBatch(
+            batch_id="b",
+            source_topic="products.changed.v1",
+            source_partition=_PARTITION,
+            attempt=1,
+            products=events,
+            settled=[EventOutcome(100, Outcome.DEAD_LETTER)],
+        )
+    )
+
+
+def _product(place: int, title: str = "a lamp") -> Product:
+    return Product(product_id=f"p{place}", title=title, brand="Acme")
+
+
+def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
+    async def work(context: Context, _sink: _Sink) -> None:
+        stage = RecallStage(context, NoStatistics(), {})
+        for batch in batches:
+            await stage.process(batch, _PARTITION)
+
+    return _run(work, tmp_path)
+
+
+def _ranked(tmp_path: Path, batch: bytes) -> _Sink:
+    (message,) = _recalled(tmp_path, batch).of(CANDIDATES.name)
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        stage = RankingStage(context)
+        await stage.process(message.value)
+        await stage.drain(10)
+
+    return _run(work, tmp_path)
+
+
+def _outcomes(message: Message) -> dict[int, Outcome]:
+    return {outcome.offset: outcome.outcome for outcome in decode(message.value, BatchCompleted).outcomes}
+
+
+def test_candidates_travel_on_the_partition_of_their_batch(tmp_path: Path) -> None:
+    (message,) = _recalled(tmp_path, _batch(_product(0), _product(1), None)).of(CANDIDATES.name)
+    batch = decode(message.value, CandidateBatch)
+    assert message.partition == _PARTITION
+    assert [(product.offset, product.removed) for product in batch.products] == [(0, False), (1, False), (2, True)]
+    assert batch.settled == [EventOutcome(100, Outcome.DEAD_LETTER)]
+
+
+def test_one_product_that_recall_chokes_on_fails_alone(tmp_path: Path) -> None:
+    sink = _recalled(tmp_path, _batch(_product(0), _product(1, "choke in recall"), _product(2)))
+    batch = decode(sink.of(CANDIDATES.name)[0].value, CandidateBatch)
+    assert [product.offset for product in batch.products] == [0, 2]
+    failed = batch.settled[-1]
+    assert (failed.offset, failed.outcome) == (1, Outcome.FAILED)
+    assert failed.detail == "recall: ZeroDivisionError: no such luck"
+
+
+def test_what_failed_is_tried_again_when_it_is_sent_anew(tmp_path: Path) -> None:
+    bad = _product(0, "choke in recall")
+    sink = _recalled(tmp_path, _batch(bad), _batch(bad, first=10))
+    outcomes = [_outcomes(message) for message in sink.of(BATCHES_COMPLETED.name)]
+    assert [found[offset] for found, offset in zip(outcomes, (0, 10), strict=True)] == [Outcome.FAILED] * 2
+
+
+def test_a_batch_with_nothing_to_rank_is_completed_by_recall(tmp_path: Path) -> None:
+    sink = _recalled(tmp_path, _batch(_product(0)), _batch(_product(0), first=10))
+    (message,) = sink.of(BATCHES_COMPLETED.name)
+    assert message.partition == _PARTITION
+    assert _outcomes(message) == {10: Outcome.UNCHANGED, 100: Outcome.DEAD_LETTER}
+
+
+def test_a_batch_that_is_delivered_again_is_decided_again(tmp_path: Path) -> None:
+    sink = _recalled(tmp_path, _batch(_product(0)), _batch(_product(0)))
+    assert len(sink.of(CANDIDATES.name)) == 2
+
+
+def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
+    async def work(context: Context, _sink: _Sink) -> None:
+        with pytest.raises(InvalidEvent, match="came on 1"):
+            await RecallStage(context, NoStatistics(), {}).process(_batch(_product(0)), 1)
+
+    assert _run(work, tmp_path).messages == []
+
+
+def test_decisions_leave_before_the_completion_that_lists_them(tmp_path: Path) -> None:
+    sink = _ranked(tmp_path, _batch(_product(0), _product(1)))
+    assert [message.topic for message in sink.messages] == [CATEGORIES_ASSIGNED.name] * 2 + [
+        BATCHES_COMPLETED.name
+    ]
+    decision = decode(sink.messages[0].value, CategoryAssigned)
+    headers = dict(sink.messages[0].headers)
+    assert headers["ce_id"].decode() == decision.decision_id
+    assert headers["ce_subject"] == b"p0"
+    expected = {0: Outcome.ASSIGNED, 1: Outcome.ASSIGNED, 100: Outcome.DEAD_LETTER}
+    assert _outcomes(sink.messages[-1]) == expected
+
+
+def test_a_removed_product_becomes_a_tombstone_in_both_topics(tmp_path: Path) -> None:
+    sink = _ranked(tmp_path, _batch(None))
+    tombstones = sink.messages[:-1]
+    assert [message.topic for message in tombstones] == [CATEGORIES_ASSIGNED.name, CATEGORIES_NEEDS_REVIEW.name]
+    assert all(message.value is None and message.key == b"p0" for message in tombstones)
+    assert _outcomes(sink.messages[-1])[0] is Outcome.REMOVED
+
+
+def test_one_product_that_ranking_chokes_on_fails_alone(tmp_path: Path) -> None:
+    sink = _ranked(tmp_path, _batch(_product(0), _product(1, "choke in ranking"), _product(2)))
+    outcomes = _outcomes(sink.messages[-1])
+    assert [outcomes[offset] for offset in range(3)] == [Outcome.ASSIGNED, Outcome.FAILED, Outcome.ASSIGNED]
+
+
+def test_candidates_of_another_model_are_left_to_be_sent_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (message,) = _recalled(tmp_path, _batch(_product(0))).of(CANDIDATES.name)
+    foreign = encode(msgspec.structs.replace(decode(message.value, CandidateBatch), model_version="model 2"))
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        stage = RankingStage(context)
+        await stage.process(foreign)
+        await stage.process(foreign)
+        await stage.drain(10)
+
+    assert _run(work, tmp_path).messages == []
+    assert len([record for record in caplog.records if "model 2" in record.getMessage()]) == 1
+
+
+def test_a_decision_without_a_sure_category_asks_for_review(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = Verdict(Outcome.NEEDS_REVIEW, None, 0.3, ((1, 0.3),), ())
+    monkeypatch.setattr(_Model, "decide", lambda _self, candidates: [unsure] * len(candidates))
+    sink = _ranked(tmp_path, _batch(_product(0)))
+    (message,) = sink.of(CATEGORIES_NEEDS_REVIEW.name)
+    assert decode(message.value, NeedsReview).reason == "low_confidence"

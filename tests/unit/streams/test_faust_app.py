@@ -1,0 +1,83 @@
+"""Our Faust applications keep what was fetched, and log in as the settings say."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import faust
+import pytest
+from mode.utils.queues import FlowControlQueue
+from pydantic import SecretStr
+
+from schemas.errors import InvalidSettings
+from streams.faust_app import GuardedFlowControl, build_app
+from streams.kafka.connection import KafkaConnection
+from streams.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+
+def _settings(tmp_path: Path, connection: KafkaConnection) -> Settings:
+    return Settings(kafka=connection, topic_prefix="t.", partitions=3, data_dir=tmp_path)
+
+
+def test_a_second_resume_keeps_what_was_fetched_after_the_first() -> None:
+    async def scenario() -> int:
+        control = GuardedFlowControl()
+        queue: FlowControlQueue[str] = FlowControlQueue(flow_control=control, clear_on_resume=True)
+        control.resume()
+        await queue.put("fetched")
+        control.resume()
+        return queue.qsize()
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_resuming_after_a_suspension_drops_what_was_queued_before_it() -> None:
+    async def scenario() -> tuple[int, bool]:
+        control = GuardedFlowControl()
+        queue: FlowControlQueue[str] = FlowControlQueue(flow_control=control, clear_on_resume=True)
+        control.resume()
+        await queue.put("of an old assignment")
+        control.suspend()
+        control.resume()
+        return queue.qsize(), control.is_active()
+
+    assert asyncio.run(scenario()) == (0, True)
+
+
+def test_an_application_has_the_names_and_sizes_of_the_installation(tmp_path: Path) -> None:
+    app = build_app(_settings(tmp_path, KafkaConnection(bootstrap_servers="one:1,two:2")), "recall")
+    assert app.conf.id == "t.shelfwise-recall"
+    assert app.conf.topic_partitions == 3
+    assert [str(url) for url in app.conf.broker] == ["kafka://one:1", "kafka://two:2"]
+    assert not app.conf.web_enabled
+
+
+def test_an_application_logs_in_over_tls(tmp_path: Path) -> None:
+    connection = KafkaConnection(
+        bootstrap_servers="one:1",
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="feeds",
+        sasl_password=SecretStr("not shown"),
+    )
+    credentials = build_app(_settings(tmp_path, connection), "ranking").conf.broker_credentials
+    assert isinstance(credentials, faust.SASLCredentials)
+    assert credentials.protocol.value == "SASL_SSL"
+    assert credentials.mechanism.value == "SCRAM-SHA-512"
+    assert (credentials.username, credentials.password) == ("feeds", "not shown")
+    assert credentials.ssl_context is not None
+    assert "not shown" not in repr(credentials)
+
+
+def test_tls_without_a_password_is_tls(tmp_path: Path) -> None:
+    connection = KafkaConnection(bootstrap_servers="one:1", security_protocol="SSL")
+    credentials = build_app(_settings(tmp_path, connection), "ranking").conf.broker_credentials
+    assert isinstance(credentials, faust.SSLCredentials)
+
+
+def test_no_address_is_refused_by_the_name_of_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="SHELFWISE_KAFKA__BOOTSTRAP_SERVERS"):
+        build_app(_settings(tmp_path, KafkaConnection()), "recall")
