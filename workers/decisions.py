@@ -10,8 +10,9 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.taxonomy.tree import Taxonomy
 from workers.ranking.ranking import Verdict
 
-ASSIGNED: Final = "category.assigned"
-NEEDS_REVIEW: Final = "category.needs-review"
+# One kind for both outcomes: an event that is decided again after the statistics moved may be decided otherwise,
+# and is the same decision to whoever counts.
+DECISION: Final = "decision"
 
 
 def decision_event(
@@ -19,6 +20,7 @@ def decision_event(
 ) -> Decision:
     """Return the event of a verdict; equal input gives an equal event, its ``decision_id`` included."""
     common: dict[str, Any] = {
+        "decision_id": decision_id(source, DECISION),
         "product_id": about.product_id,
         "confidence": verdict.confidence,
         "alternatives": tuple(
@@ -37,12 +39,10 @@ def decision_event(
     }
     if verdict.category is None:
         return NeedsReview(
-            decision_id=decision_id(source, NEEDS_REVIEW),
             reason="low_confidence" if verdict.alternatives else "no_candidates",
             **common,
         )
     return CategoryAssigned(
-        decision_id=decision_id(source, ASSIGNED),
         category=_category(taxonomy, verdict.category),
         backed_off=verdict.outcome is Outcome.BACKED_OFF,
         also=(),
