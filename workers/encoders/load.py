@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from schemas.errors import InvalidBundle
 from workers.encoders.base import Encoder
+from workers.encoders.json_file import read_json
 from workers.encoders.static import StaticEncoder
 
 KINDS: Final = ("static", "onnx")
@@ -19,7 +18,7 @@ def load_encoder(directory: Path) -> Encoder:
     file = directory / "encoder.json"
     if not file.is_file():
         raise InvalidBundle(f"{file} is missing; make the bundle anew with `shelfwise fit`")
-    kind = orjson.loads(file.read_bytes()).get("kind")
+    kind = read_json(file).get("kind")
     if kind == "static":
         return StaticEncoder.load(directory)
     if kind == "onnx":
