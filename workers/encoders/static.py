@@ -58,14 +58,15 @@ class StaticEncoder:
         return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
 
     def save(self, directory: Path) -> None:
-        """Write ``encoder.json`` and ``encoder.safetensors``."""
+        """Write ``encoder.json``, ``vectorizer.json`` and ``encoder.safetensors``."""
         state, idf = self._vectorizer.state()
-        (directory / "encoder.json").write_bytes(orjson.dumps({"kind": "static", "vectorizer": state}))
+        (directory / "encoder.json").write_bytes(orjson.dumps({"kind": "static"}))
+        (directory / "vectorizer.json").write_bytes(orjson.dumps(state))
         save_file({"idf": idf, "projection": self._projection}, directory / "encoder.safetensors")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read what :meth:`save` wrote."""
-        state = orjson.loads((directory / "encoder.json").read_bytes())
+        state = orjson.loads((directory / "vectorizer.json").read_bytes())
         arrays = load_file(directory / "encoder.safetensors")
-        return cls(NgramVectorizer.restore(state["vectorizer"], arrays["idf"]), arrays["projection"])
+        return cls(NgramVectorizer.restore(state, arrays["idf"]), arrays["projection"])
