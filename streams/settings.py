@@ -39,8 +39,7 @@ class Settings(BaseSettings):
     batch_products: Annotated[int, Field(ge=1, le=5_000)] = 64
     """The most products of a micro-batch."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
-    """How long, in milliseconds, a micro-batch may wait to fill; 100 at most while others are in flight. Under
-    load batches fill by themselves."""
+    """How long, in milliseconds, a read waits for more events; under load batches fill by themselves."""
     window_batches: Annotated[int, Field(ge=1, le=1_000)] = 8
     """The most micro-batches of a partition in flight: the backpressure."""
     completion_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0

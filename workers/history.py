@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
-from schemas.events.codec import encode
 from schemas.events.product import Product
 from workers.precedence import is_newer
 
 _DIGEST_BYTES: Final = 12
+# Attributes in another order are the same content.
+_sorted_encoder: Final = msgspec.json.Encoder(order="sorted")
 REMOVED: Final = "removed"
 
 
@@ -46,7 +47,7 @@ def content_digest(product: Product | None, model_version: str) -> str:
     """
     if product is None:
         return REMOVED
-    content = encode(msgspec.structs.replace(product, updated_at=None))
+    content = _sorted_encoder.encode(msgspec.structs.replace(product, updated_at=None))
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=model_version.encode()[:64]).hexdigest()
 
 

@@ -14,10 +14,10 @@ MAX_BATCH_BYTES: Final = 2_097_152
 # Together with the window this bounds the memory a partition takes.
 MAX_BACKLOG_BYTES: Final = 8_388_608
 _BACKLOG_BATCHES: Final = 8
-# With fewer batches in flight than this, latency counts and a batch need not be full.
-_BUSY_BATCHES: Final = 2
+# With fewer batches in flight than this a batch need not be full: there is nothing that it could wait behind.
+_BUSY_BATCHES: Final = 1
 # So that batches which hang hold up nothing behind them while the window has room.
-_PATIENCE_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -95,8 +95,8 @@ class PartitionIntake:
     def next_batch(self) -> PackedBatch | None:
         """Pack the next batch, if there is one to send now.
 
-        A batch that is not full waits up to 0.1 s while others are in flight, and fills meanwhile (after Nagle's
-        rule, RFC 896): so batches are small when there is little to do and large when there is much.
+        A batch that is not full waits up to a second while another is in flight, and fills meanwhile (after
+        Nagle's rule, RFC 896): so batches are small when there is little to do and large when there is much.
         """
         if not self._backlog or self.window.full:
             return None

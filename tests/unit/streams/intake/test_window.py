@@ -221,7 +221,7 @@ def intake(window: Window, batch_products: int = 4) -> PartitionIntake:
     return PartitionIntake("t", 0, batch_products, window)
 
 
-def test_a_partial_batch_waits_while_others_are_in_flight() -> None:
+def test_a_partial_batch_waits_while_another_is_in_flight() -> None:
     state = intake(Window(8, 10, Clock()))
     sent = []
     for offset in range(10):
@@ -229,7 +229,7 @@ def test_a_partial_batch_waits_while_others_are_in_flight() -> None:
         if (batch := state.next_batch()) is not None:
             state.window.open(batch)
             sent.append((batch.first_offset, batch.last_offset))
-    assert sent == [(0, 0), (1, 1), (2, 5), (6, 9)]
+    assert sent == [(0, 0), (1, 4), (5, 8)]
 
 
 def test_reading_stops_while_the_window_is_full_and_goes_on_when_it_empties() -> None:
@@ -261,10 +261,10 @@ def test_a_partial_batch_does_not_wait_forever_behind_batches_that_hang() -> Non
         if (batch := state.next_batch()) is not None:
             state.window.open(batch)
     assert state.next_batch() is None
-    clock.now = 0.1
+    clock.now = 1.0
     batch = state.next_batch()
     assert batch is not None
-    assert batch.first_offset == 2
+    assert (batch.first_offset, batch.last_offset) == (1, 2)
 
 
 def test_an_event_that_is_held_is_not_taken_in_twice() -> None:
