@@ -24,8 +24,8 @@ lint: $(STAMP_DEV)  ## ruff, mypy --strict, the direction of imports
 schemas: $(STAMP_DEV)  ## write the JSON Schema of every event to schemas/json
 	$(BIN)/python -m schemas.json_schema schemas/json
 
-bench: $(STAMP_DEV)  ## print the figures of the docs
-	$(BIN)/pytest -m benchmark -s tests/benchmarks
+bench: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
+	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("shelfwise needs Python 3.11 or newer; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

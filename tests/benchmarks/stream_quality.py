@@ -167,6 +167,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHELFWISE_DATA", "../shared/data")))
     parser.add_argument("--catalogue", choices=CATALOGUES, action="append")
     arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(f"{arguments.data} is no directory; name one with --data or SHELFWISE_DATA")
     # With the learning off, the state is the bundle's from first to last: what `classify` sees.
     os.environ["SHELFWISE_LEARNING"] = "false"
     with tempfile.TemporaryDirectory() as scratch, open_cluster(Settings.load().kafka) as cluster:
