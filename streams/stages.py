@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from threading import Event, Thread
+from threading import Thread
 from typing import Final, Protocol
 
 from streams.agents.context import Context, Turns
@@ -131,19 +131,14 @@ class IntakePart:
 
     def __init__(self, context: Context) -> None:
         self._intake = Intake(context.settings, context.metrics, context.health)
-        self._stopped = Event()
+        self._stopping = False
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, name="shelfwise-intake", daemon=True)
 
     @property
     def failure(self) -> BaseException | None:
         """What ended the thread, unless it was told to end."""
-        if (
-            self._error is None
-            and not self._stopped.is_set()
-            and self._thread.ident
-            and not self._thread.is_alive()
-        ):
+        if self._error is None and not self._stopping and self._thread.ident and not self._thread.is_alive():
             return RuntimeError("intake ended by itself")
         return self._error
 
@@ -153,7 +148,8 @@ class IntakePart:
 
     async def stop(self, seconds: float) -> None:
         """Tell it to stop reading, and wait until what it sent has been completed."""
-        self._stopped.set()
+        self._stopping = True
+        self._intake.stop()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
 
     def beat(self) -> None:
@@ -161,7 +157,7 @@ class IntakePart:
 
     def _run(self) -> None:
         try:
-            self._intake.run(self._stopped)
+            self._intake.run()
         except BaseException as error:
             _log.exception("intake failed")
             self._error = error

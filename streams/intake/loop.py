@@ -67,11 +67,10 @@ class Intake:
         """Ask :meth:`run` to read no more, drain and return; from any thread, at any time."""
         self._stop.set()
 
-    def run(self, stop: Event | None = None) -> None:
+    def run(self) -> None:
         """Work until :meth:`stop`, then wait up to ``drain_seconds`` for what is in flight, and commit it.
 
-        A ``stop`` that is given ends the work as well, once set. Raises :class:`KafkaUnavailable` on what cannot
-        heal; nothing is lost then, the next owner reads it again.
+        Raises :class:`KafkaUnavailable` on what cannot heal; nothing is lost then, the next owner reads it again.
         """
         self._health.watch(STAGE, self._settings.stall_seconds)
         self._consumer.subscribe(
@@ -81,7 +80,7 @@ class Intake:
             on_lost=self._on_lost,
         )
         try:
-            while not (self._stop.is_set() or (stop is not None and stop.is_set())):
+            while not self._stop.is_set():
                 self._turn(self._read())
                 self._pack()
             self._drain()
