@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -16,12 +15,12 @@ from typing import Any, Final, Self
 import orjson
 
 from schemas.errors import ShelfwiseError
+from streams.child_process import spawn
 from streams.kafka.ready import free_port
 from streams.settings import Settings
 
 READY_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 30.0
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _LOG_LINES_SHOWN: Final = 15
 
 
@@ -45,17 +44,10 @@ class WorkerProcess:
 
     def __enter__(self) -> Self:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "worker"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=self._environment(),
-                # Own session: Ctrl-C in the terminal is for us to handle, in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-            )
+        self.log.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "streams.cli", "worker"]
+        # It ends in order even where we cannot tell it to.
+        self._process = spawn(command, self.log, environment=self._environment(), death_signal=signal.SIGTERM)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,8 +104,3 @@ class WorkerProcess:
     def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
         return f"its log, {self.log}, ends:\n" + "\n".join(lines)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end the worker when we die, however we die (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from schemas.errors import KafkaUnavailable
-from streams.kafka.child import spawn
+from streams.child_process import spawn
 from streams.kafka.connection import MAX_MESSAGE_BYTES
 from streams.kafka.jars import DEPLOY, java_problem, resolve_jars
 from streams.kafka.ready import free_port, wait_until_ready

@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.errors import KafkaUnavailable
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, PRODUCTS_CHANGED, TOPICS, Topic
-from streams.kafka.child import spawn
+from streams.child_process import spawn
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
@@ -168,7 +168,7 @@ def test_a_broker_that_died_by_itself_leaves_its_log(capsys: pytest.CaptureFixtu
 _PARENT = """
 import sys, time
 from pathlib import Path
-from streams.kafka.child import spawn
+from streams.child_process import spawn
 print(spawn(["sleep", "600"], Path("/dev/null")).pid, flush=True)
 time.sleep(600)
 """

@@ -22,4 +22,3 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
     BrandFrequency,
     StoreCooccurrence,
 )
-SIGNAL_NAMES: Final[tuple[str, ...]] = tuple(signal.name for signal in SIGNALS)

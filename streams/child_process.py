@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -20,21 +20,30 @@ _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 _FORKER: Final = ThreadPoolExecutor(1, thread_name_prefix="forker")
 
 
-def spawn(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Sequence[str],
+    output: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    death_signal: signal.Signals = signal.SIGKILL,
+) -> subprocess.Popen[bytes]:
     """Start ``command``, its output appended to ``output``; raises :class:`OSError` where it cannot be run.
 
-    On Linux the kernel kills it when we die, however we die: ``kill -9`` of a test run leaves no broker behind,
-    and there is no watchdog that could itself be killed. Elsewhere the caller must stop it at exit.
+    On Linux the kernel sends it ``death_signal`` when we die, however we die: ``kill -9`` of a test run leaves no
+    broker behind, and there is no watchdog that could itself be killed. Elsewhere the caller must stop it at exit.
+    Without an ``environment`` it has ours.
     """
-    return _FORKER.submit(_spawn, list(command), output).result()
+    return _FORKER.submit(_spawn, list(command), output, environment, death_signal).result()
 
 
-def _spawn(command: list[str], output: Path) -> subprocess.Popen[bytes]:
+def _spawn(
+    command: list[str], output: Path, environment: Mapping[str, str] | None, death_signal: signal.Signals
+) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def die_with_parent() -> None:
         if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
             if os.getppid() != parent:  # it died before the kernel knew
                 os._exit(1)
 
@@ -44,6 +53,7 @@ def _spawn(command: list[str], output: Path) -> subprocess.Popen[bytes]:
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            env=environment,
             # Own session: Ctrl-C in the terminal is for us to handle, in order.
             start_new_session=True,
             preexec_fn=die_with_parent if _LIBC is not None else None,  # noqa: PLW1509
