@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.errors import KafkaUnavailable
-from schemas.events.dead_letter import Headers
 from streams.kafka.connection import KafkaConnection
+from streams.outgoing import Outgoing
 
 logger = logging.getLogger(__name__)
 
 Delivered = Callable[[KafkaError | None], None]
 """Called with ``None`` once the broker has the message, else with the error after which it never will."""
 
-ANY_PARTITION: Final = -1
 _FULL_QUEUE_WAIT_SECONDS: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to send; without a partition, its key decides as Java's clients do."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    partition: int = ANY_PARTITION
 
 
 class Sender:
@@ -59,14 +46,7 @@ class Sender:
         while True:
             self._raise_if_fatal()
             try:
-                self._producer.produce(
-                    message.topic,
-                    key=message.key,
-                    value=message.value,
-                    headers=message.headers,
-                    partition=message.partition,
-                    on_delivery=on_delivery,
-                )
+                message.produce(self._producer, on_delivery)
             except BufferError:
                 self._producer.poll(_FULL_QUEUE_WAIT_SECONDS)
             else:

@@ -7,26 +7,16 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event, Lock, Thread
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from schemas.events.dead_letter import Headers
 from streams.kafka.connection import KafkaConnection
+from streams.outgoing import Outgoing
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.1
 _FULL_SECONDS: Final = 0.01
-
-
-class Message(NamedTuple):
-    """A message to send; without a partition the key decides, as in Java's clients (murmur2)."""
-
-    topic: str
-    partition: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Sink:
@@ -45,7 +35,7 @@ class Sink:
         self._thread = Thread(target=self._poll, name="shelfwise-sink", daemon=True)
         self._thread.start()
 
-    async def submit(self, messages: Sequence[Message]) -> asyncio.Future[None]:
+    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Hand messages to the producer and return when all are acknowledged, as a future.
 
         The future raises :class:`confluent_kafka.KafkaException` where the broker refuses one for good. Waits
@@ -57,7 +47,7 @@ class Sink:
                 await self._produce(message, acknowledged)
         return acknowledged.future
 
-    async def send_all(self, messages: Sequence[Message]) -> None:
+    async def send_all(self, messages: Sequence[Outgoing]) -> None:
         """Send and wait until all are acknowledged; raises as :meth:`submit` and its future do."""
         await (await self.submit(messages))
 
@@ -68,17 +58,10 @@ class Sink:
         self._thread.join()
         return left
 
-    async def _produce(self, message: Message, acknowledged: _Acknowledged) -> None:
+    async def _produce(self, message: Outgoing, acknowledged: _Acknowledged) -> None:
         while True:
             try:
-                self._producer.produce(
-                    message.topic,
-                    value=message.value,
-                    key=message.key,
-                    headers=message.headers,
-                    on_delivery=acknowledged.on_delivery,
-                    **({} if message.partition is None else {"partition": message.partition}),
-                )
+                message.produce(self._producer, acknowledged.on_delivery)
                 return
             except BufferError:
                 await asyncio.sleep(_FULL_SECONDS)

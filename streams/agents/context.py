@@ -15,8 +15,9 @@ from schemas.events.codec import encode
 from schemas.topics import BATCHES_COMPLETED, Topic
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.outgoing import Outgoing
 from streams.settings import Settings
-from streams.sinks import Message, Sink
+from streams.sinks import Sink
 from workers.bundle.bundle import Bundle
 
 Result = TypeVar("Result")
@@ -38,11 +39,11 @@ class Context:
         """Run model work off the event loop, which must go on answering Kafka."""
         return await asyncio.get_running_loop().run_in_executor(self.compute, work, *arguments)
 
-    def message(self, topic: Topic, partition: int, batch_id: str, kind: EventType, value: bytes) -> Message:
+    def message(self, topic: Topic, partition: int, batch_id: str, kind: EventType, value: bytes) -> Outgoing:
         """Return an internal message about a batch; it travels on the batch's partition number."""
-        return Message(self.settings.topic(topic), partition, batch_id.encode(), value, headers(kind, batch_id))
+        return Outgoing(self.settings.topic(topic), batch_id.encode(), value, headers(kind, batch_id), partition)
 
-    def completion(self, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Message:
+    def completion(self, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Outgoing:
         """Return the message that ends a batch."""
         completed = BatchCompleted(
             batch_id=batch.batch_id,

@@ -20,7 +20,7 @@ from schemas.events.statistics import StatisticsChanged
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
 from streams.agents.context import Context, Turns
 from streams.faust_app import raw_topic
-from streams.sinks import Message
+from streams.outgoing import Outgoing
 from streams.tables import RecallTables
 from workers import learning
 from workers.learning import KeyStatistics, ProductState, Said, Source
@@ -112,7 +112,7 @@ class LearningStage:
         for change in changes:
             identity = f"{change.kind}:{change.key}"
             attributes = headers(EventType.STATISTICS_CHANGED, decision_id(change.source, identity))
-            messages.append(Message(topic, None, identity.encode(), encode(change), attributes))
+            messages.append(Outgoing(topic, identity.encode(), encode(change), attributes))
         await self._slots.acquire()
         acknowledged = await self._context.sink.submit(messages)
         task = asyncio.get_running_loop().create_task(self._finish(key, acknowledged, stream, event))

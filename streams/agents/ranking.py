@@ -22,7 +22,7 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
 from streams.agents.context import Context, Turns, failure_detail
 from streams.faust_app import raw_topic
-from streams.sinks import Message
+from streams.outgoing import Outgoing
 from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.packing import check_categories, select, unpack
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    messages: list[Message]
+    messages: list[Outgoing]
     outcomes: list[EventOutcome]
     timestamps_ms: list[int]
 
@@ -156,7 +156,7 @@ class RankingStage:
 
     def _decision(
         self, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
-    ) -> Message:
+    ) -> Outgoing:
         bundle, settings = self._context.bundle, self._context.settings
         event = decision_event(verdict, product, source, bundle.taxonomy, bundle.model_version)
         if isinstance(event, CategoryAssigned):
@@ -164,13 +164,13 @@ class RankingStage:
         else:
             topic, kind = CATEGORIES_NEEDS_REVIEW, EventType.CATEGORY_NEEDS_REVIEW
         attributes = headers(kind, event.decision_id, subject=product.product_id, time=now)
-        return Message(settings.topic(topic), None, product.product_id.encode(), encode(event), attributes)
+        return Outgoing(settings.topic(topic), product.product_id.encode(), encode(event), attributes)
 
-    def _tombstones(self, product: CandidateProduct, source: SourcePosition, now: datetime) -> list[Message]:
+    def _tombstones(self, product: CandidateProduct, source: SourcePosition, now: datetime) -> list[Outgoing]:
         event_id = decision_id(source, REMOVED)
         attributes = headers(EventType.PRODUCT_REMOVED, event_id, subject=product.product_id, time=now)
         return [
-            Message(self._context.settings.topic(topic), None, product.product_id.encode(), None, attributes)
+            Outgoing(self._context.settings.topic(topic), product.product_id.encode(), None, attributes)
             for topic in (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
         ]
 

@@ -13,7 +13,8 @@ from confluent_kafka import KafkaError
 from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, attempt_of
 from streams.intake.packer import SourceEvent
 from streams.metrics import Metrics
-from streams.sender import Outgoing, Sender
+from streams.outgoing import Outgoing
+from streams.sender import Sender
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from streams.intake.packer import SourceEvent
 from streams.intake.partition import PartitionIntake
 from streams.intake.window import InFlight
 from streams.metrics import Metrics
-from streams.sender import Outgoing, Sender
+from streams.outgoing import Outgoing
+from streams.sender import Sender
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)

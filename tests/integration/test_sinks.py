@@ -12,7 +12,8 @@ from schemas.topics import BATCHES_COMPLETED
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection import MAX_MESSAGE_BYTES
 from streams.kafka.topics import create_topics
-from streams.sinks import Message, Sink
+from streams.outgoing import Outgoing
+from streams.sinks import Sink
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +35,7 @@ def test_what_was_acknowledged_is_kept_in_order(kafka: Cluster, topic_prefix: st
     async def scenario() -> int:
         sink = Sink(kafka.connection)
         batches = [
-            [Message(topic, 1, b"key", b"%d" % (batch * 10 + place), [("name", b"value")]) for place in range(10)]
+            [Outgoing(topic, b"key", b"%d" % (batch * 10 + place), [("name", b"value")], 1) for place in range(10)]
             for batch in range(5)
         ]
         await asyncio.gather(*(sink.send_all(batch) for batch in batches))
@@ -54,7 +55,7 @@ def test_what_the_topic_or_the_producer_refuses_raises(kafka: Cluster, topic_pre
         # Compression does not make it fit.
         value = random.Random(1).randbytes(size)
         try:
-            await sink.send_all([Message(topic_prefix + BATCHES_COMPLETED.name, 1, None, value, [])])
+            await sink.send_all([Outgoing(topic_prefix + BATCHES_COMPLETED.name, None, value, [], 1)])
         finally:
             sink.close(10)
 

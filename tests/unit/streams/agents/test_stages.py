@@ -31,8 +31,8 @@ from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.outgoing import Outgoing
 from streams.settings import Settings
-from streams.sinks import Message
 from workers.candidates import Candidates
 from workers.ranking.ranking import Verdict
 from workers.statistics import NoStatistics
@@ -47,18 +47,18 @@ class _Sink:
     """Takes messages; they are acknowledged at once."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[Outgoing] = []
 
-    async def submit(self, messages: Sequence[Message]) -> asyncio.Future[None]:
+    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
         self.messages += messages
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future
 
-    async def send_all(self, messages: Sequence[Message]) -> None:
+    async def send_all(self, messages: Sequence[Outgoing]) -> None:
         await (await self.submit(messages))
 
-    def of(self, topic: str) -> list[Message]:
+    def of(self, topic: str) -> list[Outgoing]:
         return [message for message in self.messages if message.topic == topic]
 
 
@@ -154,7 +154,7 @@ def _ranked(tmp_path: Path, batch: bytes) -> _Sink:
     return _run(work, tmp_path)
 
 
-def _outcomes(message: Message) -> dict[int, Outcome]:
+def _outcomes(message: Outgoing) -> dict[int, Outcome]:
     return {outcome.offset: outcome.outcome for outcome in decode(message.value, BatchCompleted).outcomes}
 
 

@@ -8,7 +8,8 @@ from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, Header
 from streams.intake.dead_letters import DeadLetterWriter, Death
 from streams.intake.packer import SourceEvent
 from streams.metrics import Metrics
-from streams.sender import Delivered, Outgoing
+from streams.outgoing import Outgoing
+from streams.sender import Delivered
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,35 @@
+"""A message to send, as every producer of ours takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.events.dead_letter import Headers
+
+ANY_PARTITION: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send; without a partition, its key decides as Java's clients do (murmur2)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int = ANY_PARTITION
+
+    def produce(self, producer: Producer, on_delivery: Callable[[KafkaError | None, Message], None]) -> None:
+        """Hand it to a producer; raises :class:`BufferError` while the producer's queue is full."""
+        producer.produce(
+            self.topic,
+            key=self.key,
+            value=self.value,
+            headers=self.headers,
+            partition=self.partition,
+            on_delivery=on_delivery,
+        )
