@@ -45,7 +45,7 @@ def decision_event(
     return CategoryAssigned(
         category=_category(taxonomy, verdict.category),
         backed_off=verdict.outcome is Outcome.BACKED_OFF,
-        also=(),
+        also=tuple(_category(taxonomy, node) for node in verdict.also),
         **common,
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from schemas.events.batch import Outcome
 from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
+from workers.ranking import segments
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
@@ -34,14 +35,18 @@ class SignalEvidence:
 class Verdict:
     """The decision on one product; categories are node indices of the tree.
 
-    ``category`` is ``None`` for review. ``alternatives`` are (node, probability), likeliest first.
+    ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
+    ``likeliest_confidence`` that the first of the alternatives is. ``alternatives`` are (node, probability),
+    likeliest first. ``also`` are further categories within the error budget.
     """
 
     outcome: Outcome
     category: int | None
     confidence: float
+    likeliest_confidence: float
     alternatives: tuple[tuple[int, float], ...]
     evidence: tuple[SignalEvidence, ...]
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +68,40 @@ class Ranking:
         probability = self.probabilities(self.ranker.margins(matrix.values), owner)
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
-        outcomes = self._outcomes(top, levels)
+        sure = self.assign_calibrator(top.probability)
+        outcomes = self._outcomes(top, levels, sure)
         evidence = self._evidence(candidates, matrix, top, [outcome for outcome, _, _ in outcomes])
         return [
             Verdict(
-                outcome, category, confidence, _alternatives(candidates, probability, product), evidence[product]
+                outcome,
+                category,
+                confidence,
+                round(float(sure[product]), 6) if top.row[product] >= 0 else 0.0,
+                _alternatives(candidates, probability, product),
+                evidence[product],
             )
             for product, (outcome, category, confidence) in enumerate(outcomes)
         ]
 
-    def _outcomes(self, top: TopCandidates, levels: AncestorLevels) -> list[tuple[Outcome, int | None, float]]:
+    def places(self, candidates: Candidates, labels: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return where each of n labels, int32 (n,), stands by each signal and, last, by probability.
+
+        int64 (n, signals + 1); 0 where a signal says nothing of the label, or it is no candidate.
+        """
+        matrix = self.features.build(candidates)
+        owner = candidates.product_of_row
+        probability = self.probabilities(self.ranker.margins(matrix.values), owner)
+        ranks = np.column_stack([matrix.ranks, segments.ranks(probability.astype(np.float32), owner)])
+        places = np.zeros((len(candidates), ranks.shape[1]), np.int64)
+        relevant = np.flatnonzero(candidates.categories == labels[owner])
+        places[owner[relevant]] = ranks[relevant]
+        return places
+
+    def _outcomes(
+        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64]
+    ) -> list[tuple[Outcome, int | None, float]]:
         assigned = top.probability >= self.policy.assign
         depth = levels.deepest(self.policy.back_off)
-        sure = self.assign_calibrator(top.probability)
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]

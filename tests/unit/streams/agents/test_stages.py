@@ -91,7 +91,7 @@ class _Model:
         if (candidates.context > 1).any():
             raise ZeroDivisionError("no such luck")
         return [
-            Verdict(Outcome.ASSIGNED, int(category), 0.99, ((int(category), 0.99),), ())
+            Verdict(Outcome.ASSIGNED, int(category), 0.99, 0.99, ((int(category), 0.99),), ())
             for category in candidates.categories
         ]
 
@@ -248,7 +248,7 @@ def test_candidates_of_another_model_are_left_to_be_sent_again(
 def test_a_decision_without_a_sure_category_asks_for_review(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsure = Verdict(Outcome.NEEDS_REVIEW, None, 0.3, ((1, 0.3),), ())
+    unsure = Verdict(Outcome.NEEDS_REVIEW, None, 0.3, 0.3, ((1, 0.3),), ())
     monkeypatch.setattr(_Model, "decide", lambda _self, candidates: [unsure] * len(candidates))
     sink = _ranked(tmp_path, _batch(_product(0)))
     (message,) = sink.of(CATEGORIES_NEEDS_REVIEW.name)

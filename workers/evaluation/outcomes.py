@@ -1,0 +1,108 @@
+"""What a bundle said of labelled products, beside what is right: all that figures are computed from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.batch import Outcome
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.bundle.bundle import Bundle
+from workers.classify import BATCH_PRODUCTS
+from workers.fit.labels import LabelledProducts
+from workers.fit.progress import Progress, silent
+from workers.ranking.ranking import ALTERNATIVES
+from workers.statistics import NoStatistics
+from workers.text.tokens import words
+
+RECALL_AT: Final = (1, 3, 10, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductOutcomes:
+    """What was said of n products; categories are node indices of the tree.
+
+    Attributes:
+        taxonomy: the tree.
+        labels: int32 (n,), the right category.
+        acceptable: for each product all categories that are right leniently, its label among them.
+        ranked: int32 (n, r), the likeliest categories, likeliest first, -1 where there are fewer.
+        confidence: float64 (n,), the calibrated probability that ``ranked[:, 0]`` is right.
+        outcome: n outcomes: assigned, backed off, or needs review.
+        decided: int32 (n,), the category assigned or backed off to, -1 for review.
+        also: for each product the further categories that were reported.
+        signals: names of the s signals.
+        place: int64 (n, s + 1), the place that each signal, and last the whole model, gave the label among the
+            candidates; 0 where it is not among them.
+    """
+
+    taxonomy: Taxonomy
+    labels: NDArray[np.int32]
+    acceptable: tuple[frozenset[int], ...]
+    ranked: NDArray[np.int32]
+    confidence: NDArray[np.float64]
+    outcome: tuple[Outcome, ...]
+    decided: NDArray[np.int32]
+    also: tuple[tuple[int, ...], ...] = ()
+    signals: tuple[str, ...] = ()
+    place: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
+    """Return for each product the labels of all products that share its title and brand.
+
+    A catalogue that lists one product in several places makes each of them right.
+    """
+    places: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
+    keys = [_identity(product) for product in labelled.products]
+    for key, label in zip(keys, labelled.labels.tolist(), strict=True):
+        places[key].add(label)
+    return tuple(frozenset(places[key]) for key in keys)
+
+
+def _identity(product: Product) -> tuple[str, ...]:
+    return (*words(product.title), "", *words(product.brand or ""))
+
+
+def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progress = silent) -> ProductOutcomes:
+    """Decide every product as the stream would that has learned nothing since the bundle was fitted."""
+    count = len(labelled.products)
+    ranked = np.full((count, ALTERNATIVES), -1, np.int32)
+    confidence = np.zeros(count)
+    decided = np.full(count, -1, np.int32)
+    outcome: list[Outcome] = []
+    also: list[tuple[int, ...]] = []
+    place: list[NDArray[np.int64]] = []
+    for start in range(0, count, BATCH_PRODUCTS):
+        progress("deciding", start, count)
+        chunk = slice(start, start + BATCH_PRODUCTS)
+        candidates = bundle.recall.candidates(labelled.products[chunk], NoStatistics())
+        for row, verdict in enumerate(bundle.ranking.decide(candidates), start):
+            likeliest = [node for node, _ in verdict.alternatives]
+            ranked[row, : len(likeliest)] = likeliest
+            confidence[row] = verdict.likeliest_confidence
+            decided[row] = -1 if verdict.category is None else verdict.category
+            outcome.append(verdict.outcome)
+            also.append(verdict.also)
+        place.append(bundle.ranking.places(candidates, labelled.labels[chunk]))
+    progress("deciding", count, count)
+    return ProductOutcomes(
+        taxonomy=bundle.taxonomy,
+        labels=labelled.labels,
+        acceptable=acceptable_labels(labelled),
+        ranked=ranked,
+        confidence=confidence,
+        outcome=tuple(outcome),
+        decided=decided,
+        also=tuple(also),
+        signals=tuple(signal.name for signal in bundle.recall.signals),
+        place=np.concatenate(place) if place else None,
+    )
