@@ -1,0 +1,124 @@
+"""Groups of near-duplicate texts, and the most similar text of another collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+from workers.near_duplicates.join import Join, Pairs
+from workers.near_duplicates.word_sets import Ints, WordSets
+
+THRESHOLD: Final = 0.8
+MAX_GROUP: Final = 200
+_MOST_EDGES: Final = 2_000_000
+
+
+def near_duplicate_groups(texts: Sequence[str], threshold: float = THRESHOLD, max_group: int = MAX_GROUP) -> Ints:
+    """Return each text's group, int64 (n,), numbered in order of appearance.
+
+    Groups are the connected components of texts whose similarity is at least ``threshold``. Boilerplate ("Shirt
+    red M", "Shirt red L", ...) may chain thousands of texts; a component of more than ``max_group`` texts is cut
+    at the lowest similarity above the threshold that leaves it in parts of at most that many (a cut of the
+    single-linkage dendrogram). Texts of equal words are in one group however many they are. The partition does not
+    depend on the order of the texts, and a higher threshold only divides groups further. This is exact as long as
+    no word among a text's rarest is shared by more than 300 other texts of like length; beyond that a text is
+    compared with 300 of them. Raises :class:`ValueError` on a threshold outside (0, 1].
+    """
+    _check(threshold)
+    sets = WordSets.of(texts)
+    distinct, copy_of = _distinct(sets)
+    weights = np.bincount(copy_of, minlength=len(distinct))
+    forest = _spanning_forest(distinct, threshold)
+    groups = _cut(forest, weights, max_group)[copy_of]
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]
+
+
+def most_similar(
+    texts: WordSets, queries: WordSets, threshold: float = THRESHOLD
+) -> tuple[Ints, NDArray[np.float64]]:
+    """Find the most similar of n texts for each of m queries: index, int64 (m,), and similarity, float64 (m,).
+
+    -1 and 0 where none is similar at ``threshold`` or above; the first of equally similar ones. A text without
+    words is similar to none. Exact as :func:`near_duplicate_groups`, with 10,000 in place of 300.
+    """
+    _check(threshold)
+    found, similarity = np.full(len(queries), -1, np.int64), np.zeros(len(queries))
+    for pairs in Join(queries, texts, threshold, itself=False).pairs():
+        left, right, value = _best_of_each(pairs)
+        better = (value > similarity[left]) | ((value == similarity[left]) & (right < found[left]))
+        found[left[better]], similarity[left[better]] = right[better], value[better]
+    return found, similarity
+
+
+def _best_of_each(pairs: Pairs) -> Pairs:
+    left, right, value = pairs
+    order = np.lexsort((right, -value, left))
+    best = order[np.flatnonzero(np.diff(left[order], prepend=-1))]
+    return left[best], right[best], value[best]
+
+
+def _check(threshold: float) -> None:
+    if not 0 < threshold <= 1:
+        raise ValueError(f"a similarity threshold of {threshold}; name one above 0 and at most 1")
+
+
+def _distinct(sets: WordSets) -> tuple[WordSets, Ints]:
+    """Return the different sets, in an order of their content alone, and which one each text is, int64 (n,)."""
+    keys = [(len(sets.row(text)), sets.row(text).astype(">u8").tobytes()) for text in range(len(sets))]
+    first = {key: text for text, key in reversed(list(enumerate(keys)))}
+    ordered = sorted(first)
+    place = {key: index for index, key in enumerate(ordered)}
+    return sets.take([first[key] for key in ordered]), np.array([place[key] for key in keys], np.int64)
+
+
+def _spanning_forest(sets: WordSets, threshold: float) -> Pairs:
+    """Return the edges of a forest that connects, at every similarity, what all similar pairs connect.
+
+    Memory is bounded: whenever enough pairs have gathered they are reduced to their maximum spanning forest.
+    """
+    kept: list[Pairs] = []
+    for pairs in Join(sets, sets, threshold, itself=True).pairs():
+        kept.append(pairs)
+        if sum(len(part[0]) for part in kept) > _MOST_EDGES:
+            kept = [_reduced(kept, len(sets))]
+    return _reduced(kept, len(sets))
+
+
+def _reduced(parts: list[Pairs], count: int) -> Pairs:
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    left, right, similarity = (np.concatenate(part) for part in zip(*parts, strict=True))
+    _, once = np.unique(left * count + right, return_index=True)
+    left, right, similarity = left[once], right[once], similarity[once]
+    # The library takes a weight of zero for no edge; distances here are from 1 to 2.
+    tree = minimum_spanning_tree(coo_array((2 - similarity, (left, right)), shape=(count, count)).tocsr()).tocoo()
+    return tree.row.astype(np.int64), tree.col.astype(np.int64), 2 - tree.data
+
+
+def _cut(forest: Pairs, weights: Ints, max_group: int) -> Ints:
+    """Return groups, int64 (n,): components, those of too much weight without their weakest edges, and so on."""
+    left, right, similarity = forest
+    # Rounded so that equal similarities are equal after the way through a distance.
+    level = np.round(similarity, 9)
+    count = len(weights)
+    groups = np.arange(count)
+    while len(left):
+        _, component = connected_components(coo_array((np.ones(len(left)), (left, right)), shape=(count, count)))
+        fits = (np.bincount(component, weights) <= max_group)[component]
+        touched = np.zeros(count, bool)
+        touched[left] = touched[right] = True
+        settled = fits & touched
+        # Each component is named by its first member.
+        _, first = np.unique(component, return_index=True)
+        groups[settled] = first[component[settled]]
+        weakest = np.full(count, np.inf)
+        np.minimum.at(weakest, component[left], level)
+        stays = ~fits[left] & (level > weakest[component[left]])
+        left, right, level = left[stays], right[stays], level[stays]
+    return groups

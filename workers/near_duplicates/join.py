@@ -1,0 +1,139 @@
+"""An exact join of sets of words on their Jaccard similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.near_duplicates.word_sets import Ints, WordSets
+
+# A word that thousands of texts share among their rarest makes a quadratic number of pairs. Beyond this many, a
+# text is compared only with those that follow it in the order of size and words (sorted neighbourhood).
+_MOST_PARTNERS: Final = 300
+_MOST_PARTNERS_OF_A_QUERY: Final = 10_000
+_PAIRS_AT_ONCE: Final = 1_000_000
+ROUNDING: Final = 1e-9
+_SIGNATURE_BITS: Final = 128
+
+Pairs = tuple[Ints, Ints, NDArray[np.float64]]
+
+
+class Join:
+    """Pairs of a left and a right set that are similar enough."""
+
+    def __init__(self, left: WordSets, right: WordSets, threshold: float, *, itself: bool) -> None:
+        self.threshold = threshold
+        self.itself = itself
+        self.left_sizes, self.right_sizes = left.sizes, right.sizes
+        rank_left, rank_right, self.ranks = _rarest_first(left, right, itself=itself)
+        self.left, self.left_bounds = _sorted_rows(rank_left, left, self.ranks), left.bounds
+        self.right = _sorted_rows(rank_right, right, self.ranks)
+        self.signature_left, self.signature_right = _signatures(left), _signatures(right)
+        self.left_prefix = self._prefixes(self.left, left)
+        keys, rows, places = self._prefixes(self.right, right)
+        order = np.lexsort((rows, self.right_sizes[rows], keys))
+        self.right_prefix = keys[order], rows[order], places[order]
+        longest = int(max(self.left_sizes.max(initial=0), self.right_sizes.max(initial=0)))
+        self.stride = longest + 2
+
+    def _prefixes(self, keys: Ints, sets: WordSets) -> tuple[Ints, Ints, Ints]:
+        """Return word, row and place in the row of each row's prefix: one of them any similar row must share."""
+        sizes = sets.sizes
+        length = sizes - np.ceil(self.threshold * sizes - ROUNDING).astype(np.int64) + 1
+        length = np.minimum(length, sizes)
+        rows = np.repeat(np.arange(len(sets)), length)
+        places = _counting(length)
+        return keys[sets.bounds[rows] + places] % self.ranks, rows, places
+
+    def pairs(self) -> Iterator[Pairs]:
+        """Yield left rows, right rows and similarities, in chunks; a pair may come more than once."""
+        words_, rows, places = self.left_prefix
+        start, stop = self._partners(words_, rows)
+        ends = np.cumsum(stop - start)
+        done = 0
+        while done < len(rows):
+            base = ends[done - 1] if done else 0
+            upto = max(done + 1, int(np.searchsorted(ends, base + _PAIRS_AT_ONCE, side="right")))
+            chunk = slice(done, upto)
+            count = (stop - start)[chunk]
+            entry = np.repeat(start[chunk], count) + _counting(count)
+            left, place = np.repeat(rows[chunk], count), np.repeat(places[chunk], count)
+            yield self._verified(left, place, self.right_prefix[1][entry], self.right_prefix[2][entry])
+            done = upto
+
+    def _partners(self, words_: Ints, rows: Ints) -> tuple[Ints, Ints]:
+        """Return for each prefix word of the left where its partners begin and end in the right's."""
+        sizes = self.left_sizes[rows]
+        index = self.right_prefix[0] * self.stride + self.right_sizes[self.right_prefix[1]]
+        least = np.ceil(self.threshold * sizes - ROUNDING).astype(np.int64)
+        most = np.minimum(np.floor(sizes / self.threshold + ROUNDING).astype(np.int64), self.stride - 1)
+        start = np.searchsorted(index, words_ * self.stride + least, side="left")
+        stop = np.searchsorted(index, words_ * self.stride + most, side="right")
+        if self.itself:
+            order = np.lexsort((rows, sizes, words_))
+            start[order] = np.arange(1, len(rows) + 1)
+            return start, np.clip(stop, start, start + _MOST_PARTNERS)
+        middle = np.searchsorted(index, words_ * self.stride + sizes, side="left")
+        half = _MOST_PARTNERS_OF_A_QUERY // 2
+        start, stop = np.maximum(start, middle - half), np.minimum(stop, middle + half)
+        return start, np.maximum(start, stop)
+
+    def _verified(self, left: Ints, left_place: Ints, right: Ints, right_place: Ints) -> Pairs:
+        a, b = self.left_sizes[left], self.right_sizes[right]
+        needed = np.ceil(self.threshold / (1 + self.threshold) * (a + b) - ROUNDING).astype(np.int64)
+        before = np.minimum(left_place, right_place)
+        possible = before + np.minimum(a - left_place, b - right_place) >= needed
+        left, right, a, b, needed = (part[possible] for part in (left, right, a, b, needed))
+        apart = np.bitwise_count(self.signature_left[left] ^ self.signature_right[right]).sum(axis=1)
+        possible = (a + b - apart) // 2 >= needed
+        key = np.unique(left[possible] * len(self.right_sizes) + right[possible])
+        left, right = key // max(1, len(self.right_sizes)), key % max(1, len(self.right_sizes))
+        shared = self._shared(left, right)
+        similarity = shared / (self.left_sizes[left] + self.right_sizes[right] - shared)
+        similar = similarity >= self.threshold - ROUNDING
+        return left[similar], right[similar], similarity[similar]
+
+    def _shared(self, left: Ints, right: Ints) -> Ints:
+        """Count the words that two rows share: both are sorted, so each word of the left is looked up."""
+        sizes = self.left_sizes[left]
+        entries = np.repeat(self.left_bounds[left], sizes) + _counting(sizes)
+        wanted = np.repeat(right, sizes) * self.ranks + self.left[entries] % self.ranks
+        place = np.minimum(np.searchsorted(self.right, wanted), len(self.right) - 1)
+        hits = np.concatenate([[0], np.cumsum(self.right[place] == wanted)])
+        ends = np.cumsum(sizes)
+        return np.asarray(hits[ends] - hits[ends - sizes], np.int64)
+
+
+def _rarest_first(left: WordSets, right: WordSets, *, itself: bool) -> tuple[Ints, Ints, int]:
+    """Number the words, a rarer one lower; return those of both sides and how many there are."""
+    both = left.values if itself else np.concatenate([left.values, right.values])
+    _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
+    rank = np.empty(len(counts), np.int64)
+    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    ranked = rank[inverse]
+    cut = len(left.values)
+    return ranked[:cut], ranked if itself else ranked[cut:], max(1, len(counts))
+
+
+def _sorted_rows(ranks: Ints, sets: WordSets, count: int) -> Ints:
+    """Return ``row * count + rank``, ascending: each row's words, rarest first."""
+    rows = np.repeat(np.arange(len(sets)), sets.sizes)
+    return np.sort(rows * count + ranks)
+
+
+def _signatures(sets: WordSets) -> NDArray[np.uint64]:
+    """Return 128 bits a row, uint64 (n, 2): each word flips one, so bits that differ are at most words that do."""
+    rows = np.repeat(np.arange(len(sets)), sets.sizes)
+    bit = (sets.values % np.uint64(_SIGNATURE_BITS)).astype(np.int64)
+    signature = np.zeros((len(sets), 2), np.uint64)
+    np.bitwise_xor.at(signature, (rows, bit // 64), np.uint64(1) << (bit % 64).astype(np.uint64))
+    return signature
+
+
+def _counting(lengths: Ints) -> Ints:
+    """Return 0, 1, ... up to each length, one after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
