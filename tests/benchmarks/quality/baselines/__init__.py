@@ -1,0 +1,1 @@
+"""The baselines: each learns from labelled products and ranks categories."""

@@ -1,0 +1,62 @@
+"""The commonest category: of the brand and the merchant's category text, else of the text, the brand, of all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.product import Product
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
+from tests.benchmarks.quality.ranked import KEPT, Ranked, empty
+from tests.benchmarks.quality.splits import Problem
+from tests.benchmarks.quality.vectors import VectorCache
+from workers.text.tokens import words
+
+# Added to the count of the overall commonest: a brand of one product is no evidence that it has but one category.
+_PRIOR: Final = 1.0
+
+
+def _keys(product: Product) -> tuple[Any, ...]:
+    brand = " ".join(words(product.brand or ""))
+    text = " ".join(words(product.merchant_category or ""))
+    both = ("both", brand, text) if brand and text else None
+    return both, ("text", text) if text else None, ("brand", brand) if brand else None, ("all",)
+
+
+def _prepare(problem: Problem, _: VectorCache | None) -> tuple[Rows, Rows]:
+    return _rows(problem.training.products), _rows(problem.test.products)
+
+
+def _rows(products: list[Product]) -> Rows:
+    rows = np.empty(len(products), object)
+    rows[:] = [_keys(product) for product in products]
+    return rows
+
+
+def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
+    counts: defaultdict[Any, Counter[int]] = defaultdict(Counter)
+    for keys, label in zip(rows, labels.tolist(), strict=True):
+        for key in keys:
+            if key is not None:
+                counts[key][label] += 1
+    # A category that is the commonest of nothing still has its share of all.
+    overall = {label: count / len(labels) for label, count in counts["all",].items()}
+
+    def score(part: Rows) -> Ranked:
+        ranked = empty(len(part))
+        for row, keys in enumerate(part):
+            of_key = counts[next(key for key in keys if key is not None and (key in counts or key == ("all",)))]
+            total = of_key.total() + _PRIOR
+            share = {label: (of_key[label] + _PRIOR * overall[label]) / total for label in of_key}
+            best = sorted(share.items(), key=lambda item: (-item[1], item[0]))[:KEPT]
+            for place, (label, value) in enumerate(best):
+                ranked.categories[row, place], ranked.scores[row, place] = label, np.log(value)
+        return ranked
+
+    return score
+
+
+MAJORITY: Final = Baseline("majority", _prepare, _fit, {"version": 2})

@@ -1,0 +1,58 @@
+"""The category whose own text is nearest to the product's, by a sentence encoder; no label is used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.benchmarks.quality import texts
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
+from tests.benchmarks.quality.ranked import Ranked, put_together, rank
+from tests.benchmarks.quality.splits import Problem
+from tests.benchmarks.quality.vectors import VectorCache
+
+_SCORED_AT_ONCE: Final = 512
+
+
+def _prepare(problem: Problem, vectors: VectorCache | None) -> tuple[Rows, Rows]:
+    """Return cosines to every category as rows; the categories are known without labels."""
+    assert vectors is not None
+    nodes = problem.observed
+    leaf = vectors.encode([problem.taxonomy.names[node] for node in nodes])
+    path = vectors.encode([" ".join(problem.taxonomy.paths[node]) for node in nodes])
+    categories = leaf + path
+    categories /= np.maximum(np.linalg.norm(categories, axis=1, keepdims=True), 1e-12)
+    sides = []
+    for side in (problem.training, problem.test):
+        found = vectors.encode([texts.short_sentence(product) for product in side.products])
+        sides.append(_Cosines(found, categories, nodes))
+    return sides[0], sides[1]
+
+
+class _Cosines:
+    """Vectors (n, d); their cosines to the categories (c, d) are computed when asked for: all are too many."""
+
+    def __init__(
+        self, vectors: NDArray[np.float32], categories: NDArray[np.float32], nodes: NDArray[np.int32]
+    ) -> None:
+        self.vectors, self.categories, self.nodes = vectors, categories, nodes
+        self.shape = (len(vectors), len(categories))
+
+    def __getitem__(self, rows: NDArray[np.intp] | slice) -> _Cosines:
+        return _Cosines(self.vectors[rows], self.categories, self.nodes)
+
+
+def _fit(_: Rows, __: NDArray[np.int32]) -> Score:
+    def score(part: Rows) -> Ranked:
+        found = [
+            rank(part.vectors[start : start + _SCORED_AT_ONCE] @ part.categories.T, part.nodes)
+            for start in range(0, part.shape[0], _SCORED_AT_ONCE)
+        ]
+        return put_together(found, np.arange(part.shape[0]))
+
+    return score
+
+
+ZERO_SHOT: Final = Baseline("zero_shot", _prepare, _fit, {"version": 1}, needs_encoder=True, learns=False)

@@ -1,0 +1,139 @@
+"""Our own model: fit a bundle, load it, decide the test side. And the same without one of the signals."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any, Final
+
+import numpy as np
+
+import schemas
+import workers
+from schemas.events.batch import Outcome
+from tests.benchmarks.quality.splits import Problem
+from tests.benchmarks.quality.store import PerProduct
+from workers.bundle.bundle import load_bundle
+from workers.candidates import Candidates
+from workers.encoders.base import Encoder
+from workers.evaluation.outcomes import ProductOutcomes, acceptable_labels, collect_outcomes
+from workers.fit.cross_fit import out_of_fold_candidates
+from workers.fit.fit import FitOptions, _encode, fit
+from workers.fit.fit_ranking import OutOfFold, fit_ranking
+from workers.fit.folds import assign_folds
+from workers.fit.progress import Progress
+from workers.ranking.ranking import ALTERNATIVES, Verdict
+from workers.signals.registry import SIGNALS
+from workers.statistics import NoStatistics
+
+OURS: Final = "ours"
+WITHOUT: Final = "ours_without_"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The outcomes of the test side and what they cost: wall-clock seconds to fit, CPU microseconds a product."""
+
+    outcomes: ProductOutcomes
+    fit_seconds: float
+    microseconds: float
+
+    @property
+    def products(self) -> PerProduct:
+        """What all methods store."""
+        kinds = self.outcomes.outcome
+        return PerProduct(
+            labels=self.outcomes.labels,
+            ranked=self.outcomes.ranked,
+            confidence=self.outcomes.confidence,
+            assigned=np.array([kind is Outcome.ASSIGNED for kind in kinds], np.bool_),
+        )
+
+
+def methods() -> list[str]:
+    """Return our model and its ablations, one a signal."""
+    return [OURS, *(WITHOUT + signal.name for signal in SIGNALS)]
+
+
+@cache
+def source_digest() -> str:
+    """Return the digest of all code that a bundle depends on."""
+    found = hashlib.sha256()
+    for package in (schemas, workers):
+        for file in sorted(Path(package.__path__[0]).rglob("*.py")):
+            found.update(file.name.encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
+
+
+def run_ours(problem: Problem, encoder: Encoder | None, bundle: Path, seed: int, progress: Progress) -> Decided:
+    """Fit on the training side into ``bundle``, anew, and decide the test side with what was loaded from there."""
+    shutil.rmtree(bundle, ignore_errors=True)
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    started = perf_counter()
+    fit(problem.training, problem.taxonomy, bundle, FitOptions(encoder=encoder, seed=seed), progress)
+    seconds = perf_counter() - started
+    loaded = load_bundle(bundle)
+    started = process_time()
+    outcomes = collect_outcomes(loaded, problem.test, progress)
+    return Decided(outcomes, seconds, (process_time() - started) / len(problem.test.labels) * 1e6)
+
+
+def run_without(signal: str, problem: Problem, bundle: Path, seed: int, progress: Progress) -> Decided:
+    """Refit the ranking half without a signal, on candidates of the bundle's signals, and decide the test side.
+
+    What the signal alone named, its scores and its context are taken away on both sides.
+    """
+    loaded = load_bundle(bundle)
+    options = FitOptions(encoder=loaded.recall.encoder, seed=seed)
+    training = _encode(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
+    folds = assign_folds(problem.training.products, options.folds, options.seed)
+    candidates, order = out_of_fold_candidates(training, folds, progress)
+    seen = OutOfFold(without(candidates, signal), problem.training.labels[order], folds[order])
+    started = perf_counter()
+    ranking = fit_ranking(seen, problem.taxonomy, options.ranking, progress)
+    seconds = perf_counter() - started
+    started = process_time()
+    test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)
+    verdicts = ranking.decide(test)
+    spent = process_time() - started
+    return Decided(_outcomes(problem, verdicts), seconds, spent / len(problem.test.labels) * 1e6)
+
+
+def without(candidates: Candidates, signal: str) -> Candidates:
+    """Return the candidates as if the signal did not exist; raises :class:`ValueError` for a name of none."""
+    place = candidates.signals.index(signal)
+    others = [at for at in range(len(candidates.signals)) if at != place]
+    kept = candidates.named[:, others].any(axis=1)
+    counts = np.bincount(candidates.product_of_row[kept], minlength=len(candidates))
+    own = next(kind for kind in SIGNALS if kind.name == signal).context_names
+    context = [at for at, name in enumerate(candidates.context_names) if name not in own]
+    return dataclasses.replace(
+        candidates,
+        signals=tuple(candidates.signals[at] for at in others),
+        context_names=tuple(candidates.context_names[at] for at in context),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        categories=candidates.categories[kept],
+        scores=candidates.scores[kept][:, others],
+        named=candidates.named[kept][:, others],
+        context=candidates.context[:, context],
+    )
+
+
+def _outcomes(problem: Problem, verdicts: list[Verdict]) -> ProductOutcomes:
+    count = len(verdicts)
+    ranked = np.full((count, ALTERNATIVES), -1, np.int32)
+    for row, verdict in enumerate(verdicts):
+        nodes = [node for node, _ in verdict.alternatives]
+        ranked[row, : len(nodes)] = nodes
+    found: dict[str, Any] = {
+        "ranked": ranked,
+        "confidence": np.array([verdict.likeliest_confidence for verdict in verdicts]),
+        "outcome": tuple(verdict.outcome for verdict in verdicts),
+        "decided": np.array([-1 if v.category is None else v.category for v in verdicts], np.int32),
+    }
+    return ProductOutcomes(problem.taxonomy, problem.test.labels, acceptable_labels(problem.test), **found)
