@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +19,10 @@ from safetensors.numpy import load_file, save_file
 
 from schemas.bundle import MANIFEST, Manifest
 from schemas.errors import InvalidBundle
+from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
+from workers.bundle.training import TrainingFingerprint
 from workers.encoders.load import load_encoder
 from workers.nearest import flat_index
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
@@ -64,12 +66,20 @@ class Bundle:
         return self.taxonomy.version
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a model was fitted: figures, and the products, of which hashes are kept so that the gate finds leaks."""
+
+    metrics: Mapping[str, Any]
+    training: Sequence[Product]
+
+
 def save_bundle(
     directory: Path,
     recall: Recall,
     ranking: Ranking,
     categories: NDArray[np.float32],
-    metrics: Mapping[str, Any],
+    provenance: Provenance,
 ) -> Manifest:
     """Write a bundle; it appears under its name only when it is whole. ``categories`` is float32 (nodes, d)."""
     taxonomy = ranking.taxonomy
@@ -82,7 +92,8 @@ def save_bundle(
         for signal in recall.signals:
             _save_signal(made / SIGNAL_DIRECTORY, signal)
         _save_ranking(made, ranking)
-        _write_json(made / METRICS, dict(metrics))
+        _write_json(made / METRICS, dict(provenance.metrics))
+        TrainingFingerprint.of(provenance.training).save(made)
         return files.write_manifest(
             made,
             taxonomy_name=taxonomy.name,

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from schemas.bundle import Manifest
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.bundle.bundle import save_bundle
+from workers.bundle.bundle import Provenance, save_bundle
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
 from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
@@ -89,7 +89,9 @@ def _fit(
         "out_of_fold": measure(seen),
         "seconds": round(perf_counter() - started, 1),
     }
-    manifest = save_bundle(out, recall, ranking, training.categories.vectors, metrics)
+    manifest = save_bundle(
+        out, recall, ranking, training.categories.vectors, Provenance(metrics, labelled.products)
+    )
     return FitReport(manifest, metrics)
 
 

@@ -27,12 +27,12 @@ class WordSets:
     values: NDArray[np.uint64]
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> WordSets:
-        """Hash the words of texts, with 64 bits of BLAKE2b each."""
+    def of(cls, texts: Sequence[str], limit: int | None = None) -> WordSets:
+        """Hash the words of texts, or the first ``limit`` of each, with 64 bits of BLAKE2b a word."""
         known: dict[tuple[str, int], int] = {}
         rows: list[list[int]] = []
         for text in texts:
-            counts = Counter(words(text))
+            counts = Counter(words(text, limit))
             keys = ((word, number) for word, count in counts.items() for number in range(count))
             rows.append(sorted(known.get(key) or known.setdefault(key, _hash(*key)) for key in keys))
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
