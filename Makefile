@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP_DEMO := $(VENV)/.installed-demo
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: help demo test lint bench schemas clean
+.PHONY: help demo test lint bench quality schemas clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
@@ -26,6 +26,10 @@ schemas: $(STAMP_DEV)  ## write the JSON Schema of every event to schemas/json
 
 bench: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
 	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")
+
+quality: $(STAMP_DEV)  ## our model beside baselines on real catalogues  [DATA= ONLY='flipkart/*' SEEDS=3 OUT=var/quality ENCODER=]
+	$(BIN)/python -m tests.benchmarks.quality $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only "$(ONLY)") \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out "$(OUT)") $(if $(ENCODER),--encoder "$(ENCODER)")
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("shelfwise needs Python 3.11 or newer; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

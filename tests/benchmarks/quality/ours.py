@@ -106,6 +106,8 @@ def run_without(signal: str, problem: Problem, bundle: Path, seed: int, progress
 
 def without(candidates: Candidates, signal: str) -> Candidates:
     """Return the candidates as if the signal did not exist; raises :class:`ValueError` for a name of none."""
+    if signal not in candidates.signals:
+        raise ValueError(f"no signal {signal!r} to take away; there are {', '.join(candidates.signals)}")
     place = candidates.signals.index(signal)
     others = [at for at in range(len(candidates.signals)) if at != place]
     kept = candidates.named[:, others].any(axis=1)

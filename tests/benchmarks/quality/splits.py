@@ -101,7 +101,6 @@ def _disjoint(
             taken += int(sizes[name])
     test = np.flatnonzero(chosen[group])
     titles = {tuple(words(products[row].title)) for row in test.tolist()}
-    training = [
-        row for row in np.flatnonzero(~chosen[group]).tolist() if tuple(words(products[row].title)) not in titles
-    ]
-    return np.array(training, np.intp), test
+    others = np.flatnonzero(~chosen[group])
+    apart = [tuple(words(products[row].title)) not in titles for row in others.tolist()]
+    return others[apart], test

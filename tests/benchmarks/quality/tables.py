@@ -1,4 +1,259 @@
+"""The Markdown tables of docs/quality.md, between markers, and the plots beside it, from stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tests.benchmarks.quality import store
+from tests.benchmarks.quality.datasets import DATASETS
+from tests.benchmarks.quality.figures import Estimate, compare, estimate
+from tests.benchmarks.quality.ours import OURS, WITHOUT
+from tests.benchmarks.quality.plots import plot_curve, plot_risk_coverage
+from tests.benchmarks.quality.results import Results
+from tests.benchmarks.quality.splits import CURVE, split_names
+
+NAMES: Final = {
+    "majority": "majority of brand and merchant's text",
+    "zero_shot": "MiniLM, zero-shot",
+    "svm": "TF-IDF + linear SVM",
+    "svm_fields": "the same, a vectoriser a field",
+    "fast_text": "fastText (floret)",
+    "neighbours": "10 neighbours, TF-IDF",
+    "neighbours_encoder": "10 neighbours, MiniLM",
+    "logistic": "TF-IDF + logistic regression",
+    "logistic_encoder": "MiniLM + logistic regression",
+    "combination": "mean of SVM, logistic, neighbours",
+    OURS: "**Shelfwise**",
+}
+"""How the tables call each method, in the order of their rows."""
 
 
-def write_tables(out: Path, docs: Path) -> None: ...
+def write_tables(out: Path, docs: Path) -> list[str]:
+    """Put the tables of all stored results into ``docs/quality.md`` and the plots into ``docs/img``.
+
+    Returns the names of the sections written; one without results keeps what it has.
+    """
+    results = Results(out)
+    file = docs / "quality.md"
+    text = file.read_text(encoding="utf-8")
+    sections = {
+        "random": _random(results),
+        "differences": _differences(results),
+        "catalogues": _catalogues(results),
+        "harder": _harder(results),
+        "curves": _curves(results),
+        "ablation": _ablation(results),
+    }
+    written = [name for name, body in sections.items() if body]
+    for name in written:
+        text = replace_section(text, name, sections[name])
+    file.write_text(text, encoding="utf-8")
+    images = docs / "img"
+    images.mkdir(exist_ok=True)
+    plot_curve(results, NAMES, images / "learning-curves.svg")
+    plot_risk_coverage(results, NAMES, images / "risk-coverage.svg")
+    return written
+
+
+def replace_section(text: str, name: str, body: str) -> str:
+    """Put ``body`` between a section's markers; raises :class:`ValueError` where the text has none."""
+    opening, closing = f"<!-- quality:{name} -->", f"<!-- /quality:{name} -->"
+    before, found, rest = text.partition(opening)
+    _, closed, after = rest.partition(closing)
+    if not found or not closed:
+        raise ValueError(f"the document has no section {opening} ... {closing}; add both lines")
+    return f"{before}{opening}\n\n{body.strip()}\n\n{closing}{after}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; nothing where there are no rows."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join([f"| {' | '.join(header)} |", "|" + " --- |" * len(header), *lines])
+
+
+def percent(value: Estimate, *, sign: bool = False) -> str:
+    """Return a share in percent with its interval, such as ``86.4 [85.1, 87.6]``; a dash where there is none."""
+    if not np.isfinite(value.value):
+        return "-"
+    form = "{:+.1f}" if sign else "{:.1f}"
+    shown, low, high = (form.format(100 * part) for part in (value.value, value.low, value.high))
+    return f"{shown} [{low}, {high}]"
+
+
+def _area(value: Estimate) -> str:
+    return f"{value.value:.4f} [{value.low:.4f}, {value.high:.4f}]"
+
+
+def _random(results: Results) -> str:
+    header = (
+        "exact, %", "top 3, %", "coverage, % / precision, %", "best coverage at 95 %", "AURC",
+        "fit, s", "us a product", "MB",
+    )  # fmt: skip
+    parts = []
+    for dataset in (name for name, dataset in DATASETS.items() if dataset.full):
+        rows = []
+        for method in NAMES:
+            found = results.of(dataset, "random", method)
+            if not found:
+                continue
+            value = estimate(found.products)
+            decided = f"{100 * value['coverage'].value:.1f} / {_plain(value['precision'])}"
+            costs = [found.mean(name) for name in ("fit_seconds", "microseconds", "peak_megabytes")]
+            rows.append(
+                (
+                    NAMES[method],
+                    percent(value["exact"]),
+                    f"{100 * value['top3'].value:.1f}",
+                    decided,
+                    percent(value["oracle_coverage"]),
+                    _area(value["aurc"]),
+                    f"{costs[0]:.1f}",
+                    f"{costs[1]:,.0f}",
+                    f"{costs[2]:,.0f}",
+                )
+            )
+        if rows:
+            seeds = max(len(results.of(dataset, "random", method)) for method in NAMES)
+            parts.append(f"**{dataset}**, {_seeds(seeds)}\n\n{table(('', *header), rows)}")
+    return "\n\n".join(parts)
+
+
+def _differences(results: Results) -> str:
+    rows = []
+    for dataset in (name for name, dataset in DATASETS.items() if dataset.full):
+        for method in NAMES:
+            mine, theirs = results.both(dataset, "random", OURS, method)
+            if method != OURS and mine:
+                rows.append((dataset, NAMES[method], *_difference(compare(mine, theirs)), str(len(mine))))
+    header = (
+        "catalogue",
+        "against",
+        "exact, points",
+        "coverage, points",
+        "best coverage, points",
+        "AURC, %",
+        "seeds",
+    )
+    return table(header, rows)
+
+
+def _difference(value: Mapping[str, Estimate]) -> tuple[str, str, str, str]:
+    return (
+        percent(value["exact"], sign=True),
+        percent(value["coverage"], sign=True),
+        percent(value["oracle_coverage"], sign=True),
+        percent(value["aurc_relative"], sign=True),
+    )
+
+
+def _catalogues(results: Results) -> str:
+    methods = [name for name in NAMES if any(results.of(dataset, "random", name, 0) for dataset in DATASETS)]
+    rows = []
+    for dataset in DATASETS:
+        cells, about = [], None
+        for method in methods:
+            found = results.of(dataset, "random", method, 0)
+            cells.append(_exact_and_coverage(found.products) if found else "-")
+            about = about or (found.figures[0] if found else None)
+        if about:
+            rows.append((dataset, f"{about['products_fitted_on']:,}", f"{about['nodes']:,}", *cells))
+    return table(("catalogue", "fitted on", "nodes", *(NAMES[name] for name in methods)), rows)
+
+
+def _exact_and_coverage(seeds: Sequence[store.PerProduct]) -> str:
+    value = estimate(seeds)
+    return f"{percent(value['exact'])}, {100 * value['oracle_coverage'].value:.0f}"
+
+
+def _harder(results: Results) -> str:
+    rows = []
+    for dataset, about in DATASETS.items():
+        for split in (*(("random",) if about.tree else ()), *about.splits):
+            methods = [name for name in NAMES if results.of(dataset, split, name)]
+            for method in methods:
+                found = results.of(dataset, split, method)
+                value = estimate(found.products)
+                rows.append(
+                    (
+                        dataset,
+                        split,
+                        f"{100 * found.mean('label_seen'):.0f}",
+                        NAMES[method],
+                        percent(value["exact"]),
+                        f"{100 * value['top3'].value:.1f}",
+                        f"{100 * value['coverage'].value:.1f} / {_plain(value['precision'])}",
+                        str(len(found)),
+                    )
+                )
+    header = (
+        "catalogue",
+        "split",
+        "labels seen, %",
+        "",
+        "exact, %",
+        "top 3, %",
+        "coverage, % / precision, %",
+        "seeds",
+    )
+    return table(header, rows)
+
+
+def _curves(results: Results) -> str:
+    rows = []
+    for dataset, about in DATASETS.items():
+        splits = [name for name in split_names((), curve=about.full) if name != "random"]
+        for method in NAMES if splits else ():
+            cells = []
+            for split in (*splits, "random"):
+                found = results.of(dataset, split, method, 0)
+                cells.append(percent(estimate(found.products)["exact"]) if found else "-")
+            if any(cell != "-" for cell in cells[:-1]):
+                rows.append((dataset, NAMES[method], *cells))
+    return table(("catalogue", "", *(f"{count:,}" for count in CURVE), "all"), rows)
+
+
+def _ablation(results: Results) -> str:
+    rows = []
+    for dataset in DATASETS:
+        for method in results.methods(dataset, "random", prefix=WITHOUT):
+            less, whole = results.both(dataset, "random", method, OURS)
+            if less:
+                signal = method.removeprefix(WITHOUT).replace("_", " ")
+                rows.append((dataset, signal, *_difference(compare(less, whole)), str(len(less))))
+    header = (
+        "catalogue",
+        "without",
+        "exact, points",
+        "coverage, points",
+        "best coverage, points",
+        "AURC, %",
+        "seeds",
+    )
+    return table(header, rows)
+
+
+def _plain(value: Estimate) -> str:
+    return f"{100 * value.value:.1f}" if np.isfinite(value.value) else "-"
+
+
+def _seeds(count: int) -> str:
+    return "one split" if count == 1 else f"mean of {count} splits"
+
+
+def summary(results: Results) -> list[dict[str, Any]]:
+    """Return one row a dataset, split and method: mean figures over the seeds, for a quick look."""
+    rows = []
+    for dataset, split, method in results.groups():
+        found = results.of(dataset, split, method)
+        value = estimate(found.products)
+        rows.append(
+            {"dataset": dataset, "split": split, "method": method, "seeds": len(found)}
+            | {name: round(part.value, 4) for name, part in value.items()}
+        )
+    return rows

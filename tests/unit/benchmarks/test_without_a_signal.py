@@ -1,0 +1,59 @@
+"""Taking a signal away leaves what the others said, and nothing of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.quality.ours import methods, without
+from workers.candidates import Candidates
+from workers.signals.registry import SIGNALS
+
+pytestmark = pytest.mark.unit
+
+NAMES = tuple(signal.name for signal in SIGNALS)
+CONTEXT = tuple(name for signal in SIGNALS for name in signal.context_names)
+
+
+def candidates(named: np.ndarray, offsets: list[int]) -> Candidates:
+    rows = len(named)
+    return Candidates(
+        signals=NAMES,
+        context_names=CONTEXT,
+        offsets=np.array(offsets, np.int64),
+        categories=np.arange(rows, dtype=np.int32),
+        scores=np.arange(rows * len(NAMES), dtype=np.float32).reshape(rows, -1),
+        named=named,
+        context=np.arange((len(offsets) - 1) * len(CONTEXT), dtype=np.float32).reshape(len(offsets) - 1, -1),
+    )
+
+
+def test_a_candidate_that_the_signal_alone_named_goes_with_it() -> None:
+    named = np.zeros((5, len(NAMES)), np.bool_)
+    named[[0, 1, 4], 1] = True
+    named[[1, 2, 3], 2] = True
+    whole = candidates(named, [0, 2, 4, 5])
+    found = without(whole, NAMES[1])
+    assert found.categories.tolist() == [1, 2, 3]
+    assert found.offsets.tolist() == [0, 1, 3, 3]  # of the third product nothing is left
+    others = [place for place in range(len(NAMES)) if place != 1]
+    assert found.scores.tolist() == whole.scores[1:4, others].tolist()
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=NAMES)
+def test_the_signal_is_gone_with_its_context_and_no_other_is(signal: type) -> None:
+    whole = candidates(np.ones((4, len(NAMES)), np.bool_), [0, 2, 4])
+    found = without(whole, signal.name)  # type: ignore[attr-defined]
+    assert set(NAMES) - set(found.signals) == {signal.name}  # type: ignore[attr-defined]
+    assert set(CONTEXT) - set(found.context_names) == set(signal.context_names)  # type: ignore[attr-defined]
+    assert found.context.shape == (2, len(found.context_names))
+    assert found.categories.tolist() == whole.categories.tolist()
+
+
+def test_there_is_an_ablation_for_each_signal() -> None:
+    assert methods() == ["ours", *(f"ours_without_{name}" for name in NAMES)]
+
+
+def test_a_signal_that_does_not_exist_cannot_be_taken_away() -> None:
+    with pytest.raises(ValueError, match="no_such"):
+        without(candidates(np.ones((1, len(NAMES)), np.bool_), [0, 1]), "no_such")
