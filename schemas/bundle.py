@@ -21,7 +21,8 @@ class BundleFile(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle is; ``files`` maps relative paths to what they must be.
 
-    ``model_version`` is the digest of all other files, so equal models have equal versions.
+    ``model_version`` is the digest of ``files``, so equal models have equal versions. ``gate`` is what the file of
+    the gate's verdicts must be, once the bundle was gated; it comes after the model and is no part of its version.
     """
 
     format: int
@@ -33,3 +34,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str
     signals: tuple[str, ...]
     files: dict[str, BundleFile]
+    gate: BundleFile | None = None

@@ -8,6 +8,8 @@
     │   ├── InvalidTaxonomy
     │   └── InvalidProducts
     ├── InvalidBundle         a model bundle is incomplete, altered or of another format
+    │   └── RejectedBundle    the gate rejected it, and nobody forced it
+    ├── GateRefused           the gate cannot judge: too few products, too many leaks, a gold set that changed
     ├── InvalidSettings       a setting is unknown or out of bounds
     └── KafkaUnavailable      no Kafka could be reached or started
 """
@@ -45,6 +47,14 @@ class InvalidProducts(InvalidFile):
 
 class InvalidBundle(ShelfwiseError):
     """A model bundle is incomplete, altered, or of a format this version does not read."""
+
+
+class RejectedBundle(InvalidBundle):
+    """The gate rejected a model bundle, or never judged one that must be gated."""
+
+
+class GateRefused(ShelfwiseError):
+    """The gate cannot judge a model with this gold set."""
 
 
 class InvalidSettings(ShelfwiseError):

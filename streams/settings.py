@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     kafka: KafkaConnection = KafkaConnection()
     bundle: Path = Path("var/bundle")
     """The model bundle that workers load."""
+    require_gate: bool = False
+    """Refuse a bundle that `shelfwise gate` has not accepted; one that it rejected is refused in any case."""
+    force_rejected_bundle: Annotated[str, Field(max_length=500)] = ""
+    """Why a bundle that the gate would not let pass is loaded all the same; recorded in the bundle."""
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
     """Goes before every topic's and consumer group's name: several installations may share a cluster."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_PARTITIONS

@@ -19,11 +19,13 @@ from streams.health import Health
 from streams.kafka.topics import create_topics
 from streams.listener import Listener
 from streams.metrics import Metrics
+from streams.progress import SourceProgress
 from streams.settings import Settings
 from streams.sinks import Sink
 from streams.stages import IntakePart, Part, RankingPart, RecallPart
 from streams.tables import changelog_topics
 from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.release import Admission
 
 STAGES: Final[tuple[Stage, ...]] = ("recall", "ranking", "intake")
 _KINDS: Final[dict[Stage, type[Part]]] = {"recall": RecallPart, "ranking": RankingPart, "intake": IntakePart}
@@ -49,10 +51,12 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         _create_topics(settings)
         bundle = _load(settings, metrics, health)
         compute = stack.enter_context(ThreadPoolExecutor(1, "shelfwise-compute"))
+        progress = SourceProgress(settings)
+        stack.callback(progress.close)
 
         def make_context() -> Context:
             # The sink belongs to the loop that runs.
-            return Context(settings, bundle, compute, Sink(settings.kafka), metrics, health)
+            return Context(settings, bundle, compute, Sink(settings.kafka), metrics, health, progress)
 
         return asyncio.run(_Worker(settings, make_context, wanted).run())
 
@@ -133,10 +137,10 @@ class _Worker:
 
 
 def _load(settings: Settings, metrics: Metrics, health: Health) -> Bundle:
-    bundle = load_bundle(settings.bundle)
-    metrics.model_loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name)
+    bundle = load_bundle(settings.bundle, Admission(settings.force_rejected_bundle, settings.require_gate))
+    metrics.model_loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
     health.condition(_MODEL_LOADED, ready=True)
-    _log.info("model %s, taxonomy %s", bundle.model_version, bundle.taxonomy_version)
+    _log.info("model %s, gate: %s, taxonomy %s", bundle.model_version, bundle.release, bundle.taxonomy_version)
     return bundle
 
 

@@ -64,13 +64,17 @@ def command(
 
     from streams.clients.render import decision_text
     from workers.bundle.bundle import load_bundle
+    from workers.bundle.release import Admission
     from workers.classify import classify
 
     if as_json is None:
         as_json = file is not None or not sys.stdout.isatty()
     source = product_file(file, columns, form, skip_invalid=skip_invalid) if file else None
     positioned = _positioned(source) if source else iter([_one(fields)])
-    model = load_bundle(bundle or load_settings().bundle)
+    settings = load_settings()
+    model = load_bundle(
+        bundle or settings.bundle, Admission(settings.force_rejected_bundle, settings.require_gate)
+    )
     screen = console()
     outcomes: Counter[str] = Counter()
     with progress_bar(transient=True) as bars:

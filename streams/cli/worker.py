@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     help="Run this stage. Repeatable; default: all.",
 )
 @click.option("--bundle", type=DIRECTORY, help="The model, in place of SHELFWISE_BUNDLE (var/bundle).")
+@click.option(
+    "--force-rejected",
+    "force_rejected_bundle",
+    metavar="WHY",
+    help="Load a model that the gate rejected, and record WHY in it.",
+)
 @click.option("--data-dir", type=DIRECTORY, help="Where tables are kept, in place of SHELFWISE_DATA_DIR.")
 @click.option(
     "--metrics-port",
@@ -36,6 +42,7 @@ def command(
     *,
     stages: tuple[str, ...],
     bundle: Path | None,
+    force_rejected_bundle: str | None,
     data_dir: Path | None,
     metrics_port: int | None,
     bootstrap_servers: str | None,
@@ -56,7 +63,13 @@ def command(
     from streams.logs import configure_logging
     from streams.worker import run_worker
 
-    settings = load_settings(bootstrap_servers, bundle=bundle, data_dir=data_dir, metrics_port=metrics_port)
+    settings = load_settings(
+        bootstrap_servers,
+        bundle=bundle,
+        force_rejected_bundle=force_rejected_bundle,
+        data_dir=data_dir,
+        metrics_port=metrics_port,
+    )
     require_address(settings)
     configure_logging()
     ctx.exit(run_worker(settings, cast("tuple[Stage, ...]", stages)))

@@ -146,6 +146,12 @@ BATCHES_IN_FLIGHT: Final = _define(
 BATCH_RESENDS: Final = _define(
     "batch_resends_total", "counter", "Micro-batches sent again since their completion did not come in time."
 )
+BATCHES_SKIPPED: Final = _define(
+    "batches_skipped_total",
+    "counter",
+    "Micro-batches that a stage read again and needed no work: their outcomes are known, or nobody awaits them.",
+    ("stage",),
+)
 STATISTICS_UPDATES: Final = _define(
     "statistics_updates_total",
     "counter",
@@ -155,8 +161,8 @@ STATISTICS_UPDATES: Final = _define(
 MODEL: Final = _define(
     "model_info",
     "info",
-    "The model bundle that decides, as labels; the value is always 1.",
-    ("model_version", "taxonomy_version", "encoder"),
+    "The model bundle that decides, as labels; gate is accepted, not_gated, or forced; the value is always 1.",
+    ("model_version", "taxonomy_version", "encoder", "gate"),
 )
 BUILD: Final = _define(
     "build_info",

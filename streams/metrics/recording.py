@@ -54,6 +54,7 @@ class Metrics:
         self._committed = define.COMMITTED_OFFSET.gauge(self.registry)
         self._in_flight = define.BATCHES_IN_FLIGHT.gauge(self.registry)
         self._resends = define.BATCH_RESENDS.counter(self.registry)
+        self._skipped = define.BATCHES_SKIPPED.counter(self.registry)
         self._statistics = define.STATISTICS_UPDATES.counter(self.registry)
         self._model = define.MODEL.info(self.registry)
         self._abstentions = Abstentions()
@@ -122,6 +123,10 @@ class Metrics:
         """Count a micro-batch that was sent again."""
         self._resends.inc()
 
+    def batch_skipped(self, stage: str) -> None:
+        """Count a micro-batch that was read again and needs no work."""
+        self._skipped.labels(_stage(stage)).inc()
+
     def statistics_updated(
         self,
         kind: Literal["brand", "store"],
@@ -131,10 +136,15 @@ class Metrics:
         """Count changes of the live statistics."""
         self._statistics.labels(kind, result).inc(count)
 
-    def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str) -> None:
+    def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str, gate: str) -> None:
         """Show the bundle that decides from now on, in place of the one before."""
         self._model.info(
-            {"model_version": model_version, "taxonomy_version": taxonomy_version, "encoder": encoder}
+            {
+                "model_version": model_version,
+                "taxonomy_version": taxonomy_version,
+                "encoder": encoder,
+                "gate": gate,
+            }
         )
 
     def _show_zeros(self) -> None:
@@ -143,6 +153,8 @@ class Metrics:
             self._outcomes.labels(str(outcome))
         for reason in Reason:
             self._dead_letters.labels(str(reason), "intake")
+        for stage in ("recall", "ranking"):
+            self._skipped.labels(stage)
         for kind in ("brand", "store"):
             for result in ("applied", "repeated"):
                 self._statistics.labels(kind, result)

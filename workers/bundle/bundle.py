@@ -22,6 +22,7 @@ from schemas.errors import InvalidBundle
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
+from workers.bundle.release import Admission, Release, admit
 from workers.bundle.training import TrainingFingerprint
 from workers.encoders.load import load_encoder
 from workers.nearest import flat_index
@@ -43,6 +44,7 @@ PRIORS: Final = "priors.safetensors"
 CALIBRATION: Final = "calibration.json"
 THRESHOLDS: Final = "thresholds.json"
 METRICS: Final = "metrics.json"
+_TO_DECIDE: Final = Admission()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Bundle:
     taxonomy: Taxonomy
     recall: Recall
     ranking: Ranking
+    release: Release
 
     @property
     def model_version(self) -> str:
@@ -103,25 +106,30 @@ def save_bundle(
         )
 
 
-def load_bundle(directory: Path) -> Bundle:
-    """Check and load a bundle; raises :class:`InvalidBundle` that names the file at fault."""
+def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
+    """Check and load a bundle.
+
+    Raises :class:`InvalidBundle` that names the file at fault, and :class:`schemas.errors.RejectedBundle` where
+    the gate's verdict is against it and ``admission`` does not force it.
+    """
     manifest = files.verify(directory)
+    release = admit(directory, manifest, admission)
     try:
-        return _load(directory, manifest)
+        return _load(directory, manifest, release)
     except (KeyError, ValueError, TypeError, RuntimeError, OSError, orjson.JSONDecodeError) as error:
         raise InvalidBundle(
             f"bundle {directory}: {type(error).__name__}: {error}; make it anew with `shelfwise fit`"
         ) from error
 
 
-def _load(directory: Path, manifest: Manifest) -> Bundle:
+def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:
     taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
     index = faiss.read_index(str(directory / CATEGORY_INDEX))
     categories = CategoryVectors(taxonomy, index.reconstruct_n(0, index.ntotal))
     known = {signal.name: signal for signal in SIGNALS}
     signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], categories) for name in manifest.signals]
     recall = Recall(load_encoder(directory / ENCODER), signals)
-    return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy))
+    return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy), release)
 
 
 def _save_signal(directory: Path, signal: Signal) -> None:

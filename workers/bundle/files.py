@@ -22,14 +22,13 @@ def write_manifest(
 ) -> Manifest:
     """Digest every file below ``directory`` and write the manifest beside them."""
     files = {
-        path.relative_to(directory).as_posix(): BundleFile(path.stat().st_size, _sha256(path))
+        path.relative_to(directory).as_posix(): describe(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
-    digest = hashlib.sha256("".join(f"{name}\0{file.sha256}\n" for name, file in files.items()).encode())
     manifest = Manifest(
         format=FORMAT,
-        model_version=digest.hexdigest()[:12],
+        model_version=_version(files),
         created_at=datetime.now(UTC),
         shelfwise_version=version("shelfwise"),
         taxonomy_name=taxonomy_name,
@@ -67,14 +66,34 @@ def verify(directory: Path) -> Manifest:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts:
             raise InvalidBundle(f"{directory / MANIFEST}: {name!r} points out of the bundle; {_FIT_AGAIN}")
-        file = directory / name
-        if not file.is_file():
-            raise InvalidBundle(f"bundle {directory}: {name} is missing; {_FIT_AGAIN}")
-        if (size := file.stat().st_size) != expected.bytes:
-            raise InvalidBundle(f"bundle {directory}: {name} has {size} bytes, not {expected.bytes}; {_FIT_AGAIN}")
-        if _sha256(file) != expected.sha256:
-            raise InvalidBundle(f"bundle {directory}: {name} was altered: its SHA-256 differs; {_FIT_AGAIN}")
+        check(directory, name, expected, _FIT_AGAIN)
+    if manifest.model_version != (digest := _version(manifest.files)):
+        raise InvalidBundle(
+            f"{directory / MANIFEST}: model_version {manifest.model_version} is not that of its files, {digest};"
+            f" {_FIT_AGAIN}"
+        )
     return manifest
+
+
+def check(directory: Path, name: str, expected: BundleFile, remedy: str) -> None:
+    """Check one file; raises :class:`InvalidBundle` that names it."""
+    file = directory / name
+    if not file.is_file():
+        raise InvalidBundle(f"bundle {directory}: {name} is missing; {remedy}")
+    if (size := file.stat().st_size) != expected.bytes:
+        raise InvalidBundle(f"bundle {directory}: {name} has {size} bytes, not {expected.bytes}; {remedy}")
+    if _sha256(file) != expected.sha256:
+        raise InvalidBundle(f"bundle {directory}: {name} was altered: its SHA-256 differs; {remedy}")
+
+
+def describe(file: Path) -> BundleFile:
+    """Return what a manifest says of a file."""
+    return BundleFile(file.stat().st_size, _sha256(file))
+
+
+def _version(files: dict[str, BundleFile]) -> str:
+    digest = hashlib.sha256("".join(f"{name}\0{file.sha256}\n" for name, file in sorted(files.items())).encode())
+    return digest.hexdigest()[:12]
 
 
 def _sha256(file: Path) -> str:

@@ -74,9 +74,10 @@ def test_a_revoked_partition_is_shown_no_more(metrics: Metrics, registry: Collec
 
 
 def test_a_new_model_takes_the_place_of_the_one_before(metrics: Metrics, registry: CollectorRegistry) -> None:
-    metrics.model_loaded("m1", "t1", "static")
-    metrics.model_loaded("m2", "t1", "static")
-    assert value(registry, "model_info", model_version="m2", taxonomy_version="t1", encoder="static") == 1
+    metrics.model_loaded("m1", "t1", "static", "accepted")
+    metrics.model_loaded("m2", "t1", "static", "forced")
+    labels = {"model_version": "m2", "taxonomy_version": "t1", "encoder": "static", "gate": "forced"}
+    assert value(registry, "model_info", **labels) == 1
     assert b"m1" not in generate_latest(registry)
 
 
