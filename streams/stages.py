@@ -12,7 +12,6 @@ from streams.agents.learning import LearningStage, StatisticsStage, add_learning
 from streams.agents.ranking import RankingStage, add_ranking_agent
 from streams.agents.recall import RecallStage, add_recall_agent
 from streams.faust_app import FlowApp, build_app
-from streams.health import Health
 from streams.intake import Intake
 from streams.tables import RecallTables, StatisticsView
 from workers.statistics import NoStatistics
@@ -43,10 +42,11 @@ class Part(Protocol):
 class FaustPart:
     """A stage that is a Faust application in the running loop."""
 
-    def __init__(self, name: str, app: FlowApp, health: Health) -> None:
+    def __init__(self, name: str, app: FlowApp, context: Context) -> None:
         self.name = name
         self._app = app
-        self._health = health
+        self._health = context.health
+        self._progress = context.progress
         self._turns: tuple[Turns, ...] = ()
 
     @property
@@ -58,6 +58,7 @@ class FaustPart:
 
     async def start(self) -> None:
         """Start; returns when partitions are assigned and tables recovered, or the application crashed."""
+        await self._progress.start()
         await self._app.start()
         while not self._app.settled and self.failure is None:
             await asyncio.sleep(_POLL_SECONDS)
@@ -74,7 +75,7 @@ class RecallPart(FaustPart):
 
     def __init__(self, context: Context) -> None:
         settings = context.settings
-        super().__init__("recall", build_app(settings, "recall"), context.health)
+        super().__init__("recall", build_app(settings, "recall"), context)
         tables = RecallTables(self._app)
         self._view = StatisticsView(settings) if settings.learning else None
         statistics = self._view or NoStatistics()
@@ -113,7 +114,7 @@ class RankingPart(FaustPart):
     """Ranking."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__("ranking", build_app(context.settings, "ranking"), context.health)
+        super().__init__("ranking", build_app(context.settings, "ranking"), context)
         self._stage = RankingStage(context)
         self._turns = (self._stage.turns,)
         add_ranking_agent(self._app, self._stage)

@@ -50,7 +50,8 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A micro-batch of one source partition; at most one event a product.
 
-    ``settled`` are the events of the batch that intake itself brought to an outcome.
+    ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with every
+    change of the partition's owner: once a later one is known, nobody awaits the completion of this batch any more.
     """
 
     batch_id: str
@@ -59,6 +60,7 @@ class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     products: list[BatchedProduct]
     settled: list[EventOutcome] = []
+    generation: int | None = None
 
 
 class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,7 @@ class CandidateBatch(msgspec.Struct, frozen=True, kw_only=True):
     products: list[CandidateProduct]
     candidates: PackedCandidates
     settled: list[EventOutcome] = []
+    generation: int | None = None
 
 
 class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from schemas.events.batch import BatchCompleted, CandidateBatch, EventOutcome, ProductBatch
@@ -16,6 +16,7 @@ from schemas.topics import BATCHES_COMPLETED, Topic
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
+from streams.progress import Progress, Unknown
 from streams.settings import Settings
 from streams.sinks import Sink
 from workers.bundle.bundle import Bundle
@@ -34,6 +35,7 @@ class Context:
     sink: Sink
     metrics: Metrics
     health: Health
+    progress: Progress = field(default_factory=Unknown)
 
     async def in_compute_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Run model work off the event loop, which must go on answering Kafka."""

@@ -20,6 +20,7 @@ from schemas.events.codec import decode, encode
 from schemas.events.decision import CategoryAssigned
 from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
+from streams.agents.completions import Completions
 from streams.agents.context import Context, Turns, failure_detail
 from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
@@ -51,6 +52,7 @@ class RankingStage:
         self._slots = asyncio.Semaphore(PENDING_BATCHES)
         self._pending: set[asyncio.Task[None]] = set()
         self._foreign_versions: set[str] = set()
+        self._completions = Completions()
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
@@ -68,6 +70,9 @@ class RankingStage:
         """Rank one batch and hand its decisions over; raises what keeps it from being completed."""
         started = perf_counter()
         batch = decode(value, CandidateBatch)
+        if await self._is_done(batch):
+            self._context.metrics.batch_skipped(STAGE)
+            return
         if batch.model_version != self._context.bundle.model_version:
             self._refuse(batch.model_version)
             return
@@ -78,6 +83,7 @@ class RankingStage:
         except BaseException:
             self._slots.release()
             raise
+        self._completions.begin(batch)
         task = asyncio.get_running_loop().create_task(self._complete(batch, ranked, acknowledged))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
@@ -88,18 +94,30 @@ class RankingStage:
         if self._pending:
             await asyncio.wait(self._pending, timeout=seconds)
 
+    async def _is_done(self, batch: CandidateBatch) -> bool:
+        """Return whether the batch needs no decision; one whose completion may have been lost gets that again."""
+        if await self._context.progress.passed(batch) or self._completions.under_way(batch):
+            return True
+        completion = self._completions.known(batch)
+        if completion is not None:
+            await self._context.sink.submit([completion])
+        return completion is not None
+
     async def _complete(self, batch: CandidateBatch, ranked: _Ranked, acknowledged: asyncio.Future[None]) -> None:
         context = self._context
+        completion: Outgoing | None = None
         try:
             await acknowledged
             now = time.time()
             context.metrics.decisions_acknowledged(now - stamp / 1000 for stamp in ranked.timestamps_ms)
-            await context.sink.send_all([context.completion(batch, batch.settled + ranked.outcomes)])
+            completion = context.completion(batch, batch.settled + ranked.outcomes)
+            await context.sink.send_all([completion])
         except KafkaException as error:
             _log.error("batch %s was not acknowledged (%s); it will be sent again", batch.batch_id, error)
         except Exception:
             _log.exception("batch %s could not be completed; it will be sent again", batch.batch_id)
         finally:
+            self._completions.end(batch, completion)
             self._slots.release()
 
     def _refuse(self, version: str) -> None:

@@ -88,6 +88,9 @@ class RecallStage:
             raise InvalidEvent(
                 "out_of_bounds", f"a batch of partition {batch.source_partition} came on {partition}"
             )
+        if await self._context.progress.passed(batch):
+            self._context.metrics.batch_skipped(STAGE)
+            return
         sifted = self._sift(batch)
         candidates = await self._recall(sifted)
         await self._send(batch, sifted, candidates)
@@ -204,6 +207,7 @@ class RecallStage:
             products=ranked + sifted.removed,
             candidates=pack(candidates if candidates is not None else _no_candidates()),
             settled=sifted.settled,
+            generation=batch.generation,
         )
 
     async def _submit(self, batch: ProductBatch, message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where reading starts on the partitions that a rebalance brings."""
+"""Where reading starts on the partitions that a rebalance brings, and what Kafka is told of their new owner."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+
+from streams.progress import commit_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -39,3 +41,33 @@ def end_offset(consumer: Consumer, partition: TopicPartition) -> int:
             "the end of %s/%d is not known: %s", partition.topic, partition.partition, error.args[0].str()
         )
         return int(OFFSET_END)
+
+
+def generation(consumer: Consumer, batched: TopicPartition) -> int | None:
+    """Return the generation of the partition's new owner, or ``None`` where the broker does not answer.
+
+    It is the end of the topic of batches: whatever lies before it was sent by an earlier owner.
+    """
+    end = end_offset(consumer, batched)
+    return None if end == OFFSET_END else end
+
+
+def announce(consumer: Consumer, source: TopicPartition, committed: int | None, owner: int | None) -> None:
+    """Commit the offset that is committed already, now with the new owner's generation, before it sends anything.
+
+    Should that fail, the next commit says it; until then batches of earlier owners are merely decided once more.
+    """
+    if owner is None:
+        return
+    try:
+        if committed is None:
+            committed = int(consumer.get_watermark_offsets(source, timeout=_BROKER_SECONDS)[0])
+        place = TopicPartition(source.topic, source.partition, committed, commit_metadata(owner))
+        consumer.commit(offsets=[place], asynchronous=False)
+    except KafkaException as error:
+        logger.warning(
+            "the new owner of %s/%d is not announced: %s",
+            source.topic,
+            source.partition,
+            error.args[0].str(),
+        )

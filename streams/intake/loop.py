@@ -13,9 +13,9 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
-from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
+from schemas.topics import BATCHES_COMPLETED, PRODUCTS_BATCHED, PRODUCTS_CHANGED
 from streams.health import Health
-from streams.intake.assignment import committed_offsets, end_offset
+from streams.intake.assignment import announce, committed_offsets, end_offset, generation
 from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
@@ -48,6 +48,7 @@ class Intake:
         self._health = health
         self._products = settings.topic(PRODUCTS_CHANGED)
         self._completed = settings.topic(BATCHES_COMPLETED)
+        self._batched = settings.topic(PRODUCTS_BATCHED)
         self._stop = Event()
         self._assigned = Event()
         self._partitions: dict[int, PartitionIntake] = {}
@@ -188,20 +189,26 @@ class Intake:
             if item.topic == self._completed:
                 item.offset = end_offset(consumer, item)
             else:
-                self._partitions[item.partition] = self._state(item.partition, committed.get(item.partition))
+                owner = generation(consumer, TopicPartition(self._batched, item.partition))
+                self._partitions[item.partition] = self._state(
+                    item.partition, committed.get(item.partition), owner
+                )
         consumer.assign(assigned)
+        for number, state in self._partitions.items():
+            announce(consumer, TopicPartition(self._products, number), committed.get(number), state.generation)
         # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.
         consumer.resume([item for item in assigned if item.topic == self._products])
         logger.info("intake owns partitions %s", sorted(self._partitions))
         self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)
 
-    def _state(self, partition: int, committed: int | None) -> PartitionIntake:
+    def _state(self, partition: int, committed: int | None, owner: int | None) -> PartitionIntake:
         settings = self._settings
         if committed is not None:
             self._metrics.committed(self._products, partition, committed)
         window = Window(settings.window_batches, settings.completion_timeout_seconds, time.monotonic)
-        return PartitionIntake(self._products, partition, settings.batch_products, window, next_offset=committed)
+        self._offsets.assigned(partition, owner)
+        return PartitionIntake(self._products, partition, settings.batch_products, window, committed, owner)
 
     def _on_revoke(self, consumer: Consumer, _revoked: list[TopicPartition]) -> None:
         for state in self._partitions.values():

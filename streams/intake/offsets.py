@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streams.intake.ends import PartitionEnds
 from streams.intake.partition import PartitionIntake
 from streams.metrics import Metrics
+from streams.progress import commit_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,13 @@ class Offsets:
         self._ends = ends
         self._uncommitted: dict[int, int] = {}
         self._asked: dict[int, int] = {}
+        self._generations: dict[int, int | None] = {}
         self._committed_at = time.monotonic()
         self._reported_at = self._committed_at - REPORT_SECONDS
+
+    def assigned(self, partition: int, generation: int | None) -> None:
+        """Say under which generation a partition is ours; every commit of it tells."""
+        self._generations[partition] = generation
 
     def finished(self, partition: int, offset: int) -> None:
         """Say that every event before ``offset`` has its outcome."""
@@ -39,6 +45,7 @@ class Offsets:
         """Commit nothing of what was finished so far: the partitions are no longer ours."""
         self._uncommitted.clear()
         self._asked.clear()
+        self._generations.clear()
 
     def turn(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> None:
         """Commit and report, where it is time."""
@@ -54,7 +61,10 @@ class Offsets:
         self._committed_at = time.monotonic()
         self._asked |= self._uncommitted
         wanted = self._uncommitted if asynchronous else self._asked
-        offsets = [TopicPartition(self._topic, number, offset) for number, offset in wanted.items()]
+        offsets = [
+            TopicPartition(self._topic, number, offset, commit_metadata(self._generations.get(number)))
+            for number, offset in wanted.items()
+        ]
         self._uncommitted = {}
         if not offsets:
             return

@@ -32,6 +32,7 @@ class PartitionIntake:
     batch_products: int
     window: Window
     next_offset: int | None = None
+    generation: int | None = None
     reading: bool = True
     owned: bool = True
     _backlog: deque[SourceEvent] = field(default_factory=deque)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,13 +42,15 @@ class Window:
     """At most ``limit`` batches of one partition in flight; pure bookkeeping, it sends nothing.
 
     A batch whose completion does not come within ``timeout_seconds`` is due again, the next time after twice as
-    long, and so on up to 10 minutes. ``clock`` returns seconds that never go back.
+    long, and so on up to 10 minutes; but not while completions of others come, behind which it may stand. No more
+    than the window can come, so that ends. ``clock`` returns seconds that never go back.
     """
 
     limit: int
     timeout_seconds: float
     clock: Callable[[], float]
     _batches: OrderedDict[str, InFlight] = field(default_factory=OrderedDict)
+    _completed_at: float = -math.inf
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -94,6 +97,7 @@ class Window:
         :class:`ValueError` where an event of the batch has no outcome: such a completion changes nothing.
         """
         item = self._batches.get(batch_id)
+        self._completed_at = self.clock()
         if item is None or item.outcomes is not None:
             return None
         settled = {outcome.offset: outcome for outcome in outcomes}
@@ -111,6 +115,8 @@ class Window:
         One that the producer still holds is not due, however long that takes: a copy would only stand behind it.
         """
         now = self.clock()
+        if now - self._completed_at < self.timeout_seconds:
+            return []
         due = [
             item
             for item in self._batches.values()

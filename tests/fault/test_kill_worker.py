@@ -12,6 +12,7 @@ from schemas.events.codec import decode
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
 from streams.kafka.cluster import Cluster
+from streams.settings import Settings
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, by_source, wait_until
 
@@ -27,6 +28,11 @@ SETTINGS = {"session_timeout_seconds": 6, "completion_timeout_seconds": 10, "lea
 @pytest.fixture
 def installation(kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path) -> Installation:
     return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
+
+
+def in_flight(settings: Settings) -> int:
+    """Return how many events may be in flight: no more can be decided again after a kill."""
+    return settings.partitions * settings.window_batches * settings.batch_products
 
 
 def decisions(installation: Installation) -> list[Decision]:
@@ -62,6 +68,7 @@ def test_no_event_is_without_a_decision_after_workers_were_killed_mid_run(
         print(f"\n{EVENTS} events, {KILLS} kills, {repeats} decisions delivered again")
     assert set(places) - decided.keys() == set()
     assert {len(ids) for ids in decided.values()} == {1}
+    assert repeats <= KILLS * in_flight(installation.settings())
 
 
 def test_an_event_keeps_one_decision_id_even_where_what_was_learned_meanwhile_decides_it_otherwise(

@@ -23,6 +23,7 @@ from streams.intake import Intake
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.metrics import Metrics
+from streams.progress import committed_generation
 from streams.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -182,6 +183,15 @@ def committed(settings: Settings) -> list[int]:
         return [0] * PARTITIONS
     finally:
         consumer.close()
+
+
+def generations(settings: Settings) -> list[int | None]:
+    """Return the generation that was committed for each partition."""
+    consumer = Consumer(settings.kafka.consumer_config(settings.group("intake")))
+    places = [TopicPartition(settings.topic(PRODUCTS_CHANGED), number) for number in range(PARTITIONS)]
+    answer = consumer.committed(places, timeout=PATIENCE_SECONDS)
+    consumer.close()
+    return [committed_generation(item.metadata) for item in answer]
 
 
 def read(settings: Settings, topic: Topic, count: int) -> list[Message]:
@@ -354,6 +364,26 @@ def test_a_second_worker_takes_half_and_a_leaving_one_gives_its_half_back(
         wait_for(lambda: committed(settings) == [1_500, 1_500], "the commits of the first")
     decided = {item.product_id for batch in downstream.batches for item in batch.products}
     assert decided == {f"p{number}" for number in range(3_000)}
+
+
+def test_a_new_owner_says_so_with_its_first_commit_before_it_sends_anything(
+    settings: Settings, downstream: Downstream
+) -> None:
+    downstream.answer(lambda _: None)
+    quick = settings.model_copy(update={"drain_seconds": 0.1})
+    publish(settings, [product(number) for number in range(200)])
+
+    def owners() -> set[tuple[int, int | None]]:
+        return {(batch.source_partition, batch.generation) for batch in downstream.batches}
+
+    with running(quick):
+        wait_for(lambda: len(owners()) == PARTITIONS, "batches of the first owner")
+        assert generations(settings) == [0] * PARTITIONS
+    with running(quick):
+        wait_for(lambda: len(owners()) == 2 * PARTITIONS, "batches of both owners")
+        marks = generations(settings)
+    assert owners() == {(number, owner) for number in range(PARTITIONS) for owner in (0, marks[number])}
+    assert committed(settings) == [0] * PARTITIONS
 
 
 def test_completions_that_make_no_sense_are_ignored(settings: Settings, downstream: Downstream) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,62 @@ def test_candidates_of_another_model_are_left_to_be_sent_again(
 
     assert _run(work, tmp_path).messages == []
     assert len([record for record in caplog.records if "model 2" in record.getMessage()]) == 1
+
+
+def _candidates(tmp_path: Path, **changes: object) -> bytes:
+    (message,) = _recalled(tmp_path, _batch(_product(0))).of(CANDIDATES.name)
+    return encode(msgspec.structs.replace(decode(message.value, CandidateBatch), **changes))
+
+
+def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again_and_no_second_decision(
+    tmp_path: Path,
+) -> None:
+    first, again = (_candidates(tmp_path, generation=3, attempt=attempt) for attempt in (1, 2))
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        stage = RankingStage(context)
+        for value in (first, again):
+            await stage.process(value)
+            await stage.drain(10)
+
+    sent = _run(work, tmp_path).messages
+    assert [message.topic for message in sent] == [CATEGORIES_ASSIGNED.name] + [BATCHES_COMPLETED.name] * 2
+    assert sent[1] is sent[2]
+
+
+def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_of_the_old(tmp_path: Path) -> None:
+    value = _candidates(tmp_path, generation=3)
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        stage = RankingStage(context)
+        for _ in range(2):
+            await stage.process(value)
+            await stage.drain(10)
+
+    assert len(_run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)) == 2
+
+
+class _Past:
+    """All batches were done before."""
+
+    async def start(self) -> None:
+        pass
+
+    async def passed(self, batch: object) -> bool:
+        return True
+
+
+def test_what_is_over_and_done_with_is_neither_recalled_nor_ranked(tmp_path: Path) -> None:
+    value = _candidates(tmp_path)
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        past = replace(context, progress=_Past())
+        records: dict[bytes, bytes] = {}
+        await RecallStage(past, NoStatistics(), records).process(_batch(_product(0)), _PARTITION)
+        await RankingStage(past).process(value)
+        assert records == {}
+
+    assert _run(work, tmp_path).messages == []
 
 
 def test_a_decision_without_a_sure_category_asks_for_review(

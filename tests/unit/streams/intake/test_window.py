@@ -71,6 +71,18 @@ def test_a_batch_that_does_not_complete_is_due_after_longer_and_longer_waits() -
     assert waits == [10, 20, 40, 80, 160, 320, 600, 600]
 
 
+def test_a_batch_is_not_sent_again_while_completions_of_others_come_behind_which_it_may_stand() -> None:
+    clock = Clock()
+    window = Window(4, 10, clock)
+    first, second = (window.open(pack("t", 0, [good(offset)])) for offset in range(2))
+    clock.now = 9
+    window.complete(first.batch.message.batch_id, outcomes(first.batch))
+    clock.now = 18
+    assert window.due() == []
+    clock.now = 19
+    assert window.due() == [second]
+
+
 def test_a_batch_that_the_producer_still_holds_is_not_due_and_then_has_its_whole_time() -> None:
     clock = Clock()
     window = Window(4, 10, clock)

@@ -1,0 +1,51 @@
+"""The completions that ranking sent lately: a batch that comes once more needs no second decision."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from schemas.events.batch import CandidateBatch
+from streams.outgoing import Outgoing
+
+# Some 3 KB each; the windows of all partitions of a worker hold fewer batches than this.
+_KEPT: Final = 1_024
+_Name = tuple[int | None, str]
+
+
+class Completions:
+    """Knows the batches under way, and the completions of the latest that are done.
+
+    Intake sends a batch again when its completion is late, which may only mean that it stood in a queue. The first
+    attempt is always worked on: should a source topic be made anew, its batches bear the ids of earlier ones.
+    """
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        self._kept = kept
+        self._under_way: set[_Name] = set()
+        self._done: OrderedDict[_Name, Outgoing] = OrderedDict()
+
+    def under_way(self, batch: CandidateBatch) -> bool:
+        """Return whether the batch was decided and only awaits its acknowledgements."""
+        return batch.attempt > 1 and _name(batch) in self._under_way
+
+    def known(self, batch: CandidateBatch) -> Outgoing | None:
+        """Return the completion of a batch that was sent again after it was done."""
+        return self._done.get(_name(batch)) if batch.attempt > 1 else None
+
+    def begin(self, batch: CandidateBatch) -> None:
+        """Note that the batch's decisions were handed over."""
+        self._done.pop(_name(batch), None)
+        self._under_way.add(_name(batch))
+
+    def end(self, batch: CandidateBatch, completion: Outgoing | None) -> None:
+        """Note that the batch is done, or with ``None`` that it is not and must be decided again."""
+        self._under_way.discard(_name(batch))
+        if completion is not None:
+            self._done[_name(batch)] = completion
+            while len(self._done) > self._kept:
+                self._done.popitem(last=False)
+
+
+def _name(batch: CandidateBatch) -> _Name:
+    return batch.generation, batch.batch_id

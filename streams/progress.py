@@ -1,0 +1,145 @@
+"""How far intake is with each source partition, as recall and ranking hear of it from its committed offsets.
+
+After a crash both read batches again whose outcomes intake knows already, or that an earlier owner of the
+partition sent and whose completions nobody awaits. Deciding these once more would be harmless, and of no use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event, Lock, Thread
+from typing import Any, Final, Protocol
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.events.batch import CandidateBatch, ProductBatch
+from schemas.topics import PRODUCTS_CHANGED
+from streams.settings import Settings
+
+_REFRESH_SECONDS: Final = 1.0
+_BROKER_SECONDS: Final = 10.0
+_GENERATION: Final = "generation="
+_MAX_DIGITS: Final = 19
+_log = logging.getLogger(__name__)
+
+
+def commit_metadata(generation: int | None) -> str:
+    """Return the text that intake commits along with an offset: the generation of its batches."""
+    return "" if generation is None else f"{_GENERATION}{generation}"
+
+
+def committed_generation(metadata: str | None) -> int | None:
+    """Return the generation that such a text names, or ``None`` where it was not intake that committed."""
+    digits = (metadata or "").removeprefix(_GENERATION)
+    if not (metadata or "").startswith(_GENERATION) or not digits.isdecimal() or len(digits) > _MAX_DIGITS:
+        return None
+    return int(digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Every event before ``offset`` has its outcome; nobody awaits batches of an earlier ``generation``."""
+
+    offset: int
+    generation: int | None
+
+    def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
+        """Return whether a batch is over and done with.
+
+        One that was sent again is not, whatever the offsets say: its owner does wait for it.
+        """
+        if batch.generation is None or self.generation is None or batch.generation > self.generation:
+            return False
+        if batch.generation < self.generation:
+            return True
+        return batch.attempt == 1 and last_offset(batch) < self.offset
+
+
+def last_offset(batch: ProductBatch | CandidateBatch) -> int:
+    """Return the greatest offset of the batch's events, -1 where it has none."""
+    return max(
+        max((product.offset for product in batch.products), default=-1),
+        max((outcome.offset for outcome in batch.settled), default=-1),
+    )
+
+
+class Progress(Protocol):
+    """Tells which batches need no work."""
+
+    async def start(self) -> None:
+        """Return when something can be told."""
+
+    async def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
+        """Return whether the batch's outcomes are known, or awaited by nobody."""
+
+
+class Unknown:
+    """Knows of no progress: every batch is worked on."""
+
+    async def start(self) -> None:
+        """Nothing to wait for."""
+
+    async def passed(self, batch: ProductBatch | CandidateBatch) -> bool:  # noqa: ARG002
+        """Return ``False``."""
+        return False
+
+
+class SourceProgress:
+    """Asks the broker once a second what intake's consumer group has committed; it never joins the group."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topic(PRODUCTS_CHANGED)
+        self._places = [TopicPartition(self._topic, number) for number in range(settings.partitions)]
+        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("intake")), logger=_log)
+        self._marks: dict[int, Mark] = {}
+        self._asking = Lock()
+        self._stopped = Event()
+        self._known = Event()
+        self._thread = Thread(target=self._run, name="shelfwise-progress", daemon=True)
+
+    async def start(self) -> None:
+        """Begin to ask, and return with the first answer: what is read first is judged by it."""
+        if not self._thread.ident:
+            self._thread.start()
+        await asyncio.get_running_loop().run_in_executor(None, self._known.wait)
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._stopped.set()
+        self._known.set()
+        if self._thread.ident:
+            self._thread.join(_BROKER_SECONDS)
+
+    async def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
+        """Return whether the batch needs no work; asks anew where its generation is newer than what is known."""
+        mark = self._marks.get(batch.source_partition)
+        if mark is not None and batch.generation is not None and batch.generation > (mark.generation or -1):
+            await asyncio.get_running_loop().run_in_executor(None, self._ask)
+            mark = self._marks.get(batch.source_partition)
+        return mark is not None and batch.source_topic == self._topic and mark.passed(batch)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            if self._ask():
+                self._known.set()
+            self._stopped.wait(_REFRESH_SECONDS)
+        self._consumer.close()
+
+    def _ask(self) -> bool:
+        with self._asking:
+            if self._stopped.is_set():
+                return False
+            try:
+                self._take(self._consumer.committed(self._places, timeout=_BROKER_SECONDS))
+            except KafkaException as error:
+                _log.warning("how far intake is, is not known: %s", error.args[0].str())
+                return False
+            return True
+
+    def _take(self, answer: Sequence[Any]) -> None:
+        for item in answer:
+            if item.error is None and item.offset >= 0:
+                self._marks[item.partition] = Mark(item.offset, committed_generation(item.metadata))

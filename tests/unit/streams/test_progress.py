@@ -1,0 +1,66 @@
+"""What recall and ranking may leave alone after a restart, and what they never may."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events.batch import EventOutcome, Outcome, ProductBatch
+from streams.progress import Mark, commit_metadata, committed_generation, last_offset
+
+pytestmark = pytest.mark.unit
+
+
+def batch(last: int, generation: int | None, attempt: int = 1) -> ProductBatch:
+    return ProductBatch(
+        batch_id="b",
+        source_topic="t",
+        source_partition=0,
+        attempt=attempt,
+        products=[],
+        settled=[EventOutcome(last - 1, Outcome.SUPERSEDED), EventOutcome(last, Outcome.DEAD_LETTER)],
+        generation=generation,
+    )
+
+
+def test_a_batch_below_the_committed_offset_needs_no_work() -> None:
+    assert Mark(10, 7).passed(batch(9, 7))
+    assert not Mark(10, 7).passed(batch(10, 7))
+
+
+def test_a_batch_of_an_earlier_owner_is_awaited_by_nobody() -> None:
+    assert Mark(0, 7).passed(batch(50, 6))
+
+
+def test_a_batch_of_an_owner_that_is_not_known_yet_is_worked_on() -> None:
+    assert not Mark(100, 7).passed(batch(50, 8))
+
+
+def test_a_batch_that_was_sent_again_is_worked_on_since_its_owner_waits_for_it() -> None:
+    assert not Mark(100, 7).passed(batch(50, 7, attempt=2))
+
+
+@pytest.mark.parametrize("mark", [Mark(100, 7), Mark(100, None)])
+def test_a_batch_without_a_generation_is_worked_on(mark: Mark) -> None:
+    assert not mark.passed(batch(50, None))
+
+
+def test_offsets_that_somebody_else_committed_skip_nothing() -> None:
+    assert not Mark(100, committed_generation("set by hand")).passed(batch(50, 7))
+
+
+def test_a_batch_without_events_ends_before_every_offset() -> None:
+    empty = ProductBatch(batch_id="b", source_topic="t", source_partition=0, attempt=1, products=[])
+    assert last_offset(empty) == -1
+
+
+@given(st.none() | st.integers(0, 2**63 - 1))
+def test_a_generation_is_read_back_as_it_was_committed(generation: int | None) -> None:
+    assert committed_generation(commit_metadata(generation)) == generation
+
+
+@given(st.none() | st.text() | st.text("0123456789²٣-").map("generation={}".format))
+def test_any_text_is_a_generation_or_none(text: str | None) -> None:
+    found = committed_generation(text)
+    assert found is None or found >= 0
