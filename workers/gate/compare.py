@@ -1,0 +1,197 @@
+"""What changed between the outcomes of two models on the same products, and which falls are more than noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from schemas.events.batch import Outcome
+from workers.evaluation.outcomes import ProductOutcomes
+from workers.gate.headline import DIRECTION, HEADLINE, Headline, is_prefix
+from workers.gate.significance import bootstrap_weights, holm, p_of_fall, sign_test, testable
+
+Floats = NDArray[np.float64]
+
+_INTERVAL: Final = (2.5, 97.5)
+_SHOWN: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChange:
+    """One headline metric: ``low`` and ``high`` are the 95 % interval of the difference, candidate minus current.
+
+    ``p_value`` is of the hypothesis that it is no worse. Figures are none where nothing defines them, such as the
+    precision of no assignments, and where there is no current model.
+    """
+
+    name: str
+    current: float | None
+    candidate: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    verdict: Literal["held", "fell", "measured"]
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryChange:
+    """A category with all below it: the shares of its products whose likeliest category is exactly right."""
+
+    path: str
+    products: int
+    current: float
+    candidate: float
+    p_value: float
+    verdict: Literal["held", "fell"]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetCheck:
+    """The error budget: of ``decisions`` of the candidate ``wrong`` were wrong; broken where that is no chance."""
+
+    decisions_of: Literal["assigned", "backed_off"]
+    decisions: int
+    wrong: int
+    max_error: float
+    p_value: float
+    verdict: Literal["kept", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRule:
+    """Categories of ``products`` or more may lose the share ``fall`` of their recall; ``level`` is of noise."""
+
+    level: float
+    products: int
+    fall: float
+
+
+def compare_metrics(
+    current: ProductOutcomes, candidate: ProductOutcomes, groups: NDArray[np.int64], level: float, seed: int
+) -> list[MetricChange]:
+    """Test each headline metric by the paired bootstrap, with Holm's correction for their number.
+
+    The i-th outcomes of both are of one product; ``groups`` int64 (n,) names its near-duplicates.
+    """
+    old, new = Headline.of(current), Headline.of(candidate)
+    one = np.ones((1, len(current)))
+    before, after = old.values(one)[0], new.values(one)[0]
+    replicated = np.concatenate(
+        [new.values(weights) - old.values(weights) for weights in bootstrap_weights(groups, seed)]
+    )
+    difference = after - before
+    p_values = np.array(
+        [p_of_fall(difference[i] * DIRECTION[i], replicated[:, i] * DIRECTION[i]) for i in range(len(HEADLINE))]
+    )
+    fell = holm(p_values, level)
+    return [
+        MetricChange(
+            name,
+            _figure(before[i]),
+            _figure(after[i]),
+            _figure(difference[i]),
+            *_interval(replicated[:, i]),
+            float(p_values[i]),
+            "fell" if fell[i] else "held",
+        )
+        for i, name in enumerate(HEADLINE)
+    ]
+
+
+def measure_alone(candidate: ProductOutcomes) -> list[MetricChange]:
+    """Return the metrics of a first release: there is nothing to compare them with."""
+    values = Headline.of(candidate).values(np.ones((1, len(candidate))))[0]
+    return [
+        MetricChange(name, None, _figure(value), None, None, None, None, "measured")
+        for name, value in zip(HEADLINE, values, strict=True)
+    ]
+
+
+def compare_categories(
+    current: ProductOutcomes,
+    candidate: ProductOutcomes,
+    groups: NDArray[np.int64],
+    rule: CategoryRule,
+) -> tuple[int, list[CategoryChange]]:
+    """Find categories whose share of right products fell by more than the rule allows, beyond noise.
+
+    A category is taken with all below it. The noise is that of McNemar's exact test on groups of near-duplicates
+    that changed, with Holm's correction for the categories in which so many changed that the test could say
+    anything (Tarone). Returns how many categories had enough products, and the at most 50 worst of those that fell
+    by more than the rule allows, whether or not that may be noise.
+    """
+    before, after = Headline.of(current).right, Headline.of(candidate).right
+    members = _members(current, rule.products)
+    counts = np.array([_changed(before[rows], after[rows], groups[rows]) for _, rows in members]).reshape(-1, 2)
+    p_values = np.array([sign_test(int(worse), int(better)) for worse, better in counts])
+    able = testable(0.5 ** counts.sum(axis=1), rule.level)
+    beyond = np.zeros(len(members), bool)
+    beyond[able] = holm(p_values[able], rule.level)
+    found = []
+    for (node, rows), p_value, significant in zip(members, p_values, beyond, strict=True):
+        was, now = float(before[rows].mean()), float(after[rows].mean())
+        if now < (1 - rule.fall) * was:
+            path = current.taxonomy.path_text(node)
+            verdict: Literal["held", "fell"] = "fell" if significant else "held"
+            found.append(CategoryChange(path, len(rows), was, now, float(p_value), verdict))
+    found.sort(key=lambda change: (change.verdict, change.p_value, change.path))
+    return len(members), found[:_SHOWN]
+
+
+def check_budget(candidate: ProductOutcomes, max_error: float, level: float) -> list[BudgetCheck]:
+    """Test whether more than ``max_error`` of what the candidate assigns, or backs off to, is wrong.
+
+    A back-off is right where the category is an ancestor of the label. The p-value is exact (Clopper and Pearson,
+    1934); Holm corrects for the two.
+    """
+    right = is_prefix(candidate.taxonomy, candidate.decided, candidate.labels)
+    exactly = candidate.decided == candidate.labels
+    counts: list[tuple[int, int]] = []
+    for outcome, correct in ((Outcome.ASSIGNED, exactly), (Outcome.BACKED_OFF, right)):
+        rows = np.array([one is outcome for one in candidate.outcome], bool)
+        counts.append((int(rows.sum()), int((rows & ~correct).sum())))
+    p_values = np.array([float(binom.sf(wrong - 1, decisions, max_error)) for decisions, wrong in counts])
+    broken = holm(p_values, level)
+    names: tuple[Literal["assigned", "backed_off"], ...] = ("assigned", "backed_off")
+    return [
+        BudgetCheck(name, *counts[i], max_error, float(p_values[i]), "broken" if broken[i] else "kept")
+        for i, name in enumerate(names)
+    ]
+
+
+def _members(outcomes: ProductOutcomes, minimum: int) -> list[tuple[int, NDArray[np.int64]]]:
+    """Return each category with enough products below it, and those; one that adds none to a child is left out."""
+    ancestors = outcomes.taxonomy.ancestor_matrix[outcomes.labels]
+    found: dict[bytes, tuple[int, NDArray[np.int64]]] = {}
+    for depth in range(ancestors.shape[1]):
+        order = np.argsort(ancestors[:, depth], kind="stable")
+        nodes, starts = np.unique(ancestors[order, depth], return_index=True)
+        for node, rows in zip(nodes.tolist(), np.split(order, starts[1:]), strict=True):
+            if node >= 0 and len(rows) >= minimum:
+                rows.sort()
+                found[rows.tobytes()] = (node, rows)
+    return list(found.values())
+
+
+def _changed(before: NDArray[np.bool_], after: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[int, int]:
+    """Count groups that became worse, and better, on the whole."""
+    _, group = np.unique(groups, return_inverse=True)
+    net = np.bincount(group, after.astype(np.int64) - before.astype(np.int64))
+    return int((net < 0).sum()), int((net > 0).sum())
+
+
+def _interval(replicated: Floats) -> tuple[float | None, float | None]:
+    known = replicated[np.isfinite(replicated)]
+    if not len(known):
+        return None, None
+    low, high = np.percentile(known, _INTERVAL)
+    return float(low), float(high)
+
+
+def _figure(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,232 @@
+"""Judge a candidate bundle on a frozen gold set, beside the current one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import GateRefused
+from schemas.gate import Decision, GateVerdict
+from workers.bundle.bundle import Bundle
+from workers.bundle.training import TRAINING, TrainingFingerprint
+from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
+from workers.fit.labels import LabelledProducts
+from workers.fit.progress import Progress, silent
+from workers.gate.compare import (
+    BudgetCheck,
+    CategoryChange,
+    CategoryRule,
+    MetricChange,
+    check_budget,
+    compare_categories,
+    compare_metrics,
+    measure_alone,
+)
+from workers.gate.gold import GoldSet, place_in_all
+from workers.gate.leaks import Leaks, find_leaks
+from workers.near_duplicates import near_duplicate_groups
+
+# Metrics, categories and the error budget: each family of tests has a third of the level.
+_FAMILIES: Final = 3
+_REASONS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """How to judge.
+
+    Attributes:
+        level: the chance that a candidate that is no worse is rejected.
+        max_error: the error budget.
+        category_fall: of a category's recall, the share that may be lost.
+        category_products: a category with fewer gold products is not judged by itself.
+        min_products: fewer gold products than this, leaks left out, cannot judge.
+        max_leaked: a greater share of leaks means that the gold set is none.
+        keep_leaked: judge on leaked products too.
+        skip_unknown: leave out products whose category is not in both trees.
+        seed: of the bootstrap.
+    """
+
+    level: float = 0.05
+    max_error: float = 0.05
+    category_fall: float = 0.10
+    category_products: int = 20
+    min_products: int = 100
+    max_leaked: float = 0.5
+    keep_leaked: bool = False
+    skip_unknown: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """The decision, and everything that it rests on. ``current`` figures are none for a first release."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    candidate: str
+    current: str | None
+    gold: str
+    gold_sha256: str
+    products: int
+    unlabelled: int
+    unknown_categories: int
+    leaked: int
+    leaks_candidate: Leaks
+    leaks_current: Leaks | None
+    level: float
+    metrics: tuple[MetricChange, ...]
+    budget: tuple[BudgetCheck, ...]
+    categories_judged: int
+    categories: tuple[CategoryChange, ...]
+
+    def verdict(self) -> GateVerdict:
+        """Return what the bundle keeps of it."""
+        return GateVerdict(
+            decision=self.decision,
+            model_version=self.candidate,
+            current_version=self.current,
+            gold_sha256=self.gold_sha256,
+            products=self.products,
+            leaked=self.leaked,
+            level=self.level,
+            decided_at=datetime.now(UTC),
+            shelfwise_version=version("shelfwise"),
+            reasons=self.reasons,
+        )
+
+
+def judge(
+    candidate: Bundle,
+    current: Bundle | None,
+    gold: GoldSet,
+    options: GateOptions | None = None,
+    progress: Progress = silent,
+) -> GateReport:
+    """Compare two bundles on what neither was fitted on.
+
+    Raises :class:`GateRefused` where the gold set cannot judge: too many leaks, too few products, categories that
+    a bundle's tree lacks, or a candidate that does not say what it was fitted on.
+    """
+    options = options or GateOptions()
+    bundles = [candidate] if current is None else [candidate, current]
+    placed, unknown = place_in_all(
+        gold, [bundle.taxonomy for bundle in bundles], skip_unknown=options.skip_unknown
+    )
+    audits, leaked = _audit(bundles, placed[0], options)
+    kept = np.flatnonzero(~leaked) if not options.keep_leaked else np.arange(len(leaked))
+    if len(kept) < options.min_products:
+        raise GateRefused(
+            f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked: at least"
+            f" {options.min_products} are needed; label more, or see --min-products"
+        )
+    outcomes = [
+        collect_outcomes(bundle, _take(labelled, kept), _named(progress, name))
+        for bundle, labelled, name in zip(bundles, placed, ("candidate", "current"), strict=False)
+    ]
+    groups = near_duplicate_groups([placed[0].products[row].title for row in kept])
+    metrics, budget, judged, categories = _tests(outcomes, groups, options)
+    reasons = (
+        *(_metric_reason(change) for change in metrics if change.verdict == "fell"),
+        *(_budget_reason(check) for check in budget if check.verdict == "broken"),
+        *_category_reasons([change for change in categories if change.verdict == "fell"]),
+    )
+    return GateReport(
+        decision="rejected" if reasons else "accepted",
+        reasons=reasons,
+        candidate=candidate.model_version,
+        current=current.model_version if current else None,
+        gold=gold.name,
+        gold_sha256=gold.sha256,
+        products=len(kept),
+        unlabelled=gold.unlabelled,
+        unknown_categories=unknown,
+        leaked=int(leaked.sum()),
+        leaks_candidate=audits[0],
+        leaks_current=audits[1] if current else None,
+        level=options.level,
+        metrics=tuple(metrics),
+        budget=tuple(budget),
+        categories_judged=judged,
+        categories=tuple(categories),
+    )
+
+
+def _tests(
+    outcomes: list[ProductOutcomes], groups: NDArray[np.int64], options: GateOptions
+) -> tuple[list[MetricChange], list[BudgetCheck], int, list[CategoryChange]]:
+    level = options.level / _FAMILIES
+    candidate = outcomes[0]
+    budget = check_budget(candidate, options.max_error, level)
+    if len(outcomes) == 1:
+        return measure_alone(candidate), budget, 0, []
+    metrics = compare_metrics(outcomes[1], candidate, groups, level, options.seed)
+    rule = CategoryRule(level, options.category_products, options.category_fall)
+    judged, categories = compare_categories(outcomes[1], candidate, groups, rule)
+    return metrics, budget, judged, categories
+
+
+def _audit(
+    bundles: list[Bundle], labelled: LabelledProducts, options: GateOptions
+) -> tuple[list[Leaks], NDArray[np.bool_]]:
+    leaked = np.zeros(len(labelled.products), bool)
+    audits = []
+    for place, bundle in enumerate(bundles):
+        training = TrainingFingerprint.load(bundle.directory)
+        if not place and not training:
+            raise GateRefused(
+                f"bundle {bundle.directory} has no {TRAINING}, so nobody can tell which gold products it was"
+                " fitted on; fit it anew"
+            )
+        audit, found = find_leaks(training, labelled.products)
+        audits.append(audit)
+        leaked |= found
+    if (share := leaked.mean()) > options.max_leaked:
+        raise GateRefused(
+            f"{int(leaked.sum())} of {len(leaked)} gold products ({share:.0%}) are, or are near-duplicates of,"
+            f" training products of the bundles, more than {options.max_leaked:.0%}: this is no gold set for them;"
+            " keep its products out of the fit"
+        )
+    return audits, leaked
+
+
+def _take(labelled: LabelledProducts, rows: NDArray[np.int64]) -> LabelledProducts:
+    return LabelledProducts([labelled.products[row] for row in rows], labelled.labels[rows], 0, 0)
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    def report(step: str, done: int, total: int) -> None:
+        progress(f"{name}: {step}", done, total)
+
+    return report
+
+
+def _metric_reason(change: MetricChange) -> str:
+    verb = "rose" if (change.difference or 0) > 0 else "fell"
+    return (
+        f"{change.name} {verb} from {change.current:.4f} to {change.candidate:.4f}"
+        f" (95 % interval of the difference {change.low:+.4f} to {change.high:+.4f})"
+    )
+
+
+def _budget_reason(check: BudgetCheck) -> str:
+    return (
+        f"the error budget is broken: {check.wrong} of {check.decisions} {check.decisions_of.replace('_', ' ')}"
+        f" products are wrong ({check.wrong / check.decisions:.1%}), more than {check.max_error:.0%}"
+    )
+
+
+def _category_reasons(fallen: list[CategoryChange]) -> list[str]:
+    reasons = [
+        f"{change.path!r} fell from {change.current:.1%} to {change.candidate:.1%} right of its"
+        f" {change.products} products"
+        for change in fallen[:_REASONS]
+    ]
+    if (more := len(fallen) - _REASONS) > 0:
+        reasons.append(f"{more} more categories fell")
+    return reasons

@@ -1,0 +1,99 @@
+"""The gold set: labelled products that no model learns from, frozen by the digest of the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import GateRefused
+from schemas.taxonomy.tree import Taxonomy
+from workers.fit.labels import LabelledProducts, place
+from workers.product_files import LabelledProduct
+
+LOCK_SUFFIX: Final = ".sha256"
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSet:
+    """Rows of a gold file that are labelled; ``unlabelled`` rows are left out."""
+
+    name: str
+    sha256: str
+    rows: list[LabelledProduct]
+    unlabelled: int
+
+    @classmethod
+    def of(cls, name: str, sha256: str, rows: Sequence[LabelledProduct]) -> GoldSet:
+        """Keep what is labelled."""
+        labelled = [row for row in rows if row.category_id is not None or row.category_path]
+        return cls(name, sha256, labelled, len(rows) - len(labelled))
+
+
+def frozen_digest(file: Path, expected: str | None = None) -> str:
+    """Return the hexadecimal SHA-256 of a gold file, having made sure that it is the one it was.
+
+    ``expected`` is what it must be; without it the file ``FILE.sha256`` beside it says so, in the format of
+    ``sha256sum``, and is written the first time. Raises :class:`GateRefused` where the gold set has changed.
+    """
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected is not None:
+        if digest != expected.lower():
+            raise GateRefused(f"{file} has SHA-256 {digest}, not {expected}: the gold set was changed; restore it")
+        return digest
+    lock = file.with_name(file.name + LOCK_SUFFIX)
+    if not lock.exists():
+        _write_lock(lock, digest, file.name)
+        return digest
+    locked = lock.read_text(errors="replace")[:200].split()
+    if not locked or locked[0].lower() != digest:
+        raise GateRefused(
+            f"{file} has SHA-256 {digest}, {lock.name} says {locked[0] if locked else 'nothing'}: the gold set was"
+            f" changed. Restore it; or, to begin with a new one, delete {lock} and gate the current bundle on it"
+        )
+    return digest
+
+
+def _write_lock(lock: Path, digest: str, name: str) -> None:
+    try:
+        lock.write_text(f"{digest}  {name}\n")
+    except OSError as error:
+        raise GateRefused(
+            f"{lock} cannot be written: {error}; name the digest instead: --gold-sha256 {digest}"
+        ) from None
+
+
+def place_in_all(
+    gold: GoldSet, trees: Sequence[Taxonomy], *, skip_unknown: bool = False
+) -> tuple[list[LabelledProducts], int]:
+    """Place the same products in several trees, by path or id; also return how many were left out.
+
+    Raises :class:`GateRefused` where a label is not in every tree, unless told to leave out such products.
+    """
+    known, unknown = [], Counter[str]()
+    for row in gold.rows:
+        missing = [tree for tree in trees if _node(row, tree) is None]
+        if missing:
+            label = row.category_id or " > ".join(row.category_path or ())
+            unknown[f"{label} (not in {missing[0].name} {missing[0].version})"] += 1
+        else:
+            known.append(row)
+    if unknown and not skip_unknown:
+        shown = "; ".join(f"{label}: {count}" for label, count in unknown.most_common(_SHOWN))
+        raise GateRefused(
+            f"{unknown.total()} gold products have one of {len(unknown)} categories that a bundle's tree lacks, so"
+            f" the bundles cannot be compared on them: {shown}; relabel them, fit with their categories, or leave"
+            " them out with --skip-unknown-categories"
+        )
+    return [place(known, tree) for tree in trees], unknown.total()
+
+
+def _node(row: LabelledProduct, tree: Taxonomy) -> int | None:
+    return (
+        tree.find_id(row.category_id) if row.category_id is not None else tree.find_path(row.category_path or ())
+    )

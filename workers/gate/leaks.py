@@ -1,0 +1,63 @@
+"""The audit of leaks: gold products that a model was fitted on, or on near-duplicates of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.product import Product
+from workers.bundle.training import TrainingFingerprint
+from workers.near_duplicates import THRESHOLD, most_similar
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LeakExample:
+    """A gold product and the training product, by its place among them from 0, that it is like."""
+
+    product_id: str
+    title: str
+    training_product: int
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """How many gold products leaked into one bundle.
+
+    Attributes:
+        training_products: how many products the bundle was fitted on; none where it does not say.
+        exact: gold products of the title and brand of a training product.
+        near: further ones whose title is a near-duplicate of one.
+        examples: at most five.
+    """
+
+    training_products: int | None
+    exact: int
+    near: int
+    examples: tuple[LeakExample, ...]
+
+
+def find_leaks(
+    training: TrainingFingerprint | None, products: Sequence[Product], threshold: float = THRESHOLD
+) -> tuple[Leaks, NDArray[np.bool_]]:
+    """Return the audit of gold products against a bundle's training products, and which leaked, bool (n,).
+
+    Near-duplicates are titles whose words (the first 32) have a Jaccard similarity of ``threshold`` or more.
+    """
+    if training is None:
+        return Leaks(None, 0, 0, ()), np.zeros(len(products), bool)
+    gold = TrainingFingerprint.of(products)
+    exact = np.isin(gold.identities, training.identities)
+    found, similarity = most_similar(training.titles, gold.titles, threshold)
+    leaked = exact | (found >= 0)
+    examples = tuple(
+        LeakExample(products[i].product_id, products[i].title, int(found[i]), round(float(similarity[i]), 3))
+        for i in np.flatnonzero(leaked & (found >= 0))[:_SHOWN]
+    )
+    return Leaks(len(training), int(exact.sum()), int((leaked & ~exact).sum()), examples), leaked
