@@ -1,0 +1,85 @@
+"""How far a figure could be off by the luck of which products were measured.
+
+Source: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.evaluation.categories import macro_f1
+from workers.evaluation.confidence import Ordered
+from workers.evaluation.numbers import number
+from workers.evaluation.outcomes import ProductOutcomes
+from workers.evaluation.per_product import ProductFacts, product_facts, product_ratios
+
+DRAWS: Final = 1_000
+LEVEL: Final = 0.95
+# Weights of 2 million products are 16 MB, and a pass takes a few arrays of that size.
+_WEIGHTS_AT_ONCE: Final = 2_000_000
+
+Interval = tuple[float | None, float | None]
+
+
+def draw_weights(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each of ``count`` products was drawn, with replacement: float64 (some draws, count).
+
+    The draws depend on ``count`` and ``seed`` alone, so that two bundles measured on the same products can be
+    compared draw by draw.
+    """
+    random = np.random.default_rng(seed)
+    at_once = max(1, _WEIGHTS_AT_ONCE // max(count, 1))
+    for start in range(0, draws, at_once):
+        rows = [
+            np.bincount(random.integers(count, size=count), minlength=count)
+            for _ in range(min(at_once, draws - start))
+        ]
+        yield np.stack(rows).astype(np.float64)
+
+
+def sample_figures(
+    outcomes: ProductOutcomes, draws: int = DRAWS, seed: int = 0, facts: ProductFacts | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Return each headline figure in every draw, float64 (draws,), NaN where it cannot be computed."""
+    facts = facts or product_facts(outcomes)
+    ratios = product_ratios(outcomes, facts)
+    columns = np.stack([column for pair in ratios.values() for column in pair], axis=1)
+    ordered = Ordered.of(outcomes.confidence, facts.exact)
+    parts: dict[str, list[NDArray[np.float64]]] = {}
+    for weights in draw_weights(len(outcomes), draws, seed):
+        sums = weights @ columns
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = dict(zip(ratios, (sums[:, 0::2] / sums[:, 1::2]).T, strict=True))
+        curve = ordered.curve(weights)
+        found["macro_f1"] = macro_f1(outcomes, weights)
+        found["expected_calibration_error"] = curve.calibration_error()
+        found["aurc"] = curve.area_under_risk()
+        found["coverage_at_95_precision"] = curve.coverage_at_precision()
+        for key, values in found.items():
+            parts.setdefault(key, []).append(values)
+    return {key: np.concatenate(values) for key, values in parts.items()}
+
+
+def intervals(
+    outcomes: ProductOutcomes, draws: int = DRAWS, seed: int = 0, facts: ProductFacts | None = None
+) -> dict[str, Interval]:
+    """Return the 95 % percentile interval (low, high) of each headline figure, by its key.
+
+    Both are ``None`` where the figure cannot be computed in any draw. A calibration error cannot be negative, so
+    its interval leans upwards; read it as an upper bound.
+    """
+    if not len(outcomes):
+        return {}
+    tail = (1.0 - LEVEL) / 2.0
+    found = {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
+        for key, values in sample_figures(outcomes, draws, seed, facts).items():
+            low, high = np.nanquantile(values, [tail, 1.0 - tail])
+            found[key] = (number(low), number(high))
+    return found
