@@ -121,12 +121,12 @@ def command(
 
 def _show(report: GateReport) -> None:
     screen = console()
-    screen.print(_products(report), markup=False)
     # Figures that are cut say nothing: a narrow terminal wraps whole lines instead.
-    width = max(screen.width, _WIDTH)
-    screen.print(_metrics(report), width=width, crop=False)
+    screen.width = max(screen.width, _WIDTH)
+    screen.print(_products(report), markup=False)
+    screen.print(_metrics(report))
     if report.categories:
-        screen.print(_categories(report), width=width, crop=False)
+        screen.print(_categories(report))
     for check in report.budget:
         name = check.decisions_of.replace("_", " ")
         screen.print(

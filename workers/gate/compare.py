@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from schemas.events.batch import Outcome
+from workers.evaluation.hierarchy import is_prefix
 from workers.evaluation.outcomes import ProductOutcomes
-from workers.gate.headline import DIRECTION, HEADLINE, Headline, is_prefix
+from workers.gate.headline import DIRECTION, HEADLINE, Headline
 from workers.gate.significance import bootstrap_weights, holm, p_of_fall, sign_test, testable
 
 Floats = NDArray[np.float64]

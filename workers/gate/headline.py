@@ -1,4 +1,8 @@
-"""The headline metrics of one model as functions of the products' weights, so that they can be resampled."""
+"""The headline metrics of one model as functions of the products' weights, so that they can be resampled.
+
+With weights of 1 they are those of :mod:`workers.evaluation`. Draws of whole groups differ in size, so the bins of
+the calibration error and the order of the risk-coverage curve are those of all products, and weights thin them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from schemas.events.batch import Outcome
-from schemas.taxonomy.tree import Taxonomy
+from workers.evaluation.confidence import BINS, Ordered
 from workers.evaluation.outcomes import ProductOutcomes
+from workers.evaluation.per_product import product_ratios
 
 Floats = NDArray[np.float64]
 
-RECALL_PLACES: Final = 30
-BINS: Final = 15
 RATIOS: Final = (
     "exact_accuracy",
     "top3_accuracy",
@@ -42,9 +44,8 @@ class Headline:
         numerators, denominators: float64 (n, 8), of the metrics that are ratios of sums, in the order of RATIOS.
         truth, predicted, both: sparse (n, classes with products), each product's label, prediction where it is one
             of them, and label where right.
-        calibration: sparse (n, 15), confidence minus right in the product's bin of confidence.
-        order: int64 (n,), products from the most to the least confident.
-        wrong: float64 (n,), 1 where not right.
+        gaps: float64 (n, 15), confidence minus right, shared out over the bins of confidence.
+        ordered: products from the most to the least confident, with ties.
     """
 
     right: NDArray[np.bool_]
@@ -53,41 +54,35 @@ class Headline:
     truth: csr_array
     predicted: csr_array
     both: csr_array
-    calibration: csr_array
-    order: NDArray[np.int64]
-    wrong: Floats
+    gaps: Floats
+    ordered: Ordered
 
     @classmethod
     def of(cls, outcomes: ProductOutcomes) -> Self:
-        """Prepare the outcomes of n products."""
+        """Prepare the outcomes of n products, n at least 1."""
         top = outcomes.ranked[:, 0]
-        right = (top == outcomes.labels) & (top >= 0)
-        numerators, denominators = _ratios(outcomes, right)
-        order = np.argsort(-outcomes.confidence, kind="stable")
-        bins = np.empty(len(top), np.int64)
-        bins[order] = np.arange(len(top)) * BINS // max(1, len(top))
+        right = top == outcomes.labels
+        ratios = product_ratios(outcomes)
         classes = np.unique(outcomes.labels)
+        ordered = Ordered.of(outcomes.confidence, right)
         return cls(
             right=right,
-            numerators=numerators,
-            denominators=denominators,
+            numerators=np.column_stack([ratios[name][0] for name in RATIOS]),
+            denominators=np.column_stack([ratios[name][1] for name in RATIOS]),
             truth=_indicator(outcomes.labels, classes),
             predicted=_indicator(top, classes),
             both=_indicator(np.where(right, top, -1), classes),
-            calibration=csr_array(
-                (outcomes.confidence - right, (np.arange(len(top)), bins)), shape=(len(top), BINS)
-            ),
-            order=order,
-            wrong=(~right).astype(np.float64),
+            gaps=_bin_shares(ordered) * (outcomes.confidence - right)[:, None],
+            ordered=ordered,
         )
 
     def values(self, weights: Floats) -> Floats:
         """Return the metrics, float64 (b, 11), under b weightings of the products, float64 (b, n); NaN for 0/0."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = (weights @ self.numerators) / (weights @ self.denominators)
-            total = weights.sum(axis=1)
-            gaps = np.abs((self.calibration.T @ weights.T).T).sum(axis=1) / total
-            return np.column_stack([ratios, self._macro_f1(weights), gaps, self._aurc(weights) / total])
+        total = weights.sum(axis=1)
+        calibration = np.abs(weights @ self.gaps).sum(axis=1) / total
+        return np.column_stack([ratios, self._macro_f1(weights), calibration, self._aurc(weights) / total])
 
     def _macro_f1(self, weights: Floats) -> Floats:
         truth, predicted, both = ((part.T @ weights.T).T for part in (self.truth, self.predicted, self.both))
@@ -96,46 +91,32 @@ class Headline:
         return np.asarray(scores.sum(axis=1) / present.sum(axis=1))
 
     def _aurc(self, weights: Floats) -> Floats:
-        ordered = weights[:, self.order]
+        ordered = weights[:, self.ordered.order]
+        starts = self.ordered.starts
+        # Each product of a tie is as wrong as the tie is on the mean.
+        mass = np.add.reduceat(ordered, starts, axis=1)
+        wrong = np.add.reduceat(ordered * (1 - self.ordered.correct), starts, axis=1)
+        rate = np.repeat(wrong / np.maximum(mass, 1.0), _lengths(self.ordered), axis=1)
         accepted = np.cumsum(ordered, axis=1)
-        errors = np.cumsum(ordered * self.wrong[self.order], axis=1)
-        risk = np.divide(errors, accepted, out=np.zeros_like(errors), where=accepted > 0)
+        errors = np.cumsum(ordered * rate, axis=1)
+        risk = errors / np.maximum(accepted, 1.0)
         return np.asarray((ordered * risk).sum(axis=1))
 
 
-def _ratios(outcomes: ProductOutcomes, right: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    count, tree, labels = len(outcomes), outcomes.taxonomy, outcomes.labels
-    assigned = np.array([outcome is Outcome.ASSIGNED for outcome in outcomes.outcome], bool)
-    used = outcomes.decided >= 0
-    place = np.zeros(count, np.int64) if outcomes.place is None else outcomes.place[:, -1]
-    one = np.ones(count)
-    top = outcomes.ranked[:, 0]
-    shared = shared_depth(tree, top, labels)
-    depth = tree.depths[labels].astype(np.int64)
-    columns = {
-        "exact_accuracy": (right, one),
-        "top3_accuracy": ((outcomes.ranked[:, :3] == labels[:, None]).any(axis=1), one),
-        "hierarchical_f1": (2 * shared, depth + np.where(top >= 0, tree.depths[top], 0)),
-        "recall_at_30": ((place > 0) & (place <= RECALL_PLACES), one),
-        "coverage": (assigned, one),
-        "precision_assigned": (assigned & (outcomes.decided == labels), assigned),
-        "usable_coverage": (used, one),
-        "hierarchical_precision_usable": (used & is_prefix(tree, outcomes.decided, labels), used),
-    }
-    pairs = [columns[name] for name in RATIOS]
-    numerators, denominators = (np.column_stack(side).astype(np.float64) for side in zip(*pairs, strict=True))
-    return numerators, denominators
+def _lengths(ordered: Ordered) -> NDArray[np.int64]:
+    return np.diff(ordered.starts, append=len(ordered.order)).astype(np.int64)
 
 
-def shared_depth(tree: Taxonomy, one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return how many ancestors two categories share, themselves included, int64 (n,); 0 where one is -1."""
-    a, b = tree.ancestor_matrix[one], tree.ancestor_matrix[other]
-    return np.asarray(((a == b) & (a >= 0)).sum(axis=1) * ((one >= 0) & (other >= 0)), np.int64)
-
-
-def is_prefix(tree: Taxonomy, decided: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return whether each decided category is its label or an ancestor of it, bool (n,)."""
-    return np.asarray((decided >= 0) & (shared_depth(tree, decided, labels) == tree.depths[decided]))
+def _bin_shares(ordered: Ordered) -> Floats:
+    """Return the share of each product in each of 15 bins of equal mass, float64 (n, 15); a tie is shared out."""
+    count = len(ordered.order)
+    edges = np.linspace(0.0, count, min(BINS, count) + 1)
+    lengths = _lengths(ordered)
+    start, stop = ordered.starts[:, None], (ordered.starts + lengths)[:, None]
+    inside = np.clip(np.minimum(stop, edges[1:]) - np.maximum(start, edges[:-1]), 0.0, None)
+    shares = np.empty((count, len(edges) - 1))
+    shares[ordered.order] = np.repeat(inside / lengths[:, None], lengths, axis=0)
+    return shares
 
 
 def _indicator(category: NDArray[np.int32], classes: NDArray[np.int32]) -> csr_array:
