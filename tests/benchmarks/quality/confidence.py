@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
 from tests.benchmarks.quality.ranked import Ranked, fit_temperature, probabilities
+from workers.evaluation.confidence import PRECISION, Ordered
 
-PRECISION: Final = 0.95
 # So little that no figure sees it, and enough to keep the order of what isotonic regression makes equal.
 _ORDER: Final = 1e-4
 # Of cosines: about what is fitted where there are labels.
@@ -19,15 +19,8 @@ _UNFITTED_TEMPERATURE: Final = 0.05
 
 
 def risk_coverage_area(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Return the area under the risk-coverage curve: the error rate of the k surest, averaged over k = 1..n.
-
-    Equal confidence counts as in a random order: each of a tie adds the tie's own error rate. Source: Geifman and
-    El-Yaniv, arXiv 1705.08500.
-    """
-    _, tie, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
-    errors = np.bincount(tie, weights=~correct) / sizes
-    risk = np.cumsum(np.repeat(errors, sizes)) / np.arange(1, len(correct) + 1)
-    return float(risk.mean())
+    """Return the area under the risk-coverage curve; see :mod:`workers.evaluation.confidence`."""
+    return float(Ordered.of(confidence, correct).curve().area_under_risk()[0])
 
 
 def threshold_at_precision(

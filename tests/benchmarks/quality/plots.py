@@ -10,11 +10,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from tests.benchmarks.quality.confidence import PRECISION
 from tests.benchmarks.quality.datasets import DATASETS
 from tests.benchmarks.quality.ours import OURS
 from tests.benchmarks.quality.results import Results
 from tests.benchmarks.quality.splits import CURVE
+from workers.evaluation.confidence import PRECISION
 
 _SHOWN: Final = (OURS, "combination", "svm", "zero_shot", "majority")
 _COLOURS: Final = {

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from schemas.events.batch import Outcome
 from tests.benchmarks.quality import ours, store
 from tests.benchmarks.quality.baselines.registry import BASELINES, COMBINATION, members
 from tests.benchmarks.quality.confidence import Confidence
@@ -23,6 +24,8 @@ from tests.benchmarks.quality.splits import Problem, make_problem
 from tests.benchmarks.quality.store import PerProduct, Run
 from tests.benchmarks.quality.vectors import VectorCache
 from workers.encoders.load import load_encoder
+from workers.evaluation.metrics import measure
+from workers.evaluation.outcomes import ProductOutcomes, acceptable_labels
 from workers.fit.progress import silent
 
 # Rises when the same settings give other results: splits, confidence, thresholds.
@@ -105,7 +108,7 @@ def _run_baseline(run: Run, problem: Problem, places: Places) -> tuple[PerProduc
         "confidence_by": confidence.measure,
         "threshold": confidence.threshold if np.isfinite(confidence.threshold) else None,
         "out_of_fold_exact": _share(said.out_of_fold.categories[:, 0] == problem.training.labels),
-        **_measures(problem, products),
+        "measures": measure(_outcomes(problem, products)),
     }
 
 
@@ -130,13 +133,24 @@ def _run_ours(run: Run, problem: Problem, places: Places) -> tuple[PerProduct, d
         signal = run.method.removeprefix(ours.WITHOUT)
         decided = ours.run_without(signal, problem, bundle, run.seed, silent)
     return decided.products, {
+        "threshold": decided.threshold,
+        "measures": measure(decided.outcomes),
         "fit_seconds": round(decided.fit_seconds, 2),
         "microseconds": round(decided.microseconds, 1),
     }
 
 
-def _measures(problem: Problem, products: PerProduct) -> dict[str, Any]:
-    return {}
+def _outcomes(problem: Problem, products: PerProduct) -> ProductOutcomes:
+    """Return a baseline's decisions: the likeliest category where it is sure enough, else review."""
+    return ProductOutcomes(
+        taxonomy=problem.taxonomy,
+        labels=products.labels,
+        acceptable=acceptable_labels(problem.test),
+        ranked=products.ranked,
+        confidence=products.confidence,
+        outcome=tuple(Outcome.ASSIGNED if sure else Outcome.NEEDS_REVIEW for sure in products.assigned),
+        decided=np.where(products.assigned, products.ranked[:, 0], -1).astype(np.int32),
+    )
 
 
 def _share(right: np.ndarray) -> float | None:

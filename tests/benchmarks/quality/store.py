@@ -36,7 +36,7 @@ class PerProduct:
         labels: int32 (n,), the right category.
         ranked: int32 (n, 5), the likeliest categories, -1 where there are fewer.
         confidence: float64 (n,), that the first is right.
-        assigned: bool (n,), whether the first was assigned; else a person is asked.
+        assigned: bool (n,), whether its confidence reaches the threshold that kept 95 % precision out of fold.
     """
 
     labels: NDArray[np.int32]

@@ -46,6 +46,7 @@ def write_tables(out: Path, docs: Path) -> list[str]:
         "catalogues": _catalogues(results),
         "harder": _harder(results),
         "curves": _curves(results),
+        "decisions": _decisions(results),
         "ablation": _ablation(results),
     }
     written = [name for name, body in sections.items() if body]
@@ -93,7 +94,7 @@ def _area(value: Estimate) -> str:
 def _random(results: Results) -> str:
     header = (
         "exact, %", "top 3, %", "coverage, % / precision, %", "best coverage at 95 %", "AURC",
-        "fit, s", "us a product", "MB",
+        "ECE, %", "fit, s", "us a product", "MB",
     )  # fmt: skip
     parts = []
     for dataset in (name for name, dataset in DATASETS.items() if dataset.full):
@@ -113,6 +114,7 @@ def _random(results: Results) -> str:
                     decided,
                     percent(value["oracle_coverage"]),
                     _area(value["aurc"]),
+                    f"{100 * value['calibration_error'].value:.1f}",
                     f"{costs[0]:.1f}",
                     f"{costs[1]:,.0f}",
                     f"{costs[2]:,.0f}",
@@ -216,6 +218,40 @@ def _curves(results: Results) -> str:
             if any(cell != "-" for cell in cells[:-1]):
                 rows.append((dataset, NAMES[method], *cells))
     return table(("catalogue", "", *(f"{count:,}" for count in CURVE), "all"), rows)
+
+
+def _decisions(results: Results) -> str:
+    """What our model decides by its error budget, with back-off, and the figures that need the tree."""
+    keys = {
+        "coverage": "assigned",
+        "precision_assigned": "of these right",
+        "usable_coverage": "assigned or backed off",
+        "hierarchical_precision_usable": "of these right",
+        "depth_kept": "depth kept",
+        "review_share": "review",
+        "expected_calibration_error": "ECE",
+        "hierarchical_f1": "hF1",
+        "hierarchical_f1_lenient": "hF1, lenient",
+        "macro_f1": "macro F1",
+        "recall_at_30": "recall@30",
+    }
+    rows = []
+    for dataset, about in DATASETS.items():
+        for split in ("random", *about.splits):
+            for method in (OURS, "combination", "svm"):
+                measures = [
+                    figures.get("measures") or {} for figures in results.of(dataset, split, method).figures
+                ]
+                if measures:
+                    rows.append((dataset, split, NAMES[method], *(_mean_percent(measures, key) for key in keys)))
+    if not any(row[2] == NAMES[OURS] for row in rows):
+        return ""
+    return table(("catalogue", "split", "", *keys.values()), rows)
+
+
+def _mean_percent(measures: Sequence[Mapping[str, Any]], key: str) -> str:
+    values = [found[key] for found in measures if found.get(key) is not None]
+    return f"{100 * float(np.mean(values)):.1f}" if values else "-"
 
 
 def _ablation(results: Results) -> str:

@@ -15,7 +15,7 @@ from tests.benchmarks.quality.tables import percent, replace_section, table, wri
 
 pytestmark = pytest.mark.unit
 
-SECTIONS = ("random", "differences", "catalogues", "harder", "curves", "ablation")
+SECTIONS = ("random", "differences", "catalogues", "harder", "curves", "decisions", "ablation")
 
 
 def store_result(out: Path, run: Run, accuracy: float) -> None:
@@ -27,6 +27,7 @@ def store_result(out: Path, run: Run, accuracy: float) -> None:
     figures = {
         "digest": "x", "fit_seconds": 1.0, "microseconds": 20.0, "peak_megabytes": 300, "label_seen": 0.9,
         "products_fitted_on": 1_000, "nodes": 50, "exact": {"value": accuracy},
+        "measures": {"coverage": 0.5, "precision_assigned": None},
     }  # fmt: skip
     store.save(out, run, figures, PerProduct(labels, ranked, confidence, confidence > 0.5))
 
@@ -46,7 +47,7 @@ def test_tables_stand_between_their_markers_and_other_text_stays(tmp_path: Path)
     store_result(tmp_path / "out", Run("flipkart", "labels-10", 0, "svm"), 0.3)
     written = write_tables(tmp_path / "out", tmp_path)
     text = file.read_text()
-    assert written == ["random", "differences", "catalogues", "curves", "ablation"]
+    assert written == ["random", "differences", "catalogues", "curves", "decisions", "ablation"]
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "**flipkart**, mean of 2 splits" in text
