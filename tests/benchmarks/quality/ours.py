@@ -12,12 +12,13 @@ from time import perf_counter, process_time
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 import schemas
 import workers
 from schemas.events.batch import Outcome
 from tests.benchmarks.quality.splits import Problem
-from tests.benchmarks.quality.store import PerProduct
+from tests.benchmarks.quality.store import PerProduct, load_arrays, save_arrays
 from workers.bundle.bundle import load_bundle
 from workers.candidates import Candidates
 from workers.encoders.base import Encoder
@@ -33,6 +34,7 @@ from workers.statistics import NoStatistics
 
 OURS: Final = "ours"
 WITHOUT: Final = "ours_without_"
+_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Candidates))
 _THRESHOLD: Final = "threshold_at_95_precision"
 
 
@@ -94,16 +96,21 @@ def run_ours(problem: Problem, encoder: Encoder | None, bundle: Path, seed: int,
     return Decided(outcomes, threshold, seconds, spent / len(problem.test.labels) * 1e6)
 
 
-def run_without(signal: str, problem: Problem, bundle: Path, seed: int, progress: Progress) -> Decided:
+def run_without(
+    signal: str, problem: Problem, seed: int, progress: Progress, *, bundle: Path, cached: Path
+) -> Decided:
     """Refit the ranking half without a signal, on candidates of the bundle's signals, and decide the test side.
 
-    What the signal alone named, its scores and its context are taken away on both sides.
+    What the signal alone named, its scores and its context are taken away on both sides. The out-of-fold
+    candidates of all signals are kept in ``cached``, for the other signals' turn.
     """
     loaded = load_bundle(bundle)
     options = FitOptions(encoder=loaded.recall.encoder, seed=seed)
-    training = _encode(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
     folds = assign_folds(problem.training.products, options.folds, options.seed)
-    candidates, order = out_of_fold_candidates(training, folds, progress)
+    if not cached.exists():
+        training = _encode(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
+        save_candidates(cached, *out_of_fold_candidates(training, folds, progress))
+    candidates, order = load_candidates(cached)
     seen = OutOfFold(without(candidates, signal), problem.training.labels[order], folds[order])
     started = perf_counter()
     ranking = fit_ranking(seen, problem.taxonomy, options.ranking, progress)
@@ -113,6 +120,18 @@ def run_without(signal: str, problem: Problem, bundle: Path, seed: int, progress
     verdicts = ranking.decide(test)
     spent = process_time() - started
     return Decided(_outcomes(problem, verdicts), None, seconds, spent / len(problem.test.labels) * 1e6)
+
+
+def save_candidates(file: Path, candidates: Candidates, order: NDArray[np.intp]) -> None:
+    """Store candidates, and the products' ``order`` in them, intp (n,)."""
+    save_arrays(file, {"order": order, **{name: np.array(getattr(candidates, name)) for name in _FIELDS}})
+
+
+def load_candidates(file: Path) -> tuple[Candidates, NDArray[np.intp]]:
+    """Read what :func:`save_candidates` wrote."""
+    arrays: dict[str, Any] = load_arrays(file)
+    arrays |= {name: tuple(arrays[name].tolist()) for name in ("signals", "context_names")}
+    return Candidates(**{name: arrays[name] for name in _FIELDS}), arrays["order"]
 
 
 def without(candidates: Candidates, signal: str) -> Candidates:

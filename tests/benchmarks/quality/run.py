@@ -59,7 +59,7 @@ def digest(run: Run, places: Places) -> str:
     """Return the digest of all that a result depends on: products, split, settings, encoder, our own code."""
     dependencies = _of_problem(run, places)
     if run.method.startswith(ours.OURS):
-        dependencies |= {"code": ours.source_digest(), "encoder": _encoder_digest(places.our_encoder)}
+        dependencies |= _of_ours(places)
     elif run.method == COMBINATION:
         names = members(encoder=places.encoder is not None)
         dependencies |= {name: _of_baseline(run, name, places) for name in names}
@@ -131,7 +131,9 @@ def _run_ours(run: Run, problem: Problem, places: Places) -> tuple[PerProduct, d
         decided = ours.run_ours(problem, encoder, bundle, run.seed, silent)
     else:
         signal = run.method.removeprefix(ours.WITHOUT)
-        decided = ours.run_without(signal, problem, bundle, run.seed, silent)
+        key = store.digest(_of_problem(run, places) | _of_ours(places))
+        cached = places.out / "cache" / "candidates" / f"{run.dataset}-{run.split}-{run.seed}-{key}.npz"
+        decided = ours.run_without(signal, problem, run.seed, silent, bundle=bundle, cached=cached)
     return decided.products, {
         "threshold": decided.threshold,
         "measures": measure(decided.outcomes),
@@ -172,6 +174,10 @@ def _of_baseline(run: Run, name: str, places: Places) -> dict[str, Any]:
     baseline = BASELINES[name]
     encoder = _encoder_digest(places.encoder) if baseline.needs_encoder else None
     return {"baseline": name, "settings": dict(baseline.settings), "encoder": encoder, "folds": FOLDS}
+
+
+def _of_ours(places: Places) -> dict[str, Any]:
+    return {"code": ours.source_digest(), "encoder": _encoder_digest(places.our_encoder)}
 
 
 def _encoder_digest(directory: Path | None) -> str | None:

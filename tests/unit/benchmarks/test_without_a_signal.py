@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tests.benchmarks.quality.ours import methods, without
+from tests.benchmarks.quality.ours import load_candidates, methods, save_candidates, without
 from workers.candidates import Candidates
 from workers.signals.registry import SIGNALS
 
@@ -57,3 +59,12 @@ def test_there_is_an_ablation_for_each_signal() -> None:
 def test_a_signal_that_does_not_exist_cannot_be_taken_away() -> None:
     with pytest.raises(ValueError, match="no_such"):
         without(candidates(np.ones((1, len(NAMES)), np.bool_), [0, 1]), "no_such")
+
+
+def test_candidates_are_read_back_as_they_were_stored(tmp_path: Path) -> None:
+    whole = candidates(np.ones((4, len(NAMES)), np.bool_), [0, 2, 4])
+    save_candidates(tmp_path / "c.npz", whole, np.array([1, 0]))
+    found, order = load_candidates(tmp_path / "c.npz")
+    assert (found.signals, found.context_names, order.tolist()) == (NAMES, CONTEXT, [1, 0])
+    assert np.array_equal(found.scores, whole.scores)
+    assert found.named.dtype == np.bool_
