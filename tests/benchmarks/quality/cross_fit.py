@@ -51,16 +51,15 @@ def run_baseline(
     started = process_time()
     ranked = score(test)
     scored = process_time() - started
-    share = len(problem.test.labels) / max(len(problem.test.labels) + len(problem.training.labels), 1)
+    of_one = prepared / (len(problem.test.labels) + len(problem.training.labels))
+    if baseline.needs_encoder and vectors is not None:
+        # The cache makes vectors free: what they cost is the encoder's own time, measured when they were made.
+        of_one = vectors.microseconds / 1e6
     said = Said(
         out_of_fold=_out_of_fold(baseline, training, problem, progress),
         test=ranked,
-        fit_seconds=fitted + prepared * (1 - share),
-        # The cache makes vectors free: their cost is the encoder's own, measured when they were made.
-        microseconds=(scored + (0 if baseline.needs_encoder else prepared * share))
-        / len(problem.test.labels)
-        * 1e6
-        + (vectors.microseconds if vectors is not None and baseline.needs_encoder else 0),
+        fit_seconds=fitted + of_one * len(problem.training.labels) * baseline.learns,
+        microseconds=(scored / len(problem.test.labels) + of_one) * 1e6,
     )
     _write(cached, said)
     return said
