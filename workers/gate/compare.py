@@ -13,7 +13,7 @@ from schemas.events.batch import Outcome
 from workers.evaluation.hierarchy import is_prefix
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.gate.headline import DIRECTION, HEADLINE, Headline
-from workers.gate.significance import bootstrap_weights, holm, p_of_fall, sign_test, testable
+from workers.gate.significance import able_to_reject, bootstrap_weights, holm, p_of_fall, sign_test
 
 Floats = NDArray[np.float64]
 
@@ -130,7 +130,7 @@ def compare_categories(
     members = _members(current, rule.products)
     counts = np.array([_changed(before[rows], after[rows], groups[rows]) for _, rows in members]).reshape(-1, 2)
     p_values = np.array([sign_test(int(worse), int(better)) for worse, better in counts])
-    able = testable(0.5 ** counts.sum(axis=1), rule.level)
+    able = able_to_reject(0.5 ** counts.sum(axis=1), rule.level)
     beyond = np.zeros(len(members), bool)
     beyond[able] = holm(p_values[able], rule.level)
     found = []

@@ -11,8 +11,8 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
+from workers.evaluation.categories import macro_f1
 from workers.evaluation.confidence import BINS, Ordered
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.evaluation.per_product import product_ratios
@@ -40,38 +40,31 @@ class Headline:
     """What each of n products adds to the metrics.
 
     Attributes:
+        outcomes: what they are prepared from.
         right: bool (n,), the likeliest category is the label.
         numerators, denominators: float64 (n, 8), of the metrics that are ratios of sums, in the order of RATIOS.
-        truth, predicted, both: sparse (n, classes with products), each product's label, prediction where it is one
-            of them, and label where right.
         gaps: float64 (n, 15), confidence minus right, shared out over the bins of confidence.
         ordered: products from the most to the least confident, with ties.
     """
 
+    outcomes: ProductOutcomes
     right: NDArray[np.bool_]
     numerators: Floats
     denominators: Floats
-    truth: csr_array
-    predicted: csr_array
-    both: csr_array
     gaps: Floats
     ordered: Ordered
 
     @classmethod
     def of(cls, outcomes: ProductOutcomes) -> Self:
         """Prepare the outcomes of n products, n at least 1."""
-        top = outcomes.ranked[:, 0]
-        right = top == outcomes.labels
+        right = outcomes.ranked[:, 0] == outcomes.labels
         ratios = product_ratios(outcomes)
-        classes = np.unique(outcomes.labels)
         ordered = Ordered.of(outcomes.confidence, right)
         return cls(
+            outcomes=outcomes,
             right=right,
             numerators=np.column_stack([ratios[name][0] for name in RATIOS]),
             denominators=np.column_stack([ratios[name][1] for name in RATIOS]),
-            truth=_indicator(outcomes.labels, classes),
-            predicted=_indicator(top, classes),
-            both=_indicator(np.where(right, top, -1), classes),
             gaps=_bin_shares(ordered) * (outcomes.confidence - right)[:, None],
             ordered=ordered,
         )
@@ -82,13 +75,9 @@ class Headline:
             ratios = (weights @ self.numerators) / (weights @ self.denominators)
         total = weights.sum(axis=1)
         calibration = np.abs(weights @ self.gaps).sum(axis=1) / total
-        return np.column_stack([ratios, self._macro_f1(weights), calibration, self._aurc(weights) / total])
-
-    def _macro_f1(self, weights: Floats) -> Floats:
-        truth, predicted, both = ((part.T @ weights.T).T for part in (self.truth, self.predicted, self.both))
-        present = truth > 0
-        scores = np.where(present, 2 * both / np.where(present, truth + predicted, 1.0), 0.0)
-        return np.asarray(scores.sum(axis=1) / present.sum(axis=1))
+        return np.column_stack(
+            [ratios, macro_f1(self.outcomes, weights), calibration, self._aurc(weights) / total]
+        )
 
     def _aurc(self, weights: Floats) -> Floats:
         ordered = weights[:, self.ordered.order]
@@ -117,9 +106,3 @@ def _bin_shares(ordered: Ordered) -> Floats:
     shares = np.empty((count, len(edges) - 1))
     shares[ordered.order] = np.repeat(inside / lengths[:, None], lengths, axis=0)
     return shares
-
-
-def _indicator(category: NDArray[np.int32], classes: NDArray[np.int32]) -> csr_array:
-    rows = np.flatnonzero(np.isin(category, classes))
-    columns = np.searchsorted(classes, category[rows])
-    return csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(category), len(classes)))

@@ -61,7 +61,7 @@ def holm(p_values: Floats, level: float) -> NDArray[np.bool_]:
     return rejected
 
 
-def testable(least: Floats, level: float) -> NDArray[np.bool_]:
+def able_to_reject(least: Floats, level: float) -> NDArray[np.bool_]:
     """Return which hypotheses can be rejected at all, bool (k,), ``least`` being their least possible p-values.
 
     The others need no correction: their number does not count (Tarone, Biometrics 46, 1990).

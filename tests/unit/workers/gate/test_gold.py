@@ -1,0 +1,80 @@
+"""A gold set is frozen, and is the same products for both bundles."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import GateRefused
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.gate.gold import GoldSet, frozen_digest, place_in_all
+from workers.product_files import LabelledProduct
+
+pytestmark = pytest.mark.unit
+
+ONE = Taxonomy.from_paths("one", "1", [("A", "B"), ("A", "C")])
+OTHER = Taxonomy.from_paths("other", "2", [("Z",), ("A", "C"), ("A", "B")])
+LESS = Taxonomy.from_paths("less", "3", [("A", "B")])
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    file = tmp_path / "gold.jsonl"
+    file.write_bytes(b"one\n")
+    return file
+
+
+def test_the_first_run_freezes_the_gold_set_in_the_format_of_sha256sum(gold: Path) -> None:
+    digest = frozen_digest(gold)
+    assert digest == hashlib.sha256(b"one\n").hexdigest()
+    assert (gold.parent / "gold.jsonl.sha256").read_text() == f"{digest}  gold.jsonl\n"
+    assert frozen_digest(gold) == digest
+
+
+def test_a_gold_set_that_was_changed_is_refused(gold: Path) -> None:
+    digest = frozen_digest(gold)
+    gold.write_bytes(b"two\n")
+    with pytest.raises(GateRefused, match=r"gold set was\s+changed.*delete .*gold.jsonl.sha256"):
+        frozen_digest(gold)
+    with pytest.raises(GateRefused, match=f"not {digest}"):
+        frozen_digest(gold, digest)
+
+
+def test_a_digest_that_is_named_needs_no_lock(gold: Path) -> None:
+    digest = hashlib.sha256(b"one\n").hexdigest()
+    assert frozen_digest(gold, digest.upper()) == digest
+    assert not (gold.parent / "gold.jsonl.sha256").exists()
+
+
+def test_an_empty_lock_freezes_nothing_and_is_refused(gold: Path) -> None:
+    (gold.parent / "gold.jsonl.sha256").touch()
+    with pytest.raises(GateRefused, match="says nothing"):
+        frozen_digest(gold)
+
+
+def rows(*paths: tuple[str, ...] | None) -> list[LabelledProduct]:
+    return [
+        LabelledProduct(Product(product_id=str(line), title=f"t {line}"), path, None, line)
+        for line, path in enumerate(paths)
+    ]
+
+
+def test_products_are_placed_in_both_trees_by_path() -> None:
+    gold = GoldSet.of("gold", "0", rows(*[("A", "B"), ("A", "C"), None] * 20))
+    assert gold.unlabelled == 20
+    (one, other), unknown = place_in_all(gold, [ONE, OTHER])
+    assert unknown == 0
+    assert [product.product_id for product in one.products] == [product.product_id for product in other.products]
+    assert [ONE.paths[label] for label in one.labels] == [OTHER.paths[label] for label in other.labels]
+
+
+def test_a_category_that_one_tree_lacks_is_refused_by_name_or_left_out_of_both() -> None:
+    gold = GoldSet.of("gold", "0", rows(*[("A", "B"), ("A", "C")] * 20))
+    with pytest.raises(GateRefused, match=r"20 gold products.*A > C \(not in less 3\): 20"):
+        place_in_all(gold, [ONE, LESS])
+    placed, unknown = place_in_all(gold, [ONE, LESS], skip_unknown=True)
+    assert unknown == 20
+    assert [len(labelled.products) for labelled in placed] == [20, 20]
