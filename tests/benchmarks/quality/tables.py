@@ -24,7 +24,7 @@ NAMES: Final = {
     "fast_text": "fastText (floret)",
     "neighbours": "10 neighbours, TF-IDF",
     "neighbours_encoder": "10 neighbours, MiniLM",
-    "logistic": "TF-IDF + logistic regression",
+    "logistic": "TF-IDF in 300 directions + logistic regression",
     "logistic_encoder": "MiniLM + logistic regression",
     "combination": "mean of SVM, logistic, neighbours",
     OURS: "**Shelfwise**",
