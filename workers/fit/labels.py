@@ -21,12 +21,16 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class LabelledProducts:
-    """n products with ``labels`` int32 (n,), node indices; and how many rows had no label or an unknown one."""
+    """n products with ``labels`` int32 (n,), node indices; and how many rows had no label or an unknown one.
+
+    ``unknown_labels`` are the unknown ones themselves, with how many rows have each, the most frequent first.
+    """
 
     products: list[Product]
     labels: NDArray[np.int32]
     unlabelled: int
     unknown: int
+    unknown_labels: tuple[tuple[str, int], ...] = ()
 
 
 def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
@@ -37,11 +41,17 @@ def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
     return Taxonomy.from_paths("labels", None, paths)
 
 
-def place(rows: Sequence[LabelledProduct], taxonomy: Taxonomy, *, skip_unknown: bool = False) -> LabelledProducts:
+def place(
+    rows: Sequence[LabelledProduct],
+    taxonomy: Taxonomy,
+    *,
+    skip_unknown: bool = False,
+    minimum: int = MINIMUM_PRODUCTS,
+) -> LabelledProducts:
     """Find each label in the tree.
 
     Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows, and where
-    too few labelled products are left to learn from.
+    fewer than ``minimum`` labelled products are left.
     """
     products, labels = [], []
     unlabelled = 0
@@ -63,11 +73,11 @@ def place(rows: Sequence[LabelledProduct], taxonomy: Taxonomy, *, skip_unknown: 
             f" {taxonomy.name} {taxonomy.version}: {shown}; correct them, or leave them out with"
             " --skip-unknown-categories"
         )
-    if len(products) < MINIMUM_PRODUCTS:
-        raise InvalidProducts(
-            f"{len(products)} labelled products; at least {MINIMUM_PRODUCTS} are needed to learn from"
-        )
-    return LabelledProducts(products, np.array(labels, np.int32), unlabelled, unknown.total())
+    if len(products) < minimum:
+        raise InvalidProducts(f"{len(products)} labelled products; at least {minimum} are needed to learn from")
+    return LabelledProducts(
+        products, np.array(labels, np.int32), unlabelled, unknown.total(), tuple(unknown.most_common())
+    )
 
 
 def _node(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
