@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "publish": ("publish", "Feed a file of products to the stream."),
     "watch": ("watch", "Follow decisions and dead letters as they come."),
     "dead-letters": ("dead_letters", "List dead letters, or send them again."),
+    "replay": ("replay", "Decide history anew, beside live traffic."),
     "topics": ("topics", "Create the topics."),
     "kafka": ("kafka", "Run a local Kafka until Ctrl-C."),
     "taxonomy": ("taxonomy", "Check a category tree."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -25,14 +25,17 @@ def open_producer(settings: Settings, *topics: Topic) -> Producer:
     return producer
 
 
-def open_reader(settings: Settings, topics: Iterable[Topic], *, from_beginning: bool) -> Consumer:
+def open_reader(
+    settings: Settings, topics: Iterable[Topic], *, from_beginning: bool, overrides: Mapping[str, Any] = _QUIET
+) -> Consumer:
     """Return a consumer of all partitions that joins no group, so that it disturbs nobody's.
 
+    ``overrides`` are librdkafka's settings.
     Raises :class:`KafkaUnavailable` where the cluster or a topic is not there.
     """
     require_address(settings)
     group = settings.group(f"reader-{uuid4()}")
-    consumer = Consumer(settings.kafka.consumer_config(group, _QUIET))
+    consumer = Consumer(settings.kafka.consumer_config(group, {**_QUIET, **overrides}))
     start = OFFSET_BEGINNING if from_beginning else OFFSET_END
     found = _partitions(consumer, settings, topics)
     consumer.assign([TopicPartition(topic, partition, start) for topic, partition in found])

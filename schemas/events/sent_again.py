@@ -1,0 +1,33 @@
+"""Events that are published once more, by a replay or from the dead letters: what their headers say."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.events.dead_letter import ATTEMPT_HEADER, Headers, attempt_of, original_headers
+
+ORIGINAL_OFFSET_HEADER: Final = "shelfwise-original-offset"
+"""The offset, in the same partition, at which an event was first published: its place among a product's edits."""
+
+_MAX_DIGITS: Final = 19
+
+
+def original_offset(headers: Headers, offset: int) -> int:
+    """Return the offset at which the event at ``offset`` was first published: its own, unless a header says."""
+    value = next((value for name, value in headers if name == ORIGINAL_OFFSET_HEADER), None)
+    if value is None or not value.isdigit() or len(value) > _MAX_DIGITS:
+        return offset
+    return min(int(value), offset)
+
+
+def headers_again(headers: Headers, offset: int) -> Headers:
+    """Return the headers with which the event at ``offset`` is published once more.
+
+    They are its own, the attempt to come, so that it is decided though it is unchanged, and its first offset.
+    """
+    kept = [(name, value) for name, value in original_headers(headers) if name != ORIGINAL_OFFSET_HEADER]
+    return [
+        *kept,
+        (ORIGINAL_OFFSET_HEADER, str(original_offset(headers, offset)).encode()),
+        (ATTEMPT_HEADER, str(attempt_of(headers) + 1).encode()),
+    ]

@@ -1,0 +1,209 @@
+"""``shelfwise replay``: decide history anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli.options import json_option, kafka_options, load_settings
+from streams.cli.output import print_json, progress_bar
+from streams.cli.root import ExitCode
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from streams.replay.progress_file import ReplayProgress
+    from streams.replay.replay import ReplayReport
+    from streams.replay.span import Span
+    from streams.settings import Settings
+
+DEFAULT_RATE = 200.0
+
+
+@click.command("replay")
+@click.option("--from", "begin", metavar="TIME|OFFSET", help="Where to begin; or `beginning`.")
+@click.option("--to", "end", metavar="TIME|OFFSET", help="Where to end, itself not included; default: now.")
+@click.option("--topic", metavar="NAME", help="The topic to replay; only products.changed.v1 is decided upon.")
+@click.option("--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Of this. Repeatable.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_RATE,
+    show_default=True,
+    help="Events a second at most: leave room for live traffic.",
+)
+@click.option(
+    "--progress",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep in this file how far it is, and go on from there where the file exists.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count what would be replayed.")
+@kafka_options
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    begin: str | None,
+    end: str | None,
+    topic: str | None,
+    partitions: tuple[int, ...],
+    rate: float,
+    file: Path | None,
+    dry_run: bool,
+    bootstrap_servers: str | None,
+    as_json: bool,
+) -> None:
+    """Publish the events of products once more, for the model and the statistics of today to decide.
+
+    Of each product only its newest event is replayed, and only where it lies between --from and --to; a newer edit
+    is never overtaken. TIME is when Kafka received an event, such as 2026-01-31T08:00, local unless it names a
+    zone; OFFSET is of each partition.
+
+    \b
+    Examples:
+      shelfwise replay --from 2026-01-31T08:00 --dry-run
+      shelfwise replay --from 2026-01-31T08:00 --to 2026-02-01 --rate 100
+      shelfwise replay --from beginning --progress replay.json
+      shelfwise replay --from 120000 --partition 3 --json
+    """
+    settings = load_settings(bootstrap_servers)
+    name = _topic(settings, topic)
+    progress = _known(file, name, begin, end) if file else None
+    if progress is None:
+        progress = _resolve(settings, name, begin, end, partitions)
+    report = _replay(settings, progress, rate, None if dry_run else file, dry_run=dry_run)
+    _tell(settings, report, as_json=as_json, dry_run=dry_run)
+    if report.failed:
+        click.echo(f"{report.failed:,} events were refused; the first: {report.first_error}", err=True)
+        ctx.exit(ExitCode.FAILED)
+
+
+def _topic(settings: Settings, topic: str | None) -> str:
+    from schemas.topics import PRODUCTS_CHANGED
+
+    name = settings.topic(PRODUCTS_CHANGED)
+    if topic not in (None, PRODUCTS_CHANGED.name, name):
+        raise click.UsageError(f"--topic {topic}: decisions are made of the events on {name} alone")
+    return name
+
+
+def _known(file: Path, topic: str, begin: str | None, end: str | None) -> ReplayProgress | None:
+    """Return what is left of the replay that the file tells of, if there is one."""
+    from streams.replay.progress_file import load_progress
+
+    known = load_progress(file)
+    if known is None:
+        return None
+    if known.topic != topic or begin not in (None, known.begin) or end not in (None, known.end):
+        given = f"{known.topic} from {known.begin}" + (f" to {known.end}" if known.end else "")
+        raise click.UsageError(f"{file} is of a replay of {given}; leave out --from and --to, or name another")
+    left = sum(span.last - span.first for span in known.spans)
+    click.echo(f"going on with the replay in {file}: {left:,} events are left", err=True)
+    return known
+
+
+def _resolve(
+    settings: Settings, topic: str, begin: str | None, end: str | None, partitions: tuple[int, ...]
+) -> ReplayProgress:
+    """Return what the options say is to be replayed."""
+    from contextlib import closing
+
+    from streams.replay.progress_file import Remaining, ReplayProgress
+    from streams.replay.reader import open_event_reader
+    from streams.replay.span import parse_bound, resolve
+
+    if begin is None:
+        raise click.UsageError("say where to begin: --from TIME|OFFSET, or --from beginning")
+    first, last = parse_bound(begin), None if end is None else parse_bound(end)
+    with closing(open_event_reader(settings)) as reader:
+        there = sorted(item.partition for item in reader.assignment())
+        if unknown := set(partitions) - set(there):
+            raise click.UsageError(f"--partition {min(unknown)}: {topic} has the partitions 0 to {there[-1]}")
+        spans = resolve(reader, topic, sorted(set(partitions)) or there, first, last)
+    left = [Remaining(span.partition, span.first, span.last) for span in spans]
+    return ReplayProgress(topic=topic, begin=begin, end=end, partitions=left)
+
+
+def _replay(
+    settings: Settings, progress: ReplayProgress, rate: float, file: Path | None, *, dry_run: bool
+) -> ReplayReport:
+    from contextlib import closing
+
+    from schemas.topics import PRODUCTS_CHANGED
+    from streams.clients.connect import open_producer
+    from streams.replay.reader import open_event_reader
+    from streams.replay.replay import Replay
+
+    producer = None if dry_run else open_producer(settings, PRODUCTS_CHANGED)
+    with (
+        closing(open_event_reader(settings)) as reader,
+        closing(open_event_reader(settings)) as tail,
+        _watcher(progress, file) as watcher,
+    ):
+        return Replay(progress.topic, reader, tail, producer, rate).run(progress.spans, watcher)
+
+
+class _Watcher:
+    """Draws the bar, and keeps the file."""
+
+    def __init__(self, progress: ReplayProgress, file: Path | None, bars: Progress) -> None:
+        total = sum(span.last - span.first for span in progress.spans)
+        self._progress = progress
+        self._file = file
+        self._bars = bars
+        self._task = bars.add_task("replaying", total=total, note="")
+        self._next = {item.partition: item.next_offset for item in progress.partitions}
+        self._save()
+
+    def scanning(self, span: Span, offset: int) -> None:
+        self._bars.update(self._task, note=f"partition {span.partition}: looking for newer edits, {offset:,}")
+
+    def replayed(self, span: Span, next_offset: int) -> None:
+        self._bars.update(
+            self._task, advance=next_offset - self._next[span.partition], note=f"partition {span.partition}"
+        )
+        self._next[span.partition] = next_offset
+        self._save()
+
+    def _save(self) -> None:
+        if self._file is None:
+            return
+        import msgspec
+
+        from streams.replay.progress_file import save_progress
+
+        left = [
+            msgspec.structs.replace(item, next_offset=self._next[item.partition])
+            for item in self._progress.partitions
+        ]
+        save_progress(self._file, msgspec.structs.replace(self._progress, partitions=left))
+
+
+@contextmanager
+def _watcher(progress: ReplayProgress, file: Path | None) -> Iterator[_Watcher]:
+    with progress_bar() as bars:
+        yield _Watcher(progress, file, bars)
+
+
+def _tell(settings: Settings, report: ReplayReport, *, as_json: bool, dry_run: bool) -> None:
+    import orjson
+
+    from schemas.topics import PRODUCTS_CHANGED
+
+    counts: dict[str, Any] = report.counts()
+    if as_json:
+        print_json(orjson.dumps(counts | {"dry_run": dry_run}))
+        return
+    topic = settings.topic(PRODUCTS_CHANGED)
+    rest = ", ".join(f"{name} {counts[name]:,}" for name in ("superseded", "removed", "invalid") if counts[name])
+    said = "would replay" if dry_run else "replayed"
+    click.echo(
+        f"{said} {counts['replayed']:,} of {counts['events']:,} events of {topic}" + (rest and f" ({rest})")
+    )

@@ -1,0 +1,1 @@
+"""Replay: history is published once more, beside live traffic, to be decided anew."""

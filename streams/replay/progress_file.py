@@ -1,0 +1,54 @@
+"""Where a replay keeps how far it is, so that it can go on after an interruption."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from schemas.errors import InvalidFile
+from streams.replay.span import Span
+
+
+class Remaining(msgspec.Struct, frozen=True):
+    """What is left of one partition: from ``next_offset`` to ``last``, not included."""
+
+    partition: int
+    next_offset: int
+    last: int
+
+
+class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a replay of one topic is; ``begin`` and ``end`` are its bounds as they were given."""
+
+    topic: str
+    begin: str
+    end: str | None
+    partitions: list[Remaining]
+
+    @property
+    def spans(self) -> list[Span]:
+        """What is left."""
+        left = [item for item in self.partitions if item.next_offset < item.last]
+        return [Span(item.partition, item.next_offset, item.last) for item in left]
+
+
+def load_progress(path: Path) -> ReplayProgress | None:
+    """Return what the file says, or ``None`` where there is none; raises :class:`InvalidFile`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ReplayProgress)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidFile(f"{path} does not say how far a replay is: {error}; name another file") from None
+
+
+def save_progress(path: Path, progress: ReplayProgress) -> None:
+    """Write the file whole or not at all; raises :class:`InvalidFile`."""
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        made.write_bytes(msgspec.json.encode(progress))
+        made.replace(path)
+    except OSError as error:
+        raise InvalidFile(f"how far the replay is cannot be written to {path}: {error.strerror}") from None

@@ -1,0 +1,148 @@
+"""Publish the standing events of a span once more, at a bounded rate, beside live traffic."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final, Protocol
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer
+
+from schemas.errors import KafkaUnavailable
+from schemas.events.sent_again import headers_again
+from streams.clients.feed import Pace
+from streams.outgoing import Outgoing
+from streams.replay.reader import end_of, read
+from streams.replay.span import Span
+from streams.replay.standing import Fate, PublishedEvent, Standing
+
+# Before each chunk is looked whether newer edits have come; a chunk takes a quarter of a second at the given rate.
+_CHUNK_SECONDS: Final = 0.25
+_CHUNK_EVENTS: Final = 500
+_FLUSH_SECONDS: Final = 120.0
+_FULL_QUEUE_SECONDS: Final = 0.2
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What became of the events of the spans: ``events`` is the sum of all the others.
+
+    ``superseded`` and ``removed`` ones are not replayed since a newer edit lies on the topic, or the product is
+    gone; ``invalid`` ones are dead letters; ``failed`` ones were refused by the broker.
+    """
+
+    fates: Counter[Fate] = field(default_factory=Counter)
+    failed: int = 0
+    first_error: str | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        named = {fate.name.lower(): self.fates[fate] for fate in Fate if fate is not Fate.REPLAY}
+        return {
+            "events": self.fates.total(),
+            "replayed": self.fates[Fate.REPLAY] - self.failed,
+            **named,
+            "failed": self.failed,
+        }
+
+
+class Watcher(Protocol):
+    """Hears how a replay goes."""
+
+    def scanning(self, span: Span, offset: int) -> None:
+        """The partition is being searched for newer edits, and this offset has been read."""
+
+    def replayed(self, span: Span, next_offset: int) -> None:
+        """Every event of the span before ``next_offset`` is done with, and acknowledged."""
+
+
+class Replay:
+    """Replays spans one after the other: ``reader`` and ``tail`` are consumers of ``open_event_reader``.
+
+    Events go to the partition that they came from with the headers of :func:`headers_again`. Without a
+    ``producer`` they are only counted. ``rate`` is in events a second.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        reader: Consumer,
+        tail: Consumer,
+        producer: Producer | None,
+        rate: float,
+    ) -> None:
+        self.report = ReplayReport()
+        self._topic = topic
+        self._reader = reader
+        self._tail = tail
+        self._producer = producer
+        self._pace = Pace(rate, time.monotonic)
+        self._chunk = max(1, min(_CHUNK_EVENTS, int(rate * _CHUNK_SECONDS)))
+
+    def run(self, spans: Sequence[Span], watcher: Watcher) -> ReplayReport:
+        """Replay; raises :class:`KafkaUnavailable`. What was reported to ``watcher`` by then is done."""
+        for span in spans:
+            self._run_span(span, watcher)
+        return self.report
+
+    def _run_span(self, span: Span, watcher: Watcher) -> None:
+        standing = Standing(span.last)
+        known_to = end_of(self._tail, self._topic, span.partition)
+        for event in read(self._tail, self._topic, Span(span.partition, span.first, known_to)):
+            standing.add(event)
+            if event.offset % 1_000 == 0:
+                watcher.scanning(span, event.offset)
+        events = read(self._reader, self._topic, span)
+        for chunk in _chunks(events, standing, self._chunk if self._producer else _CHUNK_EVENTS):
+            known_to = self._catch_up(standing, span.partition, known_to)
+            self._publish(chunk, standing, span)
+            watcher.replayed(span, chunk[-1].offset + 1)
+        watcher.replayed(span, span.last)
+
+    def _catch_up(self, standing: Standing, partition: int, known_to: int) -> int:
+        """Take in the edits that came meanwhile: none of them may be followed by what it replaced."""
+        end = end_of(self._tail, self._topic, partition)
+        for event in read(self._tail, self._topic, Span(partition, known_to, end)):
+            standing.add(event)
+        return end
+
+    def _publish(self, chunk: list[PublishedEvent], standing: Standing, span: Span) -> None:
+        for event in chunk:
+            fate = standing.fate(event)
+            self.report.fates[fate] += 1
+            if fate is Fate.REPLAY and self._producer is not None:
+                self._pace.wait(self._producer.poll)
+                self._send(self._producer, event, span.partition)
+        if self._producer is not None and self._producer.flush(_FLUSH_SECONDS):
+            raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
+
+    def _send(self, producer: Producer, event: PublishedEvent, partition: int) -> None:
+        headers = headers_again(event.headers() or [], event.offset)
+        message = Outgoing(self._topic, event.key, event.value, headers, partition)
+        while True:
+            try:
+                message.produce(producer, self._delivered)
+                return
+            except BufferError:
+                producer.poll(_FULL_QUEUE_SECONDS)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.report.failed += 1
+            self.report.first_error = self.report.first_error or f"{message.key()!r}: {error.str()}"
+
+
+def _chunks(events: Iterator[PublishedEvent], standing: Standing, replays: int) -> Iterator[list[PublishedEvent]]:
+    """Yield the events in runs, each with so many to be replayed at most."""
+    for first in events:
+        chunk: list[PublishedEvent] = []
+        left = replays
+        for event in chain([first], events):
+            chunk.append(event)
+            left -= standing.fate(event) is Fate.REPLAY
+            if left == 0 or len(chunk) >= _CHUNK_EVENTS:
+                break
+        yield chunk
