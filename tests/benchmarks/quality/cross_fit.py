@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.quality.baselines.base import Baseline, Rows
-from tests.benchmarks.quality.ranked import Ranked, average, empty, fit_temperature, put_together
+from tests.benchmarks.quality.ranked import Ranked, average, empty, fit_temperature, fit_weights, put_together
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.store import load_arrays, save_arrays
 from tests.benchmarks.quality.vectors import VectorCache
@@ -84,11 +84,15 @@ def _out_of_fold(baseline: Baseline, rows: Rows, problem: Problem, progress: Pro
 
 
 def combine(members: Sequence[Said], labels: NDArray[np.int32]) -> Said:
-    """Return the mean of the members' probabilities; temperatures are fitted on the training ``labels``."""
+    """Return the weighted mean of the members' probabilities.
+
+    Temperatures and weights are fitted to the training ``labels``, out of fold.
+    """
     temperatures = [fit_temperature(member.out_of_fold, labels) for member in members]
+    weights = fit_weights([member.out_of_fold for member in members], temperatures, labels)
     return Said(
-        average([member.out_of_fold for member in members], temperatures),
-        average([member.test for member in members], temperatures),
+        average([member.out_of_fold for member in members], temperatures, weights),
+        average([member.test for member in members], temperatures, weights),
         sum(member.fit_seconds for member in members),
         sum(member.microseconds for member in members),
     )

@@ -13,6 +13,8 @@ from scipy.optimize import minimize_scalar
 KEPT: Final = 20
 """How many categories of a product are kept: what comes after has no weight in any figure."""
 
+_EXPECTATIONS: Final = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -79,12 +81,42 @@ def fit_temperature(ranked: Ranked, labels: NDArray[np.int32]) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-6.0, 3.0), method="bounded").x))
 
 
-def average(members: Sequence[Ranked], temperatures: Sequence[float]) -> Ranked:
-    """Return the logarithm of the members' mean probability, over the union of their categories."""
+def fit_weights(
+    members: Sequence[Ranked], temperatures: Sequence[float], labels: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Return the weights, float64 (members,) of sum 1, whose mean of probabilities makes the labels likeliest.
+
+    Expectation maximisation of a linear opinion pool's weights (Dempster, Laird and Rubin, 1977).
+    """
+    of_label = np.stack(
+        [
+            (probabilities(member, value) * (member.categories == labels[:, None])).sum(axis=1)
+            for member, value in zip(members, temperatures, strict=True)
+        ],
+        axis=1,
+    )
+    of_label = np.maximum(of_label, 1e-4)
+    weights = np.full(len(members), 1 / len(members))
+    for _ in range(_EXPECTATIONS):
+        share = of_label * weights
+        weights = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
+    return weights
+
+
+def average(
+    members: Sequence[Ranked], temperatures: Sequence[float], mixture: NDArray[np.float64] | None = None
+) -> Ranked:
+    """Return the logarithm of the members' mean probability, weighted by ``mixture`` or equally."""
+    if mixture is None:
+        mixture = np.full(len(members), 1 / len(members))
     categories = np.concatenate([member.categories for member in members], axis=1)
     weights = np.concatenate(
-        [probabilities(member, value) for member, value in zip(members, temperatures, strict=True)], axis=1
-    ) / len(members)
+        [
+            part * probabilities(member, value)
+            for member, value, part in zip(members, temperatures, mixture.tolist(), strict=True)
+        ],
+        axis=1,
+    )
     order = np.argsort(categories, axis=1, kind="stable")
     categories = np.take_along_axis(categories, order, axis=1)
     total = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)

@@ -30,6 +30,7 @@ from workers.fit.progress import silent
 
 # Rises when the same settings give other results: splits, confidence, thresholds.
 _VERSION: Final = 1
+_COMBINATION_VERSION: Final = 2
 _RANKED: Final = 5
 
 
@@ -62,6 +63,7 @@ def digest(run: Run, places: Places) -> str:
         dependencies |= _of_ours(places)
     elif run.method == COMBINATION:
         names = members(encoder=places.encoder is not None)
+        dependencies |= {"combination": _COMBINATION_VERSION}
         dependencies |= {name: _of_baseline(run, name, places) for name in names}
     else:
         dependencies |= _of_baseline(run, run.method, places)

@@ -26,7 +26,7 @@ NAMES: Final = {
     "neighbours_encoder": "10 neighbours, MiniLM",
     "logistic": "TF-IDF in 300 directions + logistic regression",
     "logistic_encoder": "MiniLM + logistic regression",
-    "combination": "mean of SVM, logistic, neighbours",
+    "combination": "weighted mean of all that learn",
     OURS: "**Shelfwise**",
 }
 """How the tables call each method, in the order of their rows."""

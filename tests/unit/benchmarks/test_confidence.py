@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.quality.confidence import Confidence, risk_coverage_area, threshold_at_precision
-from tests.benchmarks.quality.ranked import KEPT, Ranked, average, empty, fit_temperature, probabilities, rank
+from tests.benchmarks.quality.ranked import (
+    KEPT,
+    Ranked,
+    average,
+    empty,
+    fit_temperature,
+    fit_weights,
+    probabilities,
+    rank,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -80,3 +89,11 @@ def test_the_average_adds_what_members_say_of_one_category() -> None:
     assert mean.categories[0, :3].tolist() == [1, 0, 2]
     assert np.exp(mean.scores[0, :3]) == pytest.approx([0.4, 0.3, 0.3], abs=1e-6)
     assert mean.categories[0, 3] == -1
+
+
+def test_a_member_that_knows_nothing_gets_no_weight() -> None:
+    good, labels = scored(1_000, 3)
+    bad, _ = scored(1_000, 4)
+    weights = fit_weights([good, bad], [fit_temperature(good, labels), 1.0], labels)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[0] > 0.9

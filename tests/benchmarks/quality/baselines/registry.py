@@ -27,14 +27,14 @@ BASELINES: Final[dict[str, Baseline]] = {
 }
 
 COMBINATION: Final = "combination"
-"""The mean of the calibrated probabilities of support vectors, logistic regression and neighbours."""
+"""The weighted mean of the probabilities of support vectors, logistic regression, neighbours and fastText."""
 
 
 def members(*, encoder: bool) -> tuple[str, ...]:
-    """Return what the combination is of: with a sentence encoder its logistic regression and neighbours."""
+    """Return what the combination is of: with a sentence encoder its logistic regression and neighbours, too."""
     if encoder:
-        return SVM.name, LOGISTIC_ENCODER.name, NEIGHBOURS_ENCODER.name
-    return SVM.name, LOGISTIC.name, NEIGHBOURS.name
+        return SVM.name, FAST_TEXT.name, NEIGHBOURS.name, LOGISTIC_ENCODER.name, NEIGHBOURS_ENCODER.name
+    return SVM.name, FAST_TEXT.name, NEIGHBOURS.name, LOGISTIC.name
 
 
 def available(*, encoder: bool) -> list[str]:
