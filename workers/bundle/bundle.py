@@ -184,6 +184,10 @@ def _whole_directory(directory: Path) -> Iterator[Path]:
     try:
         yield made
         made.chmod(0o755)
+        for file in made.rglob("*"):
+            # safetensors makes files that only their owner may read; workers run as another user.
+            if file.is_file():
+                file.chmod(0o644)
         if directory.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
             os.replace(directory, old / "bundle")

@@ -25,7 +25,7 @@ SPOILT = "Kitchen & Dining"
 
 @pytest.fixture(scope="module")
 def gold_rows() -> list[dict[str, object]]:
-    return [dict(row) for row in generate_catalogue(8, 600)]
+    return [dict(row) for row in generate_catalogue(8, 400)]
 
 
 @pytest.fixture

@@ -68,6 +68,10 @@ def test_no_products_give_no_verdicts(bundle: Bundle) -> None:
     assert bundle.ranking.decide(bundle.recall.candidates([], NoStatistics())) == []
 
 
+def test_every_file_may_be_read_by_a_worker_of_another_user(sample_bundle: Path) -> None:
+    assert {file.stat().st_mode & 0o777 for file in sample_bundle.rglob("*") if file.is_file()} == {0o644}
+
+
 def test_equal_models_have_equal_versions(bundle: Bundle, copy: Path) -> None:
     assert load_bundle(copy).model_version == bundle.model_version
 
