@@ -11,11 +11,12 @@ import click
 
 from schemas.events.dead_letter import Reason
 from streams.cli.options import json_option, kafka_options, load_settings
-from streams.cli.output import console, print_json
+from streams.cli.output import console, print_json, progress_bar
 from streams.cli.root import ExitCode
 
 if TYPE_CHECKING:
-    from streams.clients.dead_letters import Filter
+    from streams.clients.dead_letters import Choice, Filter, ResendReport
+    from streams.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
@@ -26,6 +27,9 @@ def _filter_options(command: Command) -> Command:
         click.option("--limit", type=click.IntRange(min=1), help="So many at most."),
         click.option("--until", type=_TIME, help="Died before this local time."),
         click.option("--since", type=_TIME, help="Died at or after this local time."),
+        click.option(
+            "--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Of this. Repeatable."
+        ),
         click.option("--key", "keys", multiple=True, help="Of this product id. Repeatable."),
         click.option("--stage", "stages", multiple=True, help="Given up by this stage. Repeatable."),
         click.option(
@@ -87,8 +91,10 @@ def list_(limit: int | None, bootstrap_servers: str | None, as_json: bool, **wan
 @command.command("resend")
 @_filter_options
 @click.option("--all", "everything", is_flag=True, help="Send all again; needed where no filter is given.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second at most.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @kafka_options
+@json_option
 @click.pass_context
 def resend_(
     ctx: click.Context,
@@ -96,54 +102,93 @@ def resend_(
     *,
     limit: int | None,
     everything: bool,
+    rate: float | None,
     dry_run: bool,
     bootstrap_servers: str | None,
+    as_json: bool,
     **wanted: Any,
 ) -> None:
     """Send dead letters again, to the topic and partition they came from.
 
     Key, value and headers are the original's, so it helps where the cause is gone: a bug that was mended, a model
     that was replaced. The dead letters stay where they are until they expire; what fails again becomes a new one,
-    its attempt counted up.
+    its attempt counted up. An event that died several times is sent once, and overtakes no edit that came after
+    it.
 
     \b
     Examples:
       shelfwise dead-letters resend --reason processing_failed --dry-run
-      shelfwise dead-letters resend --reason processing_failed --since 2026-01-31T08:00
+      shelfwise dead-letters resend --reason processing_failed --since 2026-01-31T08:00 --rate 50
       shelfwise dead-letters resend --key product-1
+      shelfwise dead-letters resend --all --json
     """
-    from itertools import islice
-
     from schemas.topics import PRODUCTS_CHANGED
-    from streams.clients.connect import open_producer
-    from streams.clients.dead_letters import read_dead_letters, resend
+    from streams.clients.dead_letters import ResendReport, choose, read_dead_letters
 
     filter_ = _filter(**wanted)
     if not filter_ and not everything:
-        raise click.UsageError("name which (--reason, --stage, --key, --since, --until), or give --all")
+        raise click.UsageError(
+            "name which (--reason, --stage, --key, --partition, --since, --until), or give --all"
+        )
     settings = load_settings(bootstrap_servers)
     # Read to the end before the first is sent: what dies again at once must not be sent in the same run.
-    letters = list(islice(read_dead_letters(settings, filter_), limit))
-    topic = settings.topic(PRODUCTS_CHANGED)
-    if dry_run:
-        from schemas.events.dead_letter import DeadLetter
-
-        counts = Counter(item.content.reason for item in letters if isinstance(item.content, DeadLetter))
-        click.echo(f"would send to {topic}: {_summary(counts)}")
-        return
-    report = resend(letters, open_producer(settings, PRODUCTS_CHANGED), topic)
-    click.echo(f"sent to {topic}: {_summary(report.sent)}")
-    if report.foreign:
-        click.echo(f"left {report.foreign:,} that came from another topic", err=True)
+    choice = choose(read_dead_letters(settings, filter_), settings.topic(PRODUCTS_CHANGED), limit)
+    report = ResendReport(choice.reasons) if dry_run else _resend(settings, choice, rate)
+    _tell(settings, choice, report, dry_run=dry_run, as_json=as_json)
     if report.failed:
         click.echo(f"{report.failed:,} were refused; the first: {report.first_error}", err=True)
+    if report.failed or report.sent.total() < len(choice.places):
         ctx.exit(ExitCode.FAILED)
 
 
+def _resend(settings: Settings, choice: Choice, rate: float | None) -> ResendReport:
+    from schemas.topics import PRODUCTS_CHANGED
+    from streams.clients.connect import open_producer
+    from streams.clients.dead_letters import Filter, chosen, read_dead_letters, resend
+
+    producer = open_producer(settings, PRODUCTS_CHANGED)
+    with progress_bar() as bars:
+        task = bars.add_task("sending again", total=len(choice.places), note="")
+        letters = chosen(read_dead_letters(settings, Filter()), choice.places)
+        return resend(letters, producer, settings, rate, lambda: bars.advance(task))
+
+
+def _tell(settings: Settings, choice: Choice, report: ResendReport, *, dry_run: bool, as_json: bool) -> None:
+    import orjson
+
+    from schemas.topics import PRODUCTS_CHANGED
+
+    expired = len(choice.places) - report.sent.total()
+    if as_json:
+        counts = {
+            "chosen": len(choice.places),
+            "sent": 0 if dry_run else report.sent.total() - report.failed,
+            "failed": report.failed,
+            "expired": expired,
+            "repeated": choice.repeated,
+            "foreign": choice.foreign,
+            "reasons": dict(report.sent),
+            "dry_run": dry_run,
+        }
+        print_json(orjson.dumps(counts))
+        return
+    said = "would send" if dry_run else "sent"
+    click.echo(f"{said} to {settings.topic(PRODUCTS_CHANGED)}: {_summary(report.sent)}")
+    for count, what in (
+        (choice.repeated, "further letters of the same events"),
+        (choice.foreign, "that came from another topic"),
+        (expired, "that expired meanwhile"),
+    ):
+        if count:
+            click.echo(f"left {count:,} {what}", err=True)
+
+
 def _filter(
+    *,
     reasons: tuple[str, ...],
     stages: tuple[str, ...],
     keys: tuple[str, ...],
+    partitions: tuple[int, ...],
     since: datetime | None,
     until: datetime | None,
 ) -> Filter:
@@ -153,6 +198,7 @@ def _filter(
         frozenset(reasons),
         frozenset(stages),
         frozenset(key.encode() for key in keys),
+        frozenset(partitions),
         since.astimezone() if since else None,
         until.astimezone() if until else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -12,30 +12,37 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 from schemas.errors import KafkaUnavailable
-from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter, Headers, original_headers
-from schemas.topics import PRODUCTS_DEAD_LETTER
+from schemas.events.dead_letter import DeadLetter
+from schemas.events.sent_again import headers_again, original_offset
+from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER
 from streams.clients.connect import end_offsets, open_reader
+from streams.clients.feed import Pace
 from streams.clients.subscriber import Received, Subscriber
+from streams.outgoing import Outgoing
 from streams.settings import Settings
 
 _SILENCE_SECONDS: Final = 30.0
+_FULL_QUEUE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which dead letters: all that are given must match; an empty set matches any.
 
-    ``since`` is inclusive, ``until`` is not; both are aware times of the letter's death.
+    ``partitions`` are of the events' own topic. ``since`` is inclusive, ``until`` is not; both are aware times of
+    the letter's death.
     """
 
     reasons: frozenset[str] = frozenset()
     stages: frozenset[str] = frozenset()
     keys: frozenset[bytes] = frozenset()
+    partitions: frozenset[int] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.reasons or self.stages or self.keys or self.since or self.until)
+        named = (self.reasons, self.stages, self.keys, self.partitions, self.since, self.until)
+        return any(named)
 
     def matches(self, received: Received) -> bool:
         """Return whether a message is a dead letter of this kind."""
@@ -47,6 +54,7 @@ class Filter:
             (not self.reasons or letter.reason in self.reasons)
             and (not self.stages or letter.stage in self.stages)
             and (not self.keys or received.key in self.keys)
+            and (not self.partitions or letter.source_partition in self.partitions)
             and (self.since is None or seconds >= self.since.timestamp())
             and (self.until is None or seconds < self.until.timestamp())
         )
@@ -81,22 +89,72 @@ def _until_end(consumer: Consumer, settings: Settings) -> Iterator[Received]:
 
 
 @dataclass(slots=True)
+class Choice:
+    """Which letters are to be sent again, each the last of an event: their partitions and offsets.
+
+    ``repeated`` are further letters of the same events, which died more than once or were buried twice;
+    ``foreign`` ones came from another topic than ours.
+    """
+
+    places: set[tuple[int, int]] = field(default_factory=set)
+    reasons: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    foreign: int = 0
+
+
+def choose(letters: Iterable[Received], topic: str, limit: int | None = None) -> Choice:
+    """Choose the latest letter of each event of ``topic``, at most ``limit``.
+
+    A letter that names another topic is left alone: a header must not make us write wherever it says. Only places
+    are kept: the letters themselves, of up to 8 MB each, need not fit into memory.
+    """
+    choice = Choice()
+    latest: dict[tuple[int, int], tuple[tuple[int, int, int], str]] = {}
+    for received in letters:
+        letter = received.content
+        if not isinstance(letter, DeadLetter) or letter.source_topic != topic:
+            choice.foreign += 1
+            continue
+        event = letter.source_partition, original_offset(received.headers, letter.source_offset)
+        rank = letter.attempt, received.partition, received.offset
+        known = latest.get(event)
+        choice.repeated += known is not None
+        if known is None or rank > known[0]:
+            latest[event] = rank, letter.reason
+    for (_, partition, offset), reason in list(latest.values())[:limit]:
+        choice.places.add((partition, offset))
+        choice.reasons[reason] += 1
+    return choice
+
+
+def chosen(letters: Iterable[Received], places: Container[tuple[int, int]]) -> Iterator[Received]:
+    """Yield the letters at these places."""
+    return (received for received in letters if (received.partition, received.offset) in places)
+
+
+@dataclass(slots=True)
 class ResendReport:
-    """How many were sent again, by reason; refused by the broker; and left since their source is not ours."""
+    """How many were sent again, by reason, and how many of them the broker refused."""
 
     sent: Counter[str] = field(default_factory=Counter)
     failed: int = 0
-    foreign: int = 0
     first_error: str | None = None
 
 
-def resend(letters: Iterable[Received], producer: Producer, topic: str) -> ResendReport:
-    """Send the original key, value and headers to the partition of ``topic`` that each came from.
+def resend(
+    letters: Iterable[Received],
+    producer: Producer,
+    settings: Settings,
+    rate: float | None = None,
+    on_sent: Callable[[], None] = lambda: None,
+) -> ResendReport:
+    """Send the original key, value and headers to the partition that each letter came from.
 
-    A letter that names another topic is left alone: a header must not make us write wherever it says. The
-    attempt, one more than the last, goes along as :data:`ATTEMPT_HEADER`.
+    The headers are those of :func:`schemas.events.sent_again.headers_again`. ``rate`` is in letters a second.
     """
     report = ResendReport()
+    topic = settings.topic(PRODUCTS_CHANGED)
+    pace = Pace(rate, time.monotonic) if rate else None
 
     def delivered(error: KafkaError | None, message: Message) -> None:
         if error is not None:
@@ -105,28 +163,20 @@ def resend(letters: Iterable[Received], producer: Producer, topic: str) -> Resen
 
     for received in letters:
         letter = received.content
-        if not isinstance(letter, DeadLetter) or letter.source_topic != topic:
-            report.foreign += 1
+        if not isinstance(letter, DeadLetter):
             continue
-        report.sent[letter.reason] += 1
+        if pace:
+            pace.wait(producer.poll)
+        headers = headers_again(received.headers, letter.source_offset)
+        message = Outgoing(topic, received.key, received.value, headers, letter.source_partition)
         while True:
             try:
-                producer.produce(
-                    topic,
-                    key=received.key,
-                    value=received.value,
-                    headers=again_headers(letter, received.headers),
-                    partition=letter.source_partition,
-                    on_delivery=delivered,
-                )
+                message.produce(producer, delivered)
                 break
             except BufferError:
-                producer.poll(0.2)
+                producer.poll(_FULL_QUEUE_SECONDS)
+        report.sent[letter.reason] += 1
         producer.poll(0)
+        on_sent()
     producer.flush()
     return report
-
-
-def again_headers(letter: DeadLetter, headers: Headers) -> Headers:
-    """Return the original headers and the attempt to come."""
-    return [*original_headers(headers), (ATTEMPT_HEADER, str(letter.attempt + 1).encode())]

@@ -235,6 +235,7 @@ def test_dead_letters_are_sent_again_as_they_came_with_their_attempt(
     assert message.headers() == [
         ("ce_id", b"the feed's own"),
         ("trace", b"\x00\x01"),
+        ("shelfwise-original-offset", b"7"),
         ("shelfwise-dead-letter-attempt", b"2"),
     ]
 

@@ -10,14 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from confluent_kafka import Producer
 
 from schemas.events.codec import decode, encode
-from schemas.events.dead_letter import Headers
+from schemas.events.dead_letter import DeadLetter, Headers
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER
-from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER
 from streams.cli import main
 from streams.kafka.cluster import Cluster
 from tests.sample_model import sample_products
@@ -172,3 +173,42 @@ def test_options_that_make_no_sense_are_told(installation: Installation) -> None
     assert "give an offset" in run("replay", "--from", "yesterday", status=2).output
     assert "has the partitions 0 to 3" in run("replay", "--from", "0", "--partition", "9", status=2).output
     assert "alone" in run("replay", "--from", "0", "--topic", "reviews.decided.v1", status=2).output
+
+
+def test_a_dead_letter_that_is_sent_again_is_decided_and_one_that_was_buried_twice_is_sent_once(
+    installation: Installation,
+) -> None:
+    topic = installation.name(PRODUCTS_CHANGED)
+    product = cup(1)
+    (place,) = installation.publish_products([product])
+    letter = DeadLetter(
+        reason="processing_failed",
+        detail="as a bug had it",
+        stage="recall",
+        attempt=1,
+        source_topic=topic,
+        source_partition=place[0],
+        source_offset=place[1],
+    )
+    producer = Producer(installation.connection.producer_config())
+    with installation.worker(learning=False) as worker:
+        installation.wait_until_committed()
+        for _ in range(2):  # buried twice
+            producer.produce(
+                installation.name(PRODUCTS_DEAD_LETTER),
+                key=product.product_id.encode(),
+                value=encode(product),
+                headers=letter.to_headers([("trace", b"1")]),
+                partition=place[0],
+            )
+        producer.flush()
+        counts = json.loads(run("dead-letters", "resend", "--stage", "recall", "--dry-run", "--json").stdout)
+        assert (counts["chosen"], counts["sent"], counts["repeated"]) == (1, 0, 1)
+        counts = json.loads(run("dead-letters", "resend", "--stage", "recall", "--json").stdout)
+        assert (counts["chosen"], counts["sent"], counts["failed"]) == (1, 1, 0)
+        installation.wait_until_committed()
+        assert worker.metric("shelfwise_event_outcomes_total", outcome="unchanged") == 0
+    assert len(source(installation)) == 2
+    assert {item.source.offset for item in decisions(installation)} == {0, 1}
+    empty = json.loads(run("dead-letters", "resend", "--partition", "3", "--stage", "intake", "--json").stdout)
+    assert (empty["chosen"], empty["sent"]) == (0, 0)

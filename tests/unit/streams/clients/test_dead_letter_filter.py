@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter
-from streams.clients.dead_letters import Filter, again_headers
+from schemas.events.dead_letter import DeadLetter, Headers
+from schemas.events.sent_again import headers_again
+from streams.clients.dead_letters import Filter, choose
 from streams.clients.subscriber import Received
 
 pytestmark = pytest.mark.unit
@@ -33,6 +35,8 @@ DIED = datetime.fromtimestamp(1_700_000_000, UTC)
         ({"stages": {"recall"}}, False),
         ({"keys": {b"p1"}}, True),
         ({"keys": {b"p2"}}, False),
+        ({"partitions": {0}}, True),
+        ({"partitions": {1}}, False),
         ({"since": DIED}, True),
         ({"until": DIED}, False),
         ({"since": DIED, "stages": {"intake"}, "reasons": {"too_large"}}, False),
@@ -45,6 +49,26 @@ def test_a_dead_letter_must_match_all_that_is_asked(wanted: dict[str, Any], matc
     assert bool(filter_) is bool(wanted)
 
 
-def test_the_attempt_goes_along_and_the_rest_of_our_headers_does_not() -> None:
-    headers = LETTER.to_headers([("ce_id", b"1")])
-    assert again_headers(LETTER, headers) == [("ce_id", b"1"), (ATTEMPT_HEADER, b"4")]
+def letter(place: int, *, offset: int, attempt: int = 1, original: Headers | None = None) -> Received:
+    content = msgspec.structs.replace(LETTER, source_offset=offset, attempt=attempt)
+    headers = content.to_headers(original or [])
+    return Received("products.dead-letter.v1", 0, place, 0, b"p1", b"{}", headers, content)
+
+
+def test_of_several_letters_of_one_event_only_the_last_is_sent() -> None:
+    first = letter(0, offset=5)
+    buried_twice = letter(1, offset=5)
+    sent_again = headers_again(first.headers, 5)
+    died_again = letter(2, offset=9, attempt=2, original=sent_again)
+    choice = choose([first, buried_twice, died_again, letter(3, offset=6)], LETTER.source_topic)
+    assert (choice.places, choice.repeated, choice.foreign) == ({(0, 2), (0, 3)}, 2, 0)
+    assert choice.reasons == {"empty_title": 2}
+
+
+def test_a_letter_that_names_another_topic_is_not_sent_there() -> None:
+    choice = choose([letter(0, offset=5)], "products.changed.v2")
+    assert (choice.places, choice.foreign) == (set(), 1)
+
+
+def test_no_more_events_than_the_limit_are_sent() -> None:
+    assert len(choose([letter(n, offset=n) for n in range(9)], LETTER.source_topic, 4).places) == 4
