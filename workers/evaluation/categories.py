@@ -43,11 +43,14 @@ def _sums(
     return np.asarray((indicator @ weights.T).T, np.float64)
 
 
-def by_category(outcomes: ProductOutcomes, facts: ProductFacts) -> list[dict[str, Any]]:
+def by_category(
+    outcomes: ProductOutcomes, facts: ProductFacts, in_training: NDArray[np.int64] | None = None
+) -> list[dict[str, Any]]:
     """Return a row for each category that a product truly has, those with the most errors first.
 
     ``n`` products have it, ``predicted`` were given it as their likeliest; ``coverage`` and ``assigned`` are of
-    the n, ``precision_assigned`` of what was assigned to the category, whatever its label.
+    the n, ``precision_assigned`` of what was assigned to the category, whatever its label. ``in_training`` int64
+    (nodes,) counts the products that the model was fitted on, ``None`` where that is not known.
     """
     size = len(outcomes.taxonomy)
     labels, first = outcomes.labels, outcomes.ranked[:, 0]
@@ -64,6 +67,7 @@ def by_category(outcomes: ProductOutcomes, facts: ProductFacts) -> list[dict[str
             "id": outcomes.taxonomy.ids[node],
             "path": outcomes.taxonomy.path_text(node),
             "n": int(true[node]),
+            "in_training": None if in_training is None else int(in_training[node]),
             "predicted": int(said[node]),
             "errors": int(true[node] - right[node]),
             "recall": ratio(right[node], true[node]),

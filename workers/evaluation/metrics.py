@@ -34,6 +34,7 @@ HEADLINES: Final = (
     "hierarchical_precision_usable_lenient",
     "depth_kept",
     "back_off_share",
+    "precision_backed_off",
     "review_share",
     "review_first_suggestion_right",
     "review_top3_right",

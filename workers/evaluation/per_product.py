@@ -88,6 +88,7 @@ def product_ratios(outcomes: ProductOutcomes, facts: ProductFacts | None = None)
     """
     facts = facts or product_facts(outcomes)
     ones = np.ones(len(outcomes))
+    backed_off = facts.usable & ~facts.assigned
     found: dict[str, tuple[NDArray[np.generic], NDArray[np.generic]]] = {
         "exact_accuracy": (facts.exact, ones),
         "exact_accuracy_lenient": (facts.lenient, ones),
@@ -101,7 +102,8 @@ def product_ratios(outcomes: ProductOutcomes, facts: ProductFacts | None = None)
         "hierarchical_precision_usable": (facts.prefix_right, facts.usable),
         "hierarchical_precision_usable_lenient": (facts.prefix_right_lenient, facts.usable),
         "depth_kept": (_depth_kept(outcomes), facts.usable),
-        "back_off_share": (facts.usable & ~facts.assigned, ones),
+        "back_off_share": (backed_off, ones),
+        "precision_backed_off": (facts.prefix_right & backed_off, backed_off),
         "review_share": (facts.review, ones),
         "review_first_suggestion_right": (facts.review & facts.exact, facts.review),
         "review_top3_right": (facts.review & facts.top3, facts.review),

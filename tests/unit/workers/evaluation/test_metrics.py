@@ -88,6 +88,7 @@ def test_the_figures_of_four_products_are_those_computed_by_hand() -> None:
     assert figures["depth_kept"] == pytest.approx((1 + 2 / 3 + 1) / 3, abs=1e-6)
     assert figures["review_share"] == 0.25
     assert figures["back_off_share"] == 0.25
+    assert figures["precision_backed_off"] == 1.0
     assert figures["review_first_suggestion_right"] == 0.0
     assert figures["also_per_product"] == 0.25
     assert figures["also_precision"] == 0.0
@@ -121,6 +122,7 @@ def test_every_headline_is_there_and_what_cannot_be_computed_is_null() -> None:
         "hierarchical_precision_usable",
         "hierarchical_precision_usable_lenient",
         "depth_kept",
+        "precision_backed_off",
         "recall_at_30",
         "also_per_product",
         "also_precision",

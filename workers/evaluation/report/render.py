@@ -1,0 +1,57 @@
+"""Fill the template with an evaluation's document."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from schemas.errors import InvalidFile
+from workers.evaluation.report import plots, words
+
+_TEMPLATE: Final = "report.html.j2"
+_CATEGORIES: Final = 500
+_CONFUSIONS: Final = 25
+_SLICE_GROUPS: Final = 30
+
+
+def render_report(document: dict[str, Any]) -> str:
+    """Return the report as HTML; ``document`` is what :func:`workers.evaluation.evaluate.evaluate` returns.
+
+    Everything that comes from products, categories or files is escaped.
+    """
+    # Autoescape is unconditional: a title or a path may hold any markup.
+    environment = Environment(
+        loader=PackageLoader("workers.evaluation.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": words.percent, "thousands": words.thousands, "plain": words.plain}
+    return environment.get_template(_TEMPLATE).render(
+        d=document,
+        headline=words.headline(document),
+        remarks=words.remarks(document),
+        tiles=words.tiles(document),
+        segments=words.segments(document),
+        slices=words.slice_tables(document, _SLICE_GROUPS),
+        confusions=document["confusions"][:_CONFUSIONS],
+        categories=document["categories"][:_CATEGORIES],
+        plots={name: Markup(svg) for name, svg in plots.draw_all(document).items()},  # noqa: S704 - drawn by us
+    )
+
+
+def write_report(document: dict[str, Any], path: Path) -> None:
+    """Write the report; it appears under its name only when it is whole. Raises :class:`InvalidFile`."""
+    html = render_report(document)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(html, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InvalidFile(f"{path}: {error.strerror}; name a file that can be written") from error

@@ -1,0 +1,157 @@
+"""An evaluation in plain words, and the numbers as people write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+_FEW: Final = 300
+UNKNOWN: Final = "n/a"
+
+SLICES: Final = {
+    "brand": ("Brand", "whether products of the brand were in the training data"),
+    "shop": ("Shop", "whether products of the shop were in the training data"),
+    "title": ("Length of the title", "short: up to 3 words; medium: up to 9"),
+    "language": ("Language", "of title and description, recognised automatically"),
+    "category_size": ("Training products of the category", "how many examples the model had to learn from"),
+    "depth": ("Depth of the category", "1 is the top level"),
+    "top_level": ("Department", "the top level of the tree"),
+}
+"""Title and explanation of each slice."""
+
+_GROUPS: Final = {"none": "not given", "seen": "known", "new": "new"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One big number: what it is, its interval and what it means."""
+
+    label: str
+    value: str
+    interval: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the bar of outcomes; ``share`` of all products, ``kind`` a CSS class."""
+
+    kind: str
+    label: str
+    share: float
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return ``84.3 %``, or a dash where the value is not known."""
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+
+
+def thousands(value: float) -> str:
+    """Return ``12,345``."""
+    return f"{value:,.0f}"
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """Return the number itself, or ``n/a`` where it is not known."""
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def of_a_hundred(shares: list[float]) -> list[int]:
+    """Round shares that sum to 1 to whole numbers that sum to 100, by the largest remainder."""
+    exact = np.array(shares) * 100
+    whole = np.floor(exact + 1e-9).astype(int)
+    for place in np.argsort(whole - exact, kind="stable")[: max(100 - int(whole.sum()), 0)].tolist():
+        whole[place] += 1
+    return [int(value) for value in whole]
+
+
+def headline(d: dict[str, Any]) -> str:
+    """Say in two sentences what becomes of a hundred products."""
+    assigned, backed, review = of_a_hundred([d["coverage"], d["back_off_share"], d["review_share"]])
+    said = [f"Of 100 products, {assigned} are put on a shelf without a person"]
+    if d["precision_assigned"] is not None:
+        said[0] += f", and {percent(d['precision_assigned'])} of those are on the right one"
+    if backed:
+        right = percent(d["precision_backed_off"])
+        said.append(
+            f"{_be(backed)} put in a broader category, which is right for {right} of them; {_be(review)} left to"
+            " a person"
+        )
+    else:
+        said.append(f"{_be(review)} left to a person")
+    return ". ".join(said) + "."
+
+
+def _be(count: int) -> str:
+    return "None is" if count == 0 else f"{count} {'is' if count == 1 else 'are'}"
+
+
+def remarks(d: dict[str, Any]) -> list[str]:
+    """Return what a reader must know before trusting the figures."""
+    found = []
+    if d["unknown_category"]:
+        found.append(
+            f"{thousands(d['unknown_category'])} products have a category that the model's tree lacks. It cannot"
+            " get them right, and they are in no figure here."
+        )
+    if d["unlabelled"]:
+        found.append(f"{thousands(d['unlabelled'])} products have no label and are in no figure here.")
+    if d["measured"]["skipped_invalid"]:
+        found.append(f"{thousands(d['measured']['skipped_invalid'])} rows could not be read and were left out.")
+    if d["n"] < _FEW:
+        found.append(
+            f"Only {thousands(d['n'])} products were measured: chance moves these figures a good deal. Read the"
+            " intervals beside them."
+        )
+    return found
+
+
+def tiles(d: dict[str, Any]) -> list[Tile]:
+    """Return the big numbers, the most telling first."""
+    chosen = (
+        ("coverage", "Assigned", "of all products need no person"),
+        ("precision_assigned", "Right when assigned", "of what was assigned is on the right shelf"),
+        ("usable_coverage", "Usable", "assigned, or put in a broader category"),
+        ("hierarchical_precision_usable", "Right when usable", "right as far as the answer goes"),
+        ("exact_accuracy", "First choice right", "over all products, had it always to answer"),
+        ("top3_accuracy", "Among the first three", "what a reviewer is offered"),
+        ("hierarchical_f1", "Path agreement", "credit for the shared part of the path (hierarchical F1)"),
+    )
+    found = [Tile(label, percent(d[key]), _interval(d, key), meaning) for key, label, meaning in chosen]
+    error = d["expected_calibration_error"]
+    points = UNKNOWN if error is None else f"{100 * error:.1f} points"
+    return [*found, Tile("Confidence is off by", points, "", "on average, against what really happened")]
+
+
+def _interval(d: dict[str, Any], key: str) -> str:
+    low, high = d["intervals"].get(key, (None, None))
+    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def segments(d: dict[str, Any]) -> list[Segment]:
+    """Return what became of the products, as parts that sum to 1."""
+    right = d["coverage"] * (d["precision_assigned"] or 0.0)
+    backed = d["back_off_share"] * (d["precision_backed_off"] or 0.0)
+    ready = d["review_share"] * (d["review_first_suggestion_right"] or 0.0)
+    parts = (
+        Segment("right", "assigned, right", right),
+        Segment("wrong", "assigned, wrong", d["coverage"] - right),
+        Segment("broad", "broader category, right", backed),
+        Segment("broadwrong", "broader category, wrong", d["back_off_share"] - backed),
+        Segment("ready", "review, first suggestion right", ready),
+        Segment("review", "review, other", d["review_share"] - ready),
+    )
+    return [part for part in parts if part.share > 1e-6]
+
+
+def slice_tables(d: dict[str, Any], most: int) -> list[dict[str, Any]]:
+    """Return each known slice with its title, explanation, up to ``most`` groups, and how many are not shown."""
+    found = []
+    for key, (title, meaning) in SLICES.items():
+        groups = d["slices"].get(key)
+        if groups:
+            shown = [{**group, "group": _GROUPS.get(group["group"], group["group"])} for group in groups[:most]]
+            found.append({"title": title, "meaning": meaning, "groups": shown, "more": len(groups) - len(shown)})
+    return found
