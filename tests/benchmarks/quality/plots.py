@@ -24,7 +24,7 @@ _COLOURS: Final = {
     "zero_shot": "#1e8449",
     "majority": "#7f8c8d",
 }
-_POINTS: Final = 200
+_POINTS: Final = 100
 
 
 def plot_curve(results: Results, names: Mapping[str, str], file: Path) -> bool:
