@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import ssl
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import faust
 from faust.types import TopicT
@@ -14,6 +14,8 @@ from mode.utils.queues import FlowControlEvent
 from yarl import URL
 
 from schemas.errors import InvalidSettings
+from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
+from streams.faust_guards import GuardedConsumer, GuardedFlowControl
 from streams.kafka.connection import MAX_MESSAGE_BYTES, KafkaConnection
 from streams.settings import Settings
 
@@ -24,28 +26,13 @@ _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
 _TABLE_CHANGES_BUFFERED: Final = 10_000
 
 
-class GuardedFlowControl(FlowControlEvent):
-    """Flow control that does not throw away events on a second ``resume``.
-
-    Faust 0.15.3 resumes flow several times as it starts; each resume clears the queues, into which the fetcher has
-    already put events after the first. Those are never acknowledged, and the committed offset stands still.
-    """
-
-    def resume(self) -> None:
-        """Let events flow; clear what was queued before only if the flow was suspended."""
-        was_suspended = self._suspend.is_set()
-        self._suspend.clear()
-        self._resume.set()
-        if was_suspended:
-            self.clear()
-
-
 class FlowApp(faust.App):
-    """A Faust application with guarded flow control."""
+    """A Faust application with guarded flow control, and commits that go on."""
 
     # The class's own would bear this module's name, and be as loud as we are.
     logger = logging.getLogger("faust.flow")
     _guarded: GuardedFlowControl | None = None
+    batch_topics: frozenset[str] = frozenset()
 
     @property
     def settled(self) -> bool:
@@ -64,12 +51,17 @@ class FlowApp(faust.App):
             self._guarded = GuardedFlowControl(loop=self.loop)
         return self._guarded
 
+    def _new_transport(self) -> Any:
+        transport = super()._new_transport()
+        transport.Consumer = GuardedConsumer
+        return transport
+
 
 def build_app(settings: Settings, stage: Stage) -> FlowApp:
     """Return an application without agents or tables; it is to be started in the running loop."""
     for name in _LOUD_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return FlowApp(
+    app = FlowApp(
         settings.group(stage),
         broker=[URL(f"kafka://{server}") for server in _servers(settings.kafka)],
         broker_credentials=_credentials(settings.kafka),
@@ -91,9 +83,11 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         producer_max_request_size=MAX_MESSAGE_BYTES,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 4,
-        broker_commit_interval=1.0,
+        broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
     )
+    app.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
+    return app
 
 
 def raw_topic(app: faust.App, *names: str) -> TopicT:

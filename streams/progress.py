@@ -1,7 +1,10 @@
-"""How far intake is with each source partition, as recall and ranking hear of it from its committed offsets.
+"""How far intake is with each source partition, as recall hears of it from its committed offsets.
 
-After a crash both read batches again whose outcomes intake knows already, or that an earlier owner of the
-partition sent and whose completions nobody awaits. Deciding these once more would be harmless, and of no use.
+After a crash recall reads batches again whose outcomes intake knows already, or that an earlier owner of the
+partition sent and whose completions nobody awaits. To decide these once more would be harmless, and of no use.
+
+Ranking does not go by it. It remembers no products, so it must decide its log in order and leave nothing out: had
+it decided an older event of a product once more, and then skipped the newer one, the older would stand last.
 """
 
 from __future__ import annotations
@@ -47,15 +50,12 @@ class Mark:
     generation: int | None
 
     def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
-        """Return whether a batch is over and done with.
-
-        One that was sent again is not, whatever the offsets say: its owner does wait for it.
-        """
+        """Return whether a batch is over and done with."""
         if batch.generation is None or self.generation is None or batch.generation > self.generation:
             return False
         if batch.generation < self.generation:
             return True
-        return batch.attempt == 1 and last_offset(batch) < self.offset
+        return last_offset(batch) < self.offset
 
 
 def last_offset(batch: ProductBatch | CandidateBatch) -> int:

@@ -50,8 +50,8 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A micro-batch of one source partition; at most one event a product.
 
-    ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with every
-    change of the partition's owner: once a later one is known, nobody awaits the completion of this batch any more.
+    ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with
+    every change of the partition's owner: once a later one is known, nobody awaits the completion of this batch.
     """
 
     batch_id: str
@@ -64,7 +64,11 @@ class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
-    """What ranking must say about a product beside its category; ``removed`` marks a tombstone."""
+    """What ranking must say about a product beside its category; ``removed`` marks a tombstone.
+
+    ``known`` says that the product may have been decided before, perhaps otherwise: its decision must then be
+    withdrawn from the other topic of decisions.
+    """
 
     offset: int
     timestamp_ms: int
@@ -73,6 +77,7 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
     stores: tuple[str, ...] = ()
     updated_at: Timestamp | None = None
     removed: bool = False
+    known: bool = False
 
 
 class PackedCandidates(msgspec.Struct, frozen=True, kw_only=True):

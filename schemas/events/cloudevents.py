@@ -23,6 +23,7 @@ class EventType(StrEnum):
     CANDIDATES = "shelfwise.candidates.v1"
     CATEGORY_ASSIGNED = "shelfwise.category.assigned.v1"
     CATEGORY_NEEDS_REVIEW = "shelfwise.category.needs-review.v1"
+    CATEGORY_WITHDRAWN = "shelfwise.category.withdrawn.v1"
     REVIEW_DECIDED = "shelfwise.review.decided.v1"
     STATISTICS_CHANGED = "shelfwise.statistics.changed.v1"
     BATCH_COMPLETED = "shelfwise.batch.completed.v1"
@@ -47,6 +48,6 @@ def headers(
     }
     if subject is not None:
         attributes["ce_subject"] = subject
-    if event_type is not EventType.PRODUCT_REMOVED:
+    if event_type not in (EventType.PRODUCT_REMOVED, EventType.CATEGORY_WITHDRAWN):
         attributes["content-type"] = "application/json"
     return [(name, value.encode()) for name, value in attributes.items()]

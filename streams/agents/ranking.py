@@ -17,11 +17,12 @@ from confluent_kafka import KafkaException
 from schemas.events.batch import CandidateBatch, CandidateProduct, EventOutcome, Outcome
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import decode, encode
-from schemas.events.decision import CategoryAssigned
+from schemas.events.dead_letter import Headers
 from schemas.events.position import SourcePosition, decision_id
-from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
+from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.completions import Completions
 from streams.agents.context import Context, Turns, failure_detail
+from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
 from workers.candidates import Candidates
@@ -31,6 +32,7 @@ from workers.ranking.ranking import Verdict
 
 STAGE: Final = "ranking"
 REMOVED: Final = "product.removed"
+WITHDRAWN: Final = "category.withdrawn"
 # Batches whose decisions await the broker's acknowledgement; more would only fill the producer's queue.
 PENDING_BATCHES: Final = 8
 _log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class RankingStage:
         self._pending: set[asyncio.Task[None]] = set()
         self._foreign_versions: set[str] = set()
         self._completions = Completions()
+        self.rereading = Rereading()
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
@@ -60,23 +63,22 @@ class RankingStage:
         async for event in events:
             with self.turns.working():
                 try:
-                    await self.process(event.value)
+                    await self.process(event.value, LogPlace.of(event))
                 except Exception:
-                    message = event.message
-                    place = f"{message.topic} [{message.partition}] offset {message.offset}"
-                    _log.exception("ranking of %s failed; it will be sent again", place)
+                    _log.exception("ranking of %s failed; it will be sent again", LogPlace.of(event))
 
-    async def process(self, value: bytes | None) -> None:
+    async def process(self, value: bytes | None, place: LogPlace) -> None:
         """Rank one batch and hand its decisions over; raises what keeps it from being completed."""
         started = perf_counter()
         batch = decode(value, CandidateBatch)
+        again = self.rereading.possible(place)
         if await self._is_done(batch):
             self._context.metrics.batch_skipped(STAGE)
             return
         if batch.model_version != self._context.bundle.model_version:
             self._refuse(batch.model_version)
             return
-        ranked = await self._context.in_compute_thread(self._rank, batch)
+        ranked = await self._context.in_compute_thread(self._rank, batch, again)
         await self._slots.acquire()
         try:
             acknowledged = await self._context.sink.submit(ranked.messages)
@@ -96,7 +98,7 @@ class RankingStage:
 
     async def _is_done(self, batch: CandidateBatch) -> bool:
         """Return whether the batch needs no decision; one whose completion may have been lost gets that again."""
-        if await self._context.progress.passed(batch) or self._completions.under_way(batch):
+        if self._completions.under_way(batch):
             return True
         completion = self._completions.known(batch)
         if completion is not None:
@@ -130,8 +132,8 @@ class RankingStage:
                 self._context.bundle.model_version,
             )
 
-    def _rank(self, batch: CandidateBatch) -> _Ranked:
-        """Decide and encode, in the compute thread."""
+    def _rank(self, batch: CandidateBatch, again: bool) -> _Ranked:
+        """Decide and encode, in the compute thread; ``again`` says that the batch may have been decided before."""
         ranked = _Ranked([], [], [])
         candidates = unpack(batch.candidates)
         check_categories(candidates, len(self._context.bundle.taxonomy))
@@ -146,6 +148,8 @@ class RankingStage:
                 continue
             source = SourcePosition(batch.source_topic, batch.source_partition, product.offset)
             ranked.messages.append(self._decision(verdict, product, source, now))
+            if product.known or again:
+                ranked.messages.append(self._withdrawal(verdict, product, source, now))
             ranked.outcomes.append(EventOutcome(product.offset, verdict.outcome))
             ranked.timestamps_ms.append(product.timestamp_ms)
         for product in batch.products:
@@ -175,25 +179,48 @@ class RankingStage:
     def _decision(
         self, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
     ) -> Outgoing:
-        bundle, settings = self._context.bundle, self._context.settings
+        bundle = self._context.bundle
         event = decision_event(verdict, product, source, bundle.taxonomy, bundle.model_version)
-        if isinstance(event, CategoryAssigned):
-            topic, kind = CATEGORIES_ASSIGNED, EventType.CATEGORY_ASSIGNED
-        else:
-            topic, kind = CATEGORIES_NEEDS_REVIEW, EventType.CATEGORY_NEEDS_REVIEW
+        topic, _ = _topics(verdict)
+        kind = EventType.CATEGORY_NEEDS_REVIEW if verdict.category is None else EventType.CATEGORY_ASSIGNED
         attributes = headers(kind, event.decision_id, subject=product.product_id, time=now)
-        return Outgoing(settings.topic(topic), product.product_id.encode(), encode(event), attributes)
+        return self._outgoing(topic, product, encode(event), attributes)
+
+    def _withdrawal(
+        self, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
+    ) -> Outgoing:
+        """Return the tombstone of an earlier decision of the other kind.
+
+        It leaves after the decision that replaces it: a consumer of both topics never finds a product in neither.
+        """
+        _, other = _topics(verdict)
+        event_id = decision_id(source, WITHDRAWN)
+        attributes = headers(EventType.CATEGORY_WITHDRAWN, event_id, subject=product.product_id, time=now)
+        return self._outgoing(other, product, None, attributes)
 
     def _tombstones(self, product: CandidateProduct, source: SourcePosition, now: datetime) -> list[Outgoing]:
         event_id = decision_id(source, REMOVED)
         attributes = headers(EventType.PRODUCT_REMOVED, event_id, subject=product.product_id, time=now)
         return [
-            Outgoing(self._context.settings.topic(topic), product.product_id.encode(), None, attributes)
+            self._outgoing(topic, product, None, attributes)
             for topic in (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
         ]
+
+    def _outgoing(
+        self, topic: Topic, product: CandidateProduct, value: bytes | None, attributes: Headers
+    ) -> Outgoing:
+        return Outgoing(self._context.settings.topic(topic), product.product_id.encode(), value, attributes)
 
 
 def add_ranking_agent(app: faust.App, stage: RankingStage) -> None:
     """Let the application run the stage on its topic."""
-    topic = raw_topic(app, stage._context.settings.topic(CANDIDATES))
-    app.agent(topic, name=STAGE, concurrency=1)(stage.run)
+    name = stage._context.settings.topic(CANDIDATES)
+    app.agent(raw_topic(app, name), name=STAGE, concurrency=1)(stage.run)
+    stage.rereading.follow(app, name)
+
+
+def _topics(verdict: Verdict) -> tuple[Topic, Topic]:
+    """Return the topic that the verdict belongs on, and the other."""
+    if verdict.category is None:
+        return CATEGORIES_NEEDS_REVIEW, CATEGORIES_ASSIGNED
+    return CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW

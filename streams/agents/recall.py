@@ -27,6 +27,7 @@ from schemas.events.codec import decode, encode
 from schemas.events.product import Product, decode_product
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.agents.context import Context, Turns, failure_detail
+from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 from workers.candidates import Candidates
 from workers.history import Action, ProductRecord, consider, content_digest, undecided
@@ -47,6 +48,8 @@ class _Sifted:
     settled: list[EventOutcome]
     products: list[Product] = field(default_factory=list)
     events: list[BatchedProduct] = field(default_factory=list)
+    known: list[bool] = field(default_factory=list)
+    again: bool = False
     removed: list[CandidateProduct] = field(default_factory=list)
     records: dict[bytes, ProductRecord] = field(default_factory=dict)
 
@@ -60,6 +63,9 @@ class _Sifted:
 class RecallStage:
     """Handles one batch after the other; ``records`` is the table of what is known of each product.
 
+    Faust flushes the table's changelog before it commits a batch's offset, and every batch that is read is
+    recorded: so what nobody has read before, of a product without a record, was never sent to ranking.
+
     The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
     """
 
@@ -68,6 +74,7 @@ class RecallStage:
         self._statistics = statistics
         self._records = records
         self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
+        self.rereading = Rereading()
         self._sending: set[asyncio.Task[None]] = set()
 
     async def run(self, stream: Any) -> None:
@@ -76,38 +83,44 @@ class RecallStage:
         async for event in events:
             with self.turns.working():
                 try:
-                    await self.process(event.value, event.message.partition)
+                    await self.process(event.value, LogPlace.of(event))
                 except Exception:
-                    _log.exception("recall of %s failed; it will be sent again", _place(event))
+                    _log.exception("recall of %s failed; it will be sent again", LogPlace.of(event))
 
-    async def process(self, value: bytes | None, partition: int) -> None:
+    async def process(self, value: bytes | None, place: LogPlace) -> None:
         """Recall one batch; raises what keeps it from being completed."""
         started = perf_counter()
         batch = decode(value, ProductBatch)
-        if batch.source_partition != partition:
+        if batch.source_partition != place.partition:
             raise InvalidEvent(
-                "out_of_bounds", f"a batch of partition {batch.source_partition} came on {partition}"
+                "out_of_bounds", f"a batch of partition {batch.source_partition} came on {place.partition}"
             )
-        if await self._context.progress.passed(batch):
+        passed = await self._context.progress.passed(batch)
+        sifted = self._sift(batch, again=self.rereading.possible(place))
+        if passed:
+            # Recorded all the same: the worker that decided it may have died before its records were safe.
+            self._record(sifted)
             self._context.metrics.batch_skipped(STAGE)
             return
-        sifted = self._sift(batch)
         candidates = await self._recall(sifted)
+        self._record(sifted)
         await self._send(batch, sifted, candidates)
-        for key, record in sifted.records.items():
-            self._records[key] = encode(record)
         self._context.metrics.stage_finished(STAGE, perf_counter() - started, len(batch.products))
 
-    def _sift(self, batch: ProductBatch) -> _Sifted:
-        sifted = _Sifted(settled=list(batch.settled))
+    def _record(self, sifted: _Sifted) -> None:
+        for key, record in sifted.records.items():
+            self._records[key] = encode(record)
+
+    def _sift(self, batch: ProductBatch, *, again: bool) -> _Sifted:
+        sifted = _Sifted(settled=list(batch.settled), again=again)
         for event in batch.products:
             try:
-                self._sift_event(batch.source_partition, event, sifted)
+                self._sift_event(batch, event, sifted)
             except InvalidEvent as error:
                 sifted.settled.append(_failed(event.offset, error))
         return sifted
 
-    def _sift_event(self, partition: int, event: BatchedProduct, sifted: _Sifted) -> None:
+    def _sift_event(self, batch: ProductBatch, event: BatchedProduct, sifted: _Sifted) -> None:
         value = bytes(event.product)
         product = None if value == _TOMBSTONE else decode_product(value)
         digest = content_digest(product, self._context.bundle.model_version)
@@ -116,7 +129,7 @@ class RecallStage:
         known = self._records.get(key)
         action, record = consider(
             None if known is None else decode(known, ProductRecord),
-            ProductRecord(partition, event.offset, updated_at, digest, event.offset),
+            ProductRecord(batch.source_partition, event.offset, updated_at, digest, event.offset),
             again=event.attempt > 1,
         )
         if record is not None:
@@ -134,6 +147,7 @@ class RecallStage:
         else:
             sifted.products.append(product)
             sifted.events.append(event)
+            sifted.known.append(known is not None or sifted.again)
 
     async def _recall(self, sifted: _Sifted) -> Candidates | None:
         """Recall all at once; where that fails, one by one, so that one product costs no other its decision."""
@@ -144,20 +158,21 @@ class RecallStage:
             return await self._context.in_compute_thread(recall.candidates, sifted.products, statistics)
         except Exception:
             _log.exception("recall of %d products at once failed; trying one by one", len(sifted.products))
-        good, events = [], []
-        for product, event in zip(sifted.products, sifted.events, strict=True):
+        good = _Sifted(sifted.settled)
+        for product, event, known in zip(sifted.products, sifted.events, sifted.known, strict=True):
             try:
                 await self._context.in_compute_thread(recall.candidates, [product], statistics)
             except Exception as error:
                 sifted.settled.append(_failed(event.offset, error))
                 sifted.forget(event.product_id)
             else:
-                good.append(product)
-                events.append(event)
-        sifted.products, sifted.events = good, events
-        if not good:
+                good.products.append(product)
+                good.events.append(event)
+                good.known.append(known)
+        sifted.products, sifted.events, sifted.known = good.products, good.events, good.known
+        if not good.products:
             return None
-        return await self._context.in_compute_thread(recall.candidates, good, statistics)
+        return await self._context.in_compute_thread(recall.candidates, good.products, statistics)
 
     async def _send(self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None) -> None:
         context = self._context
@@ -174,6 +189,7 @@ class RecallStage:
                 *(p.product_id for p in sifted.removed),
             ]:
                 sifted.forget(product_id)
+            self._record(sifted)
             outcomes = sifted.settled + [_failed(offset, error) for offset in offsets]
             await self._submit(batch, context.completion(batch, outcomes))
             return
@@ -195,8 +211,9 @@ class RecallStage:
                 brand=product.brand,
                 stores=product.stores,
                 updated_at=product.updated_at,
+                known=known,
             )
-            for event, product in zip(sifted.events, sifted.products, strict=True)
+            for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
         ]
         return CandidateBatch(
             batch_id=batch.batch_id,
@@ -220,8 +237,9 @@ class RecallStage:
 
 def add_recall_agent(app: faust.App, stage: RecallStage) -> None:
     """Let the application run the stage on its topic."""
-    topic = raw_topic(app, stage._context.settings.topic(PRODUCTS_BATCHED))
-    app.agent(topic, name=STAGE, concurrency=1)(stage.run)
+    name = stage._context.settings.topic(PRODUCTS_BATCHED)
+    app.agent(raw_topic(app, name), name=STAGE, concurrency=1)(stage.run)
+    stage.rereading.follow(app, name)
 
 
 async def _watch(batch_id: str, future: asyncio.Future[None]) -> None:
@@ -245,8 +263,3 @@ def _no_candidates() -> Candidates:
 
 def _failed(offset: int, error: BaseException) -> EventOutcome:
     return EventOutcome(offset, Outcome.FAILED, failure_detail(STAGE, error))
-
-
-def _place(event: Any) -> str:
-    message = event.message
-    return f"{message.topic} [{message.partition}] offset {message.offset}"

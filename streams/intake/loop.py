@@ -120,6 +120,8 @@ class Intake:
         if message.topic() == self._completed:
             self._complete(state, message.value())
             return False
+        if state.made_anew(message.offset()):
+            state = self._begin_anew(state.partition, message.offset())
         return state.add(
             SourceEvent(message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers)
         )
@@ -189,10 +191,7 @@ class Intake:
             if item.topic == self._completed:
                 item.offset = end_offset(consumer, item)
             else:
-                owner = generation(consumer, TopicPartition(self._batched, item.partition))
-                self._partitions[item.partition] = self._state(
-                    item.partition, committed.get(item.partition), owner
-                )
+                self._begin(consumer, item.partition, committed.get(item.partition))
         consumer.assign(assigned)
         for number, state in self._partitions.items():
             announce(consumer, TopicPartition(self._products, number), committed.get(number), state.generation)
@@ -202,13 +201,30 @@ class Intake:
         self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)
 
-    def _state(self, partition: int, committed: int | None, owner: int | None) -> PartitionIntake:
+    def _begin(self, consumer: Consumer, number: int, committed: int | None) -> PartitionIntake:
         settings = self._settings
         if committed is not None:
-            self._metrics.committed(self._products, partition, committed)
-        window = Window(settings.window_batches, settings.completion_timeout_seconds, time.monotonic)
-        self._offsets.assigned(partition, owner)
-        return PartitionIntake(self._products, partition, settings.batch_products, window, committed, owner)
+            self._metrics.committed(self._products, number, committed)
+        owner = generation(consumer, TopicPartition(self._batched, number))
+        self._offsets.assigned(number, owner)
+        self._partitions[number] = state = PartitionIntake(
+            self._products,
+            number,
+            settings.batch_products,
+            Window(settings.window_batches, settings.completion_timeout_seconds, time.monotonic),
+            next_offset=committed,
+            generation=owner,
+        )
+        return state
+
+    def _begin_anew(self, number: int, offset: int) -> PartitionIntake:
+        """Forget what is held of a partition whose topic was made anew, or reset: its events are no more."""
+        logger.warning("%s/%d goes on at the earlier offset %d", self._products, number, offset)
+        self._partitions[number].owned = False
+        self._offsets.revoked(number)
+        state = self._begin(self._consumer, number, offset)
+        announce(self._consumer, TopicPartition(self._products, number), offset, state.generation)
+        return state
 
     def _on_revoke(self, consumer: Consumer, _revoked: list[TopicPartition]) -> None:
         for state in self._partitions.values():

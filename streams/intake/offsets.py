@@ -41,6 +41,11 @@ class Offsets:
         """Say that every event before ``offset`` has its outcome."""
         self._uncommitted[partition] = offset
 
+    def revoked(self, partition: int) -> None:
+        """Commit nothing of what was finished so far of one partition."""
+        for known in (self._uncommitted, self._asked):
+            known.pop(partition, None)
+
     def forget(self) -> None:
         """Commit nothing of what was finished so far: the partitions are no longer ours."""
         self._uncommitted.clear()

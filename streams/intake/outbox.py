@@ -69,7 +69,11 @@ class Outbox:
             self._bury(state, item, item.batch.originals[outcome.offset], death)
 
     def _send(self, state: PartitionIntake, item: InFlight) -> None:
-        message = msgspec.structs.replace(item.batch.message, attempt=item.attempt, generation=state.generation)
+        message = msgspec.structs.replace(
+            item.batch.message,
+            attempt=item.attempt,
+            generation=state.generation,
+        )
 
         def delivered(error: KafkaError | None) -> None:
             if error is None:

@@ -39,15 +39,15 @@ class PartitionIntake:
     _bytes: int = 0
     _held_since: float = 0.0
 
-    def add(self, event: SourceEvent) -> bool:
-        """Take in the next event; return ``False``, and do not, for one that is held already.
+    def made_anew(self, offset: int) -> bool:
+        """Return whether an event at this offset lies below all that is held: the topic was made anew or reset."""
+        processed = self.processed_offset
+        return processed is not None and offset < processed
 
-        An offset below all that is held is taken in: the topic has been made anew, or reset.
-        """
+    def add(self, event: SourceEvent) -> bool:
+        """Take in the next event; return ``False``, and do not, for one that is held already."""
         if self.next_offset is not None and event.offset < self.next_offset:
-            processed = self.processed_offset
-            if processed is not None and event.offset >= processed:
-                return False
+            return False
         if not self._backlog:
             self._held_since = self.window.clock()
         self._backlog.append(event)

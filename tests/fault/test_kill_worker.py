@@ -39,8 +39,8 @@ def decisions(installation: Installation) -> list[Decision]:
     assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
     review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
     return [
-        *(decode(message.value(), CategoryAssigned) for message in assigned),
-        *(decode(message.value(), NeedsReview) for message in review),
+        *(decode(message.value(), CategoryAssigned) for message in assigned if message.value() is not None),
+        *(decode(message.value(), NeedsReview) for message in review if message.value() is not None),
     ]
 
 

@@ -157,6 +157,44 @@ def test_a_removed_product_leaves_both_topics_of_decisions(
     assert left[0] | left[1] == {product.product_id.encode() for product in stays}
 
 
+def test_a_product_that_moves_to_the_other_topic_of_decisions_leaves_the_one_it_was_on(
+    installation: Installation, products: list[Product]
+) -> None:
+    """Content that says nothing needs review; and back. Some are decided twice, as a worker was killed."""
+    some = products[:300]
+    vague = [msgspec.structs.replace(p, title="x", brand=None, merchant_category=None) for p in some]
+    vague = [msgspec.structs.replace(p, description=None, affiliate=None, stores=()) for p in vague]
+    expected = {product.product_id.encode() for product in some}
+    topics = [installation.name(topic) for topic in (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)]
+
+    def latest() -> tuple[set[bytes], set[bytes]]:
+        assigned, review = (set(installation.latest(topic)) for topic in topics)
+        assert assigned | review == expected
+        assert not assigned & review
+        return assigned, review
+
+    with installation.worker(session_timeout_seconds=6) as worker:
+        installation.publish_products(some)
+        installation.wait_until_committed()
+        first = latest()
+        tombstones = [message for topic in topics for message in installation.read(topic) if not message.value()]
+        assert tombstones == []  # nothing to withdraw
+        installation.publish_products(vague)
+        wait_until(
+            lambda: worker.metric("shelfwise_event_outcomes_total") > len(some) or not installation.uncommitted(),
+            "some decided once more",
+        )
+        worker.kill()
+    with installation.worker(session_timeout_seconds=6):
+        installation.wait_until_committed()
+        moved = latest()
+        installation.publish_products(some)
+        installation.wait_until_committed()
+        back = latest()
+    assert len(first[0] & moved[1]) > 50
+    assert back == first
+
+
 def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand(
     installation: Installation, products: list[Product]
 ) -> None:

@@ -11,7 +11,8 @@ from mode.utils.queues import FlowControlQueue
 from pydantic import SecretStr
 
 from schemas.errors import InvalidSettings
-from streams.faust_app import GuardedFlowControl, build_app
+from streams.faust_app import build_app
+from streams.faust_guards import GuardedFlowControl
 from streams.kafka.connection import KafkaConnection
 from streams.settings import Settings
 

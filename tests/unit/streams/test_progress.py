@@ -12,12 +12,12 @@ from streams.progress import Mark, commit_metadata, committed_generation, last_o
 pytestmark = pytest.mark.unit
 
 
-def batch(last: int, generation: int | None, attempt: int = 1) -> ProductBatch:
+def batch(last: int, generation: int | None) -> ProductBatch:
     return ProductBatch(
         batch_id="b",
         source_topic="t",
         source_partition=0,
-        attempt=attempt,
+        attempt=1,
         products=[],
         settled=[EventOutcome(last - 1, Outcome.SUPERSEDED), EventOutcome(last, Outcome.DEAD_LETTER)],
         generation=generation,
@@ -35,10 +35,6 @@ def test_a_batch_of_an_earlier_owner_is_awaited_by_nobody() -> None:
 
 def test_a_batch_of_an_owner_that_is_not_known_yet_is_worked_on() -> None:
     assert not Mark(100, 7).passed(batch(50, 8))
-
-
-def test_a_batch_that_was_sent_again_is_worked_on_since_its_owner_waits_for_it() -> None:
-    assert not Mark(100, 7).passed(batch(50, 7, attempt=2))
 
 
 @pytest.mark.parametrize("mark", [Mark(100, 7), Mark(100, None)])

@@ -30,6 +30,7 @@ from schemas.topics import BATCHES_COMPLETED, CANDIDATES, CATEGORIES_ASSIGNED, C
 from streams.agents.context import Context
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
+from streams.agents.rereading import LogPlace
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
@@ -131,6 +132,17 @@ def _batch(*products: Product | None, first: int = 0) -> bytes:
     )
 
 
+def _place(offset: int) -> LogPlace:
+    return LogPlace("t", _PARTITION, offset)
+
+
+def _new_ranking(context: Context) -> RankingStage:
+    """Return a stage whose log nobody has read before."""
+    stage = RankingStage(context)
+    stage.rereading.begin({_PARTITION: 0})
+    return stage
+
+
 def _product(place: int, title: str = "a lamp") -> Product:
     return Product(product_id=f"p{place}", title=title, brand="Acme")
 
@@ -138,8 +150,9 @@ def _product(place: int, title: str = "a lamp") -> Product:
 def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
     async def work(context: Context, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), {})
-        for batch in batches:
-            await stage.process(batch, _PARTITION)
+        stage.rereading.begin({_PARTITION: 0})
+        for place, batch in enumerate(batches):
+            await stage.process(batch, _place(place))
 
     return _run(work, tmp_path)
 
@@ -148,8 +161,8 @@ def _ranked(tmp_path: Path, batch: bytes) -> _Sink:
     (message,) = _recalled(tmp_path, batch).of(CANDIDATES.name)
 
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RankingStage(context)
-        await stage.process(message.value)
+        stage = _new_ranking(context)
+        await stage.process(message.value, _place(0))
         await stage.drain(10)
 
     return _run(work, tmp_path)
@@ -198,7 +211,7 @@ def test_a_batch_that_is_delivered_again_is_decided_again(tmp_path: Path) -> Non
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
     async def work(context: Context, _sink: _Sink) -> None:
         with pytest.raises(InvalidEvent, match="came on 1"):
-            await RecallStage(context, NoStatistics(), {}).process(_batch(_product(0)), 1)
+            await RecallStage(context, NoStatistics(), {}).process(_batch(_product(0)), LogPlace("t", 1, 0))
 
     assert _run(work, tmp_path).messages == []
 
@@ -237,9 +250,9 @@ def test_candidates_of_another_model_are_left_to_be_sent_again(
     foreign = encode(msgspec.structs.replace(decode(message.value, CandidateBatch), model_version="model 2"))
 
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RankingStage(context)
-        await stage.process(foreign)
-        await stage.process(foreign)
+        stage = _new_ranking(context)
+        await stage.process(foreign, _place(0))
+        await stage.process(foreign, _place(1))
         await stage.drain(10)
 
     assert _run(work, tmp_path).messages == []
@@ -257,9 +270,9 @@ def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again
     first, again = (_candidates(tmp_path, generation=3, attempt=attempt) for attempt in (1, 2))
 
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RankingStage(context)
-        for value in (first, again):
-            await stage.process(value)
+        stage = _new_ranking(context)
+        for place, value in enumerate((first, again)):
+            await stage.process(value, _place(place))
             await stage.drain(10)
 
     sent = _run(work, tmp_path).messages
@@ -271,9 +284,9 @@ def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_o
     value = _candidates(tmp_path, generation=3)
 
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RankingStage(context)
-        for _ in range(2):
-            await stage.process(value)
+        stage = _new_ranking(context)
+        for place in range(2):
+            await stage.process(value, _place(place))
             await stage.drain(10)
 
     assert len(_run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)) == 2
@@ -289,15 +302,12 @@ class _Past:
         return True
 
 
-def test_what_is_over_and_done_with_is_neither_recalled_nor_ranked(tmp_path: Path) -> None:
-    value = _candidates(tmp_path)
-
+def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path) -> None:
     async def work(context: Context, _sink: _Sink) -> None:
         past = replace(context, progress=_Past())
         records: dict[bytes, bytes] = {}
-        await RecallStage(past, NoStatistics(), records).process(_batch(_product(0)), _PARTITION)
-        await RankingStage(past).process(value)
-        assert records == {}
+        await RecallStage(past, NoStatistics(), records).process(_batch(_product(0)), _place(0))
+        assert list(records) == [b"p0"]
 
     assert _run(work, tmp_path).messages == []
 

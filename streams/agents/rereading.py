@@ -1,0 +1,61 @@
+"""Which messages of its log a stage may have read before: this worker until it crashed, or another one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """The place of a message."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @classmethod
+    def of(cls, event: Any) -> LogPlace:
+        """Return the place of a Faust event."""
+        message = event.message
+        return cls(message.topic, message.partition, message.offset)
+
+    def __str__(self) -> str:
+        return f"{self.topic} [{self.partition}] offset {self.offset}"
+
+
+class Rereading:
+    """Goes by where each partition ended when it was assigned: what lies beyond, nobody has read before."""
+
+    def __init__(self) -> None:
+        self._ends: dict[int, int] = {}
+
+    def follow(self, app: faust.App, topic: str) -> None:
+        """Ask for the ends whenever partitions are assigned: others may have read them meanwhile."""
+
+        async def assigned(_app: object, places: Any, **_: object) -> None:
+            wanted = [place for place in places if place.topic == topic]
+            self.begin({})
+            try:
+                ends = await app.consumer.highwaters(*wanted) if wanted else {}
+            except Exception as error:  # whatever aiokafka raises; a rebalance must go on
+                _log.warning("the ends of %s are not known: %s", topic, error)
+            else:
+                self.begin({place.partition: end for place, end in ends.items()})
+
+        app.on_partitions_assigned.connect(assigned)
+
+    def begin(self, ends: Mapping[int, int]) -> None:
+        """Go by these ends, by partition, and by no earlier ones."""
+        self._ends = dict(ends)
+
+    def possible(self, place: LogPlace) -> bool:
+        """Return whether the message may have been read before: so too where the end is not known."""
+        end = self._ends.get(place.partition)
+        return end is None or place.offset < end
