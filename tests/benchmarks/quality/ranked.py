@@ -57,6 +57,8 @@ def empty(count: int) -> Ranked:
 def put_together(parts: Sequence[Ranked], order: NDArray[np.intp]) -> Ranked:
     """Return what is said of products whose places are ``order``, part after part."""
     whole = empty(len(order))
+    if not parts:
+        return whole
     whole.categories[order] = np.concatenate([part.categories for part in parts])
     whole.scores[order] = np.concatenate([part.scores for part in parts])
     return whole

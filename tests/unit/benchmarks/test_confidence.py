@@ -14,6 +14,7 @@ from tests.benchmarks.quality.ranked import (
     fit_temperature,
     fit_weights,
     probabilities,
+    put_together,
     rank,
 )
 
@@ -97,3 +98,7 @@ def test_a_member_that_knows_nothing_gets_no_weight() -> None:
     weights = fit_weights([good, bad], [fit_temperature(good, labels), 1.0], labels)
     assert weights.sum() == pytest.approx(1)
     assert weights[0] > 0.9
+
+
+def test_of_no_products_nothing_is_said() -> None:
+    assert len(put_together([], np.arange(0))) == 0
