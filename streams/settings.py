@@ -48,6 +48,16 @@ class Settings(BaseSettings):
     """The most micro-batches of a partition in flight: the backpressure."""
     completion_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """A batch whose completion has not come back after this is sent again, then after twice as long, and so on."""
+    batch_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    """After so many a batch is split, until the event that cannot be done is alone and becomes a dead letter."""
+    breaker_events: Annotated[int, Field(ge=10, le=1_000_000)] = 1_000
+    """The latest events by which the circuit breaker of intake goes."""
+    breaker_failed_ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Intake stops when more than this share of them failed in recall or ranking; 1 never stops it."""
+    breaker_invalid_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Intake stops when more than this share of them broke their contract; 1 never stops it."""
+    breaker_pause_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """How long intake then waits before it tries a few events; twice as long each time that these fail."""
     session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 15.0
     """A worker that Kafka has not heard of for this long loses its partitions to others."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0

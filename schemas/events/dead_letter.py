@@ -30,6 +30,7 @@ class Reason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     MISSING_KEY = "missing_key"
     PROCESSING_FAILED = "processing_failed"
+    GAVE_UP = "gave_up"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Final
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED
+from streams.intake.partition import PartitionIntake
+from streams.intake.window import Window
 from streams.progress import commit_metadata
+from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _BROKER_SECONDS: Final = 10.0
+
+
+def consumer_config(
+    settings: Settings, on_commit: Callable[[KafkaError | None, list[TopicPartition]], None]
+) -> dict[str, Any]:
+    """Return the configuration of intake's consumer; ``on_commit`` hears of asynchronous commits."""
+    session_ms = int(settings.session_timeout_seconds * 1000)
+    return settings.kafka.consumer_config(
+        settings.group("intake"),
+        {
+            "client.id": "shelfwise-intake",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": session_ms,
+            "heartbeat.interval.ms": session_ms // 4,
+            "on_commit": on_commit,
+            "log_level": 3,
+        },
+    )
+
+
+def begin(consumer: Consumer, settings: Settings, number: int, committed: int | None) -> PartitionIntake:
+    """Return the state of a partition that is now ours."""
+    return PartitionIntake(
+        settings.topic(PRODUCTS_CHANGED),
+        number,
+        settings.batch_products,
+        Window(
+            settings.window_batches, settings.completion_timeout_seconds, time.monotonic, settings.batch_attempts
+        ),
+        next_offset=committed,
+        generation=generation(consumer, TopicPartition(settings.topic(PRODUCTS_BATCHED), number)),
+    )
 
 
 def committed_offsets(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[int, int]:
@@ -66,8 +103,5 @@ def announce(consumer: Consumer, source: TopicPartition, committed: int | None, 
         consumer.commit(offsets=[place], asynchronous=False)
     except KafkaException as error:
         logger.warning(
-            "the new owner of %s/%d is not announced: %s",
-            source.topic,
-            source.partition,
-            error.args[0].str(),
+            "the new owner of %s/%d is not announced: %s", source.topic, source.partition, error.args[0].str()
         )

@@ -6,22 +6,22 @@ import logging
 import time
 from collections import Counter
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
-from schemas.topics import BATCHES_COMPLETED, PRODUCTS_BATCHED, PRODUCTS_CHANGED
+from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
 from streams.health import Health
-from streams.intake.assignment import announce, committed_offsets, end_offset, generation
+from streams.intake.assignment import announce, begin, committed_offsets, consumer_config, end_offset
+from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
-from streams.intake.window import Window
 from streams.metrics import Metrics
 from streams.settings import Settings
 
@@ -48,7 +48,6 @@ class Intake:
         self._health = health
         self._products = settings.topic(PRODUCTS_CHANGED)
         self._completed = settings.topic(BATCHES_COMPLETED)
-        self._batched = settings.topic(PRODUCTS_BATCHED)
         self._stop = Event()
         self._assigned = Event()
         self._partitions: dict[int, PartitionIntake] = {}
@@ -56,7 +55,8 @@ class Intake:
         self._read_seconds = min(max(settings.linger_ms / 1000, 0.001), _MAX_READ_SECONDS)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
         self._outbox = Outbox(settings, metrics)
-        self._consumer = Consumer(_consumer_config(settings, self._offsets))
+        self._circuit = Circuit(settings, metrics, health)
+        self._consumer = Consumer(consumer_config(settings, self._offsets.on_commit))
         health.condition(ASSIGNED, ready=False)
 
     @property
@@ -129,27 +129,39 @@ class Intake:
     def _complete(self, state: PartitionIntake, value: bytes | None) -> None:
         try:
             completed = decode(value, BatchCompleted)
-            item = state.window.complete(completed.batch_id, completed.outcomes)
+            shipment = state.window.complete(completed.batch_id, completed.outcomes)
         except (InvalidEvent, ValueError) as error:
             logger.warning("a completion is ignored: %s", error)
             return
-        if item is None:
+        if shipment is None:
             self._ignored += 1
             logger.debug("completion of %s is no news; %d so far", completed.batch_id, self._ignored)
         else:
-            self._outbox.bury_failed(state, item)
+            self._circuit.completed(shipment)
+            self._outbox.bury_failed(state, shipment)
 
     def _pack(self) -> None:
+        self._circuit.turn()
         for state in self._partitions.values():
-            for item in state.window.due():
-                self._outbox.send_again(state, item)
-            while (batch := self._next(state)) is not None:
-                self._outbox.open(state, state.window.open(batch))
+            self._send_again(state)
+            while self._circuit.sends and (batch := self._next(state)) is not None:
+                item = state.window.open(batch)
+                self._outbox.open(state, item)
+                self._circuit.sent(item)
             self._steer(state)
+
+    def _send_again(self, state: PartitionIntake) -> None:
+        for shipment in state.window.due():
+            if shipment.awaited:
+                self._outbox.send_again(state, shipment)
+                continue
+            logger.error("%s/%d: an event was given up", self._products, state.partition)
+            self._circuit.completed(shipment)
+            self._outbox.bury_failed(state, shipment)
 
     def _next(self, state: PartitionIntake) -> PackedBatch | None:
         started = time.monotonic()
-        batch = state.next_batch()
+        batch = state.next_batch(self._circuit.most_events)
         if batch is not None:
             self._metrics.stage_finished(STAGE, time.monotonic() - started, len(batch.message.products))
         return batch
@@ -164,10 +176,10 @@ class Intake:
 
     def _steer(self, state: PartitionIntake) -> None:
         here = [TopicPartition(self._products, state.partition)]
-        if state.reading and state.overfull:
+        if state.reading and (state.overfull or not self._circuit.reads):
             self._consumer.pause(here)
             state.reading = False
-        elif not state.reading and state.hungry:
+        elif not state.reading and state.hungry and self._circuit.reads:
             self._consumer.resume(here)
             state.reading = True
 
@@ -202,25 +214,18 @@ class Intake:
         self._health.condition(ASSIGNED, ready=True)
 
     def _begin(self, consumer: Consumer, number: int, committed: int | None) -> PartitionIntake:
-        settings = self._settings
         if committed is not None:
             self._metrics.committed(self._products, number, committed)
-        owner = generation(consumer, TopicPartition(self._batched, number))
-        self._offsets.assigned(number, owner)
-        self._partitions[number] = state = PartitionIntake(
-            self._products,
-            number,
-            settings.batch_products,
-            Window(settings.window_batches, settings.completion_timeout_seconds, time.monotonic),
-            next_offset=committed,
-            generation=owner,
-        )
+        state = begin(consumer, self._settings, number, committed)
+        self._offsets.assigned(number, state.generation)
+        self._partitions[number] = state
         return state
 
     def _begin_anew(self, number: int, offset: int) -> PartitionIntake:
         """Forget what is held of a partition whose topic was made anew, or reset: its events are no more."""
         logger.warning("%s/%d goes on at the earlier offset %d", self._products, number, offset)
         self._partitions[number].owned = False
+        self._circuit.lost()
         self._offsets.revoked(number)
         state = self._begin(self._consumer, number, offset)
         announce(self._consumer, TopicPartition(self._products, number), offset, state.generation)
@@ -242,22 +247,8 @@ class Intake:
             state.owned = False
             self._metrics.partition_revoked(self._products, number)
         self._partitions.clear()
+        self._circuit.lost()
         self._metrics.batches_in_flight(0)
         self._assigned.clear()
         self._health.condition(ASSIGNED, ready=False)
         consumer.unassign()
-
-
-def _consumer_config(settings: Settings, offsets: Offsets) -> dict[str, Any]:
-    session_ms = int(settings.session_timeout_seconds * 1000)
-    return settings.kafka.consumer_config(
-        settings.group("intake"),
-        {
-            "client.id": "shelfwise-intake",
-            "partition.assignment.strategy": "range",
-            "session.timeout.ms": session_ms,
-            "heartbeat.interval.ms": session_ms // 4,
-            "on_commit": offsets.on_commit,
-            "log_level": 3,
-        },
-    )

@@ -17,7 +17,7 @@ from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED, PRODUCTS_DEAD_LET
 from streams.intake.dead_letters import DeadLetterWriter, Death
 from streams.intake.packer import SourceEvent
 from streams.intake.partition import PartitionIntake
-from streams.intake.window import InFlight
+from streams.intake.shipment import InFlight, Shipment
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.sender import Sender
@@ -50,27 +50,32 @@ class Outbox:
         for rejected in item.batch.rejected:
             error = rejected.error
             self._bury(state, item, rejected.event, Death(error.reason, error.detail, STAGE))
-        if item.batch.message.products:
-            self._send(state, item)
+        for shipment in item.shipments:
+            self._send(state, shipment)
 
-    def send_again(self, state: PartitionIntake, item: InFlight) -> None:
-        """Send a batch that did not reach the broker, or whose completion did not come in time."""
-        logger.warning("batch %s is sent again, attempt %d", item.batch.message.batch_id, item.attempt)
+    def send_again(self, state: PartitionIntake, shipment: Shipment) -> None:
+        """Send a batch, or a part of one, that did not reach the broker or was not completed in time."""
+        count, tries = len(shipment.message.products), shipment.tries + shipment.attempt
+        logger.warning("batch %s of %d is sent again, attempt %d", shipment.message.batch_id, count, tries)
         self._metrics.batch_resent()
-        self._send(state, item)
+        if shipment.is_part and shipment.attempt == 1:
+            self._metrics.batch_part()
+        self._send(state, shipment)
 
-    def bury_failed(self, state: PartitionIntake, item: InFlight) -> None:
+    def bury_failed(self, state: PartitionIntake, shipment: Shipment) -> None:
         """Send a dead letter for each event that recall or ranking could not work on."""
-        failed = [outcome for outcome in item.outcomes or () if outcome.outcome is Outcome.FAILED]
+        failed = [outcome for outcome in shipment.outcomes or () if outcome.outcome is Outcome.FAILED]
+        item = shipment.of
         item.letters_outstanding += len(failed)
+        reason = Reason.GAVE_UP if shipment.given_up else Reason.PROCESSING_FAILED
         for outcome in failed:
             stage, _, detail = (outcome.detail or "").partition(": ")
-            death = Death(Reason.PROCESSING_FAILED, detail or _UNKNOWN_DETAIL, stage or "unknown")
+            death = Death(reason, detail or _UNKNOWN_DETAIL, stage or "unknown")
             self._bury(state, item, item.batch.originals[outcome.offset], death)
 
-    def _send(self, state: PartitionIntake, item: InFlight) -> None:
+    def _send(self, state: PartitionIntake, item: Shipment) -> None:
         message = msgspec.structs.replace(
-            item.batch.message,
+            item.message,
             attempt=item.attempt,
             generation=state.generation,
         )

@@ -93,25 +93,27 @@ class PartitionIntake:
             return oldest.batch.first_timestamp_ms
         return self._backlog[0].timestamp_ms if self._backlog else None
 
-    def next_batch(self) -> PackedBatch | None:
-        """Pack the next batch, if there is one to send now.
+    def next_batch(self, most: int | None = None) -> PackedBatch | None:
+        """Pack the next batch, if there is one to send now, of ``most`` events where that is given.
 
         A batch that is not full waits up to a second while another is in flight, and fills meanwhile (after
         Nagle's rule, RFC 896): so batches are small when there is little to do and large when there is much.
         """
         if not self._backlog or self.window.full:
             return None
+        if most is not None:
+            return pack(self.topic, self.partition, self._take(most))
         full = len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES
         if not full and self.window.waiting >= _BUSY_BATCHES:
             now = self.window.clock()
             if now - self._held_since < _PATIENCE_SECONDS:
                 return None
-        return pack(self.topic, self.partition, self._take())
+        return pack(self.topic, self.partition, self._take(self.batch_products))
 
-    def _take(self) -> list[SourceEvent]:
+    def _take(self, most: int) -> list[SourceEvent]:
         events: list[SourceEvent] = []
         size = 0
-        while self._backlog and len(events) < self.batch_products:
+        while self._backlog and len(events) < most:
             size += self._backlog[0].size
             if events and size > MAX_BATCH_BYTES:
                 break

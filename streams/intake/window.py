@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.events.batch import EventOutcome
 from streams.intake.packer import PackedBatch
+from streams.intake.shipment import InFlight, Shipment
 
 MAX_TIMEOUT_SECONDS: Final = 600.0
 _FIRST_BACKOFF_SECONDS: Final = 0.5
 _MAX_BACKOFF_SECONDS: Final = 30.0
-
-
-@dataclass(slots=True, eq=False)
-class InFlight:
-    """A batch that is followed: done when its outcomes are known and its dead letters are acknowledged.
-
-    ``queued`` says that the producer has the batch and the broker has not yet acknowledged it.
-    """
-
-    batch: PackedBatch
-    due_at: float
-    attempt: int = 1
-    queued: bool = False
-    rejections: int = 0
-    outcomes: list[EventOutcome] | None = None
-    letters_outstanding: int = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing of the batch is left to do."""
-        return self.outcomes is not None and self.letters_outstanding == 0
 
 
 @dataclass(slots=True)
@@ -44,12 +24,20 @@ class Window:
     A batch whose completion does not come within ``timeout_seconds`` is due again, the next time after twice as
     long, and so on up to 10 minutes; but not while completions of others come, behind which it may stand. No more
     than the window can come, so that ends. ``clock`` returns seconds that never go back.
+
+    After ``attempts`` a batch is split in halves, and these again each time, until the event is alone that keeps
+    the others from being done; that one is given up after as many attempts. While nothing else of the partition
+    comes through either, it is rather the stages that are down: then a batch is split only after twice as many
+    attempts, and no event is ever given up.
     """
 
     limit: int
     timeout_seconds: float
     clock: Callable[[], float]
-    _batches: OrderedDict[str, InFlight] = field(default_factory=OrderedDict)
+    attempts: int = 3
+    _batches: deque[InFlight] = field(default_factory=deque)
+    _shipments: dict[str, Shipment] = field(default_factory=dict)
+    _sequence: int = 0
     _completed_at: float = -math.inf
 
     def __len__(self) -> int:
@@ -63,69 +51,65 @@ class Window:
     @property
     def waiting(self) -> int:
         """Batches whose completion is awaited."""
-        return sum(item.outcomes is None for item in self._batches.values())
+        return sum(item.outcomes is None for item in self._batches)
 
     @property
     def oldest(self) -> InFlight | None:
         """The first batch that is not done, or none."""
-        return next((item for item in self._batches.values() if not item.done), None)
+        return next((item for item in self._batches if not item.done), None)
 
     def open(self, batch: PackedBatch) -> InFlight:
         """Follow a batch, later in the partition than any before; one without products awaits no completion."""
-        item = InFlight(batch, self.clock() + self._timeout(1), letters_outstanding=len(batch.rejected))
-        if not batch.message.products:
-            item.outcomes = list(batch.message.settled)
-        self._batches[batch.message.batch_id] = item
+        item = InFlight(batch, letters_outstanding=len(batch.rejected))
+        self._batches.append(item)
+        if batch.message.products:
+            self._sequence += 1
+            shipment = Shipment(item, batch.message, self._sequence, self.clock() + self._timeout(1))
+            item.shipments.append(shipment)
+            self._shipments[batch.message.batch_id] = shipment
+        else:
+            item.gather()
         return item
 
-    def acknowledged(self, item: InFlight) -> None:
-        """Note that the broker has the batch: the wait for its completion begins."""
-        item.queued = False
-        item.rejections = 0
-        item.due_at = self.clock() + self._timeout(item.attempt)
+    def acknowledged(self, shipment: Shipment) -> None:
+        """Note that the broker has it: the wait for its completion begins."""
+        shipment.queued = False
+        shipment.rejections = 0
+        shipment.due_at = self.clock() + self._timeout(shipment.attempt)
 
-    def refused(self, item: InFlight) -> None:
-        """Note that the broker will never have the batch: it is due again after 0.5 s, then 1 s, up to 30 s."""
-        item.queued = False
-        item.due_at = self.clock() + min(_FIRST_BACKOFF_SECONDS * 2**item.rejections, _MAX_BACKOFF_SECONDS)
-        item.rejections = min(item.rejections + 1, 10)
+    def refused(self, shipment: Shipment) -> None:
+        """Note that the broker will never have it: it is due again after 0.5 s, then 1 s, up to 30 s."""
+        shipment.queued = False
+        shipment.due_at = self.clock() + min(_FIRST_BACKOFF_SECONDS * 2**shipment.rejections, _MAX_BACKOFF_SECONDS)
+        shipment.rejections = min(shipment.rejections + 1, 10)
 
-    def complete(self, batch_id: str, outcomes: Sequence[EventOutcome]) -> InFlight | None:
-        """Take in a completion, and return the batch.
+    def complete(self, batch_id: str, outcomes: Sequence[EventOutcome]) -> Shipment | None:
+        """Take in a completion, and return what it completes.
 
         Returns ``None`` where it is no news: an unknown batch (of an earlier run), or one completed before. Raises
         :class:`ValueError` where an event of the batch has no outcome: such a completion changes nothing.
         """
-        item = self._batches.get(batch_id)
         self._completed_at = self.clock()
-        if item is None or item.outcomes is not None:
+        shipment = self._shipments.get(batch_id)
+        if shipment is None:
             return None
-        settled = {outcome.offset: outcome for outcome in outcomes}
-        expected = [*item.batch.originals, *(outcome.offset for outcome in item.batch.message.settled)]
-        if missing := [offset for offset in expected if offset not in settled]:
-            raise ValueError(f"batch {batch_id}: the completion says nothing of offsets {missing[:10]}")
-        # What intake itself settled stays as it was, whatever the completion says of it.
-        settled |= {outcome.offset: outcome for outcome in item.batch.message.settled}
-        item.outcomes = [settled[offset] for offset in sorted(expected)]
-        return item
+        ranked = shipment.complete({outcome.offset: outcome for outcome in outcomes})
+        del self._shipments[batch_id]
+        if ranked:
+            for other in self._shipments.values():
+                other.overtaken |= other.sequence <= shipment.sequence
+        return shipment
 
-    def due(self) -> list[InFlight]:
-        """Return the batches to send again now; each counts as sent, with its attempt one higher.
+    def due(self) -> list[Shipment]:
+        """Return what to send again now, each counted as sent, and what was given up now, which has outcomes.
 
-        One that the producer still holds is not due, however long that takes: a copy would only stand behind it.
+        What the producer still holds is not due, however long that takes: a copy would only stand behind it.
         """
         now = self.clock()
         if now - self._completed_at < self.timeout_seconds:
             return []
-        due = [
-            item
-            for item in self._batches.values()
-            if item.outcomes is None and not item.queued and item.due_at <= now
-        ]
-        for item in due:
-            item.attempt += 1
-            item.due_at = now + self._timeout(item.attempt)
-        return due
+        late = [item for item in self._shipments.values() if not item.queued and item.due_at <= now]
+        return [due for shipment in late for due in self._again(shipment, now)]
 
     def settle(self) -> list[InFlight]:
         """Forget the batches that are done and have none before them that is not, and return them in order.
@@ -133,9 +117,28 @@ class Window:
         After the last of them the partition may be committed: every event up to its last offset has its outcome.
         """
         settled = []
-        while self._batches and next(iter(self._batches.values())).done:
-            settled.append(self._batches.popitem(last=False)[1])
+        while self._batches and self._batches[0].done:
+            settled.append(self._batches.popleft())
         return settled
+
+    def _again(self, shipment: Shipment, now: float) -> list[Shipment]:
+        alone = len(shipment.message.products) == 1
+        enough = self.attempts if alone or not shipment.is_part else 1
+        # What never reached the broker says nothing about the events.
+        hopeless = not shipment.rejections and shipment.attempt >= (enough if shipment.overtaken else 2 * enough)
+        if hopeless and alone and shipment.overtaken:
+            shipment.give_up()
+            del self._shipments[shipment.message.batch_id]
+            return [shipment]
+        if hopeless and not alone:
+            del self._shipments[shipment.message.batch_id]
+            self._sequence += 1
+            halves = shipment.split(self._sequence, now + self._timeout(1))
+            self._shipments |= {half.message.batch_id: half for half in halves}
+            return halves
+        shipment.attempt += 1
+        shipment.due_at = now + self._timeout(shipment.attempt)
+        return [shipment]
 
     def _timeout(self, attempt: int) -> float:
         doubled = self.timeout_seconds * 2 ** min(attempt - 1, 30)

@@ -146,6 +146,16 @@ BATCHES_IN_FLIGHT: Final = _define(
 BATCH_RESENDS: Final = _define(
     "batch_resends_total", "counter", "Micro-batches sent again since their completion did not come in time."
 )
+BATCH_PARTS: Final = _define(
+    "batch_parts_total",
+    "counter",
+    "Halves of micro-batches that were sent alone, to find the event that keeps the others from being done.",
+)
+CIRCUIT_BREAKER: Final = _define(
+    "circuit_breaker_open",
+    "gauge",
+    "1 while intake has stopped reading since too many of the latest events failed, or tries a few; else 0.",
+)
 BATCHES_SKIPPED: Final = _define(
     "batches_skipped_total",
     "counter",

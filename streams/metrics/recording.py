@@ -54,6 +54,8 @@ class Metrics:
         self._committed = define.COMMITTED_OFFSET.gauge(self.registry)
         self._in_flight = define.BATCHES_IN_FLIGHT.gauge(self.registry)
         self._resends = define.BATCH_RESENDS.counter(self.registry)
+        self._parts = define.BATCH_PARTS.counter(self.registry)
+        self._breaker = define.CIRCUIT_BREAKER.gauge(self.registry)
         self._skipped = define.BATCHES_SKIPPED.counter(self.registry)
         self._statistics = define.STATISTICS_UPDATES.counter(self.registry)
         self._model = define.MODEL.info(self.registry)
@@ -122,6 +124,14 @@ class Metrics:
     def batch_resent(self) -> None:
         """Count a micro-batch that was sent again."""
         self._resends.inc()
+
+    def batch_part(self) -> None:
+        """Count a half of a micro-batch that is sent alone."""
+        self._parts.inc()
+
+    def circuit_breaker(self, *, open_: bool) -> None:
+        """Show whether intake has stopped reading since too many events failed."""
+        self._breaker.set(open_)
 
     def batch_skipped(self, stage: str) -> None:
         """Count a micro-batch that was read again and needs no work."""

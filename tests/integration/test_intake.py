@@ -20,6 +20,7 @@ from schemas.events.product import Product
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_BATCHED, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, Topic
 from streams.health import Health
 from streams.intake import Intake
+from streams.intake.circuit import CLOSED
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.metrics import Metrics
@@ -313,6 +314,55 @@ def test_bad_and_failed_events_become_dead_letters_with_their_original_bytes(
     assert intake.outcome(Outcome.DEAD_LETTER) == 4
     assert intake.outcome(Outcome.ASSIGNED) == 6
     assert intake.value("dead_letters_total", reason="processing_failed", stage="ranking") == 1
+
+
+def test_an_event_that_cannot_be_done_is_found_and_costs_no_other_its_outcome(
+    settings: Settings, downstream: Downstream
+) -> None:
+    """Without a bound on the attempts the batch that holds it is sent again for ever, and nothing is committed."""
+    downstream.answer(
+        lambda batch: None if any(item.product_id == "p24" for item in batch.products) else decide(batch)
+    )
+    publish(settings, [product(number) for number in range(200)])
+    impatient = settings.model_copy(update={"completion_timeout_seconds": 0.2, "batch_attempts": 2})
+    with running(impatient) as intake:
+        wait_for(lambda: committed(settings) == [100, 100], "all commits")
+    (message,) = read(settings, PRODUCTS_DEAD_LETTER, 1)
+    letter = DeadLetter.from_headers(message.headers() or [])
+    assert (letter.reason, letter.stage, message.key()) == ("gave_up", "intake", b"p24")
+    assert letter.detail.startswith("gave up after ")
+    assert intake.outcome(Outcome.ASSIGNED) == 199
+    assert intake.outcome(Outcome.DEAD_LETTER) == 1
+    assert intake.value("batch_parts_total") > 2
+
+
+def test_a_release_that_fails_stops_intake_instead_of_draining_the_topic_into_the_dead_letters(
+    settings: Settings, downstream: Downstream
+) -> None:
+    """And goes on by itself once a probe is worked on: nothing is skipped."""
+    healthy = threading.Event()
+
+    def answer(batch: ProductBatch) -> list[EventOutcome]:
+        outcome, detail = (Outcome.ASSIGNED, None) if healthy.is_set() else (Outcome.FAILED, "ranking: no model")
+        return [EventOutcome(item.offset, outcome, detail) for item in batch.products] + batch.settled
+
+    downstream.answer(answer)
+    careful = settings.model_copy(update={"breaker_events": 100, "breaker_pause_seconds": 0.3})
+    publish(settings, [product(number) for number in range(2_000)])
+    with running(careful) as intake:
+        wait_for(lambda: intake.value("circuit_breaker_open") == 1, "the breaker to open")
+        assert intake.health.readiness().failing == (CLOSED,)
+        probed = len(downstream.batches)
+        wait_for(lambda: len(downstream.batches) >= probed + 2, "two probes")
+        in_flight = PARTITIONS * settings.window_batches * settings.batch_products
+        died = intake.outcome(Outcome.DEAD_LETTER)
+        assert died <= 25 + in_flight + 8 * len(downstream.batches)
+        healthy.set()
+        wait_for(lambda: committed(settings) == [1_000, 1_000], "all commits")
+        assert intake.value("circuit_breaker_open") == 0
+        assert intake.health.readiness().ok
+    assert intake.outcome(Outcome.ASSIGNED) + intake.outcome(Outcome.DEAD_LETTER) == 2_000
+    assert intake.outcome(Outcome.ASSIGNED) > 1_000
 
 
 def test_what_was_in_flight_at_the_end_is_read_again_by_the_next_intake(
