@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP_DEMO := $(VENV)/.installed-demo
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: help demo test lint bench quality schemas clean
+.PHONY: help demo test lint fuzz bench quality schemas clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
@@ -23,6 +23,9 @@ lint: $(STAMP_DEV)  ## ruff, mypy --strict, the direction of imports
 
 schemas: $(STAMP_DEV)  ## write the JSON Schema of every event to schemas/json
 	$(BIN)/python -m schemas.json_schema schemas/json
+
+fuzz: $(STAMP_DEV)  ## give every decoder and file reader inputs that are nearly right  [INPUTS=1000000 SEED=1 OUT=FILE.json]
+	nice $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1) $(if $(OUT),--out "$(OUT)")
 
 bench: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
 	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.bundle import MANIFEST, Manifest
-from schemas.errors import InvalidBundle
+from schemas.errors import InvalidBundle, ShelfwiseError
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
@@ -116,7 +116,9 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
     release = admit(directory, manifest, admission)
     try:
         return _load(directory, manifest, release)
-    except (KeyError, ValueError, TypeError, RuntimeError, OSError, orjson.JSONDecodeError) as error:
+    except ShelfwiseError:
+        raise
+    except Exception as error:  # whatever the libraries that read the files make of wrong bytes
         raise InvalidBundle(
             f"bundle {directory}: {type(error).__name__}: {error}; make it anew with `shelfwise fit`"
         ) from error

@@ -18,7 +18,8 @@ def load_encoder(directory: Path) -> Encoder:
     file = directory / "encoder.json"
     if not file.is_file():
         raise InvalidBundle(f"{file} is missing; make the bundle anew with `shelfwise fit`")
-    kind = read_json(file).get("kind")
+    description = read_json(file)
+    kind = description.get("kind") if isinstance(description, dict) else None
     if kind == "static":
         return StaticEncoder.load(directory)
     if kind == "onnx":

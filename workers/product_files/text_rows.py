@@ -66,7 +66,12 @@ def csv_rows(stream: BinaryIO, file: str, columns: ColumnMap, delimiter: str | N
     # Without `strict`, a stray quote becomes part of the text, as spreadsheets have it.
     reader = csv.reader(lines, delimiter=delimiter or max(_DELIMITERS, key=first.count))
     csv.field_size_limit(_MAX_CSV_FIELD)
-    header = [name.strip() for name in next(reader, [])]
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise InvalidProducts(
+            f"{file}, line 1: {first[:80]!r} is no CSV header ({error}); end lines with a line feed"
+        ) from None
     if bad := lines.take_bad():
         raise InvalidProducts(f"{file}, line {bad.line}: {bad.shown!r} {bad.problem}")
     columns.check_header(file, header)
