@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
 
 # A shop's boilerplate sits at the end of its descriptions, and cost grows with length.
 _DESCRIPTION_CHARACTERS: Final = 600
@@ -14,6 +15,16 @@ _DESCRIPTION_CHARACTERS: Final = 600
 def embedding_text(product: Product) -> str:
     """Return what is encoded: the title, and the merchant's category text, which says the kind of thing."""
     return " ".join(filter(None, (product.title, product.merchant_category)))
+
+
+def description_text(product: Product) -> str:
+    """Return the beginning of the description; empty where there is none."""
+    return (product.description or "")[:_DESCRIPTION_CHARACTERS]
+
+
+def category_texts(taxonomy: Taxonomy) -> tuple[list[str], list[str]]:
+    """Return each node's name, and its names from the root on: a name may stand in several places of a tree."""
+    return list(taxonomy.names), [" ".join(path) for path in taxonomy.paths]
 
 
 def _title(product: Product) -> str:
@@ -27,8 +38,7 @@ def _context(product: Product) -> str:
 
 def _description(product: Product) -> str:
     attributes = " ".join(chunk for pair in product.attributes.items() for chunk in pair)
-    text = (product.description or "")[:_DESCRIPTION_CHARACTERS]
-    return f"{text} {attributes[:_DESCRIPTION_CHARACTERS]}"
+    return f"{description_text(product)} {attributes[:_DESCRIPTION_CHARACTERS]}"
 
 
 FIELDS: Final[dict[str, Callable[[Product], str]]] = {

@@ -10,8 +10,8 @@ import numpy as np
 from schemas.events.product import Product
 from workers.candidates import Candidates
 from workers.encoders.base import Encoder
-from workers.product_text import embedding_text
-from workers.signals.base import Batch, Signal
+from workers.product_text import description_text, embedding_text
+from workers.signals.base import Batch, Reference, Signal
 from workers.statistics import Statistics
 
 CANDIDATES_PER_SIGNAL: Final = 10
@@ -22,14 +22,23 @@ _DIGITS: Final = 4
 class Recall:
     """Finds the candidate categories of products."""
 
-    def __init__(self, encoder: Encoder, signals: Sequence[Signal]) -> None:
+    def __init__(self, encoder: Encoder, signals: Sequence[Signal], reference: Reference) -> None:
         self.encoder = encoder
+        self.reference = reference
         self.signals = tuple(signals)
 
     def candidates(self, products: Sequence[Product], statistics: Statistics) -> Candidates:
         """Return the union of all signals' candidates; a product's candidates depend on it alone."""
-        vectors = self.encoder.encode([embedding_text(product) for product in products])
-        return union(self.signals, Batch(products, vectors, statistics))
+        return union(self.signals, encode_products(self.encoder, products, statistics))
+
+
+def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:
+    """Encode the texts of products, and their descriptions where the encoder is cheap enough."""
+    vectors = encoder.encode([embedding_text(product) for product in products])
+    if not encoder.reads_descriptions:
+        return Batch(products, vectors, vectors, statistics)
+    described = encoder.encode([description_text(product) for product in products])
+    return Batch(products, vectors, np.where(described.any(axis=1, keepdims=True), described, vectors), statistics)
 
 
 def union(signals: Sequence[Signal], batch: Batch) -> Candidates:

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import faiss
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.bundle import MANIFEST, Manifest
@@ -25,6 +23,7 @@ from workers.bundle import files
 from workers.bundle.release import Admission, Release, admit
 from workers.bundle.training import TrainingFingerprint
 from workers.encoders.load import load_encoder
+from workers.examples import Examples
 from workers.nearest import flat_index
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder
@@ -32,12 +31,13 @@ from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
 from workers.ranking.ranking import Ranking
 from workers.recall import Recall
-from workers.signals.base import CategoryVectors, Signal, SignalState
+from workers.signals.base import Reference, Signal, SignalState
 from workers.signals.registry import SIGNALS
 
 TAXONOMY: Final = "taxonomy.json"
 ENCODER: Final = "encoder"
 CATEGORY_INDEX: Final = "category_index.faiss"
+EXAMPLES: Final = "examples"
 SIGNAL_DIRECTORY: Final = "signals"
 RANKER: Final = "ranker.ubj"
 PRIORS: Final = "priors.safetensors"
@@ -81,16 +81,17 @@ def save_bundle(
     directory: Path,
     recall: Recall,
     ranking: Ranking,
-    categories: NDArray[np.float32],
     provenance: Provenance,
 ) -> Manifest:
-    """Write a bundle; it appears under its name only when it is whole. ``categories`` is float32 (nodes, d)."""
+    """Write a bundle; it appears under its name only when it is whole."""
     taxonomy = ranking.taxonomy
     with _whole_directory(directory) as made:
         (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())
         (made / ENCODER).mkdir()
         recall.encoder.save(made / ENCODER)
-        faiss.write_index(flat_index(categories), str(made / CATEGORY_INDEX))
+        faiss.write_index(flat_index(recall.reference.category_vectors), str(made / CATEGORY_INDEX))
+        (made / EXAMPLES).mkdir()
+        recall.reference.examples.save(made / EXAMPLES)
         (made / SIGNAL_DIRECTORY).mkdir()
         for signal in recall.signals:
             _save_signal(made / SIGNAL_DIRECTORY, signal)
@@ -127,10 +128,11 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
 def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:
     taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
     index = faiss.read_index(str(directory / CATEGORY_INDEX))
-    categories = CategoryVectors(taxonomy, index.reconstruct_n(0, index.ntotal))
+    examples = Examples.load(directory / EXAMPLES)
+    reference = Reference(taxonomy, index.reconstruct_n(0, index.ntotal), examples)
     known = {signal.name: signal for signal in SIGNALS}
-    signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], categories) for name in manifest.signals]
-    recall = Recall(load_encoder(directory / ENCODER), signals)
+    signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], reference) for name in manifest.signals]
+    recall = Recall(load_encoder(directory / ENCODER), signals, reference)
     return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy), release)
 
 
@@ -140,9 +142,9 @@ def _save_signal(directory: Path, signal: Signal) -> None:
     save_file(state.arrays, directory / f"{signal.name}.safetensors")
 
 
-def _load_signal(directory: Path, kind: type[Signal], categories: CategoryVectors) -> Signal:
+def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> Signal:
     meta = orjson.loads((directory / f"{kind.name}.json").read_bytes())
-    return kind.restore(SignalState(load_file(directory / f"{kind.name}.safetensors"), meta), categories)
+    return kind.restore(SignalState(load_file(directory / f"{kind.name}.safetensors"), meta), reference)
 
 
 def _save_ranking(directory: Path, ranking: Ranking) -> None:

@@ -21,6 +21,10 @@ class Encoder(Protocol):
     def dimensions(self) -> int:
         """The length d of a vector."""
 
+    @property
+    def reads_descriptions(self) -> bool:
+        """Whether long texts are cheap enough to encode descriptions too."""
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 vectors of shape (len(texts), d) with L2 norm 1; an unknown text gives zeros."""
 

@@ -79,6 +79,11 @@ class OnnxEncoder:
         return self._session.dimensions
 
     @property
+    def reads_descriptions(self) -> bool:
+        """A description costs a transformer ten times what a title does."""
+        return False
+
+    @property
     def settings(self) -> EncoderSettings:
         """Pooling, limit of tokens and prefix in use."""
         return self._settings

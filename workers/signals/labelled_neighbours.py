@@ -10,13 +10,12 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nearest import flat_index, nearest
-from workers.signals.base import Batch, CategoryVectors, SignalState, TrainingSet
+from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.scores import SparseScores
 
-NEIGHBOURS: Final = 24
-# A neighbour at cosine 0.9 weighs e times one at 0.8: near-duplicates outvote mere relatives.
-_SHARPNESS: Final = 10.0
+VOTERS: Final = 24
+# A neighbour at cosine 0.9 weighs e squared times one at 0.8: near-duplicates outvote mere relatives.
+_SHARPNESS: Final = 20.0
 
 
 class LabelledNeighbours:
@@ -25,38 +24,34 @@ class LabelledNeighbours:
     name = "labelled_neighbours"
     context_names: tuple[str, ...] = ("labelled_neighbours_nearest_cosine",)
 
-    def __init__(self, vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> None:
-        """``vectors`` float32 (n, d) of labelled products, ``labels`` int32 (n,) their node indices."""
-        self._vectors = vectors
-        self._labels = labels
-        self._index = flat_index(vectors)
+    def __init__(self, reference: Reference) -> None:
+        """Ask the examples of ``reference``."""
+        self._examples = reference.examples
 
     def score(self, batch: Batch) -> SparseScores:
         """Let the neighbours vote."""
+        found = self._examples.nearest(batch)
         context = np.zeros((len(batch), 1), np.float32)
         votes: list[dict[int, float]] = [{} for _ in range(len(batch))]
-        known = np.flatnonzero(np.any(batch.vectors, axis=1))
-        if len(known) and len(self._labels):
-            cosines, rows = nearest(self._index, self._vectors, batch.vectors[known], NEIGHBOURS)
-            context[known, 0] = cosines[:, 0]
-            for place, product in enumerate(known.tolist()):
-                votes[product] = _votes(cosines[place], self._labels[rows[place]])
+        if len(self._examples):
+            context[:, 0] = found.cosines[:, 0]
+            for product in np.flatnonzero(found.known).tolist():
+                votes[product] = _votes(found.cosines[product, :VOTERS], found.labels[product, :VOTERS])
         return SparseScores(votes, context)
 
     @classmethod
     def fit(cls, training: TrainingSet) -> Self:
-        """Keep the labelled products that have a vector."""
-        known = training.batch.vectors.any(axis=1)
-        return cls(np.ascontiguousarray(training.batch.vectors[known]), training.labels[known])
+        """Use the examples."""
+        return cls(training.reference)
 
     def state(self) -> SignalState:
-        """Return vectors and labels."""
-        return SignalState({"vectors": self._vectors, "labels": self._labels}, {})
+        """Return nothing: the bundle's examples hold it all."""
+        return SignalState({}, {})
 
     @classmethod
-    def restore(cls, state: SignalState, categories: CategoryVectors) -> Self:  # noqa: ARG003
-        """Index the vectors again."""
-        return cls(state.arrays["vectors"], state.arrays["labels"])
+    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
+        """Use the examples."""
+        return cls(reference)
 
 
 def _votes(cosines: NDArray[np.float32], labels: NDArray[np.int32]) -> dict[int, float]:

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.svm import LinearSVC
 
 from workers.product_text import FIELDS
-from workers.signals.base import Batch, CategoryVectors, SignalState, TrainingSet
+from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores
 from workers.text.ngrams import NgramOptions, NgramVectorizer
 from workers.text.tokens import words
@@ -92,7 +92,7 @@ class LinearText:
         )
 
     @classmethod
-    def restore(cls, state: SignalState, categories: CategoryVectors) -> Self:  # noqa: ARG003
+    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
         """Make the classifier again."""
         vectorizers = {
             field: NgramVectorizer.restore(state.meta[field], state.arrays[f"idf_{field}"]) for field in _OPTIONS

@@ -7,15 +7,21 @@ from typing import Final
 from workers.signals.affiliate_category import AffiliateCategory
 from workers.signals.base import Signal
 from workers.signals.brand_frequency import BrandFrequency
+from workers.signals.closest_example import ClosestExample
+from workers.signals.embedding_classifier import EmbeddingClassifier
 from workers.signals.labelled_neighbours import LabelledNeighbours
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
+from workers.signals.sibling_examples import SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
 from workers.signals.text_embedding import TextEmbedding
 
 SIGNALS: Final[tuple[type[Signal], ...]] = (
     TextEmbedding,
     LabelledNeighbours,
+    ClosestExample,
+    SiblingExamples,
+    EmbeddingClassifier,
     LinearText,
     MerchantCategory,
     AffiliateCategory,

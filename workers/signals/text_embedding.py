@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nearest import flat_index, nearest, pair_cosines
-from workers.signals.base import Batch, CategoryVectors, SignalState, TrainingSet
+from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.scores import no_context
 
 
@@ -41,9 +41,9 @@ class TextEmbedding:
     name = "text_embedding"
     context_names: tuple[str, ...] = ()
 
-    def __init__(self, categories: CategoryVectors) -> None:
+    def __init__(self, reference: Reference) -> None:
         """Index the categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
-        self._vectors = categories.vectors
+        self._vectors = reference.category_vectors
         self._index = flat_index(self._vectors)
 
     def score(self, batch: Batch) -> EmbeddingScores:
@@ -53,13 +53,13 @@ class TextEmbedding:
     @classmethod
     def fit(cls, training: TrainingSet) -> Self:
         """Use the categories' vectors; labels say nothing here."""
-        return cls(training.categories)
+        return cls(training.reference)
 
     def state(self) -> SignalState:
         """Return nothing: the bundle's category index holds it all."""
         return SignalState({}, {})
 
     @classmethod
-    def restore(cls, state: SignalState, categories: CategoryVectors) -> Self:  # noqa: ARG003
+    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
         """Index the categories' vectors."""
-        return cls(categories)
+        return cls(reference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -10,16 +10,20 @@ import pytest
 from schemas.events.product import Affiliate, Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.encoders.static import StaticEncoder
-from workers.product_text import embedding_text
+from workers.recall import encode_products
 from workers.signals.affiliate_category import AffiliateCategory
-from workers.signals.base import Batch, CategoryVectors, Signal, TrainingSet
+from workers.signals.base import Batch, Signal, TrainingSet
 from workers.signals.brand_frequency import BrandFrequency
+from workers.signals.closest_example import ClosestExample
+from workers.signals.embedding_classifier import EmbeddingClassifier
 from workers.signals.labelled_neighbours import LabelledNeighbours
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
 from workers.signals.registry import SIGNALS
+from workers.signals.sibling_examples import MAXIMUM_SIBLINGS, SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
 from workers.signals.text_embedding import TextEmbedding
+from workers.statistics import NoStatistics, Statistics
 
 pytestmark = pytest.mark.unit
 
@@ -50,16 +54,20 @@ def training() -> TrainingSet:
             )
         )
         labels.append(kind)
-    encoder = StaticEncoder.fit([embedding_text(p) for p in products] + [" ".join(path) for path in TREE.paths])
-    vectors = encoder.encode([embedding_text(p) for p in products])
-    categories = CategoryVectors(TREE, encoder.encode([" ".join(path) for path in TREE.paths]))
-    return TrainingSet(Batch(products, vectors), np.array(labels, np.int32), categories)
+    encoder = StaticEncoder.pretrained()
+    batch = encode_products(encoder, products, NoStatistics())
+    return TrainingSet.of(batch, np.array(labels, np.int32), TREE, encoder.encode(TREE.names))
+
+
+def silent(products: Sequence[Product], statistics: Statistics | None = None, dimensions: int = 256) -> Batch:
+    """A batch of products whose texts say nothing."""
+    vectors = np.zeros((len(products), dimensions), np.float32)
+    return Batch(products, vectors, vectors, statistics or NoStatistics())
 
 
 def best(signal: Signal, training: TrainingSet, *products: Product) -> list[int | None]:
     """The first candidate of each product."""
-    vectors = np.zeros((len(products), training.batch.vectors.shape[1]), np.float32)
-    rows, categories = signal.score(Batch(products, vectors)).top(1)
+    rows, categories = signal.score(silent(products)).top(1)
     found = dict(zip(rows.tolist(), categories.tolist(), strict=True))
     return [found.get(row) for row in range(len(products))]
 
@@ -79,7 +87,7 @@ def test_a_product_scores_the_same_alone_and_in_any_batch(kind: type[Signal], tr
 @pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
 def test_a_restored_signal_scores_as_the_fitted_one(kind: type[Signal], training: TrainingSet) -> None:
     fitted = kind.fit(training)
-    restored = kind.restore(fitted.state(), training.categories)
+    restored = kind.restore(fitted.state(), training.reference)
     rows, categories = fitted.score(training.batch).top(3)
     first = fitted.score(training.batch).at(rows, categories)
     again = restored.score(training.batch).at(rows, categories)
@@ -93,7 +101,12 @@ def test_context_columns_bear_the_name_of_their_signal(kind: type[Signal], train
     assert kind.fit(training).score(training.batch).context.shape == (40, len(kind.context_names))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SIGNALS if kind is not LinearText], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    # The two classifiers know at least which categories are common.
+    [kind for kind in SIGNALS if kind not in (LinearText, EmbeddingClassifier)],
+    ids=lambda kind: kind.name,
+)
 def test_a_product_that_says_nothing_gets_no_invented_candidate(kind: type[Signal], training: TrainingSet) -> None:
     assert best(kind.fit(training), training, product(0, "zzz")) == [None]
 
@@ -129,10 +142,7 @@ def test_an_affiliates_category_counts_in_its_network_first(training: TrainingSe
 
 def test_the_focus_of_a_brand_is_told(training: TrainingSet) -> None:
     signal = BrandFrequency.fit(training)
-    batch = Batch(
-        [product(1, "x", brand="LUMO"), product(2, "x", brand="Vario"), product(3, "x", brand="New")],
-        np.zeros((3, 1), np.float32),
-    )
+    batch = silent([product(1, "x", brand="LUMO"), product(2, "x", brand="Vario"), product(3, "x", brand="New")])
     focus = signal.score(batch).context[:, 1]
     assert focus[0] == 1
     assert focus[1] == pytest.approx(1 / 3)
@@ -150,13 +160,54 @@ def test_what_the_stream_learned_moves_a_brand(training: TrainingSet) -> None:
     signal = BrandFrequency.fit(training)
     asked = [product(1, "x", brand="Lumo")]
     assert best(signal, training, *asked) == [LAMPS]
-    _, categories = signal.score(Batch(asked, np.zeros((1, 1), np.float32), Learned())).top(1)
+    _, categories = signal.score(silent(asked, Learned())).top(1)
     assert categories.tolist() == [BIKES]
 
 
 def test_all_stores_of_a_product_count(training: TrainingSet) -> None:
     signal = StoreCooccurrence.fit(training)
     assert best(signal, training, product(1, "x", stores=("lamp world",))) == [LAMPS]
-    asked = Batch([product(1, "x", stores=("Lamp World", "Everything"))], np.zeros((1, 1), np.float32))
+    asked = silent([product(1, "x", stores=("Lamp World", "Everything"))])
     rows, _ = signal.score(asked).top(10)
     assert len(rows) == 4
+
+
+def test_one_near_twin_outweighs_many_relatives_of_a_large_category(training: TrainingSet) -> None:
+    rows, categories = ClosestExample.fit(training).score(training.batch).top(1)
+    assert (categories == training.labels[rows]).all()
+
+
+def test_the_classifier_of_meanings_knows_a_word_that_no_label_had(training: TrainingSet) -> None:
+    encoder = StaticEncoder.pretrained()
+    titles = ["bicycle", "crystal vases", "soccer"]
+    products = [product(number, title, merchant_category="Sale") for number, title in enumerate(titles)]
+    unseen = encode_products(encoder, products, NoStatistics())
+    _, categories = EmbeddingClassifier.fit(training).score(unseen).top(1)
+    assert categories.tolist() == [BIKES, VASES, BALLS]
+
+
+def test_siblings_are_asked_before_strangers(training: TrainingSet) -> None:
+    encoder = StaticEncoder.pretrained()
+    asked = encode_products(encoder, [product(1, "vase", brand="LUMO"), product(2, "vase")], NoStatistics())
+    rows, categories = SiblingExamples.fit(training).score(asked).top(4)
+    assert rows.tolist() == [0]
+    assert categories.tolist() == [LAMPS]
+
+
+def test_of_a_large_shop_a_fair_sample_is_asked() -> None:
+    products = [product(number, f"thing {number}", stores=("Shop",)) for number in range(4 * MAXIMUM_SIBLINGS)]
+    labels = np.array([BALLS if number % 4 else BIKES for number in range(len(products))], np.int32)
+    batch = encode_products(StaticEncoder.pretrained(), products, NoStatistics())
+    scores = SiblingExamples.fit(TrainingSet.of(batch, labels, TREE, batch.vectors[: len(TREE)])).score(batch)
+    assert set(scores.top(4)[1].tolist()) == {BALLS, BIKES}
+
+
+def test_labelled_products_without_any_text_are_no_examples() -> None:
+    training = TrainingSet.of(
+        silent([product(1, "?", brand="Lumo")]),
+        np.array([LAMPS], np.int32),
+        TREE,
+        np.zeros((len(TREE), 256), "f4"),
+    )
+    for kind in (LabelledNeighbours, ClosestExample, SiblingExamples):
+        assert best(kind.fit(training), training, product(2, "lamp", brand="Lumo")) == [None]

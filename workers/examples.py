@@ -1,0 +1,116 @@
+"""Labelled products as examples: which of them are near a product, and which share its brand or its shops."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from schemas.events.product import Product
+from workers.nearest import flat_index, nearest
+from workers.statistics import normalise_key
+
+NEIGHBOURS: Final = 48
+_ARRAYS: Final = "examples.safetensors"
+_KEYS: Final = "examples.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The examples nearest to n products, nearest first.
+
+    ``cosines`` float32 (n, k), ``labels`` int32 (n, k) their categories; ``known`` bool (n,) says which products
+    have a vector: the rows of the others mean nothing.
+    """
+
+    cosines: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    known: NDArray[np.bool_]
+
+
+class _Batch(Protocol):
+    @property
+    def vectors(self) -> NDArray[np.float32]: ...
+    @property
+    def neighbours(self) -> dict[Examples, Neighbours]: ...
+
+
+class Examples:
+    """m labelled products that have a vector."""
+
+    def __init__(
+        self, vectors: NDArray[np.float32], labels: NDArray[np.int32], groups: dict[str, NDArray[np.int32]]
+    ) -> None:
+        """``vectors`` float32 (m, d), ``labels`` int32 (m,), ``groups`` the rows of each brand or shop, int32."""
+        self.vectors = vectors
+        self.labels = labels
+        self.groups = groups
+        self._index = flat_index(vectors)
+
+    @classmethod
+    def of(cls, products: Sequence[Product], vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> Self:
+        """Keep the products that have a vector."""
+        known = np.flatnonzero(np.any(vectors, axis=1))
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for row, place in enumerate(known.tolist()):
+            for key in group_keys(products[place]):
+                groups[key].append(row)
+        return cls(
+            np.ascontiguousarray(vectors[known]),
+            labels[known],
+            {key: np.array(rows, np.int32) for key, rows in groups.items()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def nearest(self, batch: _Batch) -> Neighbours:
+        """Return the neighbours of a batch's products; found once a batch, whoever asks."""
+        found = batch.neighbours.get(self)
+        if found is None:
+            found = batch.neighbours[self] = self._search(batch.vectors)
+        return found
+
+    def _search(self, queries: NDArray[np.float32]) -> Neighbours:
+        known = np.any(queries, axis=1)
+        count = min(NEIGHBOURS, len(self))
+        cosines = np.zeros((len(queries), count), np.float32)
+        rows = np.zeros((len(queries), count), np.int64)
+        if count and known.any():
+            cosines[known], rows[known] = nearest(self._index, self.vectors, queries[known], count)
+        return Neighbours(cosines, self.labels[rows] if count else rows.astype(np.int32), known)
+
+    def save(self, directory: Path) -> None:
+        """Write ``examples.safetensors`` and ``examples.json``."""
+        keys = sorted(self.groups)
+        rows = [self.groups[key] for key in keys]
+        arrays: dict[str, NDArray[Any]] = {
+            "vectors": self.vectors,
+            "labels": self.labels,
+            "offsets": np.concatenate([[0], np.cumsum([len(group) for group in rows])]).astype(np.int64),
+            "rows": np.concatenate(rows) if rows else np.empty(0, np.int32),
+        }
+        save_file(arrays, directory / _ARRAYS)
+        (directory / _KEYS).write_bytes(orjson.dumps(keys))
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        arrays = load_file(directory / _ARRAYS)
+        keys = orjson.loads((directory / _KEYS).read_bytes())
+        groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
+        return cls(arrays["vectors"], arrays["labels"], dict(zip(keys, groups, strict=bool(keys))))
+
+
+def group_keys(product: Product) -> list[str]:
+    """Return the brand and the shops of a product, marked by kind."""
+    brand = normalise_key(product.brand)
+    stores = (key for store in product.stores if (key := normalise_key(store)))
+    return [*([] if brand is None else [f"brand {brand}"]), *(f"store {store}" for store in dict.fromkeys(stores))]
