@@ -158,7 +158,7 @@ def _save_ranking(directory: Path, ranking: Ranking) -> None:
             "back_off": asdict(ranking.back_off_calibrator),
         },
     )
-    _write_json(directory / THRESHOLDS, asdict(ranking.policy))
+    _write_json(directory / THRESHOLDS, ranking.policy.to_json())
 
 
 def _load_ranking(directory: Path, taxonomy: Taxonomy) -> Ranking:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.batch import Outcome
-from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.bundle import Bundle
 from workers.classify import BATCH_PRODUCTS
-from workers.fit.labels import LabelledProducts
+from workers.fit.labels import LabelledProducts, acceptable_labels
 from workers.fit.progress import Progress, silent
 from workers.ranking.ranking import ALTERNATIVES
 from workers.statistics import NoStatistics
-from workers.text.tokens import words
 
 RECALL_AT: Final = (1, 3, 10, 30)
 
@@ -54,22 +51,6 @@ class ProductOutcomes:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-
-def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
-    """Return for each product the labels of all products that share its title and brand.
-
-    A catalogue that lists one product in several places makes each of them right.
-    """
-    places: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
-    keys = [_identity(product) for product in labelled.products]
-    for key, label in zip(keys, labelled.labels.tolist(), strict=True):
-        places[key].add(label)
-    return tuple(frozenset(places[key]) for key in keys)
-
-
-def _identity(product: Product) -> tuple[str, ...]:
-    return (*words(product.title), "", *words(product.brand or ""))
 
 
 def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progress = silent) -> ProductOutcomes:

@@ -20,7 +20,7 @@ from workers.encoders.static import StaticEncoder
 from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
 from workers.fit.fit_ranking import OutOfFold, RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
-from workers.fit.labels import LabelledProducts
+from workers.fit.labels import LabelledProducts, acceptable_labels
 from workers.fit.out_of_fold_metrics import measure
 from workers.fit.progress import Progress, silent
 from workers.product_text import category_texts
@@ -75,7 +75,8 @@ def _fit(
     training = _encode(labelled, taxonomy, encoder, progress)
     folds = assign_folds(labelled.products, options.folds, options.seed)
     candidates, order = out_of_fold_candidates(training, folds, progress)
-    seen = OutOfFold(candidates, labelled.labels[order], folds[order])
+    acceptable = acceptable_labels(labelled)
+    seen = OutOfFold(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
     ranking = fit_ranking(seen, taxonomy, options.ranking, progress)
     progress("signals, on all products", 0, 1)
     recall = Recall(encoder, fit_signals(training), training.reference)

@@ -11,10 +11,10 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
 from workers.fit.parallel import map_threads
 from workers.fit.progress import Progress
-from workers.ranking.calibration import Calibrator, CandidateProbabilities
+from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.policy import ErrorBudget, Policy
+from workers.ranking.policy import LEAST_ALSO, ErrorBudget, Policy, threshold
 from workers.ranking.ranker import Ranker, RankerOptions
 from workers.ranking.ranking import Ranking
 
@@ -30,11 +30,15 @@ class RankingOptions:
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """Candidates of n products, with ``labels`` int32 (n,) and ``folds`` int64 (n,), in the same order."""
+    """Candidates of n products, with ``labels`` int32 (n,) and ``folds`` int64 (n,), in the same order.
+
+    ``acceptable`` are for each product all categories in which the catalogue lists it.
+    """
 
     candidates: Candidates
     labels: NDArray[np.int32]
     folds: NDArray[np.int64]
+    acceptable: tuple[frozenset[int], ...]
 
     @property
     def relevant(self) -> NDArray[np.bool_]:
@@ -57,6 +61,8 @@ def fit_ranking(seen: OutOfFold, taxonomy: Taxonomy, options: RankingOptions, pr
     top = TopCandidates.of(seen.candidates, probability)
     levels = AncestorLevels.of(seen.candidates, probability, taxonomy.ancestor_matrix)
     truth = taxonomy.ancestor_matrix[seen.labels]
+    roots = taxonomy.ancestor_matrix[top.category, 0]
+    policy = Policy.choose(levels, truth, top, roots, options.budget)
     return Ranking(
         taxonomy=taxonomy,
         features=builder,
@@ -64,7 +70,7 @@ def fit_ranking(seen: OutOfFold, taxonomy: Taxonomy, options: RankingOptions, pr
         probabilities=probabilities,
         assign_calibrator=Calibrator.fit(top.probability, top.category == seen.labels),
         back_off_calibrator=_fit_back_off(levels, truth),
-        policy=Policy.choose(levels, truth, top, options.budget),
+        policy=replace(policy, also=_also_threshold(seen, margins, top, options.budget)),
     )
 
 
@@ -91,6 +97,20 @@ def _fit_rankers(
     chosen = replace(options.ranker, trees=trees)
     final, _ = Ranker.fit(matrix, relevant, np.arange(len(fold_of_row)), options=chosen, seed=options.seed)
     return margins, final
+
+
+def _also_threshold(
+    seen: OutOfFold, margins: NDArray[np.float32], top: TopCandidates, budget: ErrorBudget
+) -> float:
+    """Return from which probability on candidates that are not the likeliest are right, within the budget."""
+    probability = own_probability(margins)
+    beside = probability >= LEAST_ALSO
+    beside[top.row[top.row >= 0]] = False
+    rows = np.flatnonzero(beside)
+    owner = seen.candidates.product_of_row[rows].tolist()
+    categories = seen.candidates.categories[rows].tolist()
+    right = [category in seen.acceptable[product] for product, category in zip(owner, categories, strict=True)]
+    return threshold(probability[rows], np.array(right, np.bool_), budget)
 
 
 def _fit_back_off(levels: AncestorLevels, truth: NDArray[np.int32]) -> Calibrator:

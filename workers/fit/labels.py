@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,7 @@ from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.product_files import LabelledProduct
+from workers.text.tokens import words
 
 MINIMUM_PRODUCTS: Final = 20
 _SHOWN: Final = 5
@@ -84,3 +85,19 @@ def _node(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
     if row.category_id is not None:
         return taxonomy.find_id(row.category_id)
     return taxonomy.find_path(row.category_path or ())
+
+
+def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
+    """Return for each product the labels of all products that share its title and brand.
+
+    A catalogue that lists one product in several places makes each of them right.
+    """
+    places: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
+    keys = [_identity(product) for product in labelled.products]
+    for key, label in zip(keys, labelled.labels.tolist(), strict=True):
+        places[key].add(label)
+    return tuple(frozenset(places[key]) for key in keys)
+
+
+def _identity(product: Product) -> tuple[str, ...]:
+    return (*words(product.title), "", *words(product.brand or ""))

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
 from workers.ranking import segments
@@ -52,6 +53,11 @@ class CandidateProbabilities:
 
         best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
         return cls(float(np.exp(best.x[0])), float(best.x[1]))
+
+
+def own_probability(margins: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the ranker's probability that a candidate is right, whatever the others are: float64 (m,)."""
+    return expit(margins.astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from schemas.events.batch import Outcome
 from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
 from workers.ranking import segments
-from workers.ranking.calibration import Calibrator, CandidateProbabilities
+from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.policy import Policy
@@ -65,12 +65,14 @@ class Ranking:
         """Return a verdict for each product, in order."""
         matrix = self.features.build(candidates)
         owner = candidates.product_of_row
-        probability = self.probabilities(self.ranker.margins(matrix.values), owner)
+        margins = self.ranker.margins(matrix.values)
+        probability = self.probabilities(margins, owner)
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
         sure = self.assign_calibrator(top.probability)
         outcomes = self._outcomes(top, levels, sure)
         evidence = self._evidence(candidates, matrix, top, [outcome for outcome, _, _ in outcomes])
+        also = self._also(candidates, margins, top, [outcome for outcome, _, _ in outcomes])
         return [
             Verdict(
                 outcome,
@@ -79,9 +81,24 @@ class Ranking:
                 round(float(sure[product]), 6) if top.row[product] >= 0 else 0.0,
                 _alternatives(candidates, probability, product),
                 evidence[product],
+                also[product],
             )
             for product, (outcome, category, confidence) in enumerate(outcomes)
         ]
+
+    def _also(
+        self, candidates: Candidates, margins: NDArray[np.float32], top: TopCandidates, outcomes: list[Outcome]
+    ) -> list[tuple[int, ...]]:
+        """Return the further categories of each product that was assigned, likeliest first."""
+        found: list[tuple[int, ...]] = [() for _ in outcomes]
+        likely = np.flatnonzero(own_probability(margins) >= self.policy.also)
+        for product in np.unique(candidates.product_of_row[likely]).tolist():
+            if outcomes[product] is not Outcome.ASSIGNED:
+                continue
+            rows = likely[candidates.product_of_row[likely] == product]
+            rows = rows[np.argsort(-margins[rows], kind="stable")]
+            found[product] = tuple(candidates.categories[rows[rows != top.row[product]]].tolist())
+        return found
 
     def places(self, candidates: Candidates, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return where each of n labels, int32 (n,), stands by each signal and, last, by probability.
@@ -100,7 +117,7 @@ class Ranking:
     def _outcomes(
         self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64]
     ) -> list[tuple[Outcome, int | None, float]]:
-        assigned = top.probability >= self.policy.assign
+        assigned = self.policy.assigns(top, self.taxonomy.ancestor_matrix[top.category, 0])
         depth = levels.deepest(self.policy.back_off)
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]

@@ -22,11 +22,12 @@ from tests.benchmarks.quality.store import PerProduct, load_arrays, save_arrays
 from workers.bundle.bundle import load_bundle
 from workers.candidates import Candidates
 from workers.encoders.base import Encoder
-from workers.evaluation.outcomes import ProductOutcomes, acceptable_labels, collect_outcomes
+from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
 from workers.fit.cross_fit import out_of_fold_candidates
 from workers.fit.fit import FitOptions, _encode, fit
 from workers.fit.fit_ranking import OutOfFold, fit_ranking
 from workers.fit.folds import assign_folds
+from workers.fit.labels import acceptable_labels
 from workers.fit.progress import Progress
 from workers.ranking.ranking import ALTERNATIVES, Verdict
 from workers.signals.registry import SIGNALS
@@ -111,7 +112,13 @@ def run_without(
         training = _encode(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
         save_candidates(cached, *out_of_fold_candidates(training, folds, progress))
     candidates, order = load_candidates(cached)
-    seen = OutOfFold(without(candidates, signal), problem.training.labels[order], folds[order])
+    acceptable = acceptable_labels(problem.training)
+    seen = OutOfFold(
+        without(candidates, signal),
+        problem.training.labels[order],
+        folds[order],
+        tuple(acceptable[row] for row in order),
+    )
     started = perf_counter()
     ranking = fit_ranking(seen, problem.taxonomy, options.ranking, progress)
     seconds = perf_counter() - started

@@ -25,7 +25,8 @@ from tests.benchmarks.quality.store import PerProduct, Run
 from tests.benchmarks.quality.vectors import VectorCache
 from workers.encoders.load import load_encoder
 from workers.evaluation.metrics import measure
-from workers.evaluation.outcomes import ProductOutcomes, acceptable_labels
+from workers.evaluation.outcomes import ProductOutcomes
+from workers.fit.labels import acceptable_labels
 from workers.fit.progress import silent
 
 # Rises when the same settings give other results: splits, confidence, thresholds.

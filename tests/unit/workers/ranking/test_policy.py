@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,9 +97,60 @@ def test_backing_off_is_chosen_among_what_was_not_assigned() -> None:
     truth = TREE.ancestor_matrix[[TREE.index_of_path(path) for path in truth_paths]]
     top = TopCandidates.of(found, probability)
     levels = AncestorLevels.of(found, probability, TREE.ancestor_matrix)
-    policy = Policy.choose(levels, truth, top, BUDGET)
+    policy = Policy.choose(levels, truth, top, levels.category[:, 0], BUDGET)
     assert 0.5 < policy.assign <= 0.98
     assert policy.back_off == pytest.approx(0.97)
+
+
+def decisions(correct: np.ndarray, paths: list[str]) -> tuple[AncestorLevels, np.ndarray, TopCandidates]:
+    """Products whose only candidate is the path given, at probability 0.9; the truth is it, or another leaf."""
+    found, probability = candidates(*({path: 0.9} for path in paths))
+    labels = [path if right else "A > E" for path, right in zip(paths, correct, strict=True)]
+    truth = TREE.ancestor_matrix[[TREE.index_of_path(path) for path in labels]]
+    return (
+        AncestorLevels.of(found, probability, TREE.ancestor_matrix),
+        truth,
+        TopCandidates.of(found, probability),
+    )
+
+
+def test_a_top_level_category_beyond_the_budget_is_assigned_less_though_all_together_keep_it() -> None:
+    paths = ["A > B > C"] * 4_000 + ["F > G"] * 400
+    # One in a hundred is wrong under A, one in five under F: together well below one in twenty.
+    correct = np.array([number % 100 > 0 for number in range(4_000)] + [number % 5 > 0 for number in range(400)])
+    levels, truth, top = decisions(correct, paths)
+    roots = levels.category[:, 0]
+    policy = Policy.choose(levels, truth, top, roots, BUDGET)
+    assigned = policy.assigns(top, roots)
+    assert assigned[:4_000].all()
+    assert not assigned[4_000:].any()
+    assert Policy.from_json(orjson.loads(orjson.dumps(policy.to_json()))) == policy
+
+
+def test_few_assignments_of_a_top_level_category_say_too_little_to_judge_it_apart() -> None:
+    correct = np.array([number % 100 > 0 for number in range(4_000)] + [number % 5 > 0 for number in range(40)])
+    levels, truth, top = decisions(correct, ["A > B > C"] * 4_000 + ["F > G"] * 40)
+    assert Policy.choose(levels, truth, top, levels.category[:, 0], BUDGET).assign_under == {}
+
+
+def test_all_that_is_assigned_or_backed_off_keeps_the_budget_together() -> None:
+    random = np.random.default_rng(4)
+    # Leaves are right in 97 of 100 where the model is sure, and in half where not; then their parent is, in 94.
+    sure = random.random(6_000) < 0.7
+    rows = [{"A > B > C": 0.95} if clear else {"A > B > C": 0.45, "A > B > D": 0.4} for clear in sure]
+    found, probability = candidates(*rows)
+    draws = random.random(6_000)
+    labels = [
+        ("A > B > C" if draw < 0.97 else "A > E")
+        if clear
+        else ("A > B > C" if draw < 0.5 else "A > B > D" if draw < 0.94 else "A > E")
+        for clear, draw in zip(sure, draws, strict=True)
+    ]
+    truth = TREE.ancestor_matrix[[TREE.index_of_path(path) for path in labels]]
+    levels = AncestorLevels.of(found, probability, TREE.ancestor_matrix)
+    policy = Policy.choose(levels, truth, TopCandidates.of(found, probability), levels.category[:, 0], BUDGET)
+    assert 0.5 < policy.assign <= 0.95
+    assert policy.back_off == pytest.approx(0.85)
 
 
 def test_probabilities_of_a_product_leave_room_for_none() -> None:
