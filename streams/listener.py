@@ -82,6 +82,8 @@ class _Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         # The base class looks the host's name up, which can hang for seconds where there is no DNS.
+        # Without reuse a worker that was killed cannot come back for a minute: its last scrapes hold the port.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
