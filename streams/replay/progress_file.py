@@ -40,7 +40,7 @@ def load_progress(path: Path) -> ReplayProgress | None:
         return msgspec.json.decode(path.read_bytes(), type=ReplayProgress)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFile(f"{path} does not say how far a replay is: {error}; name another file") from None
 
 

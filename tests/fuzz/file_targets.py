@@ -93,10 +93,12 @@ def _trees(directory: Path) -> Callable[[bytes, Random], None]:
 
 
 def _progress(path: Path) -> Callable[[bytes, Random], None]:
-    def run(data: bytes, _chance: Random) -> None:
-        path.write_bytes(data)
-        load_progress(path)
-        parse_bound(data[:40].decode(errors="replace"))
+    def run(data: bytes, chance: Random) -> None:
+        if chance.random() < 0.3:
+            parse_bound(data[:40].decode(errors="replace"))
+        else:
+            path.write_bytes(data)
+            load_progress(path)
 
     return run
 

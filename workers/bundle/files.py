@@ -78,12 +78,15 @@ def verify(directory: Path) -> Manifest:
 def check(directory: Path, name: str, expected: BundleFile, remedy: str) -> None:
     """Check one file; raises :class:`InvalidBundle` that names it."""
     file = directory / name
-    if not file.is_file():
-        raise InvalidBundle(f"bundle {directory}: {name} is missing; {remedy}")
-    if (size := file.stat().st_size) != expected.bytes:
-        raise InvalidBundle(f"bundle {directory}: {name} has {size} bytes, not {expected.bytes}; {remedy}")
-    if _sha256(file) != expected.sha256:
-        raise InvalidBundle(f"bundle {directory}: {name} was altered: its SHA-256 differs; {remedy}")
+    try:
+        if not file.is_file():
+            raise InvalidBundle(f"bundle {directory}: {name} is missing; {remedy}")
+        if (size := file.stat().st_size) != expected.bytes:
+            raise InvalidBundle(f"bundle {directory}: {name} has {size} bytes, not {expected.bytes}; {remedy}")
+        if _sha256(file) != expected.sha256:
+            raise InvalidBundle(f"bundle {directory}: {name} was altered: its SHA-256 differs; {remedy}")
+    except OSError as error:  # such as a name that is too long
+        raise InvalidBundle(f"bundle {directory}: {name[:200]} cannot be read: {error.strerror}") from None
 
 
 def describe(file: Path) -> BundleFile:
