@@ -31,6 +31,8 @@ class Reason(StrEnum):
     MISSING_KEY = "missing_key"
     PROCESSING_FAILED = "processing_failed"
     GAVE_UP = "gave_up"
+    UNKNOWN_CATEGORY = "unknown_category"
+    UNKNOWN_PRODUCT = "unknown_product"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

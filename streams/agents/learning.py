@@ -18,7 +18,9 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
+from streams.agents.burial import bury
 from streams.agents.context import Context, Turns
+from streams.agents.rereading import LogPlace
 from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
 from streams.tables import RecallTables
@@ -72,8 +74,12 @@ class LearningStage:
                     if key in self._pending:
                         await asyncio.wait([self._pending[key]])
                     changes = self.learn(event.message, event.value)
-                except Exception as error:
-                    _log.error("nothing learned from %s: %s", _place(event.message), error)
+                except InvalidEvent as error:
+                    _log.error("nothing learned from %s: %s", LogPlace.of(event), error)
+                    if not await self._bury(event, error):
+                        continue  # left unacknowledged: Faust delivers it again after a restart
+                except Exception:
+                    _log.exception("nothing learned from %s", LogPlace.of(event))
                 if changes:
                     await self._send(key, changes, unacknowledged, event)
                 else:
@@ -87,11 +93,24 @@ class LearningStage:
         source, said = self._said(self._kinds[message.topic], value, message.offset)
         stored = self._products.get(message.key)
         state = ProductState() if stored is None else _states.decode(stored)
+        if source == "verdict":
+            self._check(said, state)
         changed = learning.apply(state, source, said, position)
         if changed is None:
             return learning.last_changes(state) if state.last == position else []
         self._products[message.key] = encode(changed)
         return learning.last_changes(changed)
+
+    async def _bury(self, event: Any, error: InvalidEvent) -> bool:
+        """Keep a verdict that cannot be used, and return whether it is safe; decisions stay where they are."""
+        if self._kinds[event.message.topic] != "verdict":
+            return True
+        try:
+            await bury(self._context, STAGE, event.message, error)
+        except Exception:
+            _log.exception("the dead letter of %s did not arrive", LogPlace.of(event))
+            return False
+        return True
 
     async def drain(self, seconds: float) -> None:
         """Wait, at most so long, until the changes under way are acknowledged."""
@@ -105,6 +124,22 @@ class LearningStage:
             return learning.said_by_verdict(decode(value, ReviewDecided), offset)
         event = decode(value, CategoryAssigned) if source == "assigned" else decode(value, NeedsReview)
         return learning.said_by_decision(event, offset, self._context.settings.learning_min_confidence)
+
+    def _check(self, verdict: Said, state: ProductState) -> None:
+        """Raise :class:`InvalidEvent` for a verdict that would count for a category or a product there is none of.
+
+        One that came ahead of its decision brings a brand or stores of its own, and counts for these.
+        """
+        category = verdict.category
+        if category is not None and self._context.bundle.taxonomy.find_id(category) is None:
+            raise InvalidEvent(
+                "unknown_category", f"no category {category!r} in the taxonomy of the model; name one of its ids"
+            )
+        decided = state.assigned is not None or state.needs_review is not None
+        if not decided and not verdict.removed and verdict.brand is None and not verdict.stores:
+            raise InvalidEvent(
+                "unknown_product", "a verdict on a product that was never decided, with neither brand nor stores"
+            )
 
     async def _send(self, key: bytes, changes: list[StatisticsChanged], stream: Any, event: Any) -> None:
         topic = self._context.settings.topic(STATISTICS_CHANGED)
@@ -124,7 +159,7 @@ class LearningStage:
             await stream.ack(event)
         except Exception as error:
             # Left unacknowledged: Faust delivers it again after a restart.
-            _log.error("the changes of %s did not arrive: %s", _place(event.message), error)
+            _log.error("the changes of %s did not arrive: %s", LogPlace.of(event), error)
         finally:
             self._slots.release()
             del self._pending[key]
@@ -144,7 +179,7 @@ class StatisticsStage:
             try:
                 self.apply(event.value)
             except Exception as error:
-                _log.error("no statistics from %s: %s", _place(event.message), error)
+                _log.error("no statistics from %s: %s", LogPlace.of(event), error)
 
     def apply(self, value: bytes | None) -> None:
         """Apply one change; a repeated one is counted and changes nothing."""
@@ -166,7 +201,3 @@ def add_learning_agents(app: faust.App, learner: LearningStage, statistics: Stat
     changed = raw_topic(app, learner._context.settings.topic(STATISTICS_CHANGED))
     app.agent(raw_topic(app, *learner.topics), name=STAGE, concurrency=1)(learner.run)
     app.agent(changed, name="statistics", concurrency=1)(statistics.run)
-
-
-def _place(message: Any) -> str:
-    return f"{message.topic} [{message.partition}] offset {message.offset}"
