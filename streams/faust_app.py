@@ -69,8 +69,7 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         datadir=str(settings.data_dir),
         autodiscover=False,
         web_enabled=False,
-        # Two workers on one host must not look like one to Faust's assignor.
-        canonical_url=f"http://{socket.gethostname()}:{os.getpid()}",
+        canonical_url=_url(settings),
         key_serializer="raw",
         value_serializer="raw",
         topic_partitions=settings.partitions,
@@ -81,6 +80,7 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         # Seconds, whatever Faust's name for it elsewhere says.
         producer_linger=0.005,
         producer_max_request_size=MAX_MESSAGE_BYTES,
+        consumer_group_instance_id=settings.instance_id,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 4,
         broker_commit_interval=0.5,
@@ -88,6 +88,16 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
     )
     app.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
     return app
+
+
+def _url(settings: Settings) -> str:
+    """Return how Faust's assignor knows this worker: two on one host must not look like one.
+
+    A static member is given the assignment that it had, and Faust insists that it bears the same name as then.
+    """
+    if settings.instance_id is not None:
+        return f"http://{settings.instance_id}:6066"
+    return f"http://{socket.gethostname()}:{os.getpid()}"
 
 
 def raw_topic(app: faust.App, *names: str) -> TopicT:

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     """How long intake then waits before it tries a few events; twice as long each time that these fail."""
     session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 15.0
     """A worker that Kafka has not heard of for this long loses its partitions to others."""
+    instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=200)] | None = None
+    """Kafka's static membership: a worker that comes back under its id, within the session timeout, finds its
+    partitions as it left them, and no other worker notices. Each worker needs its own, such as its pod's name."""
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
     """After SIGTERM: the longest wait for what is in flight."""
 

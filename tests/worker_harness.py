@@ -223,7 +223,11 @@ class Worker:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
 
     def __enter__(self) -> Self:
-        return self.start().wait_until_ready()
+        try:
+            return self.start().wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -25,9 +25,11 @@ def consumer_config(
 ) -> dict[str, Any]:
     """Return the configuration of intake's consumer; ``on_commit`` hears of asynchronous commits."""
     session_ms = int(settings.session_timeout_seconds * 1000)
+    static = {} if settings.instance_id is None else {"group.instance.id": settings.instance_id}
     return settings.kafka.consumer_config(
         settings.group("intake"),
-        {
+        static
+        | {
             "client.id": "shelfwise-intake",
             "partition.assignment.strategy": "range",
             "session.timeout.ms": session_ms,

@@ -365,6 +365,35 @@ def test_a_release_that_fails_stops_intake_instead_of_draining_the_topic_into_th
     assert intake.outcome(Outcome.ASSIGNED) > 1_000
 
 
+def test_while_nothing_is_completed_no_more_is_held_than_windows_and_backlogs(
+    settings: Settings, downstream: Downstream
+) -> None:
+    """Ranking stands still, or is slower than recall: counts, not times, for a slow machine is slow too."""
+    held: list[ProductBatch] = []
+    downstream.answer(held.append)
+    publish(settings, [product(number) for number in range(30_000)])
+    most_held = PARTITIONS * (settings.window_batches + 8) * settings.batch_products
+    with running(settings) as intake:
+        wait_for(lambda: len(held) == PARTITIONS * settings.window_batches, "full windows")
+        wait_for(lambda: intake.value("batches_in_flight") == PARTITIONS * settings.window_batches, "the metric")
+        received = intake.value("events_received_total")
+        producer = Producer(settings.kafka.producer_config())
+        for _ in range(20):  # one batch at a time is completed, and one is sent for it
+            before = len(downstream.batches)
+            complete(producer, settings, held[0], decide(held.pop(0)))
+            producer.flush(PATIENCE_SECONDS)
+            wait_for(lambda n=before: len(downstream.batches) > n, "the next batch")  # type: ignore[misc]
+            assert len(held) <= PARTITIONS * settings.window_batches
+        # A read brings up to 2,001 events of a partition before it is paused.
+        assert received <= most_held + PARTITIONS * 2_001
+        assert intake.value("events_received_total") == received
+        downstream.answer(decide)
+        for batch in held:
+            complete(producer, settings, batch, decide(batch))
+        producer.flush(PATIENCE_SECONDS)
+        wait_for(lambda: committed(settings) == [15_000, 15_000], "all commits")
+
+
 def test_what_was_in_flight_at_the_end_is_read_again_by_the_next_intake(
     settings: Settings, downstream: Downstream
 ) -> None:

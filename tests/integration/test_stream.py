@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import DeadLetter, Headers, original_headers
@@ -29,7 +30,8 @@ from streams.faust_app import changelog_name
 from streams.kafka.cluster import Cluster
 from streams.tables import BRAND_FREQUENCY
 from tests.sample_model import sample_products
-from tests.worker_harness import PARTITIONS, Installation, by_source, wait_until
+from tests.worker_harness import PARTITIONS, Installation, Worker, by_source, wait_until
+from workers.sample import sample_taxonomy
 
 pytestmark = pytest.mark.integration
 
@@ -216,15 +218,40 @@ def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand(
         )
         installation.send(REVIEWS_DECIDED, product.product_id, encode(verdict))
 
+    lamps, chairs = sample_taxonomy().ids[:2]
     with installation.worker(learning_min_confidence=0):
         installation.publish_products([product])
         installation.wait_until_committed()
-        judge("1", "lamps")
-        wait_until(lambda: weights() == {"lamps": 3.0}, lambda: f"3 of lamps: {weights()}")
-        judge("2", "chairs")
-        wait_until(lambda: weights() == {"chairs": 3.0}, lambda: f"3 of chairs: {weights()}")
+        judge("1", lamps)
+        wait_until(lambda: weights() == {lamps: 3.0}, lambda: f"3 of lamps: {weights()}")
+        judge("2", chairs)
+        wait_until(lambda: weights() == {chairs: 3.0}, lambda: f"3 of chairs: {weights()}")
         judge("3", None)
         wait_until(lambda: weights() == {}, lambda: f"nothing: {weights()}")
+
+
+def test_verdicts_that_cannot_be_used_are_kept_with_the_dead_letters(installation: Installation) -> None:
+    verdict = {"review_id": "1", "product_id": "p", "reviewer": "a person", "decided_at": NOW, "brand": "Lumo"}
+    known = sample_taxonomy().ids[0]
+    values = {
+        "unknown_category": orjson.dumps(verdict | {"category_id": "no such"}),
+        "unknown_product": orjson.dumps(verdict | {"category_id": known, "brand": None}),
+        "malformed_json": b'{"review_id"',
+        "wrong_type": orjson.dumps({"review_id": 7}),
+    }
+    with installation.worker() as worker:
+        for value in values.values():
+            installation.send(REVIEWS_DECIDED, "p", value)
+        wait_until(
+            lambda: worker.metric("shelfwise_dead_letters_total", stage="learning") == len(values),
+            "all dead letters",
+        )
+    letters = {}
+    for message in installation.read(installation.name(PRODUCTS_DEAD_LETTER)):
+        letter = DeadLetter.from_headers(message.headers())
+        assert (letter.stage, letter.source_topic) == ("learning", installation.name(REVIEWS_DECIDED))
+        letters[letter.reason] = message.value()
+    assert letters == values
 
 
 def test_stages_in_processes_of_their_own_decide_as_one(
@@ -242,6 +269,41 @@ def test_stages_in_processes_of_their_own_decide_as_one(
     decided = by_source(decisions(installation))
     assert decided.keys() == set(places)
     assert {len(ids) for ids in decided.values()} == {1}
+
+
+def test_a_worker_that_comes_back_under_its_instance_id_moves_no_partition_of_another(
+    installation: Installation, products: list[Product]
+) -> None:
+    """Static membership (KIP-345), of intake's group and of Faust's."""
+    with (
+        installation.worker(instance_id="a", session_timeout_seconds=30) as first,
+        installation.worker(instance_id="b", session_timeout_seconds=30) as second,
+    ):
+        installation.publish_products(products[:500])
+        installation.wait_until_committed()
+        before = rebalances(second)
+        assert first.stop() == 0
+        with installation.worker(instance_id="a", session_timeout_seconds=30):
+            installation.publish_products(products[500:1_000])
+            installation.wait_until_committed()
+            assert rebalances(second) == before
+            assert static_members(installation) == {group: {"a", "b"} for group in ("intake", "recall", "ranking")}
+    assert len(by_source(decisions(installation))) == 1_000
+
+
+def rebalances(worker: Worker) -> int:
+    return worker.log.read_text().count("intake owns partitions")
+
+
+def static_members(installation: Installation) -> dict[str, set[str]]:
+    """Return the instance ids of the members of each group."""
+    settings = installation.settings()
+    names = {settings.group(name): name for name in ("intake", "recall", "ranking")}
+    admin = AdminClient(settings.kafka.client_config())
+    found = {}
+    for group, future in admin.describe_consumer_groups(list(names)).items():
+        found[names[group]] = {member.group_instance_id for member in future.result().members}
+    return found
 
 
 def test_a_partition_that_was_paused_in_a_rebalance_is_read_on_after_it(
