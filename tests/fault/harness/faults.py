@@ -1,0 +1,115 @@
+"""The faults, each a deed done to a site; and schedules of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.tables import changelog_topics
+from tests.fault.harness.site import Site
+from tests.worker_harness import PARTITIONS
+
+SESSION_SECONDS: Final = 6
+Deed = Callable[[Site, Random], None]
+
+
+def kill_worker(site: Site, chance: Random) -> None:
+    """Kill any worker with SIGKILL, and start it again."""
+    site.restart(chance.choice(site.workers))
+
+
+def delete_store(site: Site, chance: Random) -> None:
+    """Kill a worker, delete its data directory, and start it again."""
+    site.restart(chance.choice(site.workers), without_data=True)
+
+
+def stop_broker(site: Site, chance: Random) -> None:
+    """Stop the broker cleanly, for some seconds."""
+    site.broker.stop()
+    time.sleep(chance.uniform(0, 5))
+    site.broker.start()
+
+
+def kill_broker(site: Site, _chance: Random) -> None:
+    """Kill the broker with SIGKILL, and start it again."""
+    site.broker.kill()
+    site.broker.start()
+
+
+def freeze_broker(site: Site, _chance: Random) -> None:
+    """Freeze the broker for longer than a session lasts."""
+    site.broker.pause()
+    time.sleep(SESSION_SECONDS * 1.5)
+    site.broker.resume()
+
+
+def slow_broker(site: Site, chance: Random) -> None:
+    """Let the broker work by fits and starts, for some ten seconds."""
+    for _ in range(20):
+        site.broker.pause()
+        time.sleep(chance.uniform(0.1, 0.4))
+        site.broker.resume()
+        time.sleep(chance.uniform(0.05, 0.3))
+
+
+def scale(site: Site, _chance: Random) -> None:
+    """From one worker to three, and back to one."""
+    for _ in range(2):
+        site.add_worker().wait_until_ready()
+    while len(site.workers) > 1:
+        site.remove_worker()
+
+
+def truncate_changelogs(site: Site, chance: Random) -> None:
+    """Kill a worker, and delete all records of its tables' changelogs while it is down; its store stays."""
+    worker = chance.choice(site.workers)
+    worker.end()
+    connection = site.installation.connection
+    consumer = Consumer(connection.consumer_config("ends-of-changelogs"))
+    try:
+        ends = [
+            TopicPartition(
+                topic.name, number, consumer.get_watermark_offsets(TopicPartition(topic.name, number), 10)[1]
+            )
+            for topic in changelog_topics(site.installation.settings())
+            for number in range(PARTITIONS)
+        ]
+    finally:
+        consumer.close()
+    admin = AdminClient(connection.client_config())
+    for future in admin.delete_records([end for end in ends if end.offset > 0]).values():
+        future.result()
+    worker.launch()
+
+
+FAULTS: Final[dict[str, Deed]] = {
+    "kill_worker": kill_worker,
+    "stop_broker": stop_broker,
+    "kill_broker": kill_broker,
+    "freeze_broker": freeze_broker,
+    "slow_broker": slow_broker,
+    "scale": scale,
+    "delete_store": delete_store,
+    "truncate_changelogs": truncate_changelogs,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A fault, and the number of committed events at which it strikes."""
+
+    at: int
+    name: str
+
+
+def schedule(names: list[str], events: int, chance: Random) -> list[Scheduled]:
+    """Spread faults over the first nine tenths of the events, in random order at random places."""
+    shuffled = chance.sample(names, len(names))
+    places = sorted(chance.uniform(0.02, 0.9) for _ in names)
+    return [Scheduled(int(place * events), name) for place, name in zip(places, shuffled, strict=True)]

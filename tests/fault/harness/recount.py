@@ -1,0 +1,82 @@
+"""Brand and store statistics, counted anew from the topics; written apart from :mod:`workers.learning`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import orjson
+
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED
+from streams.faust_app import changelog_name
+from streams.tables import BRAND_FREQUENCY, STORE_COOCCURRENCE
+from tests.worker_harness import Installation
+
+Weights = dict[tuple[str, str], dict[str, float]]
+"""Kind and key to the weights of its categories."""
+
+
+def stored_weights(installation: Installation) -> Weights:
+    """Return what the tables hold, as their changelogs tell."""
+    settings = installation.settings()
+    found: Weights = {}
+    for kind, table in (("brand", BRAND_FREQUENCY), ("store", STORE_COOCCURRENCE)):
+        for key, value in installation.latest(changelog_name(settings, table)).items():
+            if weights := orjson.loads(value)["weights"]:
+                found[kind, key.decode()] = weights
+    return found
+
+
+def recounted_weights(installation: Installation, minimum_confidence: float) -> Weights:
+    """Return what the last message of every product on the three topics gives."""
+    assigned, review, verdicts = (
+        _last(installation, topic.name)
+        for topic in (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED)
+    )
+    found: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for product in assigned.keys() | review.keys() | verdicts.keys():
+        said = [topic[product] for topic in (assigned, review) if product in topic]
+        alive = [decision for decision in said if decision is not None]
+        if said and not alive:
+            continue
+        decision = max(alive, key=lambda item: item["source"]["offset"], default=None)
+        verdict = verdicts.get(product)
+        if verdict is not None:
+            category, weight = verdict["category_id"], 3.0
+            named = verdict.get("brand") is not None or verdict.get("stores")
+            about = verdict if named or decision is None else decision
+        elif decision is not None and _sure(decision, minimum_confidence):
+            category, weight, about = decision["category"]["id"], 1.0, decision
+        else:
+            continue
+        if category is not None:
+            for key in _keys(about):
+                found[key][category] += weight
+    return {key: dict(weights) for key, weights in found.items()}
+
+
+def _sure(decision: dict[str, Any], minimum_confidence: float) -> bool:
+    assigned = "category" in decision and not decision["backed_off"]
+    return bool(assigned and decision["confidence"] >= minimum_confidence)
+
+
+def _keys(about: dict[str, Any]) -> set[tuple[str, str]]:
+    named = [("brand", about.get("brand") or ""), *(("store", store) for store in about.get("stores") or ())]
+    return {(kind, " ".join(text.casefold().split())) for kind, text in named if text.strip()}
+
+
+def _last(installation: Installation, topic: str) -> dict[bytes, dict[str, Any] | None]:
+    messages = installation.read(installation.prefix + topic)
+    ordered = sorted(messages, key=lambda message: (message.partition(), message.offset()))
+    return {
+        message.key(): None if message.value() is None else orjson.loads(message.value()) for message in ordered
+    }
+
+
+def difference(stored: Weights, counted: Weights) -> list[str]:
+    """Return the keys whose weights differ, and how."""
+    return [
+        f"{key}: the table holds {stored.get(key, {})}, a recount gives {counted.get(key, {})}"
+        for key in sorted(stored.keys() | counted.keys())
+        if stored.get(key, {}) != counted.get(key, {})
+    ]

@@ -1,0 +1,167 @@
+"""A broker and workers of one's own, and what keeps workers running as an orchestrator does."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, RLock, Thread
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.topics import PRODUCTS_CHANGED
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.local import LocalKafka
+from tests.worker_harness import PARTITIONS, Installation, Worker
+
+_LOOK_SECONDS = 0.5
+
+
+class ManagedWorker(Worker):
+    """A worker that is started again when it ends by itself; its data directory stays the same."""
+
+    wanted = False
+    starts = 0
+
+    def launch(self) -> None:
+        """Start it, and want it to run."""
+        self.wanted = True
+        self.starts += 1
+        self.start()
+
+    def end(self) -> None:
+        """Kill it with SIGKILL, and want it no more."""
+        self.wanted = False
+        if self.running:
+            self.kill()
+
+    def leave(self) -> int:
+        """Ask it to stop, and want it no more."""
+        self.wanted = False
+        return self.stop() if self.running else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def process_id(self) -> int | None:
+        """Its process."""
+        return None if self._process is None else self._process.pid
+
+    def metrics_text(self) -> str:
+        """Return what /metrics says."""
+        return self._get("/metrics")[1].decode()
+
+    @property
+    def data(self) -> Path:
+        """Where its tables lie."""
+        return self.log.with_suffix("")
+
+
+class Progress:
+    """How far intake's committed offsets are; the last known while the broker does not answer."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._topic = installation.name(PRODUCTS_CHANGED)
+        group = installation.settings().group("intake")
+        self._consumer = Consumer(installation.connection.consumer_config(group, {"log_level": 0}))
+        self._committed = dict.fromkeys(range(PARTITIONS), 0)
+
+    def committed(self) -> int:
+        """Return the number of events whose outcome is committed."""
+        places = [TopicPartition(self._topic, number) for number in range(PARTITIONS)]
+        try:
+            for place in self._consumer.committed(places, 2.0):
+                if place.error is None and place.offset >= 0:
+                    self._committed[place.partition] = place.offset
+        except KafkaException:
+            pass
+        return sum(self._committed.values())
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+
+@dataclass
+class Site:
+    """What faults act upon; ``worker_exits`` counts workers that ended by themselves."""
+
+    broker: LocalKafka
+    installation: Installation
+    progress: Progress
+    overrides: dict[str, Any]
+    workers: list[ManagedWorker] = field(default_factory=list)
+    worker_exits: int = 0
+    _lock: RLock = field(default_factory=RLock)
+    _stopped: Event = field(default_factory=Event)
+
+    def add_worker(self) -> ManagedWorker:
+        """Start one more."""
+        worker = ManagedWorker(self.installation, (), self.overrides)
+        with self._lock:
+            worker.launch()
+            self.workers.append(worker)
+        return worker
+
+    def remove_worker(self) -> None:
+        """Ask the last to leave."""
+        with self._lock:
+            worker = self.workers.pop()
+        worker.leave()
+
+    def restart(self, worker: ManagedWorker, *, without_data: bool = False) -> None:
+        """Kill one, perhaps delete its data, and start it again."""
+        with self._lock:
+            worker.end()
+            if without_data:
+                shutil.rmtree(worker.data, ignore_errors=True)
+            worker.launch()
+
+    def supervise(self) -> None:
+        """Start again, until the site closes, what ended by itself."""
+        while not self._stopped.wait(_LOOK_SECONDS):
+            with self._lock:
+                for worker in self.workers:
+                    if worker.wanted and not worker.running:
+                        self.worker_exits += 1
+                        worker.launch()
+
+    def close(self) -> None:
+        """End all workers."""
+        self._stopped.set()
+        with self._lock:
+            for worker in self.workers:
+                worker.end()
+        self.progress.close()
+
+
+@contextmanager
+def open_site(bundle: Path, directory: Path, **overrides: Any) -> Iterator[Site]:
+    """Give a site with one worker, on a broker of its own."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(LocalKafka())
+        connection = KafkaConnection(bootstrap_servers=broker.bootstrap_servers)
+        installation = Installation(connection, "fault.", bundle, directory).create()
+        site = Site(broker, installation, Progress(installation), overrides)
+        stack.callback(site.close)
+        site.add_worker().wait_until_ready()
+        supervisor = Thread(target=site.supervise, name="supervisor", daemon=True)
+        supervisor.start()
+        yield site
+
+
+def wait_for(condition: Any, seconds: float, poll: float = 0.2) -> bool:
+    """Return whether the condition came to hold in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(poll)
+    return True

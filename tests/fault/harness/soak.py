@@ -1,0 +1,150 @@
+"""A soak: a constant rate for long, and whether memory, latency and lag stay as they are."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.fault.harness.publisher import Publisher
+from tests.fault.harness.site import ManagedWorker, Site, open_site
+from tests.fault.harness.stream import Stream, StreamEvent
+
+SAMPLE_SECONDS: Final = 60.0
+_BLOCK: Final = 20_000
+_LATENCY: Final = "shelfwise_end_to_end_latency_seconds_bucket"
+# Caches fill and allocators settle at first.
+_WARM_UP: Final = 0.2
+# What a slope may make of each over the whole soak.
+_MAX_RSS_GROWTH: Final = 0.10
+_MAX_LATENCY_GROWTH: Final = 0.50
+_MAX_LATENCY_GROWTH_SECONDS: Final = 0.05
+_MAX_LAG_GROWTH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SoakSample:
+    """One minute: resident memory of all workers in MiB, latencies of its events in seconds, lag at its end."""
+
+    minute: int
+    rss_mib: float
+    p50_seconds: float
+    p99_seconds: float
+    lag_events: int
+    events: int
+
+
+def soak(bundle: Path, minutes: float, rate: float, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Publish ``rate`` events a second for so long, and return samples, verdict and settings."""
+    with tempfile.TemporaryDirectory() as directory, open_site(bundle, Path(directory), learning=True) as site:
+        publisher = Publisher(
+            site.installation, _endless(1), site.progress.committed, ahead=1_000_000, rate=rate, keep=False
+        )
+        publisher.start()
+        samples = []
+        try:
+            samples = list(_samples(site, publisher, minutes, say))
+        finally:
+            publisher.stopped.set()
+            publisher.join()
+        problems = verdict(samples, rate)
+        return {
+            "minutes": minutes,
+            "rate": rate,
+            "flat": not problems,
+            "problems": problems,
+            "worker_exits": site.worker_exits,
+            "samples": [asdict(sample) for sample in samples],
+        }
+
+
+def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
+    """Return what grows: by the slope of a least-squares line through the samples after the first fifth."""
+    settled = samples[int(len(samples) * _WARM_UP) :]
+    if len(settled) < 3:
+        return [f"{len(samples)} samples are too few to tell"]
+    found = []
+    rss, before = _growth(settled, lambda sample: sample.rss_mib)
+    if rss > _MAX_RSS_GROWTH * before:
+        found.append(f"memory grows: {rss:.0f} MiB over {before:.0f} MiB")
+    for name, get in (("p50", lambda item: item.p50_seconds), ("p99", lambda item: item.p99_seconds)):
+        grown, before = _growth(settled, get)
+        if grown > max(_MAX_LATENCY_GROWTH * before, _MAX_LATENCY_GROWTH_SECONDS):
+            found.append(f"latency grows: {name} by {grown:.2f} s over {before:.2f} s")
+    lag, _ = _growth(settled, lambda sample: sample.lag_events)
+    if lag > _MAX_LAG_GROWTH_SECONDS * rate:
+        found.append(f"lag grows: by {lag:.0f} events")
+    return found
+
+
+def _growth(samples: Sequence[SoakSample], get: Callable[[SoakSample], float]) -> tuple[float, float]:
+    """Return by how much the line rises from the first sample to the last, and where it starts."""
+    minutes = np.array([sample.minute for sample in samples], np.float64)
+    slope, start = np.polyfit(minutes - minutes[0], np.array([get(sample) for sample in samples]), 1)
+    return float(slope * (minutes[-1] - minutes[0])), float(start)
+
+
+def _samples(site: Site, publisher: Publisher, minutes: float, say: Callable[[str], None]) -> Iterator[SoakSample]:
+    began = time.monotonic()
+    before: dict[float, float] = {}
+    minute = 0
+    while time.monotonic() - began < minutes * 60:
+        minute += 1
+        time.sleep(max(0.0, began + minute * SAMPLE_SECONDS - time.monotonic()))
+        buckets = _buckets(site.workers)
+        new = {bound: count - before.get(bound, 0.0) for bound, count in buckets.items()}
+        before = buckets
+        sample = SoakSample(
+            minute=minute,
+            rss_mib=sum(_rss_mib(worker) for worker in site.workers),
+            p50_seconds=_quantile(new, 0.50),
+            p99_seconds=_quantile(new, 0.99),
+            lag_events=publisher.sent - site.progress.committed(),
+            events=int(max(new.values(), default=0.0)),
+        )
+        say(str(sample))
+        yield sample
+
+
+def _endless(seed: int) -> Iterator[StreamEvent]:
+    while True:
+        yield from Stream(seed, _BLOCK)
+        seed += 1
+
+
+def _buckets(workers: Sequence[ManagedWorker]) -> dict[float, float]:
+    """Return the cumulative counts of the end-to-end latency by upper bound, of all workers."""
+    found: dict[float, float] = {}
+    for worker in workers:
+        for family in text_string_to_metric_families(worker.metrics_text()):
+            for item in family.samples:
+                if item.name == _LATENCY:
+                    bound = float(item.labels["le"])
+                    found[bound] = found.get(bound, 0.0) + item.value
+    return found
+
+
+def _quantile(buckets: dict[float, float], share: float) -> float:
+    """Return a quantile by linear interpolation within its bucket, as PromQL's ``histogram_quantile`` does."""
+    total = max(buckets.values(), default=0.0)
+    low_bound, low_count = 0.0, 0.0
+    for bound, count in sorted(buckets.items()):
+        if total and count >= share * total:
+            if np.isinf(bound) or count == low_count:
+                return low_bound
+            return low_bound + (bound - low_bound) * (share * total - low_count) / (count - low_count)
+        low_bound, low_count = bound, count
+    return 0.0
+
+
+def _rss_mib(worker: ManagedWorker) -> float:
+    """Return the resident memory, by Linux's /proc (proc_pid_status(5))."""
+    status = Path(f"/proc/{worker.process_id}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
