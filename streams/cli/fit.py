@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     default="static",
     show_default=True,
     metavar="static|DIR",
-    help="'static' is fitted on the products themselves; DIR holds one of `shelfwise encoder`.",
+    help="'static' comes with the package; DIR holds one of `shelfwise encoder`.",
 )
 @click.option(
     "--max-error",
@@ -104,9 +104,10 @@ def _encoder(name: str) -> Encoder | None:
 def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
     from workers.fit.fit_ranking import RankingOptions
     from workers.ranking.policy import ErrorBudget
+    from workers.ranking.ranker import RankerOptions
 
     budget = ErrorBudget() if max_error is None else ErrorBudget(max_error=max_error)
-    return RankingOptions(budget=budget, seed=seed)
+    return RankingOptions(budget=budget, ranker=RankerOptions(seed=seed))
 
 
 def _table(report: FitReport) -> Table:

@@ -53,7 +53,7 @@ def place_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledPro
     if not rows:
         raise InvalidProducts("there is no product to measure on: the file has no rows; name a file of products")
     tree = bundle.taxonomy
-    labelled = place(rows, tree, skip_unknown=True, minimum=0)
+    labelled = place(rows, tree, skip_unknown=True)
     if labelled.products:
         return labelled
     if labelled.unknown:

@@ -7,12 +7,11 @@ generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.candidates import Candidates
+from workers.fit.out_of_fold import concatenate
 from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
@@ -39,19 +38,3 @@ def _ask(piece: tuple[TrainingSet, NDArray[np.intp]]) -> Candidates:
 def fit_signals(training: TrainingSet) -> list[Signal]:
     """Fit every registered signal."""
     return [signal.fit(training) for signal in SIGNALS]
-
-
-def concatenate(parts: Sequence[Candidates]) -> Candidates:
-    """Return the candidates of several batches as those of one."""
-    sizes = [len(part.categories) for part in parts]
-    shifts = np.cumsum([0, *sizes[:-1]])
-    offsets = [part.offsets[:-1] + shift for part, shift in zip(parts, shifts, strict=True)]
-    return Candidates(
-        signals=parts[0].signals,
-        context_names=parts[0].context_names,
-        offsets=np.concatenate([*offsets, [sum(sizes)]]).astype(np.int64),
-        categories=np.concatenate([part.categories for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        named=np.concatenate([part.named for part in parts]),
-        context=np.concatenate([part.context for part in parts]),
-    )

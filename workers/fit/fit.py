@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from schemas.bundle import Manifest
 from schemas.taxonomy.tree import Taxonomy
@@ -18,17 +16,21 @@ from workers.bundle.bundle import Provenance, save_bundle
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
 from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
-from workers.fit.fit_ranking import OutOfFold, RankingOptions, fit_ranking
+from workers.fit.fit_ranking import RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts, acceptable_labels
-from workers.fit.out_of_fold_metrics import measure
+from workers.fit.namesakes import ENOUGH_LABELS, namesakes
+from workers.fit.out_of_fold import OutOfFold
+from workers.fit.out_of_fold_metrics import measure_recall
 from workers.fit.progress import Progress, silent
 from workers.product_text import category_texts
-from workers.recall import Recall, encode_products
+from workers.recall import Recall, encode_products, union
 from workers.signals.base import Batch, TrainingSet
 from workers.statistics import NoStatistics
 
 _ENCODED_AT_ONCE: Final = 512
+# With fewer, nothing can be held out: the ranker learns from the names of the categories alone.
+_FEWEST_TO_HOLD_OUT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +58,58 @@ def fit(
     options: FitOptions | None = None,
     progress: Progress = silent,
 ) -> FitReport:
-    """Fit every part and write the bundle to ``out``."""
-    with warnings.catch_warnings():
-        # Few products a category is how every catalogue begins, and the linear model's precision is bounded on
-        # purpose; neither is news. Filters are the process's, so they are set here and not in the threads.
-        warnings.filterwarnings("ignore", message="The number of unique classes")
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)
-        return _fit(labelled, taxonomy, out, options or FitOptions(), progress)
+    """Fit every part and write the bundle to ``out``.
 
-
-def _fit(
-    labelled: LabelledProducts, taxonomy: Taxonomy, out: Path, options: FitOptions, progress: Progress
-) -> FitReport:
+    No label is too few: what is not known is sent to review. With fewer than 1,000 the ranker learns from the
+    names of the categories too.
+    """
+    options = options or FitOptions()
     started = perf_counter()
     progress("encoder", 0, 1)
     encoder = options.encoder or StaticEncoder.pretrained()
     progress("encoder", 1, 1)
-    training = _encode(labelled, taxonomy, encoder, progress)
-    folds = assign_folds(labelled.products, options.folds, options.seed)
-    candidates, order = out_of_fold_candidates(training, folds, progress)
-    acceptable = acceptable_labels(labelled)
-    seen = OutOfFold(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
-    ranking = fit_ranking(seen, taxonomy, options.ranking, progress)
+    training = encode_labelled(labelled, taxonomy, encoder, progress)
+    seen = _out_of_fold(labelled, training, options, progress)
     progress("signals, on all products", 0, 1)
     recall = Recall(encoder, fit_signals(training), training.reference)
     progress("signals, on all products", 1, 1)
+    guide = _guide(recall, taxonomy, options.seed) if len(labelled.products) < ENOUGH_LABELS else None
+    ranking, decisions = fit_ranking(seen, taxonomy, options.ranking, progress, guide)
     metrics = {
         "products": len(labelled.products),
         "products_without_label": labelled.unlabelled,
         "products_of_unknown_category": labelled.unknown,
         "categories_with_products": len(np.unique(labelled.labels)),
-        "out_of_fold": measure(seen),
+        "out_of_fold": measure_recall(seen) | decisions,
         "seconds": round(perf_counter() - started, 1),
     }
     manifest = save_bundle(out, recall, ranking, Provenance(metrics, labelled.products))
     return FitReport(manifest, metrics)
 
 
-def _encode(labelled: LabelledProducts, taxonomy: Taxonomy, encoder: Encoder, progress: Progress) -> TrainingSet:
+def _out_of_fold(
+    labelled: LabelledProducts, training: TrainingSet, options: FitOptions, progress: Progress
+) -> OutOfFold:
+    if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
+        none = union(fit_signals(training), training.take(np.empty(0, np.intp)).batch)
+        return OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
+    folds = assign_folds(labelled.products, options.folds, options.seed)
+    candidates, order = out_of_fold_candidates(training, folds, progress)
+    acceptable = acceptable_labels(labelled)
+    return OutOfFold(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
+
+
+def _guide(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:
+    products, labels = namesakes(taxonomy, seed)
+    unseen = np.full(len(labels), -1, np.int64)
+    acceptable = tuple(frozenset([label]) for label in labels.tolist())
+    return OutOfFold(recall.candidates(products, NoStatistics()), labels, unseen, acceptable)
+
+
+def encode_labelled(
+    labelled: LabelledProducts, taxonomy: Taxonomy, encoder: Encoder, progress: Progress
+) -> TrainingSet:
+    """Encode the products and the categories."""
     products = labelled.products
     batches = []
     for start in range(0, len(products), _ENCODED_AT_ONCE):

@@ -19,4 +19,4 @@ def assign_folds(products: Sequence[Product], folds: int, seed: int) -> NDArray[
     groups: dict[tuple[str, ...], int] = {}
     group = [groups.setdefault(tuple(words(product.title)), len(groups)) for product in products]
     order = np.random.default_rng(seed).permutation(len(groups))
-    return (order % folds)[group]
+    return (order % min(folds, len(groups)))[group]

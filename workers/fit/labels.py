@@ -16,7 +16,6 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.product_files import LabelledProduct
 from workers.text.tokens import words
 
-MINIMUM_PRODUCTS: Final = 20
 _SHOWN: Final = 5
 
 
@@ -47,12 +46,10 @@ def place(
     taxonomy: Taxonomy,
     *,
     skip_unknown: bool = False,
-    minimum: int = MINIMUM_PRODUCTS,
 ) -> LabelledProducts:
     """Find each label in the tree.
 
-    Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows, and where
-    fewer than ``minimum`` labelled products are left.
+    Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows.
     """
     products, labels = [], []
     unlabelled = 0
@@ -74,8 +71,6 @@ def place(
             f" {taxonomy.name} {taxonomy.version}: {shown}; correct them, or leave them out with"
             " --skip-unknown-categories"
         )
-    if len(products) < minimum:
-        raise InvalidProducts(f"{len(products)} labelled products; at least {minimum} are needed to learn from")
     return LabelledProducts(
         products, np.array(labels, np.int32), unlabelled, unknown.total(), tuple(unknown.most_common())
     )

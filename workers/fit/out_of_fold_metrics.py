@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from workers.fit.fit_ranking import OutOfFold
+from workers.fit.out_of_fold import OutOfFold
+from workers.ranking.likeliest import TopCandidates
+from workers.ranking.ranking import Ranking
+
+_PRECISION: Final = 0.95
 
 
-def measure(seen: OutOfFold) -> dict[str, Any]:
-    """Return recall of the union and of each signal."""
+def measure_recall(seen: OutOfFold) -> dict[str, Any]:
+    """Return recall of the union and of each signal; nothing where there are no products."""
+    count = len(seen.labels)
+    if not count:
+        return {}
     relevant = seen.relevant
     owner = seen.candidates.product_of_row
-    count = len(seen.labels)
     named = seen.candidates.named[relevant]
     return {
         "recall_of_union": round(len(np.unique(owner[relevant])) / count, 4),
@@ -22,4 +29,26 @@ def measure(seen: OutOfFold) -> dict[str, Any]:
             for place, signal in enumerate(seen.candidates.signals)
         },
         "candidates_per_product": round(len(owner) / count, 1),
+    }
+
+
+def measure_decisions(
+    ranking: Ranking, top: TopCandidates, roots: NDArray[np.int32], right: NDArray[np.bool_]
+) -> dict[str, float | None]:
+    """Return accuracy, coverage and precision; ``right`` bool (n,) says whose likeliest candidate is its label.
+
+    ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
+    estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
+    """
+    if not len(right):
+        return {}
+    assigned = ranking.policy.assigns(top, roots)
+    confidence = ranking.assign_calibrator(top.probability)
+    order = np.argsort(-confidence, kind="stable")
+    precise = np.flatnonzero(np.cumsum(right[order]) >= _PRECISION * np.arange(1, len(order) + 1))
+    return {
+        "exact_accuracy": round(float(right.mean()), 4),
+        "coverage": round(float(assigned.mean()), 4),
+        "precision_assigned": round(float(right[assigned].mean()), 4) if assigned.any() else None,
+        "threshold_at_95_precision": round(float(confidence[order[precise[-1]]]), 6) if len(precise) else None,
     }

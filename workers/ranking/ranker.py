@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -26,6 +26,37 @@ class RankerOptions:
     trees: int = 300
     depth: int = 6
     learning_rate: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Candidates to learn from.
+
+    ``values`` is float32 (m, f) of the ``features``; ``relevant`` bool (m,), which are right; ``weight``
+    float32 (m,), what each counts.
+    """
+
+    features: FeatureMatrix
+    values: NDArray[np.float32]
+    relevant: NDArray[np.bool_]
+    weight: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.intp]) -> Lessons:
+        """Return some of the rows."""
+        return replace(self, values=self.values[rows], relevant=self.relevant[rows], weight=self.weight[rows])
+
+    def matrix(self, bins: Any = None) -> Any:
+        """Return what XGBoost reads, with the histogram bins of another matrix where given."""
+        return xgboost.QuantileDMatrix(
+            self.values,
+            label=self.relevant,
+            weight=self.weight,
+            feature_names=list(self.features.names),
+            nthread=1,
+            max_bin=_BINS,
+            ref=bins,
+        )
 
 
 class Ranker:
@@ -36,35 +67,14 @@ class Ranker:
         self._booster.set_param({"nthread": 1})
 
     @classmethod
-    def fit(  # noqa: PLR0913 - what to learn from, and how
-        cls,
-        features: FeatureMatrix,
-        relevant: NDArray[np.bool_],
-        rows: NDArray[np.intp],
-        *,
-        options: RankerOptions | None = None,
-        seed: int = 0,
-        held_out: NDArray[np.intp] | None = None,
+    def fit(
+        cls, lessons: Lessons, options: RankerOptions, held_out: Lessons | None = None
     ) -> tuple[Self, NDArray[np.float64]]:
-        """Learn which candidates are right, ``relevant`` bool (m,), from some of the rows.
+        """Learn which candidates are right.
 
-        Returns the ranker and, after each tree, the log-loss on the rows ``held_out``: float64 (trees,), empty
-        where none are.
+        Returns the ranker and, after each tree, the log-loss on ``held_out``: float64 (trees,), empty without.
         """
-        options = options or RankerOptions()
-
-        def data(chosen: NDArray[np.intp]) -> Any:
-            names = list(features.names)
-            return xgboost.QuantileDMatrix(
-                features.values[chosen],
-                label=relevant[chosen],
-                feature_names=names,
-                nthread=1,
-                max_bin=_BINS,
-                ref=learned if chosen is not rows else None,
-            )
-
-        learned = data(rows)
+        learned = lessons.matrix()
         parameters = {
             "objective": "binary:logistic",
             "tree_method": "hist",
@@ -75,11 +85,11 @@ class Ranker:
             "max_bin": _BINS,
             "eval_metric": "logloss",
             "min_child_weight": 2,
-            "monotone_constraints": str(features.monotone).replace(" ", ""),
+            "monotone_constraints": str(lessons.features.monotone).replace(" ", ""),
             "nthread": 1,
-            "seed": seed,
+            "seed": options.seed,
         }
-        watched = [] if held_out is None else [(data(held_out), "held_out")]
+        watched = [] if held_out is None else [(held_out.matrix(learned), "held_out")]
         losses: dict[str, dict[str, list[float]]] = {}
         booster = xgboost.train(
             parameters, learned, options.trees, evals=watched, evals_result=losses, verbose_eval=False

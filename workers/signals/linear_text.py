@@ -5,11 +5,13 @@ Source: one-vs-rest linear support vector machines on TF-IDF, LIBLINEAR (Fan et 
 
 from __future__ import annotations
 
+import warnings
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from workers.product_text import FIELDS
@@ -71,7 +73,11 @@ class LinearText:
                 known,
             )
         machine = LinearSVC(C=_REGULARISATION, tol=_TOLERANCE, dual=True, max_iter=50, random_state=0)
-        machine.fit(_features(vectorizers, training.batch), training.labels)
+        with warnings.catch_warnings():
+            # Few products a category is how every catalogue begins, and the precision is bounded on purpose.
+            warnings.filterwarnings("ignore", message="The number of unique classes")
+            warnings.filterwarnings("ignore", category=ConvergenceWarning)
+            machine.fit(_features(vectorizers, training.batch), training.labels)
         weights, intercepts = machine.coef_, machine.intercept_
         if len(known) == 2:
             weights, intercepts = np.vstack([-weights, weights]), np.concatenate([-intercepts, intercepts])

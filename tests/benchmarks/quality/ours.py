@@ -24,10 +24,11 @@ from workers.candidates import Candidates
 from workers.encoders.base import Encoder
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
 from workers.fit.cross_fit import out_of_fold_candidates
-from workers.fit.fit import FitOptions, _encode, fit
-from workers.fit.fit_ranking import OutOfFold, fit_ranking
+from workers.fit.fit import FitOptions, encode_labelled, fit
+from workers.fit.fit_ranking import fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import acceptable_labels
+from workers.fit.out_of_fold import OutOfFold
 from workers.fit.progress import Progress
 from workers.ranking.ranking import ALTERNATIVES, Verdict
 from workers.signals.registry import SIGNALS
@@ -109,7 +110,7 @@ def run_without(
     options = FitOptions(encoder=loaded.recall.encoder, seed=seed)
     folds = assign_folds(problem.training.products, options.folds, options.seed)
     if not cached.exists():
-        training = _encode(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
+        training = encode_labelled(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
         save_candidates(cached, *out_of_fold_candidates(training, folds, progress))
     candidates, order = load_candidates(cached)
     acceptable = acceptable_labels(problem.training)
@@ -120,7 +121,7 @@ def run_without(
         tuple(acceptable[row] for row in order),
     )
     started = perf_counter()
-    ranking = fit_ranking(seen, problem.taxonomy, options.ranking, progress)
+    ranking, _ = fit_ranking(seen, problem.taxonomy, options.ranking, progress)
     seconds = perf_counter() - started
     started = process_time()
     test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)

@@ -1,0 +1,63 @@
+"""Fit the rankers: one of all products, and one a fold that did not see the fold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.fit.namesakes import WEIGHT
+from workers.fit.out_of_fold import OutOfFold, concatenate
+from workers.fit.parallel import map_threads
+from workers.fit.progress import Progress
+from workers.ranking.features import FeatureBuilder
+from workers.ranking.ranker import Lessons, Ranker, RankerOptions
+
+# Where no product was held out to choose the number of trees on.
+_TREES_UNSEEN: Final = 100
+
+
+def fit_rankers(
+    seen: OutOfFold,
+    guide: OutOfFold | None,
+    builder: FeatureBuilder,
+    options: RankerOptions,
+    progress: Progress,
+) -> tuple[NDArray[np.float32], Ranker]:
+    """Return the margins float32 (m,) of rankers that did not see the product, and the ranker of all products.
+
+    The number of trees is the one that does best on what each of the former did not see.
+    """
+    lessons = _lessons(seen, guide, builder)
+    count = len(seen.candidates.categories)
+    fold_of_row = seen.folds[seen.candidates.product_of_row]
+    held_out = [np.flatnonzero(fold_of_row == fold) for fold in np.unique(fold_of_row)]
+
+    def learn(unseen: NDArray[np.intp]) -> tuple[Ranker, NDArray[np.float64]]:
+        rows = np.setdiff1d(np.arange(len(lessons.relevant)), unseen, assume_unique=True)
+        return Ranker.fit(lessons.take(rows), options, held_out=lessons.take(unseen))
+
+    fitted = map_threads(learn, held_out, "ranker", progress)
+    trees = _TREES_UNSEEN
+    if fitted:
+        trees = int(np.mean([losses for _, losses in fitted], axis=0).argmin()) + 1
+    margins = np.zeros(count, np.float32)
+    for rows, (ranker, _) in zip(held_out, fitted, strict=True):
+        margins[rows] = ranker.margins(lessons.values[rows], trees)
+    final, _ = Ranker.fit(lessons, replace(options, trees=trees))
+    return margins, final
+
+
+def _lessons(seen: OutOfFold, guide: OutOfFold | None, builder: FeatureBuilder) -> Lessons:
+    """Return the rows of both, those of ``seen`` first."""
+    if guide is None:
+        matrix = builder.build(seen.candidates)
+        return Lessons(matrix, matrix.values, seen.relevant, np.ones(len(matrix.values), np.float32))
+    matrix = builder.build(concatenate([seen.candidates, guide.candidates]))
+    relevant = np.concatenate([seen.relevant, guide.relevant])
+    weight = np.ones(len(relevant), np.float32)
+    if len(seen.labels):
+        weight[len(seen.relevant) :] = min(1.0, WEIGHT / len(guide.labels))
+    return Lessons(matrix, matrix.values, relevant, weight)

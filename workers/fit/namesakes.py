@@ -1,0 +1,37 @@
+"""Products made of the tree's own words, from which a ranker learns what text alone is worth.
+
+With few labelled products, or none, a ranker cannot learn which signal to trust. Names of categories are labelled
+texts that every tree brings along; with words of other categories around them they are as unclear as titles are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.text.tokens import words
+
+# From this many labelled products on the ranker learns from them alone.
+ENOUGH_LABELS: Final = 1_000
+# What all namesakes together weigh, in labelled products.
+WEIGHT: Final = 50.0
+_MOST: Final = 1_000
+_MOST_NOISE: Final = 4
+
+
+def namesakes(taxonomy: Taxonomy, seed: int) -> tuple[list[Product], NDArray[np.int32]]:
+    """Return at most 1,000 products and their labels, int32 (n,): names of leaves among words of other names."""
+    random = np.random.default_rng(seed)
+    leaves = np.flatnonzero(taxonomy.is_leaf)
+    chosen = np.sort(random.permutation(leaves)[:_MOST]).astype(np.int32)
+    others = sorted({word for name in taxonomy.names for word in words(name)}) or ["thing"]
+    products = []
+    for node in chosen.tolist():
+        noise = random.choice(others, random.integers(0, _MOST_NOISE + 1)).tolist()
+        title = " ".join([*noise, taxonomy.names[node]])
+        products.append(Product(product_id=f"namesake-{node}", title=title))
+    return products, chosen

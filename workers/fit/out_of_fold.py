@@ -1,0 +1,45 @@
+"""Candidates of products that the signals were not fitted on: what the ranking half learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.candidates import Candidates
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Candidates of n products, with ``labels`` int32 (n,) and ``folds`` int64 (n,), in the same order.
+
+    ``acceptable`` are for each product all categories in which the catalogue lists it.
+    """
+
+    candidates: Candidates
+    labels: NDArray[np.int32]
+    folds: NDArray[np.int64]
+    acceptable: tuple[frozenset[int], ...]
+
+    @property
+    def relevant(self) -> NDArray[np.bool_]:
+        """Whether each candidate is its product's label: bool (m,)."""
+        return self.candidates.categories == self.labels[self.candidates.product_of_row]
+
+
+def concatenate(parts: Sequence[Candidates]) -> Candidates:
+    """Return the candidates of several batches as those of one."""
+    sizes = [len(part.categories) for part in parts]
+    shifts = np.cumsum([0, *sizes[:-1]])
+    offsets = [part.offsets[:-1] + shift for part, shift in zip(parts, shifts, strict=True)]
+    return Candidates(
+        signals=parts[0].signals,
+        context_names=parts[0].context_names,
+        offsets=np.concatenate([*offsets, [sum(sizes)]]).astype(np.int64),
+        categories=np.concatenate([part.categories for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        named=np.concatenate([part.named for part in parts]),
+        context=np.concatenate([part.context for part in parts]),
+    )
