@@ -1,0 +1,158 @@
+"""The learning logic against a recount, whatever is assigned, corrected, removed, repeated or out of order."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from schemas.events.position import SourcePosition
+from schemas.events.statistics import StatisticsChanged
+from workers import learning
+from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, ProductState, Said, Source
+
+pytestmark = pytest.mark.unit
+
+_TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
+_products = st.sampled_from("pq")
+_categories = st.sampled_from("xyz")
+_brands = st.sampled_from(["Acme", "acme ", "Bolt", None])
+_stores = st.lists(st.sampled_from(["one", "two"]), max_size=2, unique=True).map(tuple)
+
+
+class LearningMachine(RuleBasedStateMachine):
+    """Three logs, a reader that may go back in each, and changes that arrive once or more, in order of each key.
+
+    The model is written anew here: what each product's latest decision, tombstones and verdict come to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: dict[Source, list[tuple[str, Said]]] = {topic: [] for topic in _TOPICS}
+        self.read = dict.fromkeys(_TOPICS, 0)
+        self.states: dict[str, ProductState] = {}
+        self.changes: list[StatisticsChanged] = []
+        self.arrived = 0
+        self.counted: dict[tuple[str, str], KeyStatistics] = {}
+        self.decided = 0
+
+    def publish(self, topic: Source, product: str, **said: object) -> None:
+        log = self.logs[topic]
+        log.append((product, Said(len(log), **said)))  # type: ignore[arg-type]
+
+    @rule(product=_products, category=_categories, brand=_brands, stores=_stores)
+    def assign(self, product: str, category: str, brand: str | None, stores: tuple[str, ...]) -> None:
+        self.decided += 1
+        self.publish("assigned", product, decided=self.decided, category=category, brand=brand, stores=stores)
+
+    @rule(product=_products, brand=_brands, move=st.booleans())
+    def ask_for_review(self, product: str, brand: str | None, move: bool) -> None:
+        """A decision that counts nothing; where the product moves, its assignment is withdrawn."""
+        self.decided += 1
+        self.publish("needs_review", product, decided=self.decided, brand=brand)
+        if move:
+            self.publish("assigned", product, removed=True)
+
+    @rule(product=_products, category=_categories, lag=st.integers(1, 3))
+    def decide_an_older_event_late(self, product: str, category: str, lag: int) -> None:
+        """As when a worker that was thought dead still sends: the later decision is the other topic's."""
+        self.decided += 4
+        self.publish("needs_review", product, decided=self.decided - lag)
+        self.publish("assigned", product, decided=self.decided, category=category, brand="Acme")
+
+    @rule(product=_products, category=st.none() | _categories, brand=_brands)
+    def judge(self, product: str, category: str | None, brand: str | None) -> None:
+        self.publish("verdict", product, category=category, brand=brand)
+
+    @rule(product=_products)
+    def withdraw_a_verdict(self, product: str) -> None:
+        self.publish("verdict", product, removed=True)
+
+    @rule(product=_products)
+    def remove(self, product: str) -> None:
+        for topic in ("assigned", "needs_review"):
+            self.publish(topic, product, removed=True)
+
+    @rule(topic=st.sampled_from(_TOPICS), count=st.integers(1, 4))
+    def learn(self, topic: Source, count: int) -> None:
+        for product, said in self.logs[topic][self.read[topic] :][:count]:
+            self.read[topic] += 1
+            position = SourcePosition(topic, 0, said.offset)
+            state = self.states.get(product, ProductState())
+            applied = learning.apply(state, topic, said, position)
+            if applied is not None:
+                self.states[product] = state = applied
+            if state.last == position:
+                self.changes += learning.last_changes(state)
+
+    @rule(topic=st.sampled_from(_TOPICS), back=st.integers(1, 6))
+    def deliver_again(self, topic: Source, back: int) -> None:
+        """A restart: the reader goes back to what was committed, the table has what it had."""
+        self.read[topic] = max(self.read[topic] - back, 0)
+
+    @rule(count=st.integers(1, 5))
+    def count_changes(self, count: int) -> None:
+        for change in self.changes[self.arrived :][:count]:
+            self.arrived += 1
+            key = (change.kind, change.key)
+            counted = learning.apply_change(self.counted.get(key, KeyStatistics()), change)
+            if counted is not None:
+                self.counted[key] = counted
+
+    @precondition(lambda self: self.arrived)
+    @rule(back=st.integers(1, 8))
+    def deliver_changes_again(self, back: int) -> None:
+        self.arrived = max(self.arrived - back, 0)
+
+    @invariant()
+    def a_product_counts_at_most_once_for_a_key(self) -> None:
+        for counted in self.counted.values():
+            total = sum(counted.weights.values())
+            assert 0 <= total <= len("pq") * VERDICT_WEIGHT
+            assert all(weight > 0 for weight in counted.weights.values())
+
+    def teardown(self) -> None:
+        for topic in _TOPICS:
+            self.learn(topic, len(self.logs[topic]))
+        self.count_changes(len(self.changes))
+        weights = {key: counted.weights for key, counted in self.counted.items() if counted.weights}
+        assert weights == learning.recount(self.states)
+        assert weights == self.expected()
+
+    def expected(self) -> dict[tuple[str, str], dict[str, float]]:
+        """Count by the logs alone."""
+        found: dict[tuple[str, str], dict[str, float]] = {}
+        for product in "pq":
+            latest = {
+                topic: next((said for name, said in reversed(log) if name == product), None)
+                for topic, log in self.logs.items()
+            }
+            verdict = latest.pop("verdict")
+            known = [said for said in latest.values() if said is not None]
+            alive = sorted((said for said in known if not said.removed), key=lambda said: said.decided)
+            if known and not alive:
+                continue
+            decision = alive[-1] if alive else None
+            if verdict is not None and not verdict.removed:
+                owner = verdict if decision is None or verdict.brand is not None else decision
+                self.add(found, verdict.category, owner, VERDICT_WEIGHT)
+            elif decision is not None:
+                self.add(found, decision.category, decision, DECISION_WEIGHT)
+        return found
+
+    @staticmethod
+    def add(
+        found: dict[tuple[str, str], dict[str, float]], category: str | None, owner: Said, weight: float
+    ) -> None:
+        if category is None:
+            return
+        keys = [("brand", owner.brand.strip().lower())] if owner.brand else []
+        keys += [("store", store) for store in owner.stores]
+        for key in keys:
+            weights = found.setdefault(key, {})
+            weights[category] = weights.get(category, 0.0) + weight
+
+
+TestLearningMachine = LearningMachine.TestCase
+TestLearningMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
