@@ -120,13 +120,18 @@ def _stricter(
     """Return a threshold for each top-level category whose assignments go beyond the budget.
 
     The overall share of errors can only fall by it: what is no longer assigned was wrong more often than allowed.
+    Where there are too few products for the bound, the share observed must do.
     """
+    # As many errors as the budget expects pass a test at one half.
+    observed = replace(budget, risk=0.5 * len(_STARTS))
     found = {}
     for root in np.unique(roots[probability >= assign]).tolist():
         under = roots == root
         assigned = under & (probability >= assign)
         if assigned.sum() >= _ENOUGH_PRODUCTS and (~right[assigned]).mean() > budget.max_error:
-            found[root] = max(assign, threshold(probability[under], right[under], budget))
+            bounded = threshold(probability[under], right[under], budget)
+            least = bounded if bounded <= 1 else threshold(probability[under], right[under], observed)
+            found[root] = max(assign, least)
     return found
 
 
