@@ -122,8 +122,7 @@ def resend_(
       shelfwise dead-letters resend --key product-1
       shelfwise dead-letters resend --all --json
     """
-    from schemas.topics import PRODUCTS_CHANGED
-    from streams.clients.dead_letters import ResendReport, choose, read_dead_letters
+    from streams.clients.dead_letters import ResendReport, choose, read_dead_letters, source_topics
 
     filter_ = _filter(**wanted)
     if not filter_ and not everything:
@@ -132,9 +131,9 @@ def resend_(
         )
     settings = load_settings(bootstrap_servers)
     # Read to the end before the first is sent: what dies again at once must not be sent in the same run.
-    choice = choose(read_dead_letters(settings, filter_), settings.topic(PRODUCTS_CHANGED), limit)
+    choice = choose(read_dead_letters(settings, filter_), source_topics(settings), limit)
     report = ResendReport(choice.reasons) if dry_run else _resend(settings, choice, rate)
-    _tell(settings, choice, report, dry_run=dry_run, as_json=as_json)
+    _tell(choice, report, dry_run=dry_run, as_json=as_json)
     if report.failed:
         click.echo(f"{report.failed:,} were refused; the first: {report.first_error}", err=True)
     if report.failed or report.sent.total() < len(choice.places):
@@ -142,21 +141,19 @@ def resend_(
 
 
 def _resend(settings: Settings, choice: Choice, rate: float | None) -> ResendReport:
-    from schemas.topics import PRODUCTS_CHANGED
+    from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
     from streams.clients.connect import open_producer
     from streams.clients.dead_letters import Filter, chosen, read_dead_letters, resend
 
-    producer = open_producer(settings, PRODUCTS_CHANGED)
+    producer = open_producer(settings, PRODUCTS_CHANGED, REVIEWS_DECIDED)
     with progress_bar() as bars:
         task = bars.add_task("sending again", total=len(choice.places), note="")
         letters = chosen(read_dead_letters(settings, Filter()), choice.places)
         return resend(letters, producer, settings, rate, lambda: bars.advance(task))
 
 
-def _tell(settings: Settings, choice: Choice, report: ResendReport, *, dry_run: bool, as_json: bool) -> None:
+def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, as_json: bool) -> None:
     import orjson
-
-    from schemas.topics import PRODUCTS_CHANGED
 
     expired = len(choice.places) - report.sent.total()
     if as_json:
@@ -173,7 +170,7 @@ def _tell(settings: Settings, choice: Choice, report: ResendReport, *, dry_run: 
         print_json(orjson.dumps(counts))
         return
     said = "would send" if dry_run else "sent"
-    click.echo(f"{said} to {settings.topic(PRODUCTS_CHANGED)}: {_summary(report.sent)}")
+    click.echo(f"{said} to where they came from: {_summary(report.sent)}")
     for count, what in (
         (choice.repeated, "further letters of the same events"),
         (choice.foreign, "that came from another topic"),

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer
 from schemas.errors import KafkaUnavailable
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.sent_again import headers_again, original_offset
-from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER
+from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, REVIEWS_DECIDED
 from streams.clients.connect import end_offsets, open_reader
 from streams.clients.feed import Pace
 from streams.clients.subscriber import Received, Subscriber
@@ -102,20 +102,29 @@ class Choice:
     foreign: int = 0
 
 
-def choose(letters: Iterable[Received], topic: str, limit: int | None = None) -> Choice:
-    """Choose the latest letter of each event of ``topic``, at most ``limit``.
+def source_topics(settings: Settings) -> tuple[str, ...]:
+    """Return the topics whose events may die, and be sent again."""
+    return settings.topic(PRODUCTS_CHANGED), settings.topic(REVIEWS_DECIDED)
+
+
+def choose(letters: Iterable[Received], topics: Container[str], limit: int | None = None) -> Choice:
+    """Choose the latest letter of each event of ``topics``, at most ``limit``.
 
     A letter that names another topic is left alone: a header must not make us write wherever it says. Only places
     are kept: the letters themselves, of up to 8 MB each, need not fit into memory.
     """
     choice = Choice()
-    latest: dict[tuple[int, int], tuple[tuple[int, int, int], str]] = {}
+    latest: dict[tuple[str, int, int], tuple[tuple[int, int, int], str]] = {}
     for received in letters:
         letter = received.content
-        if not isinstance(letter, DeadLetter) or letter.source_topic != topic:
+        if not isinstance(letter, DeadLetter) or letter.source_topic not in topics:
             choice.foreign += 1
             continue
-        event = letter.source_partition, original_offset(received.headers, letter.source_offset)
+        event = (
+            letter.source_topic,
+            letter.source_partition,
+            original_offset(received.headers, letter.source_offset),
+        )
         rank = letter.attempt, received.partition, received.offset
         known = latest.get(event)
         choice.repeated += known is not None
@@ -148,12 +157,12 @@ def resend(
     rate: float | None = None,
     on_sent: Callable[[], None] = lambda: None,
 ) -> ResendReport:
-    """Send the original key, value and headers to the partition that each letter came from.
+    """Send the original key, value and headers to the topic and partition that each letter came from.
 
     The headers are those of :func:`schemas.events.sent_again.headers_again`. ``rate`` is in letters a second.
     """
     report = ResendReport()
-    topic = settings.topic(PRODUCTS_CHANGED)
+    topics = source_topics(settings)
     pace = Pace(rate, time.monotonic) if rate else None
 
     def delivered(error: KafkaError | None, message: Message) -> None:
@@ -163,12 +172,12 @@ def resend(
 
     for received in letters:
         letter = received.content
-        if not isinstance(letter, DeadLetter):
+        if not isinstance(letter, DeadLetter) or letter.source_topic not in topics:
             continue
         if pace:
             pace.wait(producer.poll)
         headers = headers_again(received.headers, letter.source_offset)
-        message = Outgoing(topic, received.key, received.value, headers, letter.source_partition)
+        message = Outgoing(letter.source_topic, received.key, received.value, headers, letter.source_partition)
         while True:
             try:
                 message.produce(producer, delivered)

@@ -18,7 +18,13 @@ from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER
-from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER
+from schemas.topics import (
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    PRODUCTS_CHANGED,
+    PRODUCTS_DEAD_LETTER,
+    REVIEWS_DECIDED,
+)
 from streams.cli import main
 from streams.kafka.cluster import Cluster
 from tests.sample_model import sample_products
@@ -212,3 +218,23 @@ def test_a_dead_letter_that_is_sent_again_is_decided_and_one_that_was_buried_twi
     assert {item.source.offset for item in decisions(installation)} == {0, 1}
     empty = json.loads(run("dead-letters", "resend", "--partition", "3", "--stage", "intake", "--json").stdout)
     assert (empty["chosen"], empty["sent"]) == (0, 0)
+
+
+def test_a_verdict_that_died_goes_back_to_the_topic_of_verdicts(installation: Installation) -> None:
+    letter = DeadLetter(
+        reason="out_of_bounds",
+        detail="no such category",
+        stage="learning",
+        attempt=1,
+        source_topic=installation.name(REVIEWS_DECIDED),
+        source_partition=2,
+        source_offset=0,
+    )
+    producer = Producer(installation.connection.producer_config())
+    topic = installation.name(PRODUCTS_DEAD_LETTER)
+    producer.produce(topic, key=b"p1", value=b"{}", headers=letter.to_headers([]), partition=2)
+    producer.flush()
+    assert "1 dead letters" in run("dead-letters", "resend", "--stage", "learning").output
+    (message,) = installation.read(installation.name(REVIEWS_DECIDED))
+    assert (message.key(), message.value(), message.partition()) == (b"p1", b"{}", 2)
+    assert source(installation) == []

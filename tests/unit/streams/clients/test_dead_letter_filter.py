@@ -60,15 +60,15 @@ def test_of_several_letters_of_one_event_only_the_last_is_sent() -> None:
     buried_twice = letter(1, offset=5)
     sent_again = headers_again(first.headers, 5)
     died_again = letter(2, offset=9, attempt=2, original=sent_again)
-    choice = choose([first, buried_twice, died_again, letter(3, offset=6)], LETTER.source_topic)
+    choice = choose([first, buried_twice, died_again, letter(3, offset=6)], [LETTER.source_topic])
     assert (choice.places, choice.repeated, choice.foreign) == ({(0, 2), (0, 3)}, 2, 0)
     assert choice.reasons == {"empty_title": 2}
 
 
 def test_a_letter_that_names_another_topic_is_not_sent_there() -> None:
-    choice = choose([letter(0, offset=5)], "products.changed.v2")
+    choice = choose([letter(0, offset=5)], ["products.changed.v2"])
     assert (choice.places, choice.foreign) == (set(), 1)
 
 
 def test_no_more_events_than_the_limit_are_sent() -> None:
-    assert len(choose([letter(n, offset=n) for n in range(9)], LETTER.source_topic, 4).places) == 4
+    assert len(choose([letter(n, offset=n) for n in range(9)], [LETTER.source_topic], 4).places) == 4
