@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 def test_after_a_kill_and_a_restart_of_the_broker_every_event_has_its_outcome_and_every_decision_is_the_right_one(
     sample_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = run(Plan(1_500, ["kill_worker", "stop_broker"], seed=5), sample_bundle, say=lambda _: None)
+    report = run(Plan(1_200, ["kill_worker", "stop_broker"], seed=5), sample_bundle, say=lambda _: None)
     with capsys.disabled():
         print(f"\n{report.summary()}")
     assert report.well, report.document()
@@ -23,7 +23,7 @@ def test_after_a_kill_and_a_restart_of_the_broker_every_event_has_its_outcome_an
 def test_after_a_deleted_store_with_learning_on_the_tables_equal_a_recount(
     sample_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = run(Plan(1_500, ["delete_store"], seed=6, learning=True), sample_bundle, say=lambda _: None)
+    report = run(Plan(1_200, ["delete_store"], seed=6, learning=True), sample_bundle, say=lambda _: None)
     with capsys.disabled():
         print(f"\n{report.summary()}")
     assert report.well, report.document()

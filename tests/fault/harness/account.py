@@ -22,6 +22,7 @@ from schemas.topics import (
     BATCHES_COMPLETED,
     CATEGORIES_ASSIGNED,
     CATEGORIES_NEEDS_REVIEW,
+    PRODUCTS_CHANGED,
     PRODUCTS_DEAD_LETTER,
     Topic,
 )
@@ -74,6 +75,8 @@ def read_outputs(installation: Installation) -> Outputs:
             outputs.completed[batch.source_partition, outcome.offset].add(str(outcome.outcome))
     for message in installation.read(installation.name(PRODUCTS_DEAD_LETTER)):
         letter = DeadLetter.from_headers(message.headers())
+        if letter.source_topic != installation.name(PRODUCTS_CHANGED):
+            continue
         outputs.letters[letter.source_partition, letter.source_offset] += 1
     kinds: tuple[tuple[Topic, Any], ...] = (
         (CATEGORIES_ASSIGNED, CategoryAssigned),

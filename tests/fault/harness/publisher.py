@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
@@ -18,6 +19,7 @@ _BEHIND_SECONDS = 0.05
 class Publisher(Thread):
     """Publishes in order, never more than ``ahead`` events beyond what is committed: faults find work under way.
 
+    Nor does it publish more than ``limit`` in all, which grows as faults are done: each finds events to come.
     ``published`` holds each product event by its place, unless told not to keep them. With a ``rate`` it publishes
     so many a second.
     """
@@ -37,6 +39,7 @@ class Publisher(Thread):
         self.failures: list[str] = []
         self.stopped = Event()
         self.sent = 0
+        self.limit = math.inf
         self._events = events
         self._committed = committed
         self._ahead = ahead
@@ -70,7 +73,9 @@ class Publisher(Thread):
     def _wait(self, number: int, began: float) -> None:
         if self._rate and (delay := began + number / self._rate - time.monotonic()) > 0:
             self._producer.poll(delay)
-        while number % 100 == 0 and self.sent - self._committed() > self._ahead and not self.stopped.is_set():
+        while number % 100 == 0 and not self.stopped.is_set():
+            if self.sent < min(self.limit, self._committed() + self._ahead):
+                return
             self._producer.poll(_BEHIND_SECONDS)
 
     def _delivered(self, event: StreamEvent) -> Callable[[KafkaError | None, Message], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from tests.fault.harness.account import Account, find_differences, read_outputs,
 from tests.fault.harness.faults import FAULTS, SESSION_SECONDS, Scheduled, schedule
 from tests.fault.harness.publisher import Publisher
 from tests.fault.harness.recount import difference, recounted_weights, stored_weights
-from tests.fault.harness.site import Site, open_site, wait_for
+from tests.fault.harness.site import Site, open_site, patiently, wait_for
 from tests.fault.harness.stream import Stream
 
 MINIMUM_CONFIDENCE: Final = 0.5
@@ -23,6 +24,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "completion_timeout_seconds": 10,
     "learning_min_confidence": MINIMUM_CONFIDENCE,
 }
+# What a fault finds still to be done.
+_WORK_UNDER_WAY: Final = 1_500
 Say = Callable[[str], None]
 
 
@@ -94,9 +97,11 @@ def run(plan: Plan, bundle: Path, say: Say = print) -> Report:
         settings = _SETTINGS | {"learning": plan.learning} | plan.settings
         with open_site(bundle, Path(directory), **settings) as site:
             publisher = Publisher(site.installation, Stream(plan.seed, plan.events), site.progress.committed)
+            publisher.limit = _WORK_UNDER_WAY
             publisher.start()
             striker = _Striker(site, publisher, chance, plan.patience_seconds, say)
             recoveries = [striker.strike(item) for item in schedule(plan.faults, plan.events, chance)]
+            publisher.limit = math.inf
             stuck = not _wait_until_done(site, publisher, plan.patience_seconds)
             publisher.stopped.set()
             publisher.join()
@@ -121,6 +126,7 @@ class _Striker:
     def strike(self, fault: Scheduled) -> float:
         """Wait for the moment, do the deed, and return the seconds until another event is done."""
         site, publisher = self.site, self.publisher
+        publisher.limit = fault.at + _WORK_UNDER_WAY
         moved = _Moved(site)
         while site.progress.committed() < fault.at and publisher.is_alive() and not moved.still_for(self.patience):
             time.sleep(0.1)
@@ -176,8 +182,8 @@ def _account(plan: Plan, site: Site, publisher: Publisher, bundle: Path) -> Repo
 
     if plan.learning:
         # Learning follows the decisions: it is done when it agrees, or never.
-        wait_for(equal, min(plan.patience_seconds, 60.0), poll=2.0)
-    outputs = read_outputs(installation)
+        wait_for(lambda: patiently(equal), min(plan.patience_seconds, 60.0), poll=2.0)
+    outputs = patiently(lambda: read_outputs(installation))
     account = take_account(publisher.published, outputs)
     account.differences = find_differences(
         standing_events(publisher.published), outputs, None if plan.learning else bundle

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, RLock, Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -19,6 +19,7 @@ from streams.kafka.local import LocalKafka
 from tests.worker_harness import PARTITIONS, Installation, Worker
 
 _LOOK_SECONDS = 0.5
+Answer = TypeVar("Answer")
 
 
 class ManagedWorker(Worker):
@@ -157,7 +158,19 @@ def open_site(bundle: Path, directory: Path, **overrides: Any) -> Iterator[Site]
         yield site
 
 
-def wait_for(condition: Any, seconds: float, poll: float = 0.2) -> bool:
+def patiently(question: Callable[[], Answer], seconds: float = 60.0) -> Answer:
+    """Ask again while the broker is not yet itself, after a fault."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return question()
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_SECONDS)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, poll: float = 0.2) -> bool:
     """Return whether the condition came to hold in time."""
     deadline = time.monotonic() + seconds
     while not condition():

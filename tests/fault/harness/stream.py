@@ -15,6 +15,7 @@ from schemas.events.dead_letter import Headers
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from tests.sample_model import sample_products
+from workers.sample import sample_taxonomy
 
 _DATED: Final = 0.7
 _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ class Stream:
             "broken": 0.05,
             "verdict": _VERDICTS,
         }
-        categories = [row.category_path for row in sample_products(self.seed + 1, 200)]
+        categories = sample_taxonomy().ids
         for number in range(self.events):
             kind = chance.choices(list(kinds), list(kinds.values()))[0]
             if kind in ("revived",) and not self._gone:
@@ -67,7 +68,7 @@ class Stream:
                 kind = "new"
             fresh = next(catalogue)
             if kind == "verdict":
-                yield self._verdict(chance, number, categories[number % len(categories)])
+                yield self._verdict(chance, number, chance.choice(categories))
             elif kind == "broken":
                 yield self._broken(chance, number, fresh)
             else:
@@ -134,12 +135,12 @@ class Stream:
         ]
         return StreamEvent(*chance.choice(ways), [], "broken")
 
-    def _verdict(self, chance: Random, number: int, path: tuple[str, ...] | None) -> StreamEvent:
+    def _verdict(self, chance: Random, number: int, category: str) -> StreamEvent:
         product = self._live[self._pick(chance)]
         verdict = ReviewDecided(
             review_id=str(number),
             product_id=product.product_id,
-            category_id=" > ".join(path or ("none",))[:500] if chance.random() < 0.9 else None,
+            category_id=category if chance.random() < 0.9 else None,
             reviewer="a reviewer",
             decided_at=_BEGIN + timedelta(seconds=number),
             brand=product.brand,
