@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from schemas.errors import InvalidProducts
 from workers.product_files.columns import COLUMNS, ColumnMap
-from workers.product_files.text_rows import Row
+from workers.product_files.text_rows import BadLine, Row
 
 _ROWS_AT_ONCE: Final = 1_024
 
@@ -28,8 +28,22 @@ def parquet_rows(path: Path, columns: ColumnMap) -> Iterator[Row]:
             wanted = [columns.theirs(ours) for ours in COLUMNS if columns.theirs(ours) in names]
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
-                for row in batch.to_pylist():
+                for row in _values(batch):
                     number += 1
-                    yield number, row
+                    yield number, row if isinstance(row, dict) else BadLine(number, row)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InvalidProducts(f"{path}: cannot be read as Parquet ({error}); write the file again") from error
+
+
+def _values(batch: Any) -> Iterator[dict[str, Any] | str]:
+    """Yield the rows; in place of one that Python cannot hold, such as of the year 20,000, what is wrong."""
+    try:
+        yield from batch.to_pylist()
+        return
+    except (OverflowError, ValueError):
+        pass
+    for number in range(batch.num_rows):
+        try:
+            yield from batch.slice(number, 1).to_pylist()
+        except (OverflowError, ValueError) as error:
+            yield f"holds a value that cannot be read ({error})"

@@ -247,3 +247,16 @@ def test_how_far_a_file_was_read_is_known(tmp_path: Path) -> None:
     rows = iter(file)
     next(rows)
     assert file.bytes_read == file.total_bytes > 0
+
+
+def test_a_parquet_row_with_a_time_beyond_the_calendar_is_counted_and_its_neighbours_are_read(
+    tmp_path: Path,
+) -> None:
+    times = pa.array([0, 2**62, 1], pa.timestamp("us"))
+    path = tmp_path / "products.parquet"
+    pq.write_table(pa.table({"product_id": ["1", "2", "3"], "title": ["Cup"] * 3, "updated_at": times}), path)
+    file = ProductFile(path, on_error="skip")
+    assert [item.product.product_id for item in file] == ["1", "3"]
+    assert file.skipped.total() == 1
+    with pytest.raises(InvalidProducts, match="row 2: holds a value that cannot be read"):
+        list(ProductFile(path))
