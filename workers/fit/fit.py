@@ -19,7 +19,7 @@ from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
 from workers.fit.fit_ranking import RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts, acceptable_labels
-from workers.fit.namesakes import ENOUGH_LABELS, namesakes
+from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
 from workers.fit.progress import Progress, silent
@@ -60,8 +60,8 @@ def fit(
 ) -> FitReport:
     """Fit every part and write the bundle to ``out``.
 
-    No label is too few: what is not known is sent to review. With fewer than 1,000 the ranker learns from the
-    names of the categories too.
+    No label is too few: the ranker learns from the names of the categories too, and what is not known is sent to
+    review.
     """
     options = options or FitOptions()
     started = perf_counter()
@@ -73,8 +73,8 @@ def fit(
     progress("signals, on all products", 0, 1)
     recall = Recall(encoder, fit_signals(training), training.reference)
     progress("signals, on all products", 1, 1)
-    guide = _guide(recall, taxonomy, options.seed) if len(labelled.products) < ENOUGH_LABELS else None
-    ranking, decisions = fit_ranking(seen, taxonomy, options.ranking, progress, guide)
+    guide = namesake_candidates(recall, taxonomy, options.seed)
+    ranking, decisions = fit_ranking(seen, guide, taxonomy, options.ranking, progress)
     metrics = {
         "products": len(labelled.products),
         "products_without_label": labelled.unlabelled,
@@ -99,7 +99,8 @@ def _out_of_fold(
     return OutOfFold(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
 
 
-def _guide(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:
+def namesake_candidates(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:
+    """Return what the signals say of the names of categories."""
     products, labels = namesakes(taxonomy, seed)
     unseen = np.full(len(labels), -1, np.int64)
     acceptable = tuple(frozenset([label]) for label in labels.tolist())

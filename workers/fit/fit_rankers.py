@@ -21,7 +21,7 @@ _TREES_UNSEEN: Final = 100
 
 def fit_rankers(
     seen: OutOfFold,
-    guide: OutOfFold | None,
+    guide: OutOfFold,
     builder: FeatureBuilder,
     options: RankerOptions,
     progress: Progress,
@@ -50,11 +50,8 @@ def fit_rankers(
     return margins, final
 
 
-def _lessons(seen: OutOfFold, guide: OutOfFold | None, builder: FeatureBuilder) -> Lessons:
+def _lessons(seen: OutOfFold, guide: OutOfFold, builder: FeatureBuilder) -> Lessons:
     """Return the rows of both, those of ``seen`` first."""
-    if guide is None:
-        matrix = builder.build(seen.candidates)
-        return Lessons(matrix, matrix.values, seen.relevant, np.ones(len(matrix.values), np.float32))
     matrix = builder.build(concatenate([seen.candidates, guide.candidates]))
     relevant = np.concatenate([seen.relevant, guide.relevant])
     weight = np.ones(len(relevant), np.float32)

@@ -30,10 +30,10 @@ class RankingOptions:
 
 def fit_ranking(
     seen: OutOfFold,
+    guide: OutOfFold,
     taxonomy: Taxonomy,
     options: RankingOptions,
     progress: Progress,
-    guide: OutOfFold | None = None,
 ) -> tuple[Ranking, dict[str, float | None]]:
     """Fit everything that turns candidates into decisions; return it with its figures out of fold.
 

@@ -1,7 +1,8 @@
 """Products made of the tree's own words, from which a ranker learns what text alone is worth.
 
-With few labelled products, or none, a ranker cannot learn which signal to trust. Names of categories are labelled
-texts that every tree brings along; with words of other categories around them they are as unclear as titles are.
+Where no label is near (a new catalogue, a new shop, a category that nothing was ever put in), a ranker that has seen
+labelled products alone trusts signals that know nothing there. Names of categories are labelled texts that every
+tree brings along; with words of other categories around them they are as unclear as titles are.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.text.tokens import words
 
-# From this many labelled products on the ranker learns from them alone.
-ENOUGH_LABELS: Final = 1_000
-# What all namesakes together weigh, in labelled products.
+# What all namesakes together weigh, in labelled products: little beside thousands, most beside ten.
 WEIGHT: Final = 50.0
 _MOST: Final = 1_000
-_MOST_NOISE: Final = 4
+_MOST_NOISE: Final = 12
 
 
 def namesakes(taxonomy: Taxonomy, seed: int) -> tuple[list[Product], NDArray[np.int32]]:

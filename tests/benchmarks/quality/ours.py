@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter, process_time
@@ -24,7 +24,7 @@ from workers.candidates import Candidates
 from workers.encoders.base import Encoder
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
 from workers.fit.cross_fit import out_of_fold_candidates
-from workers.fit.fit import FitOptions, encode_labelled, fit
+from workers.fit.fit import FitOptions, encode_labelled, fit, namesake_candidates
 from workers.fit.fit_ranking import fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import acceptable_labels
@@ -121,7 +121,9 @@ def run_without(
         tuple(acceptable[row] for row in order),
     )
     started = perf_counter()
-    ranking, _ = fit_ranking(seen, problem.taxonomy, options.ranking, progress)
+    named = namesake_candidates(loaded.recall, problem.taxonomy, seed)
+    guide = replace(named, candidates=without(named.candidates, signal))
+    ranking, _ = fit_ranking(seen, guide, problem.taxonomy, options.ranking, progress)
     seconds = perf_counter() - started
     started = process_time()
     test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)
