@@ -1,6 +1,6 @@
 """Products made of the tree's own words, from which a ranker learns what text alone is worth.
 
-Where no label is near (a new catalogue, a new shop, a category that nothing was ever put in), a ranker that has seen
+Where no label is near (a new catalogue, a new shop, a category without products), a ranker that has seen
 labelled products alone trusts signals that know nothing there. Names of categories are labelled texts that every
 tree brings along; with words of other categories around them they are as unclear as titles are.
 """
