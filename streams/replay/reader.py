@@ -46,7 +46,9 @@ def read(consumer: Consumer, topic: str, span: Span) -> Iterator[PublishedEvent]
     waited = 0.0
     while first < last:
         began = time.monotonic()
-        messages = consumer.consume(_AT_ONCE, _POLL_SECONDS)
+        # Asked for many, consume() waits its whole time for them.
+        arrived = consumer.poll(_POLL_SECONDS)
+        messages = [] if arrived is None else [arrived, *consumer.consume(_AT_ONCE, 0)]
         waited = 0.0 if messages else waited + time.monotonic() - began
         if waited > _SILENCE_SECONDS:
             raise KafkaUnavailable(f"{topic}/{partition} has not answered for {_SILENCE_SECONDS:.0f} s")

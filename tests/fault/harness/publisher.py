@@ -71,8 +71,8 @@ class Publisher(Thread):
         self._producer.flush()
 
     def _wait(self, number: int, began: float) -> None:
-        if self._rate and (delay := began + number / self._rate - time.monotonic()) > 0:
-            self._producer.poll(delay)
+        while self._rate and (delay := began + number / self._rate - time.monotonic()) > 0:
+            self._producer.poll(delay)  # returns early, at every acknowledgement
         while number % 100 == 0 and not self.stopped.is_set():
             if self.sent < min(self.limit, self._committed() + self._ahead):
                 return

@@ -17,7 +17,7 @@ from tests.fault.harness.site import ManagedWorker, Site, open_site
 from tests.fault.harness.stream import Stream, StreamEvent
 
 SAMPLE_SECONDS: Final = 60.0
-_BLOCK: Final = 20_000
+_BLOCK: Final = 2_000
 _LATENCY: Final = "shelfwise_end_to_end_latency_seconds_bucket"
 # Caches fill and allocators settle at first.
 _WARM_UP: Final = 0.2
