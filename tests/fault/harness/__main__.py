@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -55,6 +56,8 @@ def main(
     With learning off, which is half of the run, every standing decision must equal that of a run without faults;
     with learning on, the tables must equal a recount.
     """
+    # Ends as Ctrl-C does: workers and broker are stopped first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if soak_minutes:
         with tempfile.TemporaryDirectory() as directory:
             result = soak(bundle or fit_sample(Path(directory)), soak_minutes, rate, click.echo)
