@@ -72,7 +72,7 @@ def test_an_event_without_an_outcome_is_lost() -> None:
         (outputs({0: {"assigned"}}), "no decision"),
         (outputs({0: {"assigned"}}, {0: {"x": 1, "y": 1}}), "2 distinct decision ids"),
         (outputs({0: {"dead_letter"}}, letters=Counter({0: 1})), "1 dead letters"),
-        (outputs({0: {"unchanged"}}, {0: {"x": 1}}), "a decision, and"),
+        (outputs({0: {"removed"}}, {0: {"x": 1}}), "a decision, and"),
     ],
 )
 def test_an_outcome_that_nothing_bears_out_is_found(seen: Outputs, problem: str) -> None:

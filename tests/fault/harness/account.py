@@ -32,6 +32,9 @@ from workers.bundle.bundle import load_bundle
 from workers.classify import classify
 
 _DECIDED = {Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW}
+# What becomes of an event whose decision left a worker that died before the completion did: it is read again, and
+# perhaps packed with a newer edit then.
+_DECIDED_BEFORE = {Outcome.SUPERSEDED, Outcome.UNCHANGED}
 _SHOWN = 20
 
 
@@ -129,7 +132,7 @@ def _problem(event: StreamEvent, outcomes: set[str], letters: int, ids: Counter[
         return f"{letters} dead letters; {sorted(outcomes)}"
     if outcomes & _DECIDED and not ids:
         return f"{sorted(outcomes)}, and no decision"
-    if ids and not outcomes & _DECIDED and not letters:
+    if ids and not outcomes & (_DECIDED | _DECIDED_BEFORE) and not letters:
         return f"a decision, and {sorted(outcomes)}"
     return None
 
