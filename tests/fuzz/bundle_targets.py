@@ -14,7 +14,7 @@ from tests.fuzz.target import Target
 from workers.bundle.bundle import load_bundle
 from workers.bundle.files import describe, read_manifest, verify, write_manifest
 
-# Not XGBoost's .ubj: its reader ends the process on some wrong bytes (docs/fuzzing.md), which digests keep from it.
+# Not XGBoost's .ubj: its reader ends the process on some wrong bytes (docs/fuzzing.md): digests keep them from it.
 _NATIVE = (".faiss", ".safetensors")
 
 
