@@ -326,7 +326,7 @@ class IntakeMachine(RuleBasedStateMachine):
 
 
 TestIntakeMachine = IntakeMachine.TestCase
-# One sequence of examples: at random the machine finds a lone poison event on a partition where nothing else is done,
+# One sequence of examples: at random the machine finds a lone poison event where nothing else is done,
 # which is sent again for ever, and takes it for a stall (docs/guarantees.md, known limits).
 TestIntakeMachine.settings = settings(max_examples=30, stateful_step_count=30, deadline=None, derandomize=True)
 
