@@ -17,6 +17,8 @@ from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 
 _SHRINKAGE: Final = 0.1
+# Single precision keeps no more of scores in the hundreds, and what it drops hangs on the batch.
+_DIGITS: Final = 2
 # Products without their own evidence that a category's mean starts from: the mean of all.
 _PRIOR_PRODUCTS: Final = 1.0
 
@@ -39,7 +41,7 @@ class EmbeddingClassifier:
 
     def score(self, batch: Batch) -> DenseScores:
         """Score every category that has labelled products."""
-        scores = _inputs(batch) @ self._weights + self._intercepts
+        scores = np.round(_inputs(batch) @ self._weights + self._intercepts, _DIGITS)
         return DenseScores(self._known, scores.astype(np.float32), no_context(len(batch)))
 
     @classmethod
