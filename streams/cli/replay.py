@@ -115,15 +115,16 @@ def _resolve(
     """Return what the options say is to be replayed."""
     from contextlib import closing
 
+    from schemas.topics import PRODUCTS_CHANGED
+    from streams.clients.connect import open_partition_reader, partition_numbers
     from streams.replay.progress_file import Remaining, ReplayProgress
-    from streams.replay.reader import open_event_reader
     from streams.replay.span import parse_bound, resolve
 
     if begin is None:
         raise click.UsageError("say where to begin: --from TIME|OFFSET, or --from beginning")
     first, last = parse_bound(begin), None if end is None else parse_bound(end)
-    with closing(open_event_reader(settings)) as reader:
-        there = sorted(item.partition for item in reader.assignment())
+    with closing(open_partition_reader(settings, PRODUCTS_CHANGED)) as reader:
+        there = partition_numbers(reader, settings, PRODUCTS_CHANGED)
         if unknown := set(partitions) - set(there):
             raise click.UsageError(f"--partition {min(unknown)}: {topic} has the partitions 0 to {there[-1]}")
         spans = resolve(reader, topic, sorted(set(partitions)) or there, first, last)
@@ -137,14 +138,13 @@ def _replay(
     from contextlib import closing
 
     from schemas.topics import PRODUCTS_CHANGED
-    from streams.clients.connect import open_producer
-    from streams.replay.reader import open_event_reader
+    from streams.clients.connect import open_partition_reader, open_producer
     from streams.replay.replay import Replay
 
     producer = None if dry_run else open_producer(settings, PRODUCTS_CHANGED)
     with (
-        closing(open_event_reader(settings)) as reader,
-        closing(open_event_reader(settings)) as tail,
+        closing(open_partition_reader(settings, PRODUCTS_CHANGED)) as reader,
+        closing(open_partition_reader(settings, PRODUCTS_CHANGED)) as tail,
         _watcher(progress, file) as watcher,
     ):
         return Replay(progress.topic, reader, tail, producer, rate).run(progress.spans, watcher)

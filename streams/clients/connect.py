@@ -25,21 +25,32 @@ def open_producer(settings: Settings, *topics: Topic) -> Producer:
     return producer
 
 
-def open_reader(
-    settings: Settings, topics: Iterable[Topic], *, from_beginning: bool, overrides: Mapping[str, Any] = _QUIET
-) -> Consumer:
+def open_reader(settings: Settings, topics: Iterable[Topic], *, from_beginning: bool) -> Consumer:
     """Return a consumer of all partitions that joins no group, so that it disturbs nobody's.
 
-    ``overrides`` are librdkafka's settings.
     Raises :class:`KafkaUnavailable` where the cluster or a topic is not there.
     """
-    require_address(settings)
-    group = settings.group(f"reader-{uuid4()}")
-    consumer = Consumer(settings.kafka.consumer_config(group, {**_QUIET, **overrides}))
+    consumer = _groupless(settings, {})
     start = OFFSET_BEGINNING if from_beginning else OFFSET_END
     found = _partitions(consumer, settings, topics)
     consumer.assign([TopicPartition(topic, partition, start) for topic, partition in found])
     return consumer
+
+
+def open_partition_reader(settings: Settings, topic: Topic) -> Consumer:
+    """Return a consumer that reads nothing yet, joins no group, and is told where a partition ends.
+
+    Raises :class:`KafkaUnavailable` where the cluster or the topic is not there.
+    """
+    # The end must be told: what lies last may be a transaction's marker, which no consumer ever sees.
+    consumer = _groupless(settings, {"enable.partition.eof": True})
+    _partitions(consumer, settings, [topic])
+    return consumer
+
+
+def partition_numbers(client: Any, settings: Settings, topic: Topic) -> list[int]:
+    """Return the partitions of a topic; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
+    return sorted(partition for _, partition in _partitions(client, settings, [topic]))
 
 
 def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, int]:
@@ -59,6 +70,12 @@ def require_address(settings: Settings) -> None:
             "no Kafka is named; give --bootstrap-servers HOST:PORT, or set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS;"
             " `shelfwise kafka` runs one here"
         )
+
+
+def _groupless(settings: Settings, overrides: Mapping[str, Any]) -> Consumer:
+    require_address(settings)
+    group = settings.group(f"reader-{uuid4()}")
+    return Consumer(settings.kafka.consumer_config(group, {**_QUIET, **overrides}))
 
 
 def _partitions(client: Any, settings: Settings, topics: Iterable[Topic]) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Final, Protocol
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer
@@ -15,7 +15,7 @@ from schemas.errors import KafkaUnavailable
 from schemas.events.sent_again import headers_again
 from streams.clients.feed import Pace
 from streams.outgoing import Outgoing
-from streams.replay.reader import end_of, read
+from streams.replay.reader import PartitionReader
 from streams.replay.span import Span
 from streams.replay.standing import Fate, PublishedEvent, Standing
 
@@ -60,7 +60,7 @@ class Watcher(Protocol):
 
 
 class Replay:
-    """Replays spans one after the other: ``reader`` and ``tail`` are consumers of ``open_event_reader``.
+    """Replays spans one after the other: ``reader`` and ``tail`` are consumers of ``open_partition_reader``.
 
     Events go to the partition that they came from with the headers of :func:`headers_again`. Without a
     ``producer`` they are only counted. ``rate`` is in events a second.
@@ -90,24 +90,20 @@ class Replay:
 
     def _run_span(self, span: Span, watcher: Watcher) -> None:
         standing = Standing(span.last)
-        known_to = end_of(self._tail, self._topic, span.partition)
-        for event in read(self._tail, self._topic, Span(span.partition, span.first, known_to)):
+        tail = PartitionReader(self._tail, self._topic, span.partition, span.first)
+        for event in tail.read_to(tail.end()):
             standing.add(event)
             if event.offset % 1_000 == 0:
                 watcher.scanning(span, event.offset)
-        events = read(self._reader, self._topic, span)
+        reader = PartitionReader(self._reader, self._topic, span.partition, span.first)
+        events = takewhile(lambda event: event.offset < span.last, reader.read_to(span.last))
         for chunk in _chunks(events, standing, self._chunk if self._producer else _CHUNK_EVENTS):
-            known_to = self._catch_up(standing, span.partition, known_to)
+            # None of the edits that came meanwhile may be followed by what it replaced.
+            for event in tail.read_to(tail.end()):
+                standing.add(event)
             self._publish(chunk, standing, span)
             watcher.replayed(span, chunk[-1].offset + 1)
         watcher.replayed(span, span.last)
-
-    def _catch_up(self, standing: Standing, partition: int, known_to: int) -> int:
-        """Take in the edits that came meanwhile: none of them may be followed by what it replaced."""
-        end = end_of(self._tail, self._topic, partition)
-        for event in read(self._tail, self._topic, Span(partition, known_to, end)):
-            standing.add(event)
-        return end
 
     def _publish(self, chunk: list[PublishedEvent], standing: Standing, span: Span) -> None:
         for event in chunk:

@@ -71,7 +71,6 @@ def content(decision: Decision) -> bytes:
     return encode(msgspec.structs.replace(decision, decision_id="", source=SourcePosition("", 0, 0)))
 
 
-@pytest.mark.xfail(strict=False, reason="failed once in a whole run; the cause is not found")
 def test_a_replay_with_the_same_model_and_state_decides_every_product_byte_for_byte_as_before(
     installation: Installation,
 ) -> None:
