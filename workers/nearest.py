@@ -40,6 +40,12 @@ def nearest(
     return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
+def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows float32 (n, d) scaled to L2 norm 1; a row of zeros stays one."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+
 def pair_cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the inner product of each pair of rows: float32 (m,) of two float32 (m, d) of L2 norm 1."""
     cosines: NDArray[np.float32] = np.einsum("ij,ij->i", first, second, optimize=False)

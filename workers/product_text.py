@@ -46,4 +46,4 @@ FIELDS: Final[dict[str, Callable[[Product], str]]] = {
     "context": _context,
     "description": _description,
 }
-"""The fields that the linear signal weighs apart: a word in a title is not the word in a description."""
+"""The fields whose words are features apart: a word in a title is not the word in a description."""

@@ -33,11 +33,13 @@ from workers.ranking.ranking import Ranking
 from workers.recall import Recall
 from workers.signals.base import Reference, Signal, SignalState
 from workers.signals.registry import SIGNALS
+from workers.text_features import TextFeatures
 
 TAXONOMY: Final = "taxonomy.json"
 ENCODER: Final = "encoder"
 CATEGORY_INDEX: Final = "category_index.faiss"
 EXAMPLES: Final = "examples"
+TEXT_FEATURES: Final = "text_features"
 SIGNAL_DIRECTORY: Final = "signals"
 RANKER: Final = "ranker.ubj"
 PRIORS: Final = "priors.safetensors"
@@ -92,6 +94,8 @@ def save_bundle(
         faiss.write_index(flat_index(recall.reference.category_vectors), str(made / CATEGORY_INDEX))
         (made / EXAMPLES).mkdir()
         recall.reference.examples.save(made / EXAMPLES)
+        (made / TEXT_FEATURES).mkdir()
+        recall.reference.text_features.save(made / TEXT_FEATURES)
         (made / SIGNAL_DIRECTORY).mkdir()
         for signal in recall.signals:
             _save_signal(made / SIGNAL_DIRECTORY, signal)
@@ -128,8 +132,12 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
 def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:
     taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
     index = faiss.read_index(str(directory / CATEGORY_INDEX))
-    examples = Examples.load(directory / EXAMPLES)
-    reference = Reference(taxonomy, index.reconstruct_n(0, index.ntotal), examples)
+    reference = Reference(
+        taxonomy,
+        index.reconstruct_n(0, index.ntotal),
+        Examples.load(directory / EXAMPLES),
+        TextFeatures.load(directory / TEXT_FEATURES),
+    )
     known = {signal.name: signal for signal in SIGNALS}
     signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], reference) for name in manifest.signals]
     recall = Recall(load_encoder(directory / ENCODER), signals, reference)

@@ -20,6 +20,7 @@ from scipy import sparse
 from tokenizers import Tokenizer
 
 from schemas.errors import InvalidFile
+from workers.nearest import unit_rows
 
 _PACKAGE: Final = "wordllama"
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
@@ -78,8 +79,7 @@ class StaticEncoder:
         shape = (len(texts), len(self._vectors))
         bags = sparse.csr_matrix((np.ones(len(tokens), np.float32), tokens, counts), shape=shape)
         vectors = np.asarray(bags @ self._vectors, np.float32)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        return unit_rows(vectors)
 
     def _tokens(self, text: str) -> NDArray[np.int32]:
         parts = [self._tokens_of(word) for word in text.lower().split()[:_MAXIMUM_WORDS]]

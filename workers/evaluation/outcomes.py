@@ -65,15 +65,15 @@ def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progr
     for start in range(0, count, BATCH_PRODUCTS):
         progress("deciding", start, count)
         chunk = slice(start, start + BATCH_PRODUCTS)
-        candidates = bundle.recall.candidates(labelled.products[chunk], NoStatistics())
-        for row, verdict in enumerate(bundle.ranking.decide(candidates), start):
+        scored = bundle.ranking.score(bundle.recall.candidates(labelled.products[chunk], NoStatistics()))
+        for row, verdict in enumerate(bundle.ranking.verdicts(scored), start):
             likeliest = [node for node, _ in verdict.alternatives]
             ranked[row, : len(likeliest)] = likeliest
             confidence[row] = verdict.likeliest_confidence
             decided[row] = -1 if verdict.category is None else verdict.category
             outcome.append(verdict.outcome)
             also.append(verdict.also)
-        place.append(bundle.ranking.places(candidates, labelled.labels[chunk]))
+        place.append(scored.places(labelled.labels[chunk]))
     progress("deciding", count, count)
     return ProductOutcomes(
         taxonomy=bundle.taxonomy,

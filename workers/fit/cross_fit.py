@@ -15,7 +15,7 @@ from workers.fit.out_of_fold import concatenate
 from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
-from workers.signals.base import Signal, TrainingSet
+from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SIGNALS
 
 
@@ -31,10 +31,11 @@ def out_of_fold_candidates(
 
 def _ask(piece: tuple[TrainingSet, NDArray[np.intp]]) -> Candidates:
     training, held_out = piece
-    signals = fit_signals(training.take(np.setdiff1d(np.arange(len(training.labels)), held_out)))
-    return union(signals, training.take(held_out).batch)
+    signals, _ = fit_signals(training.take(np.setdiff1d(np.arange(len(training.labels)), held_out)))
+    return union(signals, training.batch.take(held_out))
 
 
-def fit_signals(training: TrainingSet) -> list[Signal]:
-    """Fit every registered signal."""
-    return [signal.fit(training) for signal in SIGNALS]
+def fit_signals(training: TrainingSet) -> tuple[list[Signal], Reference]:
+    """Fit every registered signal; return them with what they share."""
+    reference = Reference.of(training)
+    return [signal.fit(training, reference) for signal in SIGNALS], reference

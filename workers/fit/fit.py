@@ -23,6 +23,7 @@ from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
 from workers.fit.progress import Progress, silent
+from workers.nearest import unit_rows
 from workers.product_text import category_texts
 from workers.recall import Recall, encode_products, union
 from workers.signals.base import Batch, TrainingSet
@@ -71,7 +72,7 @@ def fit(
     training = encode_labelled(labelled, taxonomy, encoder, progress)
     seen = _out_of_fold(labelled, training, options, progress)
     progress("signals, on all products", 0, 1)
-    recall = Recall(encoder, fit_signals(training), training.reference)
+    recall = Recall(encoder, *fit_signals(training))
     progress("signals, on all products", 1, 1)
     guide = namesake_candidates(recall, taxonomy, options.seed)
     ranking, decisions = fit_ranking(seen, guide, taxonomy, options.ranking, progress)
@@ -91,7 +92,8 @@ def _out_of_fold(
     labelled: LabelledProducts, training: TrainingSet, options: FitOptions, progress: Progress
 ) -> OutOfFold:
     if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
-        none = union(fit_signals(training), training.take(np.empty(0, np.intp)).batch)
+        signals, _ = fit_signals(training)
+        none = union(signals, training.batch.take(np.empty(0, np.intp)))
         return OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
     folds = assign_folds(labelled.products, options.folds, options.seed)
     candidates, order = out_of_fold_candidates(training, folds, progress)
@@ -124,12 +126,10 @@ def encode_labelled(
         np.concatenate([empty, *(each.vectors for each in batches)]),
         np.concatenate([empty, *(each.described for each in batches)]),
     )
-    return TrainingSet.of(batch, labelled.labels, taxonomy, _encode_categories(taxonomy, encoder))
+    return TrainingSet(batch, labelled.labels, taxonomy, _encode_categories(taxonomy, encoder))
 
 
 def _encode_categories(taxonomy: Taxonomy, encoder: Encoder) -> NDArray[np.float32]:
     """Return the middle between the vector of each node's name and that of its whole path, float32 (nodes, d)."""
     names, paths = category_texts(taxonomy)
-    middle = encoder.encode(names) + encoder.encode(paths)
-    norms = np.linalg.norm(middle, axis=1, keepdims=True)
-    return np.divide(middle, norms, out=np.zeros_like(middle), where=norms > 0)
+    return unit_rows(encoder.encode(names) + encoder.encode(paths))

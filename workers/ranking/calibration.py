@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
 from workers.ranking import segments
+
+_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Calibrator:
         """Fit to decisions made out of fold: their probability (n,), and whether they were right (n,)."""
         if not len(probability):
             return cls((0.0, 1.0), (0.0, 1.0))
+        # scikit-learn interpolates between values that differ in their last bit alone, and finds no number there.
+        probability = np.round(probability, _DIGITS)
         order = np.argsort(probability, kind="stable")
         levels = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(probability[order], right[order])
         firsts = np.flatnonzero(np.diff(levels, prepend=-1.0))

@@ -50,6 +50,33 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredCandidates:
+    """What the ranker says of m candidates.
+
+    ``features`` are those of the ``candidates``, ``margins`` float32 (m,) in log-odds, and ``probability``
+    float64 (m,) that the candidate is the one right category.
+    """
+
+    candidates: Candidates
+    features: FeatureMatrix
+    margins: NDArray[np.float32]
+    probability: NDArray[np.float64]
+
+    def places(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return where each of n labels, int32 (n,), stands by each signal and, last, by probability.
+
+        int64 (n, signals + 1); 0 where a signal says nothing of the label, or it is no candidate.
+        """
+        owner = self.candidates.product_of_row
+        by_probability = segments.ranks(self.probability.astype(np.float32), owner)
+        ranks = np.column_stack([self.features.ranks, by_probability])
+        places = np.zeros((len(self.candidates), ranks.shape[1]), np.int64)
+        relevant = np.flatnonzero(self.candidates.categories == labels[owner])
+        places[owner[relevant]] = ranks[relevant]
+        return places
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """Scores candidates, calibrates, decides, explains; the same candidates give the same verdict."""
 
@@ -61,18 +88,26 @@ class Ranking:
     back_off_calibrator: Calibrator
     policy: Policy
 
+    def score(self, candidates: Candidates) -> ScoredCandidates:
+        """Return what the ranker says of each candidate."""
+        matrix = self.features.build(candidates)
+        margins = self.ranker.margins(matrix.values)
+        probability = self.probabilities(margins, candidates.product_of_row)
+        return ScoredCandidates(candidates, matrix, margins, probability)
+
     def decide(self, candidates: Candidates) -> list[Verdict]:
         """Return a verdict for each product, in order."""
-        matrix = self.features.build(candidates)
-        owner = candidates.product_of_row
-        margins = self.ranker.margins(matrix.values)
-        probability = self.probabilities(margins, owner)
+        return self.verdicts(self.score(candidates))
+
+    def verdicts(self, scored: ScoredCandidates) -> list[Verdict]:
+        """Return a verdict for each product, in order."""
+        candidates, probability = scored.candidates, scored.probability
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
         sure = self.assign_calibrator(top.probability)
         outcomes = self._outcomes(top, levels, sure)
-        evidence = self._evidence(candidates, matrix, top, [outcome for outcome, _, _ in outcomes])
-        also = self._also(candidates, margins, top, [outcome for outcome, _, _ in outcomes])
+        evidence = self._evidence(candidates, scored.features, top, [outcome for outcome, _, _ in outcomes])
+        also = self._also(candidates, scored.margins, top, [outcome for outcome, _, _ in outcomes])
         return [
             Verdict(
                 outcome,
@@ -99,20 +134,6 @@ class Ranking:
             rows = rows[np.argsort(-margins[rows], kind="stable")]
             found[product] = tuple(candidates.categories[rows[rows != top.row[product]]].tolist())
         return found
-
-    def places(self, candidates: Candidates, labels: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return where each of n labels, int32 (n,), stands by each signal and, last, by probability.
-
-        int64 (n, signals + 1); 0 where a signal says nothing of the label, or it is no candidate.
-        """
-        matrix = self.features.build(candidates)
-        owner = candidates.product_of_row
-        probability = self.probabilities(self.ranker.margins(matrix.values), owner)
-        ranks = np.column_stack([matrix.ranks, segments.ranks(probability.astype(np.float32), owner)])
-        places = np.zeros((len(candidates), ranks.shape[1]), np.int64)
-        relevant = np.flatnonzero(candidates.categories == labels[owner])
-        places[owner[relevant]] = ranks[relevant]
-        return places
 
     def _outcomes(
         self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64]

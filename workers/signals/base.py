@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.examples import Examples, Neighbours
 from workers.statistics import NoStatistics, Statistics
+from workers.text_features import TextFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class Batch:
     """The n products of a batch, encoded once.
 
     ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0; ``described`` likewise of the descriptions, those of
-    ``vectors`` where a product has none or the encoder reads none. ``neighbours`` is filled at the first search.
+    ``vectors`` where a product has none or the encoder reads none. ``neighbours`` and ``ngrams`` are filled by the
+    first signal that asks for them.
     """
 
     products: Sequence[Product]
@@ -28,45 +32,53 @@ class Batch:
     described: NDArray[np.float32]
     statistics: Statistics = field(default_factory=NoStatistics)
     neighbours: dict[Examples, Neighbours] = field(default_factory=dict, compare=False, repr=False)
+    ngrams: dict[TextFeatures, sparse.csr_matrix] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.products)
 
+    def take(self, rows: NDArray[np.intp]) -> Batch:
+        """Return the batch of some of the products."""
+        products = [self.products[row] for row in rows]
+        return Batch(products, self.vectors[rows], self.described[rows], self.statistics)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Labelled products: ``batch`` of n products, and ``labels`` int32 (n,), node indices of ``taxonomy``.
+
+    ``category_vectors`` float32 (nodes, d) is the encoded text of each node.
+    """
+
+    batch: Batch
+    labels: NDArray[np.int32]
+    taxonomy: Taxonomy
+    category_vectors: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.intp]) -> TrainingSet:
+        """Return the training set of some of the products."""
+        return replace(self, batch=self.batch.take(rows), labels=self.labels[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What signals refer to and need not store themselves.
+    """What signals share and none of them stores.
 
     ``taxonomy`` is the tree that candidates are nodes of, ``category_vectors`` float32 (nodes, d) the encoded text
-    of each node, ``examples`` the labelled products.
+    of each node, ``examples`` the labelled products, ``text_features`` what n-grams texts are made of.
     """
 
     taxonomy: Taxonomy
     category_vectors: NDArray[np.float32]
     examples: Examples
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """Labelled products: ``batch`` of n products, and ``labels`` int32 (n,), node indices of the tree."""
-
-    batch: Batch
-    labels: NDArray[np.int32]
-    reference: Reference
+    text_features: TextFeatures
 
     @classmethod
-    def of(
-        cls, batch: Batch, labels: NDArray[np.int32], taxonomy: Taxonomy, category_vectors: NDArray[np.float32]
-    ) -> Self:
-        """Make the examples of the products themselves."""
-        examples = Examples.of(batch.products, batch.vectors, labels)
-        return cls(batch, labels, Reference(taxonomy, category_vectors, examples))
-
-    def take(self, rows: NDArray[np.intp]) -> TrainingSet:
-        """Return the training set of some of the rows; the others are no examples in it."""
-        products = [self.batch.products[row] for row in rows]
-        batch = Batch(products, self.batch.vectors[rows], self.batch.described[rows])
-        return TrainingSet.of(batch, self.labels[rows], self.reference.taxonomy, self.reference.category_vectors)
+    def of(cls, training: TrainingSet) -> Self:
+        """Make the examples of the labelled products, and the n-grams of their texts."""
+        products = training.batch.products
+        examples = Examples.of(products, training.batch.vectors, training.labels)
+        return cls(training.taxonomy, training.category_vectors, examples, TextFeatures.fit(products))
 
 
 class Scores(Protocol):
@@ -104,8 +116,8 @@ class Signal(Protocol):
         """Score the products of a batch; a product's scores depend on it alone, not on its batch."""
 
     @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
-        """Learn from labelled products."""
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:
+        """Learn from labelled products; ``reference`` is of the same."""
 
     def state(self) -> SignalState:
         """Return the fitted state."""
@@ -113,3 +125,28 @@ class Signal(Protocol):
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the signal again from its state."""
+
+
+class ReferenceSignal(ABC):
+    """A signal that holds nothing of its own: the reference is all it asks."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+
+    @abstractmethod
+    def score(self, batch: Batch) -> Scores:
+        """Score the products of a batch."""
+
+    @classmethod
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
+        """Ask the reference."""
+        return cls(reference)
+
+    def state(self) -> SignalState:
+        """Return nothing: the bundle stores the reference."""
+        return SignalState({}, {})
+
+    @classmethod
+    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
+        """Ask the reference."""
+        return cls(reference)

@@ -6,25 +6,19 @@ rule, Cover and Hart (1967).
 
 from __future__ import annotations
 
-from typing import Self
-
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.base import Batch, ReferenceSignal
 from workers.signals.scores import SparseScores, no_context
 
 
-class ClosestExample:
+class ClosestExample(ReferenceSignal):
     """The cosine of the nearest labelled product of each category among the 48 nearest."""
 
     name = "closest_example"
     context_names: tuple[str, ...] = ()
 
-    def __init__(self, reference: Reference) -> None:
-        """Ask the examples of ``reference``."""
-        self._examples = reference.examples
-
     def score(self, batch: Batch) -> SparseScores:
         """Score by cosine."""
-        found = self._examples.nearest(batch)
+        found = self.reference.examples.nearest(batch)
         rows: list[dict[int, float]] = [
             # Neighbours come nearest first, so in reverse the nearest of a category is written last.
             dict(zip(labels[::-1], cosines[::-1], strict=True)) if known else {}
@@ -33,17 +27,3 @@ class ClosestExample:
             )
         ]
         return SparseScores(rows, no_context(len(batch)))
-
-    @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
-        """Use the examples."""
-        return cls(training.reference)
-
-    def state(self) -> SignalState:
-        """Return nothing: the bundle's examples hold it all."""
-        return SignalState({}, {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Use the examples."""
-        return cls(reference)

@@ -45,7 +45,7 @@ class EmbeddingClassifier:
         return DenseScores(self._known, scores.astype(np.float32), no_context(len(batch)))
 
     @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
         """Fit means and covariance."""
         known, places = np.unique(training.labels, return_inverse=True)
         values = _inputs(training.batch)

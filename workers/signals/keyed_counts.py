@@ -32,14 +32,14 @@ class KeyedCounts(ABC):
         """Score the products of a batch."""
 
     @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Count the labelled products of each key."""
         pairs = (
             (key, label)
             for product, label in zip(training.batch.products, training.labels.tolist(), strict=True)
             for key in cls.keys(product)
         )
-        return cls(CategoryCounts.count(pairs), training.reference.taxonomy)
+        return cls(CategoryCounts.count(pairs), reference.taxonomy)
 
     def state(self) -> SignalState:
         """Return the counts."""

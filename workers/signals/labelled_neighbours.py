@@ -5,12 +5,12 @@ Source: distance-weighted k-nearest neighbours, Dudani (1976).
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.base import Batch, ReferenceSignal
 from workers.signals.scores import SparseScores
 
 VOTERS: Final = 24
@@ -18,40 +18,22 @@ VOTERS: Final = 24
 _SHARPNESS: Final = 20.0
 
 
-class LabelledNeighbours:
+class LabelledNeighbours(ReferenceSignal):
     """Votes of the 24 nearest labelled products, as shares of 1."""
 
     name = "labelled_neighbours"
     context_names: tuple[str, ...] = ("labelled_neighbours_nearest_cosine",)
 
-    def __init__(self, reference: Reference) -> None:
-        """Ask the examples of ``reference``."""
-        self._examples = reference.examples
-
     def score(self, batch: Batch) -> SparseScores:
         """Let the neighbours vote."""
-        found = self._examples.nearest(batch)
+        found = self.reference.examples.nearest(batch)
         context = np.zeros((len(batch), 1), np.float32)
         votes: list[dict[int, float]] = [{} for _ in range(len(batch))]
-        if len(self._examples):
+        if len(self.reference.examples):
             context[:, 0] = found.cosines[:, 0]
             for product in np.flatnonzero(found.known).tolist():
                 votes[product] = _votes(found.cosines[product, :VOTERS], found.labels[product, :VOTERS])
         return SparseScores(votes, context)
-
-    @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
-        """Use the examples."""
-        return cls(training.reference)
-
-    def state(self) -> SignalState:
-        """Return nothing: the bundle's examples hold it all."""
-        return SignalState({}, {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Use the examples."""
-        return cls(reference)
 
 
 def _votes(cosines: NDArray[np.float32], labels: NDArray[np.int32]) -> dict[int, float]:

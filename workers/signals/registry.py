@@ -10,8 +10,10 @@ from workers.signals.brand_frequency import BrandFrequency
 from workers.signals.closest_example import ClosestExample
 from workers.signals.embedding_classifier import EmbeddingClassifier
 from workers.signals.labelled_neighbours import LabelledNeighbours
+from workers.signals.linear_parent import LinearParent
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
+from workers.signals.naive_bayes import NaiveBayes
 from workers.signals.sibling_examples import SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
 from workers.signals.text_embedding import TextEmbedding
@@ -23,6 +25,8 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
     SiblingExamples,
     EmbeddingClassifier,
     LinearText,
+    LinearParent,
+    NaiveBayes,
     MerchantCategory,
     AffiliateCategory,
     BrandFrequency,

@@ -6,20 +6,20 @@ shop names are used one way.
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.examples import group_keys
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.base import Batch, Reference, ReferenceSignal
 from workers.signals.scores import SparseScores
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512
 
 
-class SiblingExamples:
+class SiblingExamples(ReferenceSignal):
     """The cosine of the nearest sibling of each category; of many siblings an even sample is asked."""
 
     name = "sibling_examples"
@@ -27,7 +27,7 @@ class SiblingExamples:
 
     def __init__(self, reference: Reference) -> None:
         """Sort each group of siblings by category, so that a sample is fair to all of them."""
-        self._examples = reference.examples
+        super().__init__(reference)
         labels = reference.examples.labels
         self._groups = {
             key: _sample(rows[np.argsort(labels[rows], kind="stable")])
@@ -48,26 +48,12 @@ class SiblingExamples:
         return SparseScores(scored, context)
 
     def _closest(self, rows: NDArray[np.int32], vector: NDArray[np.float32], best: dict[int, float]) -> None:
-        labels = self._examples.labels[rows]
-        cosines = np.einsum("ij,j->i", self._examples.vectors[rows], vector, optimize=False)
+        labels = self.reference.examples.labels[rows]
+        cosines = np.einsum("ij,j->i", self.reference.examples.vectors[rows], vector, optimize=False)
         firsts = np.flatnonzero(np.diff(labels, prepend=-1))
         greatest = np.maximum.reduceat(cosines, firsts)
         for label, cosine in zip(labels[firsts].tolist(), greatest.tolist(), strict=True):
             best[label] = max(best.get(label, -1.0), cosine)
-
-    @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
-        """Use the examples."""
-        return cls(training.reference)
-
-    def state(self) -> SignalState:
-        """Return nothing: the bundle's examples hold it all."""
-        return SignalState({}, {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Use the examples."""
-        return cls(reference)
 
 
 def _sample(rows: NDArray[np.int32]) -> NDArray[np.int32]:

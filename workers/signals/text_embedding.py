@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.nearest import flat_index, nearest, pair_cosines
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.base import Batch, Reference, ReferenceSignal
 from workers.signals.scores import no_context
 
 
@@ -35,7 +35,7 @@ class EmbeddingScores:
         return pair_cosines(self._queries[products], self._vectors[categories])
 
 
-class TextEmbedding:
+class TextEmbedding(ReferenceSignal):
     """Knows every node of the tree from its text alone, so it names categories that no label ever named."""
 
     name = "text_embedding"
@@ -43,23 +43,9 @@ class TextEmbedding:
 
     def __init__(self, reference: Reference) -> None:
         """Index the categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
-        self._vectors = reference.category_vectors
-        self._index = flat_index(self._vectors)
+        super().__init__(reference)
+        self._index = flat_index(reference.category_vectors)
 
     def score(self, batch: Batch) -> EmbeddingScores:
         """Score by cosine."""
-        return EmbeddingScores(self._index, self._vectors, batch.vectors)
-
-    @classmethod
-    def fit(cls, training: TrainingSet) -> Self:
-        """Use the categories' vectors; labels say nothing here."""
-        return cls(training.reference)
-
-    def state(self) -> SignalState:
-        """Return nothing: the bundle's category index holds it all."""
-        return SignalState({}, {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Index the categories' vectors."""
-        return cls(reference)
+        return EmbeddingScores(self._index, self.reference.category_vectors, batch.vectors)

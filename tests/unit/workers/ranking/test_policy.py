@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
@@ -175,6 +175,7 @@ def test_the_temperature_of_overconfident_margins_is_found() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.001, 0.999), st.booleans()), min_size=1, max_size=60))
+@example([(0.5, False), (np.nextafter(0.999, 0), False), (0.999, False)])
 def test_confidence_never_falls_as_probability_rises(pairs: list[tuple[float, bool]]) -> None:
     calibrator = Calibrator.fit(np.array([p for p, _ in pairs]), np.array([right for _, right in pairs]))
     confidence = calibrator(np.linspace(0, 1, 101))

@@ -1,0 +1,70 @@
+"""Signal: naive Bayes on n-grams. It counts where the linear classifier separates, so the two err differently.
+
+Source: the complement of each class is modelled, not the class, Rennie et al. (2003), "Tackling the poor
+assumptions of naive Bayes text classifiers".
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+import numpy as np
+from scipy import sparse
+
+from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.scores import DenseScores, no_context
+from workers.signals.sparse_linear import SparseLinear, largest, silent
+from workers.text_features import TextFeatures
+
+_SMOOTHING: Final = 0.1
+
+
+class NaiveBayes:
+    """The score is how much less likely the product is among the products of all other categories."""
+
+    name = "naive_bayes"
+    context_names: tuple[str, ...] = ()
+
+    def __init__(self, features: TextFeatures, model: SparseLinear) -> None:
+        """The intercepts of ``model`` are for each unit of a product's summed features."""
+        self._features = features
+        self._model = model
+
+    def score(self, batch: Batch) -> DenseScores:
+        """Score every category that has labelled products."""
+        features = self._features.of(batch)
+        mass = np.asarray(features.sum(axis=1), np.float32)
+        model = self._model
+        weighed = (features @ model.weights).toarray().astype(np.float32)
+        return DenseScores(model.known, weighed + mass * model.intercepts, no_context(len(batch)))
+
+    @classmethod
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:
+        """Count."""
+        features = reference.text_features.of(training.batch)
+        known, places = np.unique(training.labels, return_inverse=True)
+        known = known.astype(np.int32)
+        if len(known) < 2:
+            return cls(reference.text_features, silent(features.shape[1], known))
+        membership = sparse.csr_matrix((np.ones(len(places)), (places, np.arange(len(places)))))
+        counts = (membership @ features).tocsr()
+        totals = np.asarray(features.sum(axis=0), np.float64).ravel()
+        # The logarithm of a feature's share in the complement, less that of its share in everything: zero unless
+        # the category has it, and the difference is the same for all categories.
+        logs = counts.copy()
+        everywhere = totals[counts.indices] + _SMOOTHING
+        logs.data = np.log(everywhere) - np.log(everywhere - counts.data)
+        mass = np.asarray(counts.sum(axis=1), np.float64).ravel()
+        intercepts = np.log(totals.sum() - mass + _SMOOTHING * len(totals))
+        weights = largest(logs.T.toarray().astype(np.float32))
+        model = SparseLinear(weights, (intercepts - intercepts.mean()).astype(np.float32), known)
+        return cls(reference.text_features, model)
+
+    def state(self) -> SignalState:
+        """Return the logarithms."""
+        return SignalState(self._model.arrays(), {})
+
+    @classmethod
+    def restore(cls, state: SignalState, reference: Reference) -> Self:
+        """Make the classifier again."""
+        return cls(reference.text_features, SparseLinear.restore(state.arrays))

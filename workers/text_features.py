@@ -1,0 +1,81 @@
+"""The n-grams of a product's texts: one matrix that all linear models of text share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from schemas.events.product import Product
+from workers.product_text import FIELDS
+from workers.text.ngrams import NgramOptions, NgramVectorizer
+
+_OPTIONS: Final[dict[str, NgramOptions]] = {
+    "title": NgramOptions(maximum_features=80_000),
+    "context": NgramOptions(maximum_features=40_000),
+    "description": NgramOptions(bigrams=False, characters=None, maximum_features=30_000, maximum_words=100),
+}
+_ARRAYS: Final = "text_features.safetensors"
+_VOCABULARIES: Final = "text_features.json"
+
+
+class _Batch(Protocol):
+    @property
+    def products(self) -> Sequence[Product]: ...
+    @property
+    def ngrams(self) -> dict[TextFeatures, sparse.csr_matrix]: ...
+
+
+class TextFeatures:
+    """Maps products to rows of TF-IDF features: those of title, context and description side by side."""
+
+    def __init__(self, vectorizers: dict[str, NgramVectorizer]) -> None:
+        """``vectorizers`` has one for each of the fields of a product's text."""
+        self._vectorizers = vectorizers
+
+    def __len__(self) -> int:
+        """Return the number of features F."""
+        return sum(map(len, self._vectorizers.values()))
+
+    @classmethod
+    def fit(cls, products: Sequence[Product]) -> Self:
+        """Learn the vocabularies of labelled products."""
+        return cls(
+            {
+                field: NgramVectorizer.fit(map(FIELDS[field], products), options)
+                for field, options in _OPTIONS.items()
+            }
+        )
+
+    def of(self, batch: _Batch) -> sparse.csr_matrix:
+        """Return the features of a batch's products, float32 CSR (n, F); made once a batch, whoever asks."""
+        found = batch.ngrams.get(self)
+        if found is None:
+            parts = [
+                vectorizer.transform([FIELDS[field](product) for product in batch.products])
+                for field, vectorizer in self._vectorizers.items()
+            ]
+            found = batch.ngrams[self] = sparse.csr_matrix(sparse.hstack(parts, format="csr"))
+        return found
+
+    def save(self, directory: Path) -> None:
+        """Write ``text_features.safetensors`` and ``text_features.json``."""
+        states = {field: vectorizer.state() for field, vectorizer in self._vectorizers.items()}
+        arrays: dict[str, NDArray[np.float32]] = {field: idf for field, (_, idf) in states.items()}
+        save_file(arrays, directory / _ARRAYS)
+        (directory / _VOCABULARIES).write_bytes(
+            orjson.dumps({field: state for field, (state, _) in states.items()})
+        )
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        arrays = load_file(directory / _ARRAYS)
+        states = orjson.loads((directory / _VOCABULARIES).read_bytes())
+        return cls({field: NgramVectorizer.restore(states[field], arrays[field]) for field in _OPTIONS})
