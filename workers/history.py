@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas.events.product import Product
-from workers.precedence import is_newer
+from workers.precedence import NOWHERE, Newest
 
 _DIGEST_BYTES: Final = 12
 # Attributes in another order are the same content.
@@ -21,8 +21,10 @@ REMOVED: Final = "removed"
 class ProductRecord(msgspec.Struct, frozen=True, array_like=True):
     """The newest event of a product, and what was decided of it.
 
-    ``offset`` and ``updated_at`` are the newest event's; ``digest`` is of the content that was decided last, that
-    of the event at ``decided_offset``. Offsets are of ``partition`` of the source topic.
+    ``offset`` is the newest event's, where it was first published; ``updated_at`` the newest date of the product's
+    events, and where there is one, ``undated`` the offset of the last event that had none: as of
+    :class:`~workers.precedence.Newest`. ``digest`` is of the content that was decided last, that of the event at
+    ``decided_offset``. Offsets are of ``partition`` of the source topic.
     """
 
     partition: int
@@ -30,6 +32,20 @@ class ProductRecord(msgspec.Struct, frozen=True, array_like=True):
     updated_at: datetime | None
     digest: str
     decided_offset: int
+    undated: int | None = None
+
+    @property
+    def newest(self) -> Newest:
+        """What is known of the order of the product's events."""
+        if self.updated_at is None:
+            return Newest(undated=self.offset)
+        undated = NOWHERE if self.undated is None else self.undated
+        return Newest(undated, NOWHERE if undated == self.offset else self.offset, self.updated_at)
+
+    def with_newest(self, newest: Newest) -> ProductRecord:
+        """Return the record with another order of the events."""
+        undated = None if newest.updated_at is None or newest.undated == NOWHERE else newest.undated
+        return msgspec.structs.replace(self, offset=newest.place, updated_at=newest.updated_at, undated=undated)
 
 
 class Action(Enum):
@@ -60,24 +76,27 @@ def consider(
     Any event may be delivered more than once, and late:
 
     - The event that the last decision was made of is decided again, since that decision may never have left.
-    - One with an older place than the newest known is superseded: the newer was, or will be, decided.
+    - One with an older place than the newest known is superseded: the newer was, or will be, decided. Its date is
+      remembered, for it may make a further event an old one.
     - A newer one with the content decided last is unchanged. That is safe: the event it repeats either has its
       outcome, or will be delivered again, and is then decided by the first rule.
     """
     if record is None or record.partition != event.partition:
         return Action.DECIDE, event
-    if event.offset == record.decided_offset:
+    if event.decided_offset == record.decided_offset:
         # Another model may be at work by now.
         return Action.DECIDE, msgspec.structs.replace(record, digest=event.digest)
+    newest = record.newest.merge(event.newest)
+    if newest.place != event.offset:
+        known = record.with_newest(newest)
+        return Action.SUPERSEDED, None if known == record else known
+    event = event.with_newest(newest)
+    if event.digest != record.digest or again:
+        return Action.DECIDE, event
+    # Where it is the newest known already, it was unchanged before, or another model has decided it since.
     if event.offset == record.offset:
-        # The newest known, but not what was decided: unchanged before, or decided by another model since.
-        return (Action.UNCHANGED, None) if event.digest == record.digest else (Action.DECIDE, event)
-    if not is_newer(event.updated_at, event.offset, record.updated_at, record.offset):
-        return Action.SUPERSEDED, None
-    if event.digest == record.digest and not again:
-        remembered = msgspec.structs.replace(event, decided_offset=record.decided_offset)
-        return Action.UNCHANGED, remembered
-    return Action.DECIDE, event
+        return Action.UNCHANGED, None
+    return Action.UNCHANGED, msgspec.structs.replace(event, decided_offset=record.decided_offset)
 
 
 def undecided(record: ProductRecord) -> ProductRecord:

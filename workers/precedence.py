@@ -1,16 +1,78 @@
-"""Which of two events of one product says how it is now."""
+"""Which of the events of one product says how it is now.
+
+The feed's own ``updated_at`` orders the events that carry one, for a feed may publish out of order. An event without,
+as every tombstone is, is as new as the newest date before it in its partition. So there are but two candidates: the
+last event without a date, and that of the newest date; the one published later stands. Each is the greatest of its
+kind, so what stands does not hang on the order in which events are taken in, nor on how they are cut into batches.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+Item = TypeVar("Item")
+NOWHERE = -1
+"""The place of an event that there is not."""
 
 
-def is_newer(updated_at: datetime | None, offset: int, than_updated_at: datetime | None, than_offset: int) -> bool:
-    """Return whether the first event overrules the second.
+class Newest(NamedTuple):
+    """The places of both candidates, :data:`NOWHERE` where there is none, and the newest date.
 
-    The feed's own ``updated_at`` decides where both events carry one, for a feed may publish out of order; the
-    offsets of the partition decide otherwise, as with tombstones, which carry none. No event is newer than itself.
+    A place is the offset at which an event was first published. ``dated`` may be :data:`NOWHERE` beside a date
+    where it lies below ``undated``: then it does not matter.
     """
-    if updated_at is not None and than_updated_at is not None and updated_at != than_updated_at:
-        return updated_at > than_updated_at
-    return offset > than_offset
+
+    undated: int = NOWHERE
+    dated: int = NOWHERE
+    updated_at: datetime | None = None
+
+    @classmethod
+    def of(cls, updated_at: datetime | None, place: int) -> Newest:
+        """Return what a single event says."""
+        return cls(undated=place) if updated_at is None else cls(dated=place, updated_at=updated_at)
+
+    @property
+    def place(self) -> int:
+        """Where the event that stands was first published."""
+        return max(self.undated, self.dated)
+
+    def merge(self, other: Newest) -> Newest:
+        """Return what both say together: associative, commutative and idempotent."""
+        undated = max(self.undated, other.undated)
+        if self.updated_at is None or other.updated_at is None:
+            dated = other if self.updated_at is None else self
+        else:
+            dated = max(self, other, key=lambda item: (item.updated_at, item.dated))
+        return Newest(undated, dated.dated, dated.updated_at)
+
+
+class Candidates(Generic[Item]):
+    """Both candidates of one product with an item each; of the copies of one event the last that is added stays."""
+
+    __slots__ = ("_dated", "_undated")
+
+    def __init__(self) -> None:
+        self._undated: tuple[int, Item] | None = None
+        self._dated: tuple[datetime, int, Item] | None = None
+
+    def add(self, updated_at: datetime | None, place: int, item: Item) -> Item | None:
+        """Take in an event; return the item that can stand no more, this or another, or ``None``."""
+        if updated_at is None:
+            if self._undated is not None and place < self._undated[0]:
+                return item
+            out = self._undated
+            self._undated = (place, item)
+            return None if out is None else out[1]
+        if self._dated is not None and (updated_at, place) < self._dated[:2]:
+            return item
+        before = self._dated
+        self._dated = (updated_at, place, item)
+        return None if before is None else before[2]
+
+    @property
+    def items(self) -> list[tuple[int, Item]]:
+        """The places and items of the one or two candidates; the last of them stands."""
+        found = [] if self._undated is None else [self._undated]
+        found += [] if self._dated is None else [self._dated[1:]]
+        return sorted(found, key=lambda candidate: candidate[0])

@@ -37,7 +37,8 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 
     ``product`` is the event's value, byte for byte, or null for a tombstone. ``timestamp_ms`` is the
     message's Kafka timestamp in milliseconds since the epoch. ``attempt`` is above 1 where a dead letter was
-    sent again: such an event is decided even if the product has not changed.
+    sent again: such an event is decided even if the product has not changed. ``original_offset`` is then its place
+    among the product's edits: where it was first published.
     """
 
     offset: int
@@ -45,13 +46,20 @@ class BatchedProduct(msgspec.Struct, frozen=True):
     product_id: ProductId
     product: msgspec.Raw
     attempt: int = 1
+    original_offset: int | None = None
+
+    @property
+    def place(self) -> int:
+        """Its place among the product's edits."""
+        return self.offset if self.original_offset is None else self.original_offset
 
 
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A micro-batch of one source partition; at most one event a product.
+    """A micro-batch of one source partition; of a product the last undated event and that of the newest date.
 
-    ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with
+    Which of the two stands may hang on events of earlier batches, so recall tells. ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with
     every change of the partition's owner: once a later one is known, nobody awaits the completion of this batch.
+    A ``probe`` has no products: its completion, which ranking sends, says that both stages are at work.
     """
 
     batch_id: str
@@ -61,6 +69,7 @@ class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
     products: list[BatchedProduct]
     settled: list[EventOutcome] = []
     generation: int | None = None
+    probe: bool = False
 
 
 class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):

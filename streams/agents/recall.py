@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, MutableMapping
+from collections.abc import AsyncIterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -113,7 +113,7 @@ class RecallStage:
 
     def _sift(self, batch: ProductBatch, *, again: bool) -> _Sifted:
         sifted = _Sifted(settled=list(batch.settled), again=again)
-        for event in batch.products:
+        for event in _latest_first(batch.products):
             try:
                 self._sift_event(batch, event, sifted)
             except InvalidEvent as error:
@@ -127,9 +127,10 @@ class RecallStage:
         key = event.product_id.encode()
         updated_at = None if product is None else product.updated_at
         known = self._records.get(key)
+        before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
         action, record = consider(
-            None if known is None else decode(known, ProductRecord),
-            ProductRecord(batch.source_partition, event.offset, updated_at, digest, event.offset),
+            before,
+            ProductRecord(batch.source_partition, event.place, updated_at, digest, event.offset),
             again=event.attempt > 1,
         )
         if record is not None:
@@ -259,6 +260,15 @@ def _no_candidates() -> Candidates:
         named=np.empty((0, 0), np.bool_),
         context=np.empty((0, 0), np.float32),
     )
+
+
+def _latest_first(events: Sequence[BatchedProduct]) -> Iterator[BatchedProduct]:
+    """Yield of two events of one product the later one first: where it stands, the other is never decided."""
+    of_product: dict[str, list[BatchedProduct]] = {}
+    for event in events:
+        of_product.setdefault(event.product_id, []).append(event)
+    for group in of_product.values():
+        yield from sorted(group, key=lambda event: event.place, reverse=True)
 
 
 def _failed(offset: int, error: BaseException) -> EventOutcome:

@@ -14,7 +14,8 @@ from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
 from schemas.events.dead_letter import Headers, Reason, attempt_of
 from schemas.events.product import decode_product
-from workers.precedence import is_newer
+from schemas.events.sent_again import original_offset
+from workers.precedence import Candidates
 
 MAX_KEY_CHARACTERS: Final = 256  # of ProductId
 _TOMBSTONE: Final = msgspec.Raw(b"null")
@@ -62,9 +63,12 @@ class PackedBatch:
 def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBatch:
     """Pack events, at least one, in the order of their offsets.
 
+    Of a product's events those are left out that can stand no more, whatever came before the batch: there remain
+    one or two, the last without a date and that of the newest date (:mod:`workers.precedence`).
+
     The batch's id, a UUIDv5 (RFC 9562), is made of its place alone: the same events packed again have the same id.
     """
-    winners: dict[str, tuple[SourceEvent, datetime | None]] = {}
+    candidates: dict[str, Candidates[SourceEvent]] = {}
     superseded: list[int] = []
     rejected: list[Rejected] = []
     for event in events:
@@ -73,13 +77,11 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
         except InvalidEvent as error:
             rejected.append(Rejected(event, error))
             continue
-        rival = winners.get(product_id)
-        if rival is None or is_newer(updated_at, event.offset, rival[1], rival[0].offset):
-            winners[product_id] = (event, updated_at)
-            superseded += [] if rival is None else [rival[0].offset]
-        else:
-            superseded.append(event.offset)
-    kept = sorted(winners.items(), key=lambda item: item[1][0].offset)
+        known = candidates.setdefault(product_id, Candidates())
+        out = known.add(updated_at, original_offset(event.headers() or [], event.offset), event)
+        superseded += [] if out is None else [out.offset]
+    kept = [(product_id, event, place) for product_id, known in candidates.items() for place, event in known.items]
+    kept.sort(key=lambda item: item[1].offset)
     settled = [EventOutcome(offset, Outcome.SUPERSEDED) for offset in superseded]
     settled += [EventOutcome(item.event.offset, Outcome.DEAD_LETTER) for item in rejected]
     first, last = events[0].offset, events[-1].offset
@@ -89,13 +91,13 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
             source_topic=topic,
             source_partition=partition,
             attempt=1,
-            products=[_batched(product_id, event) for product_id, (event, _) in kept],
+            products=[_batched(*item) for item in kept],
             settled=sorted(settled, key=lambda outcome: outcome.offset),
         ),
         first_offset=first,
         last_offset=last,
         first_timestamp_ms=events[0].timestamp_ms,
-        originals={event.offset: event for _, (event, _) in kept},
+        originals={event.offset: event for _, event, _ in kept},
         rejected=tuple(rejected),
     )
 
@@ -121,7 +123,9 @@ def _tombstone_id(key: bytes | None) -> str:
     return product_id
 
 
-def _batched(product_id: str, event: SourceEvent) -> BatchedProduct:
+def _batched(product_id: str, event: SourceEvent, place: int) -> BatchedProduct:
     # The value goes on byte for byte: decoding it checked that it is JSON.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
-    return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt_of(event.headers() or []))
+    attempt = attempt_of(event.headers() or [])
+    original = None if place == event.offset else place
+    return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt, original)

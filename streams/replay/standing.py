@@ -12,7 +12,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.dead_letter import Headers
 from schemas.events.product import decode_product
 from schemas.events.sent_again import original_offset
-from workers.precedence import is_newer
+from workers.precedence import Candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,13 @@ class Fate(Enum):
     """It breaks the contract, and became a dead letter: to be sent again from there."""
 
 
-class _Newest(NamedTuple):
+class _Edit(NamedTuple):
     offset: int
-    first_offset: int
-    updated_at: datetime | None
     removed: bool
 
 
 class Standing:
-    """The newest event of each product of one partition: some 400 bytes a product.
+    """The newest event of each product of one partition: some 500 bytes a product.
 
     Of the copies of one event the latest before the offset ``last`` stands for it, so that each further replay
     brings as many events as the first, and not twice as many.
@@ -58,10 +56,10 @@ class Standing:
 
     def __init__(self, last: int) -> None:
         self._last = last
-        self._newest: dict[str, _Newest] = {}
+        self._edits: dict[str, Candidates[_Edit]] = {}
 
     def __len__(self) -> int:
-        return len(self._newest)
+        return len(self._edits)
 
     def add(self, event: PublishedEvent) -> None:
         """Take in an event; one that breaks the contract says nothing of a product."""
@@ -69,14 +67,11 @@ class Standing:
             product_id, updated_at = _identify(event)
         except InvalidEvent:
             return
-        first = event.first_offset
-        known = self._newest.get(product_id)
-        if known is not None and first == known.first_offset:
-            newer = event.offset < self._last
-        else:
-            newer = known is None or is_newer(updated_at, first, known.updated_at, known.first_offset)
-        if newer:
-            self._newest[product_id] = _Newest(event.offset, first, updated_at, event.value is None)
+        edits = self._edits.setdefault(product_id, Candidates())
+        place = event.first_offset
+        if event.offset >= self._last and any(place == known for known, _ in edits.items):
+            return
+        edits.add(updated_at, place, _Edit(event.offset, event.value is None))
 
     def fate(self, event: PublishedEvent) -> Fate:
         """Return what is to be done with an event that was added before."""
@@ -84,7 +79,8 @@ class Standing:
             product_id, _ = _identify(event)
         except InvalidEvent:
             return Fate.INVALID
-        newest = self._newest.get(product_id)
+        edits = self._edits.get(product_id)
+        newest = None if edits is None else edits.items[-1][1]
         if newest is None or newest.removed:
             return Fate.REMOVED
         return Fate.REPLAY if newest.offset == event.offset else Fate.SUPERSEDED

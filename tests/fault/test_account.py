@@ -100,6 +100,11 @@ def test_the_latest_date_stands_and_a_removal_takes_its_place_in_the_log() -> No
     assert standing["a"].brand == "brand of 2"
 
 
+def test_a_stale_edit_does_not_bring_back_what_was_removed() -> None:
+    events = published(event("a", 2), event("a", gone=True), event("a", 1, kind="stale"))
+    assert standing_events(events) == {"a": None}
+
+
 def test_a_decision_on_an_older_edit_or_of_a_removed_product_or_on_no_topic_is_a_difference() -> None:
     standing = standing_events(published(event("a", 2), event("b", gone=True), event("c", 1)))
     seen = Outputs()

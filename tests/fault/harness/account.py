@@ -138,7 +138,7 @@ def _problem(event: StreamEvent, outcomes: set[str], letters: int, ids: Counter[
 
 
 def standing_events(published: dict[Position, StreamEvent]) -> dict[str, Product | None]:
-    """Return what each product is at last, by the promise: the latest date wins, else the latest event."""
+    """Return what each product is at last, by the promise: no edit of an older date than one before it stands."""
     found: dict[str, tuple[datetime | None, Product | None]] = {}
     for place in sorted(published):
         event = published[place]
@@ -147,9 +147,9 @@ def standing_events(published: dict[Position, StreamEvent]) -> dict[str, Product
         product = None if event.value is None else msgspec.json.decode(event.value, type=Product)
         date = None if product is None else product.updated_at
         known = found.get(event.key.decode())
-        stale = known is not None and date is not None and known[0] is not None and date < known[0]
-        if not stale:
-            found[event.key.decode()] = (date, product)
+        newest = None if known is None else known[0]
+        if date is None or newest is None or date >= newest:
+            found[event.key.decode()] = (date or newest, product)
     return {name: product for name, (_, product) in found.items()}
 
 

@@ -20,6 +20,7 @@ from workers.sample import sample_taxonomy
 _DATED: Final = 0.7
 _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _VERDICTS: Final = 0.02
+_STALE_OF_REMOVED: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class StreamEvent:
 class Stream:
     """Makes events; the same seed makes the same. Of one product all events carry a date, or none does.
 
-    A stale edit never follows a removal: which of the two holds then depends on whether one batch held both.
+    A stale edit may follow the removal of its product, and does not bring it back.
     """
 
     seed: int
@@ -86,6 +87,10 @@ class Stream:
 
     def _change(self, chance: Random, kind: str, now: datetime, fresh: Product) -> StreamEvent:
         product = self._live[self._pick(chance)]
+        if kind == "stale" and self._gone and chance.random() < _STALE_OF_REMOVED:
+            product = chance.choice(self._gone)
+            if product.updated_at is None:
+                return StreamEvent(product.product_id.encode(), None, [], "removed")
         if kind == "repeat":
             return _published(product, kind)
         if kind == "resent":

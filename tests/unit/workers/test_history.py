@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.events.codec import decode, encode
 from schemas.events.product import Product
 from workers.history import REMOVED, Action, ProductRecord, consider, content_digest, undecided
-from workers.precedence import is_newer
+from workers.precedence import Newest
 
 pytestmark = pytest.mark.unit
 
@@ -86,16 +87,64 @@ def test_a_record_is_read_back_as_it_was_written(offset: int, updated_at: dateti
     assert decode(encode(record), ProductRecord) == record
 
 
-@given(st.permutations(range(6)), st.lists(st.none() | st.integers(0, 3), min_size=6, max_size=6))
-def test_of_events_that_all_carry_an_update_the_newest_is_the_same_in_any_order(
-    order: list[int], minutes: list[int | None]
+EVENTS = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=7)
+
+
+def one_by_one(minutes: list[int | None]) -> int:
+    """Return which event stands: one without a date is as new as the newest date before it."""
+    newest, stands = -1, 0
+    for place, date in enumerate(minutes):
+        if date is None or date >= newest:
+            newest, stands = max(newest, -1 if date is None else date), place
+    return stands
+
+
+def newest_of(minutes: list[int | None], places: list[int]) -> Newest:
+    found = Newest()
+    for place in places:
+        found = found.merge(event(place, minutes=minutes[place]).newest)
+    return found
+
+
+@given(EVENTS, st.randoms(use_true_random=False), st.integers(0, 7))
+def test_what_stands_hangs_neither_on_the_order_of_arrival_nor_on_how_events_are_cut(
+    minutes: list[int | None], chance: random.Random, cut: int
 ) -> None:
-    stamps = [START + timedelta(minutes=item or 0) for item in minutes]
-    newest = order[0]
-    for offset in order[1:]:
-        if is_newer(stamps[offset], offset, stamps[newest], newest):
-            newest = offset
-    assert newest == max(range(6), key=lambda offset: (stamps[offset], offset))
+    order = list(range(len(minutes)))
+    chance.shuffle(order)
+    parts = newest_of(minutes, order[:cut]), newest_of(minutes, order[cut:])
+    whole = newest_of(minutes, order + order[:cut])
+    assert parts[0].merge(parts[1]) == parts[1].merge(parts[0]) == whole
+    assert whole.place == one_by_one(minutes)
+
+
+@given(EVENTS)
+def test_a_record_stands_where_the_events_considered_one_by_one_do(minutes: list[int | None]) -> None:
+    record: ProductRecord | None = None
+    stands = -1
+    for place, date in enumerate(minutes):
+        action, remembered = consider(record, event(place, str(place), date))
+        record = decode(encode(remembered or record), ProductRecord)
+        stands = place if action is Action.DECIDE else stands
+    assert record is not None
+    assert record.offset == record.decided_offset == stands == one_by_one(minutes)
+
+
+def test_a_record_of_an_earlier_release_is_read() -> None:
+    old = decode(b'[0,7,"2026-01-01T00:03:00Z","a",7]', ProductRecord)
+    assert consider(old, event(9, "b", minutes=2))[0] is Action.SUPERSEDED
+    assert consider(old, event(9, "b"))[0] is Action.DECIDE
+
+
+def test_an_event_that_is_sent_again_stands_where_it_was_first_published() -> None:
+    original = ProductRecord(0, 5, None, "a", 5)
+    edit = ProductRecord(0, 7, None, "b", 7)
+    copy = ProductRecord(0, 5, None, "a", 9)
+    assert consider(edit, copy, again=True) == (Action.SUPERSEDED, None)
+    assert consider(original, copy, again=True) == (Action.DECIDE, copy)
+    assert consider(copy, copy, again=True)[0] is Action.DECIDE
+    assert consider(copy, edit)[0] is Action.DECIDE
+    assert consider(copy, original) == (Action.UNCHANGED, None)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.events.batch import Outcome, ProductBatch
 from schemas.events.codec import decode, encode
+from schemas.events.dead_letter import Headers
 from schemas.events.product import Product
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 
@@ -53,9 +54,25 @@ def test_an_edit_published_late_does_not_win_over_a_newer_one() -> None:
 
 
 def test_a_tombstone_wins_over_the_edits_before_it() -> None:
-    batch = pack("t", 0, [product(1, "a", minutes=9), event(2, None, b"a")])
+    batch = pack("t", 0, [product(1, "a"), event(2, None, b"a")])
     assert (kept(batch), superseded(batch)) == ([2], [1])
     assert bytes(batch.message.products[0].product) == b"null"
+
+
+def test_a_tombstone_and_a_dated_edit_both_travel_since_earlier_events_tell_which_stands() -> None:
+    edits = [product(1, "a"), product(2, "a", minutes=3), event(3, None, b"a"), product(4, "a", minutes=5)]
+    batch = pack("t", 0, edits)
+    assert (kept(batch), superseded(batch)) == ([3, 4], [1, 2])
+
+
+def test_a_copy_of_an_older_event_does_not_win_over_an_edit_in_its_batch() -> None:
+    headers: Headers = [("shelfwise-original-offset", b"3"), ("shelfwise-dead-letter-attempt", b"2")]
+    edit = SourceEvent(8, 0, b"p", b'{"product_id":"p","title":"new"}', list)
+    copy = SourceEvent(9, 0, b"p", b'{"product_id":"p","title":"old"}', lambda: headers)
+    batch = pack("t", 0, [edit, copy]).message
+    assert [item.offset for item in batch.products] == [8]
+    (alone,) = pack("t", 0, [copy]).message.products
+    assert (alone.offset, alone.original_offset, alone.place, alone.attempt) == (9, 3, 3, 2)
 
 
 def test_a_value_travels_byte_for_byte() -> None:
@@ -101,7 +118,9 @@ events = st.lists(
 
 
 @given(events)
-def test_each_event_has_one_place_and_a_product_one_event(drawn: list[tuple[str, int | None]]) -> None:
+def test_each_event_has_one_place_and_a_product_an_undated_and_a_dated_event_at_most(
+    drawn: list[tuple[str, int | None]],
+) -> None:
     built = []
     for offset, (name, minutes) in enumerate(drawn, start=10):
         if name == "bad":
@@ -113,7 +132,7 @@ def test_each_event_has_one_place_and_a_product_one_event(drawn: list[tuple[str,
     batch = pack("t", 0, built)
     settled = [item.offset for item in batch.message.settled]
     assert sorted(kept(batch) + settled) == [item.offset for item in built]
-    ids = [item.product_id for item in batch.message.products]
-    assert len(ids) == len(set(ids))
+    kinds = [(item.product_id, b"updated_at" in bytes(item.product)) for item in batch.message.products]
+    assert len(kinds) == len(set(kinds))
     assert kept(batch) == sorted(batch.originals)
     msgspec.json.decode(encode(batch.message), type=ProductBatch)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from schemas.events.dead_letter import ATTEMPT_HEADER, Headers, attempt_of
 from schemas.events.product import Product
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, original_offset
 from streams.replay.standing import Fate, PublishedEvent, Standing
-from workers.precedence import is_newer
 
 pytestmark = pytest.mark.unit
 
@@ -89,13 +87,22 @@ def test_what_stands_is_what_remains_when_the_edits_are_applied_one_by_one(
     edits: list[tuple[str, int | None, bool]],
 ) -> None:
     events = [event(place, name, day=day, removed=gone) for place, (name, day, gone) in enumerate(edits)]
-    remaining: dict[str, tuple[int, Any, bool]] = {}
+    newest_date: dict[str, datetime] = {}
+    remaining: dict[str, tuple[int, bool]] = {}
     for place, (name, day, gone) in enumerate(edits):
         date = None if day is None or gone else NOON + timedelta(days=day)
-        if name not in remaining or is_newer(date, place, remaining[name][1], remaining[name][0]):
-            remaining[name] = (place, date, gone)
+        if date is not None and date < newest_date.get(name, NOON):
+            continue
+        newest_date[name] = date or newest_date.get(name, NOON)
+        remaining[name] = (place, gone)
     replayed = {place for place, fate in enumerate(fates(events)) if fate is Fate.REPLAY}
-    assert replayed == {place for place, _, gone in remaining.values() if not gone}
+    assert replayed == {place for place, gone in remaining.values() if not gone}
+
+
+def test_an_older_edit_does_not_bring_back_what_was_removed_and_a_newer_one_does() -> None:
+    before = [event(0, day=2), event(1, removed=True)]
+    assert fates([*before, event(2, day=1)]) == [Fate.REMOVED] * 3
+    assert fates([*before, event(2, day=3)]) == [Fate.SUPERSEDED, Fate.SUPERSEDED, Fate.REPLAY]
 
 
 @pytest.mark.parametrize("value", [b"x", b"", b"-1", b"9" * 5_000, b"8"])
