@@ -14,7 +14,7 @@ from streams.outgoing import Outgoing
 
 async def bury(context: Context, stage: str, message: Any, error: InvalidEvent) -> None:
     """Send a Faust message to the dead letters, and return when the broker has it."""
-    original = _headers(message.headers)
+    original = headers_of(message)
     letter = DeadLetter(
         reason=error.reason,
         detail=error.detail[:MAX_DETAIL_CHARACTERS],
@@ -30,7 +30,8 @@ async def bury(context: Context, stage: str, message: Any, error: InvalidEvent) 
     context.metrics.dead_letter(error.reason, stage)
 
 
-def _headers(headers: Any) -> Headers:
-    """Return the headers as a list: Faust passes on what aiokafka read, or what a client made of it."""
+def headers_of(message: Any) -> Headers:
+    """Return a Faust message's headers as a list: it passes on what aiokafka read, or what a client made of it."""
+    headers = message.headers
     items = headers.items() if isinstance(headers, Mapping) else headers or ()
     return [(str(name), bytes(value)) for name, value in items]

@@ -16,9 +16,10 @@ from schemas.events.codec import decode, encode
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.position import SourcePosition, decision_id
 from schemas.events.review import ReviewDecided
+from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
-from streams.agents.burial import bury
+from streams.agents.burial import bury, headers_of
 from streams.agents.context import Context, Turns
 from streams.agents.rereading import LogPlace
 from streams.faust_app import raw_topic
@@ -90,7 +91,9 @@ class LearningStage:
         if not message.key:
             raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
         position = SourcePosition(message.topic, message.partition, message.offset)
-        source, said = self._said(self._kinds[message.topic], value, message.offset)
+        # A verdict that died and was sent again is no newer than when it was first given.
+        place = original_offset(headers_of(message), message.offset)
+        source, said = self._said(self._kinds[message.topic], value, place)
         stored = self._products.get(message.key)
         state = ProductState() if stored is None else _states.decode(stored)
         if source == "verdict":
