@@ -55,7 +55,8 @@ class Mark:
             return False
         if batch.generation < self.generation:
             return True
-        return last_offset(batch) < self.offset
+        # A probe has no events, and is always answered.
+        return 0 <= last_offset(batch) < self.offset
 
 
 def last_offset(batch: ProductBatch | CandidateBatch) -> int:

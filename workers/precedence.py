@@ -1,9 +1,10 @@
 """Which of the events of one product says how it is now.
 
-The feed's own ``updated_at`` orders the events that carry one, for a feed may publish out of order. An event without,
-as every tombstone is, is as new as the newest date before it in its partition. So there are but two candidates: the
-last event without a date, and that of the newest date; the one published later stands. Each is the greatest of its
-kind, so what stands does not hang on the order in which events are taken in, nor on how they are cut into batches.
+The feed's own ``updated_at`` orders the events that carry one, for a feed may publish out of order. An event
+without, as every tombstone is, is as new as the newest date before it in its partition. So there are but two
+candidates: the last event without a date, and that of the newest date; the one published later stands. Each is the
+greatest of its kind, so what stands hangs neither on the order in which events are taken in, nor on how they are cut
+into batches.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Newest(NamedTuple):
 
 
 class Candidates(Generic[Item]):
-    """Both candidates of one product with an item each; of the copies of one event the last that is added stays."""
+    """Both candidates of one product, an item each; of the copies of one event the last that is added stays."""
 
     __slots__ = ("_dated", "_undated")
 

@@ -177,7 +177,7 @@ class RecallStage:
 
     async def _send(self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None) -> None:
         context = self._context
-        if not sifted.products and not sifted.removed:
+        if not sifted.products and not sifted.removed and not batch.probe:
             await self._submit(batch, context.completion(batch, sifted.settled))
             return
         value = encode(self._candidate_batch(batch, sifted, candidates))

@@ -158,6 +158,8 @@ class Intake:
             logger.error("%s/%d: an event was given up", self._products, state.partition)
             self._circuit.completed(shipment)
             self._outbox.bury_failed(state, shipment)
+        if (probe := state.window.probe()) is not None:
+            self._outbox.send_probe(state, probe)
 
     def _next(self, state: PartitionIntake) -> PackedBatch | None:
         started = time.monotonic()

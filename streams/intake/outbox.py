@@ -9,7 +9,7 @@ import msgspec
 from confluent_kafka import KafkaError
 
 from schemas.events import cloudevents
-from schemas.events.batch import Outcome
+from schemas.events.batch import Outcome, ProductBatch
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import encode
 from schemas.events.dead_letter import Reason
@@ -61,6 +61,14 @@ class Outbox:
         if shipment.is_part and shipment.attempt == 1:
             self._metrics.batch_part()
         self._send(state, shipment)
+
+    def send_probe(self, state: PartitionIntake, probe: ProductBatch) -> None:
+        """Ask whether recall and ranking are at work; another follows where this one is lost."""
+        logger.info("batches of %s/%d hang; probe %s is sent", self._batched, state.partition, probe.batch_id)
+        message = msgspec.structs.replace(probe, generation=state.generation)
+        headers = cloudevents.headers(EventType.PRODUCTS_BATCHED, f"{probe.batch_id}/{probe.attempt}")
+        outgoing = Outgoing(self._batched, None, encode(message), headers, message.source_partition)
+        self._sender.send(outgoing, lambda _error: None)
 
     def bury_failed(self, state: PartitionIntake, shipment: Shipment) -> None:
         """Send a dead letter for each event that recall or ranking could not work on."""

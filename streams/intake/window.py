@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import uuid4
 
-from schemas.events.batch import EventOutcome
+import msgspec
+
+from schemas.events.batch import EventOutcome, ProductBatch
 from streams.intake.packer import PackedBatch
 from streams.intake.shipment import InFlight, Shipment
 
@@ -28,7 +31,8 @@ class Window:
     After ``attempts`` a batch is split in halves, and these again each time, until the event is alone that keeps
     the others from being done; that one is given up after as many attempts. While nothing else of the partition
     comes through either, it is rather the stages that are down: then a batch is split only after twice as many
-    attempts, and no event is ever given up.
+    attempts, and no event is ever given up. So that this can be told where nothing else is sent, or all of it is
+    done by recall alone, a :meth:`probe` follows what is sent again after so many attempts.
     """
 
     limit: int
@@ -38,6 +42,8 @@ class Window:
     _batches: deque[InFlight] = field(default_factory=deque)
     _shipments: dict[str, Shipment] = field(default_factory=dict)
     _sequence: int = 0
+    _probe: tuple[str, int] | None = None
+    _suspect: ProductBatch | None = None
     _completed_at: float = -math.inf
 
     def __len__(self) -> int:
@@ -86,18 +92,22 @@ class Window:
     def complete(self, batch_id: str, outcomes: Sequence[EventOutcome]) -> Shipment | None:
         """Take in a completion, and return what it completes.
 
-        Returns ``None`` where it is no news: an unknown batch (of an earlier run), or one completed before. Raises
+        Returns ``None`` where it is no news of events: a probe, an unknown batch (of an earlier run), or one completed
+        before. Raises
         :class:`ValueError` where an event of the batch has no outcome: such a completion changes nothing.
         """
         self._completed_at = self.clock()
+        if self._probe is not None and batch_id == self._probe[0]:
+            self._overtake(self._probe[1])
+            self._probe = None
+            return None
         shipment = self._shipments.get(batch_id)
         if shipment is None:
             return None
         ranked = shipment.complete({outcome.offset: outcome for outcome in outcomes})
         del self._shipments[batch_id]
         if ranked:
-            for other in self._shipments.values():
-                other.overtaken |= other.sequence <= shipment.sequence
+            self._overtake(shipment.sequence)
         return shipment
 
     def due(self) -> list[Shipment]:
@@ -110,6 +120,21 @@ class Window:
             return []
         late = [item for item in self._shipments.values() if not item.queued and item.due_at <= now]
         return [due for shipment in late for due in self._again(shipment, now)]
+
+    def probe(self) -> ProductBatch | None:
+        """Return a batch without products to send behind what was due, or none where there is nothing to find out.
+
+        Recall and ranking work in the order of their logs: once its completion comes, both have had all that was
+        sent before. Only the latest is awaited.
+        """
+        suspect, self._suspect = self._suspect, None
+        if suspect is None:
+            return None
+        message = msgspec.structs.replace(
+            suspect, batch_id=str(uuid4()), attempt=1, products=[], settled=[], probe=True
+        )
+        self._probe = (message.batch_id, self._sequence)
+        return message
 
     def settle(self) -> list[InFlight]:
         """Forget the batches that are done and have none before them that is not, and return them in order.
@@ -136,9 +161,15 @@ class Window:
             halves = shipment.split(self._sequence, now + self._timeout(1))
             self._shipments |= {half.message.batch_id: half for half in halves}
             return halves
+        if not shipment.rejections and not shipment.overtaken and shipment.attempt >= enough:
+            self._suspect = shipment.message
         shipment.attempt += 1
         shipment.due_at = now + self._timeout(shipment.attempt)
         return [shipment]
+
+    def _overtake(self, sequence: int) -> None:
+        for shipment in self._shipments.values():
+            shipment.overtaken |= shipment.sequence <= sequence
 
     def _timeout(self, attempt: int) -> float:
         doubled = self.timeout_seconds * 2 ** min(attempt - 1, 30)

@@ -336,6 +336,18 @@ def test_an_event_that_cannot_be_done_is_found_and_costs_no_other_its_outcome(
     assert intake.value("batch_parts_total") > 2
 
 
+def test_a_lone_event_that_cannot_be_done_is_given_up_where_nothing_else_is_published(
+    settings: Settings, downstream: Downstream
+) -> None:
+    downstream.answer(lambda batch: None if batch.products else [])
+    publish(settings, [product(0)])
+    impatient = settings.model_copy(update={"completion_timeout_seconds": 0.2, "batch_attempts": 2})
+    with running(impatient):
+        wait_for(lambda: committed(settings) == [1, 0], "the commit")
+    (message,) = read(settings, PRODUCTS_DEAD_LETTER, 1)
+    assert DeadLetter.from_headers(message.headers() or []).reason == "gave_up"
+
+
 def test_a_release_that_fails_stops_intake_instead_of_draining_the_topic_into_the_dead_letters(
     settings: Settings, downstream: Downstream
 ) -> None:

@@ -60,3 +60,10 @@ def test_a_generation_is_read_back_as_it_was_committed(generation: int | None) -
 def test_any_text_is_a_generation_or_none(text: str | None) -> None:
     found = committed_generation(text)
     assert found is None or found >= 0
+
+
+def test_a_probe_of_this_generation_is_never_passed() -> None:
+    probe = ProductBatch(
+        batch_id="p", source_topic="t", source_partition=0, attempt=1, products=[], generation=7, probe=True
+    )
+    assert not Mark(100, 7).passed(probe)

@@ -203,6 +203,23 @@ def test_a_batch_with_nothing_to_rank_is_completed_by_recall(tmp_path: Path) -> 
     assert _outcomes(message) == {10: Outcome.UNCHANGED, 100: Outcome.DEAD_LETTER}
 
 
+def test_a_probe_passes_through_both_stages_and_ranking_answers_it(tmp_path: Path) -> None:
+    probe = encode(
+        ProductBatch(
+            batch_id="probe",
+            source_topic="products.changed.v1",
+            source_partition=_PARTITION,
+            attempt=1,
+            products=[],
+            probe=True,
+        )
+    )
+    assert not _recalled(tmp_path, probe).of(BATCHES_COMPLETED.name)
+    (message,) = _ranked(tmp_path, probe).of(BATCHES_COMPLETED.name)
+    completed = decode(message.value, BatchCompleted)
+    assert (completed.batch_id, completed.outcomes) == ("probe", [])
+
+
 def test_a_batch_that_is_delivered_again_is_decided_again(tmp_path: Path) -> None:
     sink = _recalled(tmp_path, _batch(_product(0)), _batch(_product(0)))
     assert len(sink.of(CANDIDATES.name)) == 2
