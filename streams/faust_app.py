@@ -6,6 +6,8 @@ import logging
 import os
 import socket
 import ssl
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import faust
@@ -18,6 +20,11 @@ from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.faust_guards import GuardedConsumer, GuardedFlowControl
 from streams.kafka.connection import MAX_MESSAGE_BYTES, KafkaConnection
 from streams.settings import Settings
+from streams.state.directory import TableDirectory
+from streams.state.partitions import TablePartitions
+from streams.state.recovery import BulkTableManager
+from streams.state.stores import Budget
+from streams.state.table import PendingChanges, WatchedTable
 
 Stage = Literal["intake", "recall", "ranking"]
 
@@ -33,6 +40,32 @@ class FlowApp(faust.App):
     logger = logging.getLogger("faust.flow")
     _guarded: GuardedFlowControl | None = None
     batch_topics: frozenset[str] = frozenset()
+    _settings: Settings
+    _directory: TableDirectory | None = None
+
+    def use(self, settings: Settings) -> None:
+        """Give it what Faust's own settings have no room for."""
+        self._settings = settings
+        self.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
+        self.pending_changes = PendingChanges()
+        self.table_partitions = TablePartitions()
+
+    @property
+    def connection(self) -> KafkaConnection:
+        """How to reach the cluster without Faust."""
+        return self._settings.kafka
+
+    @property
+    def table_directory(self) -> Path:
+        """Where this process keeps its tables; claimed when it is first asked for."""
+        if self._directory is None:
+            self._directory = TableDirectory.claim(self._settings.data_dir)
+        return self._directory.path
+
+    @cached_property
+    def table_budget(self) -> Budget:
+        """What all tables on disk may keep in memory."""
+        return Budget(self._settings.table_memory_mib << 20)
 
     @property
     def settled(self) -> bool:
@@ -43,6 +76,12 @@ class FlowApp(faust.App):
         """Widen the buffer of table changes: Faust stops fetching at 100, less than two batches write."""
         await super().on_start()
         self.producer.buffer.max_messages = _TABLE_CHANGES_BUFFERED
+
+    async def on_stop(self) -> None:
+        """Stop, and let another process have the tables' directory."""
+        await super().on_stop()
+        if self._directory is not None:
+            self._directory.release()
 
     @property
     def flow_control(self) -> FlowControlEvent:
@@ -67,6 +106,10 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         broker_credentials=_credentials(settings.kafka),
         store=settings.table_store,
         datadir=str(settings.data_dir),
+        Table=WatchedTable,
+        TableManager=BulkTableManager,
+        table_standby_replicas=settings.table_standby_replicas,
+        stream_recovery_delay=0.0,
         autodiscover=False,
         web_enabled=False,
         canonical_url=_url(settings),
@@ -86,7 +129,7 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
     )
-    app.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
+    app.use(settings)
     return app
 
 

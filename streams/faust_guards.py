@@ -34,6 +34,16 @@ class GuardedConsumer(Consumer):
     from keep Faust's rule, for there an event that was lost must be read again.
     """
 
+    async def _commit(self, offsets: Any) -> bool:
+        """Commit once the changes of tables that the events made have arrived; a worker that lost one ends."""
+        try:
+            await self.app.pending_changes.arrived()
+        except Exception as error:
+            self.log.error("a change of a table did not arrive: %r", error)
+            await self.crash(error)
+            return False
+        return bool(await super()._commit(offsets))
+
     def _new_offset(self, tp: Any) -> int | None:
         if tp.topic not in self.app.batch_topics:
             return super()._new_offset(tp)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -71,10 +71,14 @@ class Settings(BaseSettings):
     learning_min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.95
     """Assignments below this confidence move nothing."""
 
-    table_store: str = "memory://"
-    """Faust's table store: ``memory://`` or ``rocksdb://?driver=rocksdict``."""
+    table_store: Literal["rocksdict://", "memory://"] = "rocksdict://"
+    """Where tables lie: on disk (RocksDB), or in memory, read from their changelogs at every start."""
     data_dir: Path = Path("var/worker")
-    """Where workers keep their tables."""
+    """Where workers keep their tables; each process takes a directory in it that no other one holds."""
+    table_memory_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 256
+    """What tables on disk may keep in memory, in MiB: blocks, indexes, filters and write buffers together."""
+    table_standby_replicas: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many other workers follow each partition of the tables on disk, to take it over with little to read."""
 
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9_464

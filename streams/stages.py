@@ -46,6 +46,7 @@ class FaustPart:
         self.name = name
         self._app = app
         self._health = context.health
+        self._metrics = context.metrics
         self._progress = context.progress
         self._turns: tuple[Turns, ...] = ()
 
@@ -64,7 +65,10 @@ class FaustPart:
             await asyncio.sleep(_POLL_SECONDS)
 
     def beat(self) -> None:
-        """Show that the loop turns, and whether a rebalance is under way."""
+        """Show that the loop turns, whether a rebalance is under way, and what is known of the tables."""
+        if self._app.tables:
+            found = self._app.table_partitions
+            self._metrics.tables(len(found.broken), found.recovered_records, found.recovery_seconds)
         for turns in self._turns:
             turns.beat_if_idle()
         self._health.condition(f"{self.name}: partitions assigned, tables recovered", self._app.settled)

@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from schemas.topics import Topic
 from streams.faust_app import changelog_name
 from streams.settings import Settings
+from streams.state.completeness import is_ours
 from workers.statistics import NO_WEIGHTS, CategoryWeights
 
 PRODUCT_DIGESTS: Final = "product_digests"
@@ -129,6 +130,8 @@ class StatisticsView:
                 del missing[position.topic, position.partition]
 
     def _apply(self, message: Any) -> None:
+        if is_ours(message.key() or b""):
+            return
         weights = self._by_topic[message.topic()]
         key = message.key().decode(errors="replace")
         if message.value() is None:

@@ -154,6 +154,11 @@ def _create_topics(settings: Settings) -> None:
         replication_factor=settings.replication_factor,
     )
     report = create(prefix=settings.topic_prefix)
-    create(topics=changelog_topics(settings))
-    for difference in report.differences:
+    changelogs = create(topics=changelog_topics(settings))
+    for difference in report.differences + changelogs.differences:
         _log.warning("%s", difference)
+    if changelogs.uncompacted:
+        raise ShelfwiseError(
+            f"{', '.join(changelogs.uncompacted)} would forget what the tables hold: set its cleanup.policy to"
+            " compact, and then see docs/state.md, A changelog that was cut"
+        )

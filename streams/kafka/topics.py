@@ -20,11 +20,15 @@ _POLL_SECONDS: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class TopicsReport:
-    """``created`` and ``existing`` are names; ``differences`` are sentences, one for each."""
+    """``created`` and ``existing`` are names; ``differences`` are sentences, one for each.
+
+    ``uncompacted`` are topics that expire where the table says that they are compacted for good.
+    """
 
     created: tuple[str, ...]
     existing: tuple[str, ...]
     differences: tuple[str, ...]
+    uncompacted: tuple[str, ...] = ()
 
 
 def create_topics(
@@ -52,7 +56,23 @@ def create_topics(
         differences = _differences(admin, {name: wanted[name] for name in existing})
     except KafkaException as error:
         raise KafkaUnavailable(f"{connection.bootstrap_servers}: {error.args[0].str()}") from None
-    return TopicsReport(tuple(missing), tuple(existing), tuple(differences))
+    uncompacted = [
+        difference.topic
+        for difference in differences
+        if difference.setting == "cleanup.policy" and wanted[difference.topic].cleanup_policy == "compact"
+    ]
+    sentences = tuple(map(str, differences))
+    return TopicsReport(tuple(missing), tuple(existing), sentences, tuple(uncompacted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    topic: str
+    setting: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"topic {self.topic}: {self.text}"
 
 
 def _create(admin: AdminClient, topics: dict[str, Topic], partitions: int, replication_factor: int) -> None:
@@ -104,7 +124,7 @@ def _refuse_other_partitions(existing: dict[str, TopicMetadata], partitions: int
     raise KafkaUnavailable(f"{found}, the settings say {partitions}: {fix}, or use another SHELFWISE_TOPIC_PREFIX")
 
 
-def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[str]:
+def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[_Difference]:
     if not topics:
         return []
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
@@ -114,9 +134,11 @@ def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[str]:
             actual = future.result()
         except KafkaException as error:
             # Reading the configuration is a right of its own; without it the topics can still be used.
-            found.append(f"topic {resource.name}: its settings cannot be read: {error.args[0].str()}")
+            text = f"its settings cannot be read: {error.args[0].str()}"
+            found.append(_Difference(resource.name, "", text))
             continue
         for key, value in topics[resource.name].config().items():
             if key in actual and actual[key].value != value:
-                found.append(f"topic {resource.name}: {key} is {actual[key].value}, the table says {value}")
+                text = f"{key} is {actual[key].value}, the table says {value}"
+                found.append(_Difference(resource.name, key, text))
     return found

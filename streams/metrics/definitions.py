@@ -168,6 +168,20 @@ STATISTICS_UPDATES: Final = _define(
     "Moves of a product's weight between categories in the live statistics; repeated ones change nothing.",
     ("kind", "result"),
 )
+TABLE_RECOVERY_SECONDS: Final = _define(
+    "table_recovery_seconds",
+    "gauge",
+    "What the latest recovery of this worker's tables took: from its assignment until all were read.",
+)
+TABLE_RECOVERED_RECORDS: Final = _define(
+    "table_recovered_records", "gauge", "Records of changelogs that the latest recovery read."
+)
+TABLE_PARTITIONS_BROKEN: Final = _define(
+    "table_partitions_broken",
+    "gauge",
+    "Table partitions of this worker whose changelog was cut, where no store holds what is missing: counts and "
+    "known products are lost. Anything but 0 needs a person.",
+)
 MODEL: Final = _define(
     "model_info",
     "info",

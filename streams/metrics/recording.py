@@ -58,6 +58,9 @@ class Metrics:
         self._breaker = define.CIRCUIT_BREAKER.gauge(self.registry)
         self._skipped = define.BATCHES_SKIPPED.counter(self.registry)
         self._statistics = define.STATISTICS_UPDATES.counter(self.registry)
+        self._recovery_seconds = define.TABLE_RECOVERY_SECONDS.gauge(self.registry)
+        self._recovered_records = define.TABLE_RECOVERED_RECORDS.gauge(self.registry)
+        self._broken = define.TABLE_PARTITIONS_BROKEN.gauge(self.registry)
         self._model = define.MODEL.info(self.registry)
         self._abstentions = Abstentions()
         self._abstain_ratio.set_function(self._abstentions.ratio)
@@ -145,6 +148,12 @@ class Metrics:
     ) -> None:
         """Count changes of the live statistics."""
         self._statistics.labels(kind, result).inc(count)
+
+    def tables(self, broken: int, recovered_records: int, recovery_seconds: float) -> None:
+        """Show how many table partitions are not whole, and how the latest recovery went."""
+        self._broken.set(broken)
+        self._recovered_records.set(recovered_records)
+        self._recovery_seconds.set(recovery_seconds)
 
     def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str, gate: str) -> None:
         """Show the bundle that decides from now on, in place of the one before."""

@@ -9,6 +9,7 @@ import orjson
 
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED
 from streams.faust_app import changelog_name
+from streams.state.completeness import is_ours
 from streams.tables import BRAND_FREQUENCY, STORE_COOCCURRENCE
 from tests.worker_harness import Installation
 
@@ -22,6 +23,8 @@ def stored_weights(installation: Installation) -> Weights:
     found: Weights = {}
     for kind, table in (("brand", BRAND_FREQUENCY), ("store", STORE_COOCCURRENCE)):
         for key, value in installation.latest(changelog_name(settings, table)).items():
+            if is_ours(key):
+                continue
             if weights := orjson.loads(value)["weights"]:
                 found[kind, key.decode()] = weights
     return found

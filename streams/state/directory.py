@@ -1,0 +1,50 @@
+"""A directory for the tables of one process: several workers on a machine may share a data directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final, Self
+
+from schemas.errors import InvalidSettings
+
+_MOST: Final = 64
+
+
+class TableDirectory:
+    """The first of ``tables-0``, ``tables-1``, ... that no other process holds; free again when this one ends.
+
+    A store belongs to no worker in particular: its offsets say what is missing in it, so a worker that finds the
+    store of another one reads the rest from the changelog.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def claim(cls, data_dir: Path) -> Self:
+        """Take a directory; raises :class:`InvalidSettings` where none can be made or 64 are taken."""
+        for number in range(_MOST):
+            path = data_dir / f"tables-{number}"
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path / "claimed", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise InvalidSettings(
+                    f"tables cannot be kept in {path}: {error}; set SHELFWISE_DATA_DIR"
+                ) from None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            return cls(path, descriptor)
+        raise InvalidSettings(f"{_MOST} processes keep tables in {data_dir}; set another SHELFWISE_DATA_DIR")
+
+    def release(self) -> None:
+        """Let another process have it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
