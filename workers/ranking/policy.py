@@ -22,11 +22,14 @@ from scipy.stats import binom
 
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 
-# Shares of the products, most confident first, at which a sequence of tests starts.
-_STARTS: Final = (0.05, 0.2, 0.4, 0.6, 0.8)
+# Shares of the products, most confident first, at which a sequence of tests starts. Every start costs the others
+# part of their risk; too few surest products cannot pass a test even where all of them are right.
+_STARTS: Final = (0.2, 0.6)
 _STEP: Final = 0.01
 # Fewer assignments under a top-level category tell too little of its own share of errors.
 _ENOUGH_PRODUCTS: Final = 200
+# With fewer, the bound would send to review several times as many right assignments as wrong ones.
+_ENOUGH_TO_BOUND: Final = 1_000
 # A candidate less likely than this is never reported beside an assignment, whatever the data say.
 LEAST_ALSO: Final = 0.25
 _NEVER: Final = 2.0
@@ -120,7 +123,7 @@ def _stricter(
     """Return a threshold for each top-level category whose assignments go beyond the budget.
 
     The overall share of errors can only fall by it: what is no longer assigned was wrong more often than allowed.
-    Where there are too few products for the bound, the share observed must do.
+    The share observed must do where there are less than 1,000 assignments, too few for the bound.
     """
     # As many errors as the budget expects pass a test at one half.
     observed = replace(budget, risk=0.5 * len(_STARTS))
@@ -129,9 +132,8 @@ def _stricter(
         under = roots == root
         assigned = under & (probability >= assign)
         if assigned.sum() >= _ENOUGH_PRODUCTS and (~right[assigned]).mean() > budget.max_error:
-            bounded = threshold(probability[under], right[under], budget)
-            least = bounded if bounded <= 1 else threshold(probability[under], right[under], observed)
-            found[root] = max(assign, least)
+            test = budget if assigned.sum() >= _ENOUGH_TO_BOUND else observed
+            found[root] = max(assign, threshold(probability[under], right[under], test))
     return found
 
 
