@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import signal
 import time
@@ -30,6 +31,9 @@ from workers.bundle.release import Admission
 STAGES: Final[tuple[Stage, ...]] = ("recall", "ranking", "intake")
 _KINDS: Final[dict[Stage, type[Part]]] = {"recall": RecallPart, "ranking": RankingPart, "intake": IntakePart}
 _BEAT_SECONDS: Final = 0.5
+# Beyond the drain: then the process ends, whatever hangs. An orchestrator is told to wait 30 s beyond it.
+_LAST_SECONDS: Final = 25.0
+_STAGE_SECONDS: Final = 5.0
 _MODEL_LOADED: Final = "model loaded"
 _log = logging.getLogger(__name__)
 
@@ -82,6 +86,9 @@ class _Worker:
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
+        # Faust waits without end for a broker that is away, and Python for threads and tasks that hang. A thread in C
+        # ends us in any case, and says where: what is not committed is read again by the next owner.
+        faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
         started.cancel()
         watching.cancel()
         await self._stop(failed)
@@ -112,10 +119,13 @@ class _Worker:
         deadline = time.monotonic() + (1.0 if failed else self._drain_seconds)
         for part in sorted(self._parts, key=lambda part: ("intake", "recall", "ranking").index(part.name)):
             left = max(deadline - time.monotonic(), 1.0)
-            try:
-                await asyncio.wait_for(part.stop(left), left + 10.0)
-            except Exception:
-                _log.exception("%s did not stop cleanly", part.name)
+            # Not wait_for: it would wait for a cancelled task that does not end.
+            stopping = asyncio.ensure_future(part.stop(left))
+            await asyncio.wait([stopping], timeout=left + _STAGE_SECONDS)
+            if not stopping.done():
+                _log.error("%s did not stop within %.0f s, and is left behind", part.name, left + _STAGE_SECONDS)
+            elif (error := stopping.exception()) is not None:
+                _log.error("%s did not stop cleanly", part.name, exc_info=error)
 
     async def _beat(self) -> None:
         while True:

@@ -164,6 +164,7 @@ class Worker:
         self._overrides = overrides
         self._port = free_port()
         self.log = installation.directory / f"worker-{self._port}.log"
+        self.program: tuple[str, ...] = ("-m", "streams.cli")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -182,7 +183,7 @@ class Worker:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "worker", *only],
+                [sys.executable, *self.program, "worker", *only],
                 env=os.environ | {name: str(value) for name, value in variables.items()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -202,11 +203,11 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> int:
-        """Ask it to end as an orchestrator does, and return its exit code."""
+    def stop(self, seconds: float = 60) -> int:
+        """Ask it to end as an orchestrator does, and return its exit code; fail where it takes longer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(60)
+        return self._process.wait(seconds)
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's series that have these labels."""

@@ -3,8 +3,8 @@
 The feed's own ``updated_at`` orders the events that carry one, for a feed may publish out of order. An event
 without, as every tombstone is, is as new as the newest date before it in its partition. So there are but two
 candidates: the last event without a date, and that of the newest date; the one published later stands. Each is the
-greatest of its kind, so what stands hangs neither on the order in which events are taken in, nor on how they are cut
-into batches.
+greatest of its kind, so what stands hangs neither on the order in which events are taken in, nor on how they are
+cut into batches.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 
 
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A micro-batch of one source partition; of a product the last undated event and that of the newest date.
+    """A micro-batch of one source partition: of a product its last undated event, and that of the newest date.
 
     Which of the two stands may hang on events of earlier batches, so recall tells. ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with
     every change of the partition's owner: once a later one is known, nobody awaits the completion of this batch.

@@ -45,8 +45,8 @@ class Shipment:
     """Events of a batch that travel as one message; ``sequence`` tells what was sent first, alike for both halves.
 
     ``queued`` says that the producer has it and the broker has not yet acknowledged it. ``overtaken`` says that
-    something of the partition, or a probe, came through ranking that was sent no earlier: then it is this that cannot be done,
-    and not all. ``tries`` are those of what it was split from.
+    something of the partition, or a probe, came through ranking that was sent no earlier: then it is this that
+    cannot be done, and not all. ``tries`` are those of what it was split from.
     """
 
     of: InFlight

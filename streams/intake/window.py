@@ -92,8 +92,8 @@ class Window:
     def complete(self, batch_id: str, outcomes: Sequence[EventOutcome]) -> Shipment | None:
         """Take in a completion, and return what it completes.
 
-        Returns ``None`` where it is no news of events: a probe, an unknown batch (of an earlier run), or one completed
-        before. Raises
+        Returns ``None`` where it is no news of events: a probe, an unknown batch (of an earlier run), or one
+        completed before. Raises
         :class:`ValueError` where an event of the batch has no outcome: such a completion changes nothing.
         """
         self._completed_at = self.clock()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,7 +121,7 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
         with ThreadPoolExecutor(1) as compute:
             context = Context(Settings(data_dir=directory), fakes[0], compute, fakes[1], Metrics(), Health())
             stage = RecallStage(context, NoStatistics(), records)
-            for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message
                 await stage.process(encode(batch), LogPlace("t", 0, number))
 

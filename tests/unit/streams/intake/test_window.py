@@ -233,8 +233,8 @@ class IntakeMachine(RuleBasedStateMachine):
     """One partition through owners that come and go; its downstream does as it likes, and two events are poison.
 
     Whatever completes, fails, repeats, is late, lost, refused or split, in any order: no commit passes an event
-    without its outcome, each event settles once and only once with an owner, and none is given up that was not sent
-    alone as often as it must be, and then overtaken by what came through ranking.
+    without its outcome, each event settles once and only once with an owner, and none is given up that was not
+    sent alone as often as it must be, and then overtaken by what came through ranking.
     """
 
     def __init__(self) -> None:
@@ -379,7 +379,7 @@ class IntakeMachine(RuleBasedStateMachine):
         assert self.state.processed_offset >= self.committed
 
     def teardown(self) -> None:
-        """Once downstream does its work, everything gets done, though the feed is silent and poison is left alone."""
+        """Once downstream does its work, everything gets done, though the feed is silent and poison left alone."""
         for _ in range(4_000):
             self.fetch(0)
             self.send(queued=False, probe=False)
