@@ -25,6 +25,9 @@ class BulkRecovery(Recovery):
     Standbys are followed by Faust itself, as they come.
     """
 
+    # The class's own would bear this module's name, and be as loud as we are.
+    logger = logging.getLogger("faust.recovery")
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # One thread at a time: that of an earlier assignment has to notice that it is no longer wanted.

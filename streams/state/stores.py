@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -100,6 +101,9 @@ class DiskStore(rocksdb.Store):
     with its offset. Writes are not synced: a crash of the machine cuts the store back to an earlier offset, and
     the changelog tells the rest.
     """
+
+    # The class's own would bear this module's name, and be as loud as we are.
+    logger = logging.getLogger("faust.stores")
 
     def __init__(self, url: Any, app: Any, table: Any, **kwargs: Any) -> None:
         self._unacknowledged: defaultdict[int, dict[bytes, bytes | None]] = defaultdict(dict)

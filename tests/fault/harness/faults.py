@@ -9,8 +9,9 @@ from random import Random
 from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from streams.kafka.connection import KafkaConnection
 from streams.tables import changelog_topics
 from tests.fault.harness.site import Site
 from tests.worker_harness import PARTITIONS
@@ -67,25 +68,44 @@ def scale(site: Site, _chance: Random) -> None:
 
 
 def truncate_changelogs(site: Site, chance: Random) -> None:
-    """Kill a worker, and delete all records of its tables' changelogs while it is down; its store stays."""
+    """Kill a worker, and delete all records of its tables' changelogs while it is down; its store stays.
+
+    Kafka deletes no records of a topic that is compacted: as in the mishap that this stands for, the topics have
+    the policy "delete" for a while.
+    """
     worker = chance.choice(site.workers)
     worker.end()
     connection = site.installation.connection
+    topics = changelog_topics(site.installation.settings())
+    cut_changelogs(connection, [topic.name for topic in topics])
+    worker.launch()
+
+
+def cut_changelogs(connection: KafkaConnection, names: list[str]) -> None:
+    """Delete all records of these topics."""
     consumer = Consumer(connection.consumer_config("ends-of-changelogs"))
     try:
+        places = [TopicPartition(name, number) for name in names for number in range(PARTITIONS)]
         ends = [
-            TopicPartition(
-                topic.name, number, consumer.get_watermark_offsets(TopicPartition(topic.name, number), 10)[1]
-            )
-            for topic in changelog_topics(site.installation.settings())
-            for number in range(PARTITIONS)
+            TopicPartition(place.topic, place.partition, consumer.get_watermark_offsets(place, 10)[1])
+            for place in places
         ]
     finally:
         consumer.close()
     admin = AdminClient(connection.client_config())
+    _set_policy(admin, names, "delete")
     for future in admin.delete_records([end for end in ends if end.offset > 0]).values():
         future.result()
-    worker.launch()
+    _set_policy(admin, names, "compact")
+
+
+def _set_policy(admin: AdminClient, names: list[str], policy: str) -> None:
+    resources = []
+    for name in names:
+        entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
+        resources.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]))
+    for future in admin.incremental_alter_configs(resources).values():
+        future.result()
 
 
 FAULTS: Final[dict[str, Deed]] = {
