@@ -124,7 +124,9 @@ def test_a_record_stands_where_the_events_considered_one_by_one_do(minutes: list
     stands = -1
     for place, date in enumerate(minutes):
         action, remembered = consider(record, event(place, str(place), date))
-        record = decode(encode(remembered or record), ProductRecord)
+        known = remembered or record
+        assert known is not None
+        record = decode(encode(known), ProductRecord)
         stands = place if action is Action.DECIDE else stands
     assert record is not None
     assert record.offset == record.decided_offset == stands == one_by_one(minutes)
