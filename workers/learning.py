@@ -29,8 +29,8 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     """The latest that one topic said of a product.
 
     ``offset`` is where the message was first published in that topic, ``decided`` the source offset of the
-    decision, which orders the two topics of decisions. ``category`` is the counted one, if any; ``removed`` marks a
-    tombstone.
+    decision, which orders the two topics of decisions. ``category`` is the counted one, if any; ``removed``
+    marks a tombstone.
     """
 
     offset: int

@@ -57,9 +57,10 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A micro-batch of one source partition: of a product its last undated event, and that of the newest date.
 
-    Which of the two stands may hang on events of earlier batches, so recall tells. ``settled`` are the events of the batch that intake itself brought to an outcome. ``generation`` grows with
-    every change of the partition's owner: once a later one is known, nobody awaits the completion of this batch.
-    A ``probe`` has no products: its completion, which ranking sends, says that both stages are at work.
+    Which of the two stands may hang on events of earlier batches, so recall tells. ``settled`` are the events of
+    the batch that intake itself brought to an outcome. ``generation`` grows with every change of the partition's
+    owner: once a later one is known, nobody awaits the completion of this batch. A ``probe`` has no products:
+    its completion, which ranking sends, says that both stages are at work.
     """
 
     batch_id: str
