@@ -86,8 +86,8 @@ class _Worker:
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
-        # Faust waits without end for a broker that is away, and Python for threads and tasks that hang. A thread in
-        # C ends us in any case, and says where: what is not committed is read again by the next owner.
+        # Faust waits without end for a broker that is away, and Python for threads and tasks that hang. A thread
+        # in C ends us in any case, and says where: what is not committed is read again by the next owner.
         faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
         started.cancel()
         watching.cancel()
