@@ -52,7 +52,11 @@ class BulkRecovery(Recovery):
             finally:
                 stopped.set()
             for tp in tps:
-                destination[tp] = ends[Place(*tp)]
+                place = Place(*tp)
+                destination[tp] = ends[place]
+                if ends[place] > known[place]:
+                    # Faust asked for the ends before, and takes a store beyond them for one of another changelog.
+                    self.active_highwaters[tp] = max(ends[place], self.active_highwaters[tp])
         await super()._build_offsets(consumer, tps, destination, title)
 
     def _recover(self, known: dict[Place, int], stopped: Event) -> dict[Place, int]:

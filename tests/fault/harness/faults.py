@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from streams.kafka.connection import KafkaConnection
 from streams.tables import changelog_topics
 from tests.fault.harness.site import Site
-from tests.worker_harness import PARTITIONS
+from tests.worker_harness import PARTITIONS, wait_until
 
 SESSION_SECONDS: Final = 6
 Deed = Callable[[Site, Random], None]
@@ -106,6 +106,13 @@ def _set_policy(admin: AdminClient, names: list[str], policy: str) -> None:
         resources.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]))
     for future in admin.incremental_alter_configs(resources).values():
         future.result()
+
+    def is_set() -> bool:
+        """Return whether the broker goes by it: it hears of what its controller has accepted a little later."""
+        answers = [future.result() for future in admin.describe_configs(resources).values()]
+        return all(answer["cleanup.policy"].value == policy for answer in answers)
+
+    wait_until(is_set, f"cleanup.policy={policy} of {names}")
 
 
 FAULTS: Final[dict[str, Deed]] = {

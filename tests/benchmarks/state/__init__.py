@@ -1,0 +1,1 @@
+"""Tables at size: recovery, memory, disk, and what a read or a write costs."""

@@ -1,0 +1,102 @@
+"""Processes that are measured, and what they say."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from streams.settings import Settings
+
+_PATIENCE_SECONDS = 7_200.0
+_POLL_SECONDS = 0.02
+
+
+class Measured:
+    """A process of :mod:`tests.benchmarks.state.worker`; ``said`` holds each line that it printed."""
+
+    def __init__(self, settings: Settings, kind: str) -> None:
+        self.said: list[dict[str, Any]] = []
+        variables = {
+            "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+            "SHELFWISE_TOPIC_PREFIX": settings.topic_prefix,
+            "SHELFWISE_PARTITIONS": settings.partitions,
+            "SHELFWISE_DATA_DIR": settings.data_dir,
+            "SHELFWISE_TABLE_STORE": settings.table_store,
+            "SHELFWISE_TABLE_MEMORY_MIB": settings.table_memory_mib,
+            "SHELFWISE_TABLE_STANDBY_REPLICAS": settings.table_standby_replicas,
+            "SHELFWISE_SESSION_TIMEOUT_SECONDS": settings.session_timeout_seconds,
+        }
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._log = (settings.data_dir / "log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.state.worker", kind],
+            env=os.environ | {name: str(value) for name, value in variables.items()},
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def process_id(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def wait_for(self, figure: str, count: int = 1) -> dict[str, Any]:
+        """Return the ``count``-th line that has this figure, once it is there."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            found = [line for line in self.said if figure in line]
+            if len(found) >= count:
+                return found[count - 1]
+            if self._process.poll() is not None and not self._reader.is_alive():
+                raise RuntimeError(f"it ended with {self._process.returncode}; see {self._log.name}: {self.said}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {figure}; see {self._log.name}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(120)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self.kill()
+        self._reader.join()
+        self._log.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said.append(orjson.loads(line))
+
+
+def bytes_on_disk(directory: Path) -> int:
+    """Return what a directory occupies, in bytes; files may come and go meanwhile."""
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.stat().st_blocks * 512
+        except FileNotFoundError:
+            continue
+    return total

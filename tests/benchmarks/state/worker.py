@@ -1,0 +1,149 @@
+"""A process with the tables and nothing else: says on its output, in lines of JSON, what it has measured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import faust.tables
+import orjson
+
+from schemas.topics import PRODUCTS_BATCHED
+from streams.faust_app import build_app, raw_topic
+from streams.settings import Settings
+from streams.tables import RecallTables, StatisticsView
+from tests.benchmarks.state.records import product_key
+
+_POLL_SECONDS = 0.01
+
+
+def say(**figures: object) -> None:
+    """Print figures, with the memory of the moment."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    line = orjson.dumps({**figures, "resident_bytes": pages * resource.getpagesize(), "peak_resident_bytes": peak})
+    sys.stdout.write(line.decode() + "\n")
+    sys.stdout.flush()
+
+
+class Prober:
+    """An agent that reads and writes random products of its partition, as many as a message says."""
+
+    def __init__(self, tables: RecallTables, partitions: int) -> None:
+        self._table = tables.product_digests
+        self._partitions = partitions
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop."""
+        async for event in stream.events():
+            order = orjson.loads(event.value)
+            if order["process"] != os.getpid():
+                continue
+            chance = Random(event.message.offset)
+            numbers = [
+                chance.randrange(order["products"] // self._partitions) * self._partitions
+                + event.message.partition
+                for _ in range(order["count"])
+            ]
+            if order["endless"]:
+                await self._write_on(numbers)
+            gets, sets = [], []
+            for place, number in enumerate(numbers):
+                key = product_key(number)
+                began = time.perf_counter()
+                value = self._table.get(key)
+                gets.append(time.perf_counter() - began)
+                assert value is not None, key
+                began = time.perf_counter()
+                self._table[key] = value
+                sets.append(time.perf_counter() - began)
+                if place % 64 == 63:
+                    await asyncio.sleep(0)
+            say(
+                probed=len(numbers),
+                get_microseconds=_quantiles(gets),
+                set_microseconds=_quantiles(sets),
+            )
+
+    async def _write_on(self, numbers: list[int]) -> None:
+        say(writing=True)
+        while True:
+            for number in numbers:
+                self._table[product_key(number)] = self._table[product_key(number)]
+                await asyncio.sleep(0.0002)
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {
+        name: round(1e6 * ordered[int(share * (len(ordered) - 1))], 1)
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    } | {"mean": round(1e6 * sum(ordered) / len(ordered), 1)}
+
+
+async def run(settings: Settings, *, stock: bool) -> None:
+    """Start, say how long it took, and go on until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    say(started=True)
+    began = time.monotonic()
+    app = build_app(settings, "recall")
+    if stock:
+        app.conf.TableManager = faust.tables.TableManager
+    tables = RecallTables(app)
+    agent = Prober(tables, settings.partitions).run
+    app.agent(raw_topic(app, settings.topic(PRODUCTS_BATCHED)), name="prober", concurrency=1)(agent)
+    await app.start()
+    recoveries, standby_said = 0.0, False
+    while not stop.is_set() and not app.crashed:
+        found = app.table_partitions
+        if app.settled and (stock or found.recovery_seconds != recoveries):
+            recoveries = found.recovery_seconds
+            say(
+                settled_seconds=round(time.monotonic() - began, 2),
+                recovery_seconds=round(found.recovery_seconds, 2),
+                recovered_records=found.recovered_records,
+                broken=len(found.broken),
+            )
+            if stock:
+                break
+        if app.settled and not standby_said and not app.tables.recovery.standby_remaining_total():
+            standby_said = True
+            say(standbys_ready_seconds=round(time.monotonic() - began, 2))
+        await asyncio.sleep(_POLL_SECONDS)
+    if app.crashed:
+        say(crashed=repr(app.crash_reason))
+    began = time.monotonic()
+    await app.stop()
+    say(stopped_seconds=round(time.monotonic() - began, 2))
+
+
+def view(settings: Settings) -> None:
+    """Read the statistics of all partitions, as every worker does, and say what that took."""
+    say(started=True)
+    began = time.monotonic()
+    statistics = StatisticsView(settings)
+    statistics.start()
+    statistics.caught_up.wait()
+    say(caught_up_seconds=round(time.monotonic() - began, 2))
+    statistics.stop()
+
+
+def main() -> None:
+    """``worker.py tables|stock|view``; the settings come from the environment."""
+    settings = Settings.load()
+    if sys.argv[1] == "view":
+        view(settings)
+    else:
+        asyncio.run(run(settings, stock=sys.argv[1] == "stock"))
+
+
+if __name__ == "__main__":
+    main()
