@@ -37,7 +37,7 @@ class Neighbours:
 
 class _Batch(Protocol):
     @property
-    def vectors(self) -> NDArray[np.float32]: ...
+    def branded(self) -> NDArray[np.float32]: ...
     @property
     def neighbours(self) -> dict[Examples, Neighbours]: ...
 
@@ -75,7 +75,7 @@ class Examples:
         """Return the neighbours of a batch's products; found once a batch, whoever asks."""
         found = batch.neighbours.get(self)
         if found is None:
-            found = batch.neighbours[self] = self._search(batch.vectors)
+            found = batch.neighbours[self] = self._search(batch.branded)
         return found
 
     def _search(self, queries: NDArray[np.float32]) -> Neighbours:

@@ -13,8 +13,13 @@ _DESCRIPTION_CHARACTERS: Final = 600
 
 
 def embedding_text(product: Product) -> str:
-    """Return what is encoded: the title, and the merchant's category text, which says the kind of thing."""
+    """Return what is compared with categories: title, and merchant's text, which says the kind of thing."""
     return " ".join(filter(None, (product.title, product.merchant_category)))
+
+
+def branded_text(product: Product) -> str:
+    """Return what is compared with other products: those of one brand are more alike than their titles say."""
+    return " ".join(filter(None, (product.title, product.brand, product.merchant_category)))
 
 
 def description_text(product: Product) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from schemas.events.product import Product
 from workers.candidates import Candidates
 from workers.encoders.base import Encoder
-from workers.product_text import description_text, embedding_text
+from workers.product_text import branded_text, description_text, embedding_text
 from workers.signals.base import Batch, Reference, Signal
 from workers.statistics import Statistics
 
@@ -33,12 +33,14 @@ class Recall:
 
 
 def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:
-    """Encode the texts of products, and their descriptions where the encoder is cheap enough."""
+    """Encode the texts of products: several of each where the encoder is cheap enough."""
     vectors = encoder.encode([embedding_text(product) for product in products])
-    if not encoder.reads_descriptions:
-        return Batch(products, vectors, vectors, statistics)
+    if not encoder.is_cheap:
+        return Batch(products, vectors, vectors, vectors, statistics)
+    branded = encoder.encode([branded_text(product) for product in products])
     described = encoder.encode([description_text(product) for product in products])
-    return Batch(products, vectors, np.where(described.any(axis=1, keepdims=True), described, vectors), statistics)
+    described = np.where(described.any(axis=1, keepdims=True), described, vectors)
+    return Batch(products, vectors, branded, described, statistics)
 
 
 def union(signals: Sequence[Signal], batch: Batch) -> Candidates:

@@ -22,8 +22,8 @@ class Encoder(Protocol):
         """The length d of a vector."""
 
     @property
-    def reads_descriptions(self) -> bool:
-        """Whether long texts are cheap enough to encode descriptions too."""
+    def is_cheap(self) -> bool:
+        """Whether several texts of a product may be encoded, its description among them."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 vectors of shape (len(texts), d) with L2 norm 1; an unknown text gives zeros."""

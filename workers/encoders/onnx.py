@@ -79,8 +79,8 @@ class OnnxEncoder:
         return self._session.dimensions
 
     @property
-    def reads_descriptions(self) -> bool:
-        """A description costs a transformer ten times what a title does."""
+    def is_cheap(self) -> bool:
+        """Milliseconds a text, and ten times as much for a description."""
         return False
 
     @property

@@ -54,8 +54,8 @@ class StaticEncoder:
         return int(self._vectors.shape[1])
 
     @property
-    def reads_descriptions(self) -> bool:
-        """Long texts are cheap here."""
+    def is_cheap(self) -> bool:
+        """Microseconds a text."""
         return True
 
     @classmethod

@@ -124,6 +124,7 @@ def encode_labelled(
     batch = Batch(
         products,
         np.concatenate([empty, *(each.vectors for each in batches)]),
+        np.concatenate([empty, *(each.branded for each in batches)]),
         np.concatenate([empty, *(each.described for each in batches)]),
     )
     return TrainingSet(batch, labelled.labels, taxonomy, _encode_categories(taxonomy, encoder))

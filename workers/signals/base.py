@@ -22,13 +22,15 @@ from workers.text_features import TextFeatures
 class Batch:
     """The n products of a batch, encoded once.
 
-    ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0; ``described`` likewise of the descriptions, those of
-    ``vectors`` where a product has none or the encoder reads none. ``neighbours`` and ``ngrams`` are filled by the
-    first signal that asks for them.
+    ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0, to compare with categories; ``branded`` likewise, with
+    the brand, to compare with products; ``described`` of the descriptions, those of ``vectors`` where there is
+    none. All are the same where the encoder is not cheap. ``neighbours`` and ``ngrams`` are filled by the first
+    signal that asks for them.
     """
 
     products: Sequence[Product]
     vectors: NDArray[np.float32]
+    branded: NDArray[np.float32]
     described: NDArray[np.float32]
     statistics: Statistics = field(default_factory=NoStatistics)
     neighbours: dict[Examples, Neighbours] = field(default_factory=dict, compare=False, repr=False)
@@ -40,7 +42,7 @@ class Batch:
     def take(self, rows: NDArray[np.intp]) -> Batch:
         """Return the batch of some of the products."""
         products = [self.products[row] for row in rows]
-        return Batch(products, self.vectors[rows], self.described[rows], self.statistics)
+        return Batch(products, self.vectors[rows], self.branded[rows], self.described[rows], self.statistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Reference:
     def of(cls, training: TrainingSet) -> Self:
         """Make the examples of the labelled products, and the n-grams of their texts."""
         products = training.batch.products
-        examples = Examples.of(products, training.batch.vectors, training.labels)
+        examples = Examples.of(products, training.batch.branded, training.labels)
         return cls(training.taxonomy, training.category_vectors, examples, TextFeatures.fit(products))
 
 

@@ -1,4 +1,4 @@
-"""Signal: a linear classifier on the encoder's vectors of title and description.
+"""Signal: a linear classifier on the encoder's vectors of title, brand and description.
 
 Where the linear text model knows words, this one knows meanings. Source: linear discriminant analysis with a
 covariance shared by all classes and shrunk towards a multiple of the identity (Ledoit and Wolf, 2004, with a fixed
@@ -75,4 +75,4 @@ class EmbeddingClassifier:
 
 
 def _inputs(batch: Batch) -> NDArray[np.float64]:
-    return np.concatenate([batch.vectors, batch.described], axis=1).astype(np.float64)
+    return np.concatenate([batch.branded, batch.described], axis=1).astype(np.float64)

@@ -42,7 +42,7 @@ class SiblingExamples(ReferenceSignal):
             groups = [self._groups[key] for key in group_keys(product) if key in self._groups]
             best: dict[int, float] = {}
             for rows in groups:
-                self._closest(rows, batch.vectors[row], best)
+                self._closest(rows, batch.branded[row], best)
             context[row, 0] = max(best.values(), default=0.0)
             scored.append(best)
         return SparseScores(scored, context)

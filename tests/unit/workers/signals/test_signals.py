@@ -71,7 +71,7 @@ def fit(kind: type[FittedSignal], training: TrainingSet) -> FittedSignal:
 def silent(products: Sequence[Product], statistics: Statistics | None = None, dimensions: int = 256) -> Batch:
     """A batch of products whose texts say nothing."""
     vectors = np.zeros((len(products), dimensions), np.float32)
-    return Batch(products, vectors, vectors, statistics or NoStatistics())
+    return Batch(products, vectors, vectors, vectors, statistics or NoStatistics())
 
 
 def best(signal: Signal, training: TrainingSet, *products: Product) -> list[int | None]:
