@@ -11,9 +11,9 @@ from streams.agents.context import Context, Turns
 from streams.agents.learning import LearningStage, StatisticsStage, add_learning_agents
 from streams.agents.ranking import RankingStage, add_ranking_agent
 from streams.agents.recall import RecallStage, add_recall_agent
-from streams.faust_app import FlowApp, build_app
+from streams.faust_app import FlowApp, build_app, changelog_name
 from streams.intake import Intake
-from streams.tables import RecallTables, StatisticsView
+from streams.tables import PRODUCT_DIGESTS, RecallTables, StatisticsView
 from workers.statistics import NoStatistics
 
 _POLL_SECONDS: Final = 0.05
@@ -83,7 +83,13 @@ class RecallPart(FaustPart):
         tables = RecallTables(self._app)
         self._view = StatisticsView(settings) if settings.learning else None
         statistics = self._view or NoStatistics()
-        recall = RecallStage(context, statistics, tables.product_digests)
+        records = changelog_name(settings, PRODUCT_DIGESTS)
+        recall = RecallStage(
+            context,
+            statistics,
+            tables.product_digests,
+            lambda partition: (records, partition) in self._app.table_partitions.broken,
+        )
         add_recall_agent(self._app, recall)
         self._turns = (recall.turns,)
         self._learning: LearningStage | None = None

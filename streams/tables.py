@@ -24,6 +24,8 @@ TABLES: Final = (PRODUCT_DIGESTS, PRODUCT_CONTRIBUTIONS, BRAND_FREQUENCY, STORE_
 
 _READ_AT_ONCE: Final = 1_000
 _TIMEOUT_SECONDS: Final = 10.0
+# So many may be missing in a standby's table when it takes over.
+_STANDBY_CHANGES_BUFFERED: Final = 100
 _log = logging.getLogger(__name__)
 
 
@@ -151,7 +153,7 @@ _decoder: Final = msgspec.json.Decoder(_Weights)
 
 
 def _table(app: faust.App, name: str) -> Any:
-    return app.Table(name, key_type=bytes, value_type=bytes)
+    return app.Table(name, key_type=bytes, value_type=bytes, standby_buffer_size=_STANDBY_CHANGES_BUFFERED)
 
 
 def _place(message: Any) -> tuple[str, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -69,8 +69,16 @@ class RecallStage:
     The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
     """
 
-    def __init__(self, context: Context, statistics: Statistics, records: MutableMapping[bytes, bytes]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        statistics: Statistics,
+        records: MutableMapping[bytes, bytes],
+        forgetful: Callable[[int], bool] = lambda _partition: False,
+    ) -> None:
+        """``forgetful`` says of a partition that records are missing: any product may then have been decided."""
         self._context = context
+        self._forgetful = forgetful
         self._statistics = statistics
         self._records = records
         self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
@@ -96,7 +104,7 @@ class RecallStage:
                 "out_of_bounds", f"a batch of partition {batch.source_partition} came on {place.partition}"
             )
         passed = await self._context.progress.passed(batch)
-        sifted = self._sift(batch, again=self.rereading.possible(place))
+        sifted = self._sift(batch, again=self.rereading.possible(place) or self._forgetful(place.partition))
         if passed:
             # Recorded all the same: the worker that decided it may have died before its records were safe.
             self._record(sifted)

@@ -16,8 +16,8 @@ from streams.state.stores import Change, Interrupted
 _READ_AT_ONCE: Final = 10_000
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 30.0
-# What librdkafka may hold for us: 64 MiB, however many partitions there are.
-_QUEUE_KBYTES: Final = 65_536
+# What librdkafka may hold for us, and ask for at once: each small record costs it three times its size besides.
+_QUEUE_KBYTES: Final = 8_192
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +41,16 @@ class Changelog:
         self._stopped = stopped
         self._consumer = Consumer(
             connection.consumer_config(
-                group, {"enable.partition.eof": True, "queued.max.messages.kbytes": _QUEUE_KBYTES}
+                group,
+                {
+                    "enable.partition.eof": True,
+                    "queued.max.messages.kbytes": _QUEUE_KBYTES,
+                    "fetch.max.bytes": _QUEUE_KBYTES << 10,
+                    "fetch.message.max.bytes": 1 << 20,
+                    "queued.min.messages": _READ_AT_ONCE,
+                    # By default it rests for a second where its queue is full.
+                    "fetch.queue.backoff.ms": 10,
+                },
             ),
             logger=_log,
         )

@@ -20,6 +20,25 @@ def test_after_a_kill_and_a_restart_of_the_broker_every_event_has_its_outcome_an
     assert report.well, report.document()
 
 
+def test_after_a_lost_store_and_a_cut_changelog_no_product_stands_on_two_topics(
+    sample_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = run(Plan(1_200, ["lose_state"], seed=7), sample_bundle, say=lambda _: None)
+    with capsys.disabled():
+        print(f"\n{report.summary()}")
+    assert report.well, report.document()
+
+
+def test_after_cut_changelogs_and_a_kill_the_tables_equal_a_recount(
+    sample_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = ["truncate_changelogs", "kill_worker"]
+    report = run(Plan(1_200, faults, seed=8, learning=True), sample_bundle, say=lambda _: None)
+    with capsys.disabled():
+        print(f"\n{report.summary()}")
+    assert report.well, report.document()
+
+
 def test_after_a_deleted_store_with_learning_on_the_tables_equal_a_recount(
     sample_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,6 +116,16 @@ def _set_policy(admin: AdminClient, names: list[str], policy: str) -> None:
     wait_until(is_set, f"cleanup.policy={policy} of {names}")
 
 
+def lose_state(site: Site, chance: Random) -> None:
+    """Kill a worker, and delete its data directory and all records of its changelogs: nobody knows them now."""
+    worker = chance.choice(site.workers)
+    worker.end()
+    shutil.rmtree(worker.data, ignore_errors=True)
+    topics = changelog_topics(site.installation.settings())
+    cut_changelogs(site.installation.connection, [topic.name for topic in topics])
+    worker.launch()
+
+
 FAULTS: Final[dict[str, Deed]] = {
     "kill_worker": kill_worker,
     "stop_broker": stop_broker,
@@ -124,6 +135,7 @@ FAULTS: Final[dict[str, Deed]] = {
     "scale": scale,
     "delete_store": delete_store,
     "truncate_changelogs": truncate_changelogs,
+    "lose_state": lose_state,
 }
 
 
