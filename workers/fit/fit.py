@@ -18,7 +18,7 @@ from workers.encoders.static import StaticEncoder
 from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
 from workers.fit.fit_ranking import RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
-from workers.fit.labels import LabelledProducts, acceptable_labels
+from workers.fit.labels import LabelledProducts
 from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
@@ -97,8 +97,7 @@ def _out_of_fold(
         return OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
     folds = assign_folds(labelled.products, options.folds, options.seed)
     candidates, order = out_of_fold_candidates(training, folds, progress)
-    acceptable = acceptable_labels(labelled)
-    return OutOfFold(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
+    return OutOfFold.of(labelled, candidates, order, folds)
 
 
 def namesake_candidates(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.candidates import Candidates
+from workers.fit.labels import LabelledProducts, acceptable_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,17 @@ class OutOfFold:
     labels: NDArray[np.int32]
     folds: NDArray[np.int64]
     acceptable: tuple[frozenset[int], ...]
+
+    @classmethod
+    def of(
+        cls, labelled: LabelledProducts, candidates: Candidates, order: NDArray[np.intp], folds: NDArray[np.int64]
+    ) -> Self:
+        """Put beside candidates what is known of their products; ``order`` (n,) is that of the products in them.
+
+        ``folds`` is in the order of ``labelled``.
+        """
+        acceptable = acceptable_labels(labelled)
+        return cls(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
 
     @property
     def relevant(self) -> NDArray[np.bool_]:

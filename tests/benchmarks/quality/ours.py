@@ -113,13 +113,7 @@ def run_without(
         training = encode_labelled(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
         save_candidates(cached, *out_of_fold_candidates(training, folds, progress))
     candidates, order = load_candidates(cached)
-    acceptable = acceptable_labels(problem.training)
-    seen = OutOfFold(
-        without(candidates, signal),
-        problem.training.labels[order],
-        folds[order],
-        tuple(acceptable[row] for row in order),
-    )
+    seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds)
     started = perf_counter()
     named = namesake_candidates(loaded.recall, problem.taxonomy, seed)
     guide = replace(named, candidates=without(named.candidates, signal))

@@ -12,6 +12,7 @@ from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
 from tests.benchmarks.quality.ranked import Ranked, put_together, rank
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
+from workers.nearest import unit_rows
 
 _SCORED_AT_ONCE: Final = 512
 
@@ -22,8 +23,7 @@ def _prepare(problem: Problem, vectors: VectorCache | None) -> tuple[Rows, Rows]
     nodes = problem.observed
     leaf = vectors.encode([problem.taxonomy.names[node] for node in nodes])
     path = vectors.encode([" ".join(problem.taxonomy.paths[node]) for node in nodes])
-    categories = leaf + path
-    categories /= np.maximum(np.linalg.norm(categories, axis=1, keepdims=True), 1e-12)
+    categories = unit_rows(leaf + path)
     sides = []
     for side in (problem.training, problem.test):
         found = vectors.encode([texts.short_sentence(product) for product in side.products])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,6 +30,7 @@ from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.progress import Mark
 from streams.settings import Settings
+from tests.agent_fakes import one_candidate
 from workers.candidates import Candidates
 from workers.ranking.ranking import Verdict
 from workers.statistics import NoStatistics
@@ -53,15 +53,7 @@ class _Fickle:
         self._chance = chance
 
     def candidates(self, products: Sequence[Product], _statistics: object) -> Candidates:
-        return Candidates(
-            signals=("one",),
-            context_names=(),
-            offsets=np.arange(len(products) + 1, dtype=np.int64),
-            categories=np.ones(len(products), np.int32),
-            scores=np.ones((len(products), 1), np.float32),
-            named=np.ones((len(products), 1), np.bool_),
-            context=np.empty((len(products), 0), np.float32),
-        )
+        return one_candidate(products)
 
     def decide(self, candidates: Candidates) -> list[Verdict]:
         sure = Verdict(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())

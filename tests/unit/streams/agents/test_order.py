@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -26,8 +25,8 @@ from streams.agents.rereading import LogPlace
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
-from streams.outgoing import Outgoing
 from streams.settings import Settings
+from tests.agent_fakes import Log, one_candidate
 from workers.candidates import Candidates
 from workers.history import REMOVED, ProductRecord
 from workers.statistics import NoStatistics
@@ -57,26 +56,7 @@ class _Recall:
         self.recall = self
 
     def candidates(self, products: Sequence[Product], _statistics: object) -> Candidates:
-        return Candidates(
-            signals=("one",),
-            context_names=(),
-            offsets=np.arange(len(products) + 1, dtype=np.int64),
-            categories=np.ones(len(products), np.int32),
-            scores=np.ones((len(products), 1), np.float32),
-            named=np.ones((len(products), 1), np.bool_),
-            context=np.empty((len(products), 0), np.float32),
-        )
-
-
-class _Log:
-    def __init__(self) -> None:
-        self.messages: list[Outgoing] = []
-
-    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
-        self.messages += messages
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_result(None)
-        return future
+        return one_candidate(products)
 
 
 def published(steps: Sequence[Edit | Again]) -> list[SourceEvent]:
@@ -114,7 +94,7 @@ class End(NamedTuple):
 def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Path) -> End:
     bounds = [0, *sorted({cut for cut in cuts if 0 < cut < len(events)}), len(events)]
     records: dict[bytes, bytes] = {}
-    log = _Log()
+    log = Log()
 
     async def scenario() -> None:
         fakes: Any = (_Recall(), log)

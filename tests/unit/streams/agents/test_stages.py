@@ -35,6 +35,7 @@ from streams.health import Health
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.settings import Settings
+from tests.agent_fakes import Log
 from workers.candidates import Candidates
 from workers.ranking.ranking import Verdict
 from workers.statistics import NoStatistics
@@ -45,18 +46,7 @@ _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Desks")])
 _PARTITION = 2
 
 
-class _Sink:
-    """Takes messages; they are acknowledged at once."""
-
-    def __init__(self) -> None:
-        self.messages: list[Outgoing] = []
-
-    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
-        self.messages += messages
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_result(None)
-        return future
-
+class _Sink(Log):
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
         await (await self.submit(messages))
 
