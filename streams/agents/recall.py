@@ -43,9 +43,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Sifted:
-    """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already."""
+    """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already.
+
+    ``coalesced`` are the offsets that intake settled. One among them that is on record as decided was recorded by a
+    worker that died before the decision left; packed anew with a later event, it is left out. The later one must be
+    decided: of equal content it would else pass for unchanged, and the product have no decision at all.
+    """
 
     settled: list[EventOutcome]
+    coalesced: set[int] = field(default_factory=set)
     products: list[Product] = field(default_factory=list)
     events: list[BatchedProduct] = field(default_factory=list)
     known: list[bool] = field(default_factory=list)
@@ -120,7 +126,7 @@ class RecallStage:
             self._records[key] = encode(record)
 
     def _sift(self, batch: ProductBatch, *, again: bool) -> _Sifted:
-        sifted = _Sifted(settled=list(batch.settled), again=again)
+        sifted = _Sifted(list(batch.settled), coalesced={outcome.offset for outcome in batch.settled}, again=again)
         for event in _latest_first(batch.products):
             try:
                 self._sift_event(batch, event, sifted)
@@ -139,7 +145,7 @@ class RecallStage:
         action, record = consider(
             before,
             ProductRecord(batch.source_partition, event.place, updated_at, digest, event.offset),
-            again=event.attempt > 1,
+            again=event.attempt > 1 or (before is not None and before.decided_offset in sifted.coalesced),
         )
         if record is not None:
             sifted.records[key] = record

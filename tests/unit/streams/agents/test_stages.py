@@ -32,6 +32,7 @@ from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
 from streams.health import Health
+from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.settings import Settings
@@ -213,6 +214,20 @@ def test_a_probe_passes_through_both_stages_and_ranking_answers_it(tmp_path: Pat
 def test_a_batch_that_is_delivered_again_is_decided_again(tmp_path: Path) -> None:
     sink = _recalled(tmp_path, _batch(_product(0)), _batch(_product(0)))
     assert len(sink.of(CANDIDATES.name)) == 2
+
+
+def test_an_event_that_repeats_one_of_its_own_batch_is_decided_though_that_one_is_on_record(
+    tmp_path: Path,
+) -> None:
+    """A worker records the first and dies; its successor packs both together, and leaves out the first."""
+    first, repeat = (
+        SourceEvent(offset, 1_700_000_000_000, b"p0", encode(_product(0)), lambda: None) for offset in (0, 1)
+    )
+    together = pack("products.changed.v1", _PARTITION, [first, repeat]).message
+    assert [event.offset for event in together.products] == [1]
+    alone = pack("products.changed.v1", _PARTITION, [first]).message
+    later = _recalled(tmp_path, encode(alone), encode(together)).of(CANDIDATES.name)[-1]
+    assert [product.offset for product in decode(later.value, CandidateBatch).products] == [1]
 
 
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
