@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP_DEMO := $(VENV)/.installed-demo
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: help demo test lint fault fuzz bench quality schemas clean
+.PHONY: help demo test lint fault fuzz bench quality state schemas clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
@@ -37,6 +37,9 @@ bench: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of
 quality: $(STAMP_DEV)  ## our model beside baselines on real catalogues  [DATA= ONLY='flipkart/*' SEEDS=3 OUT=var/quality ENCODER=]
 	$(BIN)/python -m tests.benchmarks.quality $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only "$(ONLY)") \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out "$(OUT)") $(if $(ENCODER),--encoder "$(ENCODER)")
+
+state: $(STAMP_DEV)  ## tables at size: recovery, memory, disk, reads and writes  [KEYS=100000 OUT=FILE.json]
+	nice $(BIN)/python -m tests.benchmarks.state --keys $(or $(KEYS),100000) $(if $(OUT),--out "$(OUT)")
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("shelfwise needs Python 3.11 or newer; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -16,7 +16,7 @@ import faust.tables
 import orjson
 
 from schemas.topics import PRODUCTS_BATCHED
-from streams.faust_app import build_app, raw_topic
+from streams.faust_app import FlowApp, build_app, raw_topic
 from streams.settings import Settings
 from streams.tables import RecallTables, StatisticsView
 from tests.benchmarks.state.records import product_key
@@ -114,7 +114,7 @@ async def run(settings: Settings, *, stock: bool) -> None:
             )
             if stock:
                 break
-        if app.settled and not standby_said and not app.tables.recovery.standby_remaining_total():
+        if app.settled and not standby_said and _standbys_ready(app, settings.table_standby_replicas):
             standby_said = True
             say(standbys_ready_seconds=round(time.monotonic() - began, 2))
         await asyncio.sleep(_POLL_SECONDS)
@@ -123,6 +123,13 @@ async def run(settings: Settings, *, stock: bool) -> None:
     began = time.monotonic()
     await app.stop()
     say(stopped_seconds=round(time.monotonic() - began, 2))
+
+
+def _standbys_ready(app: FlowApp, replicas: int) -> bool:
+    recovery = app.tables.recovery
+    if not replicas:
+        return True
+    return bool(recovery.standby_highwaters) and not recovery.standby_remaining_total()
 
 
 def view(settings: Settings) -> None:

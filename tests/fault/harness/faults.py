@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from schemas.topics import (
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    REVIEWS_DECIDED,
+    STATISTICS_CHANGED,
+    Topic,
+)
 from streams.kafka.connection import KafkaConnection
-from streams.tables import changelog_topics
+from streams.tables import PRODUCT_DIGESTS, changelog_topics
 from tests.fault.harness.site import Site
 from tests.worker_harness import PARTITIONS, wait_until
 
@@ -126,6 +133,50 @@ def lose_state(site: Site, chance: Random) -> None:
     worker.launch()
 
 
+def rebuild_statistics(site: Site, _chance: Random) -> None:
+    """Lose all state, and do what docs/state.md tells an operator to do then."""
+    for worker in site.workers:
+        worker.end()
+        shutil.rmtree(worker.data, ignore_errors=True)
+    installation = site.installation
+    admin = AdminClient(installation.connection.client_config())
+    names = {topic.name for topic in changelog_topics(installation.settings())}
+    cut_changelogs(installation.connection, sorted(names))
+    learned = {name for name in names if PRODUCT_DIGESTS not in name}
+    for deleted in admin.delete_topics(sorted(learned)).values():
+        deleted.result()
+    wait_until(lambda: not learned & admin.list_topics(timeout=10).topics.keys(), "the topics are deleted")
+    _set_offsets(site, (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED), latest=False)
+    _set_offsets(site, (STATISTICS_CHANGED,), latest=True)
+    for worker in site.workers:
+        worker.launch()
+
+
+def _set_offsets(site: Site, topics: tuple[Topic, ...], *, latest: bool) -> None:
+    connection, group = site.installation.connection, site.installation.settings().group("recall")
+    consumer = Consumer(connection.consumer_config(group))
+    places = [
+        TopicPartition(site.installation.name(topic), number) for topic in topics for number in range(PARTITIONS)
+    ]
+    bounds = [consumer.get_watermark_offsets(place, 10) for place in places]
+
+    def committed() -> bool:
+        """Return whether the group took them: it does not while it believes its killed members alive."""
+        offsets = [
+            TopicPartition(place.topic, place.partition, high if latest else low)
+            for place, (low, high) in zip(places, bounds, strict=True)
+        ]
+        try:
+            return all(place.error is None for place in consumer.commit(offsets=offsets, asynchronous=False))
+        except KafkaException:
+            return False
+
+    try:
+        wait_until(committed, "offsets of the group are set")
+    finally:
+        consumer.close()
+
+
 FAULTS: Final[dict[str, Deed]] = {
     "kill_worker": kill_worker,
     "stop_broker": stop_broker,
@@ -136,6 +187,7 @@ FAULTS: Final[dict[str, Deed]] = {
     "delete_store": delete_store,
     "truncate_changelogs": truncate_changelogs,
     "lose_state": lose_state,
+    "rebuild_statistics": rebuild_statistics,
 }
 
 
