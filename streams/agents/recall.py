@@ -45,8 +45,8 @@ _log = logging.getLogger(__name__)
 class _Sifted:
     """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already.
 
-    ``coalesced`` are the offsets that intake settled. One among them that is on record as decided was recorded by a
-    worker that died before the decision left; packed anew with a later event, it is left out. The later one must be
+    ``coalesced`` are offsets that intake settled. One of them that is on record as decided was recorded by a
+    worker that died before the decision left; packed anew with a later event, it is left out. That must be
     decided: of equal content it would else pass for unchanged, and the product have no decision at all.
     """
 
