@@ -35,7 +35,8 @@ _SHORT = {"kill_worker": 3, "stop_broker": 1}
 @click.option("--fault", "faults", multiple=True, help="This fault in place of the schedule. Repeatable.")
 @click.option("--learning", type=click.Choice(["off", "on", "both"]), default="both", show_default=True)
 @click.option("--soak-minutes", default=0.0, show_default=True, help="Soak for so long instead.")
-@click.option("--rate", default=100.0, show_default=True, help="Of the soak, in events a second.")
+@click.option("--load", default=0.7, show_default=True, help="Share of its capacity that the soak uses.")
+@click.option("--rate", type=float, help="Of the soak, in events a second, in place of --load.")
 @click.option("--table-store", default="rocksdict://", show_default=True)
 @click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path))
@@ -47,7 +48,8 @@ def main(
     faults: tuple[str, ...],
     learning: str,
     soak_minutes: float,
-    rate: float,
+    load: float,
+    rate: float | None,
     table_store: str,
     bundle: Path | None,
     out: Path | None,
@@ -61,7 +63,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if soak_minutes:
         with tempfile.TemporaryDirectory() as directory:
-            result = soak(bundle or fit_sample(Path(directory)), soak_minutes, rate, click.echo)
+            result = soak(bundle or fit_sample(Path(directory)), soak_minutes, load, rate, click.echo)
         _write(result, out)
         sys.exit(0 if result["flat"] else 1)
     names = list(faults) or _names(_SHORT if short else _LONG)

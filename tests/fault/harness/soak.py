@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +16,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.fault.harness.publisher import Publisher
 from tests.fault.harness.site import ManagedWorker, Site, open_site
 from tests.fault.harness.stream import Stream, StreamEvent
+from tests.worker_harness import wait_until
 
 SAMPLE_SECONDS: Final = 60.0
 _BLOCK: Final = 2_000
+_CAPACITY_SEED: Final = 1_000_000
+# To warm up, and to measure.
+_CAPACITY_SECONDS: Final = (30.0, 60.0)
 _LATENCY: Final = "shelfwise_end_to_end_latency_seconds_bucket"
 # Caches fill and allocators settle at first.
 _WARM_UP: Final = 0.2
@@ -40,28 +45,58 @@ class SoakSample:
     events: int
 
 
-def soak(bundle: Path, minutes: float, rate: float, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Publish ``rate`` events a second for so long, and return samples, verdict and settings."""
+def soak(
+    bundle: Path, minutes: float, load: float, rate: float | None = None, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Publish for so long, and return samples, verdict and settings.
+
+    ``load`` is the share of the capacity that is used, which is measured first; a ``rate`` in events a second
+    comes in its place.
+    """
     with tempfile.TemporaryDirectory() as directory, open_site(bundle, Path(directory), learning=True) as site:
+        capacity = None
+        if rate is None:
+            capacity = _capacity(site)
+            rate = load * capacity
+            say(f"capacity: {capacity:.0f} events a second; the soak has {rate:.0f}")
+        done = site.progress.committed()
         publisher = Publisher(
             site.installation, _endless(1), site.progress.committed, ahead=1_000_000, rate=rate, keep=False
         )
-        publisher.start()
-        samples = []
-        try:
-            samples = list(_samples(site, publisher, minutes, say))
-        finally:
-            publisher.stopped.set()
-            publisher.join()
+        with _running(publisher):
+            samples = list(_samples(site, publisher, done, minutes, say))
         problems = verdict(samples, rate)
         return {
             "minutes": minutes,
+            "capacity": capacity,
             "rate": rate,
             "flat": not problems,
             "problems": problems,
             "worker_exits": site.worker_exits,
             "samples": [asdict(sample) for sample in samples],
         }
+
+
+@contextmanager
+def _running(publisher: Publisher) -> Iterator[None]:
+    publisher.start()
+    try:
+        yield
+    finally:
+        publisher.stopped.set()
+        publisher.join()
+
+
+def _capacity(site: Site) -> float:
+    """Return how many events a second are committed while there are always more to come; then all are done."""
+    publisher = Publisher(site.installation, _endless(_CAPACITY_SEED), site.progress.committed, keep=False)
+    with _running(publisher):
+        time.sleep(_CAPACITY_SECONDS[0])
+        began, before = time.monotonic(), site.progress.committed()
+        time.sleep(_CAPACITY_SECONDS[1])
+        capacity = (site.progress.committed() - before) / (time.monotonic() - began)
+    wait_until(lambda: site.progress.committed() >= publisher.sent, "the events of the warm-up are not done")
+    return capacity
 
 
 def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
@@ -90,9 +125,12 @@ def _growth(samples: Sequence[SoakSample], get: Callable[[SoakSample], float]) -
     return float(slope * (minutes[-1] - minutes[0])), float(start)
 
 
-def _samples(site: Site, publisher: Publisher, minutes: float, say: Callable[[str], None]) -> Iterator[SoakSample]:
+def _samples(
+    site: Site, publisher: Publisher, done: int, minutes: float, say: Callable[[str], None]
+) -> Iterator[SoakSample]:
+    """Yield a sample a minute; ``done`` events were committed before."""
     began = time.monotonic()
-    before: dict[float, float] = {}
+    before = _buckets(site.workers)
     minute = 0
     while time.monotonic() - began < minutes * 60:
         minute += 1
@@ -105,7 +143,7 @@ def _samples(site: Site, publisher: Publisher, minutes: float, say: Callable[[st
             rss_mib=sum(_rss_mib(worker) for worker in site.workers),
             p50_seconds=_quantile(new, 0.50),
             p99_seconds=_quantile(new, 0.99),
-            lag_events=publisher.sent - site.progress.committed(),
+            lag_events=done + publisher.sent - site.progress.committed(),
             events=int(max(new.values(), default=0.0)),
         )
         say(str(sample))
