@@ -23,6 +23,7 @@ VERDICT_WEIGHT: Final = 3.0
 Source = Literal["assigned", "needs_review", "verdict"]
 Key = tuple[Literal["brand", "store"], str]
 Contributions = dict[Key, tuple[str, float]]
+Packed = tuple[tuple[Literal["brand", "store"], str, str, float], ...]
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
@@ -41,18 +42,28 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     removed: bool = False
 
 
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """What the event at ``position`` changed: what the product contributed before and after it.
+
+    As (kind, key, category, weight); ``after`` is ``None`` where it is what the product contributes now.
+    """
+
+    position: SourcePosition
+    before: Packed = ()
+    after: Packed | None = ()
+
+
 class ProductState(msgspec.Struct, frozen=True, array_like=True):
     """What is known of one product.
 
-    ``last`` is the position of the latest event that was applied and ``before`` what the product contributed
-    before it, as (kind, key, category, weight): its changes can be told again, should they never have left.
+    ``told`` holds the latest event of each topic, in the order in which they were applied: its changes can be told
+    again, should they never have left. One for all topics would not do: after a crash another topic may be ahead.
     """
 
     assigned: Said | None = None
     needs_review: Said | None = None
     verdict: Said | None = None
-    last: SourcePosition | None = None
-    before: tuple[tuple[str, str, str, float], ...] = ()
+    told: tuple[Told, ...] = ()
 
 
 class KeyStatistics(msgspec.Struct, frozen=True):
@@ -88,8 +99,24 @@ def apply(state: ProductState, source: Source, said: Said, position: SourcePosit
     known = cast("Said | None", getattr(state, source))
     if known is not None and said.offset <= known.offset:
         return None
-    before = tuple((*key, *counted) for key, counted in contributions(state).items())
-    return msgspec.structs.replace(state, **{source: said}, last=position, before=before)
+    before = contributions(state)
+    earlier = [
+        msgspec.structs.replace(told, after=_pack(before)) if told.after is None else told
+        for told in state.told
+        if told.position.topic != position.topic
+    ]
+    changed = msgspec.structs.replace(state, **{source: said})
+    same = contributions(changed) == before
+    told = Told(position) if same else Told(position, _pack(before), None)
+    return msgspec.structs.replace(changed, told=(*earlier, told))
+
+
+def _pack(contributed: Contributions) -> Packed:
+    return tuple((*key, *counted) for key, counted in contributed.items())
+
+
+def _unpack(packed: Packed) -> Contributions:
+    return {(kind, key): (category, weight) for kind, key, category, weight in packed}
 
 
 def contributions(state: ProductState) -> Contributions:
@@ -141,15 +168,16 @@ def changes(old: Contributions, new: Contributions, source: SourcePosition) -> l
     return found
 
 
-def last_changes(state: ProductState) -> list[StatisticsChanged]:
-    """Return the changes of the latest event that was applied, once more."""
-    if state.last is None:
-        return []
-    old: Contributions = {
-        (cast("Literal['brand', 'store']", kind), key): (category, weight)
-        for kind, key, category, weight in state.before
-    }
-    return changes(old, contributions(state), state.last)
+def changes_of(state: ProductState, position: SourcePosition) -> list[StatisticsChanged]:
+    """Return the changes of the event at ``position``, again or for the first time.
+
+    Those of an event that is not the latest of its topic are none: it was finished before the next was applied.
+    """
+    for told in state.told:
+        if told.position == position:
+            new = contributions(state) if told.after is None else _unpack(told.after)
+            return changes(_unpack(told.before), new, position)
+    return []
 
 
 def apply_change(value: KeyStatistics, change: StatisticsChanged) -> KeyStatistics | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, MutableMapping
+from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import faust
@@ -41,14 +41,17 @@ class LearningStage:
     """Keeps what each product contributes, and sends the changes to the statistics of its brand and stores.
 
     An event is acknowledged to Faust only when its changes have arrived, and a product has at most one event under
-    way; so an event that Faust delivers again is either finished, or the latest of its product, whose changes the
-    table can tell once more under the same position.
+    way; so an event that Faust delivers again is either finished, or the latest of its product in its topic, whose
+    changes the table can tell once more under the same position. Changes leave only when the state is safe: had it
+    been lost, another topic might be read first the next time, and the same position would change something else.
     """
 
-    def __init__(self, context: Context, products: _Table) -> None:
+    def __init__(self, context: Context, products: _Table, state_arrived: Callable[[], Awaitable[None]]) -> None:
+        """``state_arrived`` waits until every change of ``products`` so far is safe."""
         settings = context.settings
         self._context = context
         self._products = products
+        self._state_arrived = state_arrived
         self.turns = Turns(context.health, STAGE, settings.stall_seconds)
         self._kinds: dict[str, Source] = {
             settings.topic(CATEGORIES_ASSIGNED): "assigned",
@@ -57,6 +60,8 @@ class LearningStage:
         }
         self._slots = asyncio.Semaphore(PENDING_EVENTS)
         self._pending: dict[bytes, asyncio.Task[None]] = {}
+        self._lost = False
+        self._before: asyncio.Future[None] | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -74,6 +79,8 @@ class LearningStage:
                 try:
                     if key in self._pending:
                         await asyncio.wait([self._pending[key]])
+                    if self._lost:
+                        continue  # left unacknowledged; what comes later may not be counted before what was lost
                     changes = self.learn(event.message, event.value)
                 except InvalidEvent as error:
                     _log.error("nothing learned from %s: %s", LogPlace.of(event), error)
@@ -100,9 +107,9 @@ class LearningStage:
             self._check(said, state)
         changed = learning.apply(state, source, said, position)
         if changed is None:
-            return learning.last_changes(state) if state.last == position else []
+            return learning.changes_of(state, position)
         self._products[message.key] = encode(changed)
-        return learning.last_changes(changed)
+        return learning.changes_of(changed, position)
 
     async def _bury(self, event: Any, error: InvalidEvent) -> bool:
         """Keep a verdict that cannot be used, and return whether it is safe; decisions stay where they are."""
@@ -152,17 +159,36 @@ class LearningStage:
             attributes = headers(EventType.STATISTICS_CHANGED, decision_id(change.source, identity))
             messages.append(Outgoing(topic, identity.encode(), encode(change), attributes))
         await self._slots.acquire()
-        acknowledged = await self._context.sink.submit(messages)
-        task = asyncio.get_running_loop().create_task(self._finish(key, acknowledged, stream, event))
-        self._pending[key] = task
+        loop = asyncio.get_running_loop()
+        before, self._before = self._before, loop.create_future()
+        self._pending[key] = loop.create_task(self._finish(key, messages, (before, self._before), stream, event))
 
-    async def _finish(self, key: bytes, acknowledged: asyncio.Future[None], stream: Any, event: Any) -> None:
+    async def _finish(
+        self,
+        key: bytes,
+        messages: list[Outgoing],
+        turn: tuple[asyncio.Future[None] | None, asyncio.Future[None]],
+        stream: Any,
+        event: Any,
+    ) -> None:
+        """Send the changes, after those of earlier events, when the state that they come of is safe."""
+        before, submitted = turn
         try:
+            try:
+                await self._state_arrived()
+                if before is not None:
+                    await before
+                if self._lost:
+                    return
+                acknowledged = await self._context.sink.submit(messages)
+            finally:
+                submitted.set_result(None)
             await acknowledged
             await stream.ack(event)
         except Exception as error:
-            # Left unacknowledged: Faust delivers it again after a restart.
-            _log.error("the changes of %s did not arrive: %s", LogPlace.of(event), error)
+            self._lost = True
+            place = LogPlace.of(event)
+            _log.error("learning stops until a restart: the changes of %s did not arrive: %s", place, error)
         finally:
             self._slots.release()
             del self._pending[key]

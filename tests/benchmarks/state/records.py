@@ -11,7 +11,7 @@ from schemas.events.codec import encode
 from schemas.events.position import SourcePosition
 from streams.tables import BRAND_FREQUENCY, PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STORE_COOCCURRENCE
 from workers.history import ProductRecord
-from workers.learning import KeyStatistics, ProductState, Said
+from workers.learning import KeyStatistics, ProductState, Said, Told
 
 _CATEGORIES = 5_595
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,9 +56,8 @@ def product_state(number: int, size: Size, chance: Random) -> bytes:
     category = str(1 + _skewed(_CATEGORIES, chance)) if chance.random() < 0.7 else None
     position = SourcePosition("categories.assigned.v1", number % size.partitions, number)
     verdict = Said(number, category="1604", brand=brand, stores=stores) if chance.random() < 0.02 else None
-    return encode(
-        ProductState(Said(number, number, category, brand, stores), verdict=verdict, last=position, before=())
-    )
+    assigned = Said(number, number, category, brand, stores)
+    return encode(ProductState(assigned, verdict=verdict, told=(Told(position, (), None),)))
 
 
 def key_statistics(partitions: int, chance: Random) -> bytes:

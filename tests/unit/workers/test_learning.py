@@ -124,7 +124,7 @@ def test_an_event_that_is_delivered_again_changes_no_state_but_can_tell_its_chan
     state = learning.apply(ProductState(), source, said, position)
     assert state is not None
     assert learning.apply(state, source, said, position) is None
-    assert [change.key for change in learning.last_changes(state)] == ["acme", "shop one"]
+    assert [change.key for change in learning.changes_of(state, position)] == ["acme", "shop one"]
 
 
 def test_a_change_that_a_key_holds_is_not_applied_again() -> None:
@@ -169,12 +169,8 @@ def test_counts_equal_a_recount_whatever_is_delivered_again(
         position = SourcePosition(topic, 0, said.offset)
         state = states.get(product, ProductState())
         applied = learning.apply(state, topic, said, position)
-        changes = []
-        if applied is not None:
-            states[product] = applied
-            changes = learning.last_changes(applied)
-        elif state.last == position:
-            changes = learning.last_changes(state)
+        states[product] = applied or state
+        changes = learning.changes_of(states[product], position)
         for change in changes * data.draw(st.integers(1, 2)):
             key = (change.kind, change.key)
             counted[key] = learning.apply_change(counted.get(key, KeyStatistics()), change) or counted[key]

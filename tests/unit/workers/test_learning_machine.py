@@ -15,6 +15,7 @@ from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, Pro
 pytestmark = pytest.mark.unit
 
 _TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
+_KEYS = ("acme", "bolt", "one", "two")
 _products = st.sampled_from("pq")
 _categories = st.sampled_from("xyz")
 _brands = st.sampled_from(["Acme", "acme ", "Bolt", None])
@@ -83,8 +84,22 @@ class LearningMachine(RuleBasedStateMachine):
             applied = learning.apply(state, topic, said, position)
             if applied is not None:
                 self.states[product] = state = applied
-            if state.last == position:
-                self.changes += learning.last_changes(state)
+            self.changes += learning.changes_of(state, position)
+
+    @rule(topic=st.sampled_from(_TOPICS), count=st.integers(1, 2), lost=st.sets(st.sampled_from(_KEYS)))
+    def crash(self, topic: Source, count: int, lost: set[str]) -> None:
+        """Events were under way, at most one of a product: their states arrived, but not all of their changes."""
+        under_way: set[str] = set()
+        for product, said in self.logs[topic][self.read[topic] :][:count]:
+            if product in under_way:
+                break
+            under_way.add(product)
+            position = SourcePosition(topic, 0, said.offset)
+            applied = learning.apply(self.states.get(product, ProductState()), topic, said, position)
+            if applied is not None:
+                self.states[product] = applied
+            told = learning.changes_of(self.states.get(product, ProductState()), position)
+            self.changes += [change for change in told if change.key not in lost]
 
     @rule(topic=st.sampled_from(_TOPICS), back=st.integers(1, 6))
     def deliver_again(self, topic: Source, back: int) -> None:

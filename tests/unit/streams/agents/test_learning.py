@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +15,13 @@ from schemas.events.dead_letter import Headers
 from schemas.events.review import ReviewDecided
 from schemas.events.sent_again import headers_again
 from schemas.taxonomy.tree import Taxonomy
-from schemas.topics import REVIEWS_DECIDED
+from schemas.topics import CATEGORIES_ASSIGNED, REVIEWS_DECIDED
 from streams.agents.context import Context
 from streams.agents.learning import LearningStage
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.settings import Settings
+from tests.agent_fakes import Log
 from workers.learning import ProductState, contributions
 
 pytestmark = pytest.mark.unit
@@ -54,11 +57,22 @@ def products() -> dict[bytes, bytes]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, products: dict[bytes, bytes]) -> LearningStage:
+def log() -> Any:
+    return Log()
+
+
+@pytest.fixture
+def safe() -> asyncio.Event:
+    """Set where the state of products has arrived."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, products: dict[bytes, bytes], log: Any, safe: Any) -> LearningStage:
     bundle: Any = _Bundle()
     nothing: Any = None
-    context = Context(Settings(data_dir=tmp_path), bundle, nothing, nothing, Metrics(), Health())
-    return LearningStage(context, products)
+    context = Context(Settings(data_dir=tmp_path), bundle, nothing, log, Metrics(), Health())
+    return LearningStage(context, products, safe.wait)
 
 
 def counted(products: dict[bytes, bytes]) -> str:
@@ -84,3 +98,70 @@ def test_a_verdict_that_is_sent_again_counts_where_none_is_newer_and_its_changes
     (change,) = stage.learn(again, verdict(_LAMPS))
     assert (change.source.offset, counted(products)) == (9, _LAMPS)
     assert stage.learn(again, verdict(_LAMPS)) == [change]
+
+
+@dataclass
+class _Event:
+    message: _Message
+    value: bytes
+
+
+class _Stream:
+    """Gives events, and keeps the offsets of those that are acknowledged."""
+
+    def __init__(self, *given: _Event) -> None:
+        self._given = given
+        self.acknowledged: list[int] = []
+
+    def noack(self) -> _Stream:
+        return self
+
+    async def events(self) -> AsyncIterator[_Event]:
+        for event in self._given:
+            yield event
+
+    async def ack(self, event: _Event) -> None:
+        self.acknowledged.append(event.message.offset)
+
+
+def test_changes_leave_in_order_and_not_before_the_state_that_they_come_of_is_safe(
+    stage: LearningStage, log: Any, safe: asyncio.Event
+) -> None:
+    stream = _Stream(
+        _Event(_Message(1), verdict(_CUPS)),
+        _Event(_Message(2, key=b"q"), verdict(_LAMPS)),
+    )
+
+    async def learn() -> None:
+        await stage.run(stream)
+        await asyncio.sleep(0)
+        assert (log.messages, stream.acknowledged) == ([], [])
+        safe.set()
+        await stage.drain(10)
+
+    asyncio.run(learn())
+    sources = [msgspec.json.decode(message.value)["source"]["offset"] for message in log.messages]
+    assert (sources, stream.acknowledged) == ([1, 2], [1, 2])
+
+
+def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
+    stage: LearningStage, log: Any, safe: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safe.set()
+
+    async def refuse(_messages: object) -> None:
+        raise RuntimeError("refused")
+
+    monkeypatch.setattr(log, "submit", refuse)
+    stream = _Stream(_Event(_Message(1), verdict(_CUPS)), _Event(_Message(2), verdict(_LAMPS)))
+    asyncio.run(stage.run(stream))
+    assert stream.acknowledged == []
+
+
+def test_changes_that_a_crash_kept_back_are_told_again_though_another_topic_was_read_first(
+    stage: LearningStage, products: dict[bytes, bytes]
+) -> None:
+    first = stage.learn(_Message(1), verdict(_CUPS))
+    tombstone = _Message(5, topic=CATEGORIES_ASSIGNED.name)
+    assert stage.learn(tombstone, None)[0].removed_category == _CUPS
+    assert stage.learn(_Message(1), verdict(_CUPS)) == first
