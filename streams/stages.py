@@ -89,6 +89,7 @@ class RecallPart(FaustPart):
             statistics,
             tables.product_digests,
             lambda partition: (records, partition) in self._app.table_partitions.broken,
+            self._app.pending_changes.arrived,
         )
         add_recall_agent(self._app, recall)
         self._turns = (recall.turns,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -41,6 +41,10 @@ _TOMBSTONE: Final = b"null"
 _log = logging.getLogger(__name__)
 
 
+async def _at_once() -> None:
+    """Wait for nothing: what is recorded in memory alone is as safe as it will be."""
+
+
 @dataclass(slots=True)
 class _Sifted:
     """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already.
@@ -69,8 +73,7 @@ class _Sifted:
 class RecallStage:
     """Handles one batch after the other; ``records`` is the table of what is known of each product.
 
-    Faust flushes the table's changelog before it commits a batch's offset, and every batch that is read is
-    recorded: so what nobody has read before, of a product without a record, was never sent to ranking.
+    A batch is sent to ranking when its records are safe: a product without a record was never decided.
 
     The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
     """
@@ -81,10 +84,15 @@ class RecallStage:
         statistics: Statistics,
         records: MutableMapping[bytes, bytes],
         forgetful: Callable[[int], bool] = lambda _partition: False,
+        records_arrived: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
-        """``forgetful`` says of a partition that records are missing: any product may then have been decided."""
+        """``forgetful`` says of a partition that records are missing: any product may then have been decided.
+
+        ``records_arrived`` waits until every change of ``records`` so far is safe.
+        """
         self._context = context
         self._forgetful = forgetful
+        self._records_arrived = records_arrived
         self._statistics = statistics
         self._records = records
         self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
@@ -118,6 +126,8 @@ class RecallStage:
             return
         candidates = await self._recall(sifted)
         self._record(sifted)
+        # Ranking may decide at once: were we killed then, the next owner must know that the product was decided.
+        await self._records_arrived()
         await self._send(batch, sifted, candidates)
         self._context.metrics.stage_finished(STAGE, perf_counter() - started, len(batch.products))
 

@@ -342,3 +342,19 @@ def test_a_decision_without_a_sure_category_asks_for_review(
     sink = _ranked(tmp_path, _batch(_product(0)))
     (message,) = sink.of(CATEGORIES_NEEDS_REVIEW.name)
     assert decode(message.value, NeedsReview).reason == "low_confidence"
+
+
+def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_path: Path) -> None:
+    seen: list[tuple[list[bytes], int]] = []
+
+    async def work(context: Context, sink: _Sink) -> None:
+        records: dict[bytes, bytes] = {}
+
+        async def arrived() -> None:
+            seen.append((list(records), len(sink.messages)))
+
+        stage = RecallStage(context, NoStatistics(), records, records_arrived=arrived)
+        await stage.process(_batch(_product(0)), _place(0))
+
+    assert len(_run(work, tmp_path).messages) == 1
+    assert seen == [([b"p0"], 0)]
