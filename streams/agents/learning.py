@@ -184,11 +184,12 @@ class LearningStage:
             finally:
                 submitted.set_result(None)
             await acknowledged
-            await stream.ack(event)
         except Exception as error:
             self._lost = True
             place = LogPlace.of(event)
             _log.error("learning stops until a restart: the changes of %s did not arrive: %s", place, error)
+        else:
+            await stream.ack(event)
         finally:
             self._slots.release()
             del self._pending[key]
