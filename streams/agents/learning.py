@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterable, MutableMapping
 from typing import Any, Final
 
 import faust
@@ -42,16 +42,13 @@ class LearningStage:
 
     An event is acknowledged to Faust only when its changes have arrived, and a product has at most one event under
     way; so an event that Faust delivers again is either finished, or the latest of its product in its topic, whose
-    changes the table can tell once more under the same position. Changes leave only when the state is safe: had it
-    been lost, another topic might be read first the next time, and the same position would change something else.
+    changes the table can tell once more under the same position.
     """
 
-    def __init__(self, context: Context, products: _Table, state_arrived: Callable[[], Awaitable[None]]) -> None:
-        """``state_arrived`` waits until every change of ``products`` so far is safe."""
+    def __init__(self, context: Context, products: _Table) -> None:
         settings = context.settings
         self._context = context
         self._products = products
-        self._state_arrived = state_arrived
         self.turns = Turns(context.health, STAGE, settings.stall_seconds)
         self._kinds: dict[str, Source] = {
             settings.topic(CATEGORIES_ASSIGNED): "assigned",
@@ -171,11 +168,10 @@ class LearningStage:
         stream: Any,
         event: Any,
     ) -> None:
-        """Send the changes, after those of earlier events, when the state that they come of is safe."""
+        """Send the changes, after those of earlier events."""
         before, submitted = turn
         try:
             try:
-                await self._state_arrived()
                 if before is not None:
                     await before
                 if self._lost:
