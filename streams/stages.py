@@ -95,7 +95,9 @@ class RecallPart(FaustPart):
         self._turns = (recall.turns,)
         self._learning: LearningStage | None = None
         if settings.learning:
-            self._learning = LearningStage(context, tables.product_contributions)
+            self._learning = LearningStage(
+                context, tables.product_contributions, self._app.pending_changes.arrived
+            )
             self._turns += (self._learning.turns,)
             add_learning_agents(self._app, self._learning, StatisticsStage(context, tables))
 

@@ -140,9 +140,12 @@ class StatisticsView:
             weights.pop(key, None)
             return
         try:
-            weights[key] = _decoder.decode(message.value()).weights
+            known = _decoder.decode(message.value()).weights
         except (msgspec.DecodeError, UnicodeDecodeError):
             _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
+            return
+        # After a crash a change of one topic may arrive before the change of another that it takes back.
+        weights[key] = {category: weight for category, weight in known.items() if weight > 0}
 
 
 class _Weights(msgspec.Struct):

@@ -24,6 +24,9 @@ class Log:
         future.set_result(None)
         return future
 
+    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+        await (await self.submit(messages))
+
 
 def one_candidate(products: Sequence[Product]) -> Candidates:
     """Return node 1 as the only candidate of each product."""

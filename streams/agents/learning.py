@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, MutableMapping
+from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
@@ -20,7 +21,7 @@ from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
 from streams.agents.burial import bury, headers_of
-from streams.agents.context import Context, Turns
+from streams.agents.context import Context, Turns, at_once
 from streams.agents.rereading import LogPlace
 from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
@@ -29,36 +30,52 @@ from workers import learning
 from workers.learning import KeyStatistics, ProductState, Said, Source
 
 STAGE: Final = "learning"
-# Events whose changes await the broker's acknowledgement.
-PENDING_EVENTS: Final = 1_000
+# Events whose changes wait for those before them to arrive.
+WAITING_EVENTS: Final = 1_000
 _log = logging.getLogger(__name__)
 _states: Final = msgspec.json.Decoder(ProductState)
 _statistics: Final = msgspec.json.Decoder(KeyStatistics)
 _Table = MutableMapping[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """An event whose changes have yet to leave."""
+
+    key: bytes
+    changes: list[StatisticsChanged]
+    stream: Any
+    event: Any
+
+
 class LearningStage:
     """Keeps what each product contributes, and sends the changes to the statistics of its brand and stores.
 
-    An event is acknowledged to Faust only when its changes have arrived, and a product has at most one event under
-    way; so an event that Faust delivers again is either finished, or the latest of its product in its topic, whose
-    changes the table can tell once more under the same position.
+    Changes leave in lots, each when the states that they come of are safe and the lot before it has arrived: had a
+    state been lost, another topic might be read first the next time, and the same position would change something
+    else. Then their events are acknowledged to Faust. A product has at most one event under way; so an event that
+    Faust delivers again is either finished, or the latest of its product in its topic, whose changes the table can
+    tell once more under the same position.
     """
 
-    def __init__(self, context: Context, products: _Table) -> None:
+    def __init__(
+        self, context: Context, products: _Table, state_arrived: Callable[[], Awaitable[None]] = at_once
+    ) -> None:
+        """``state_arrived`` waits until every change of ``products`` so far is safe."""
         settings = context.settings
         self._context = context
         self._products = products
+        self._state_arrived = state_arrived
         self.turns = Turns(context.health, STAGE, settings.stall_seconds)
         self._kinds: dict[str, Source] = {
             settings.topic(CATEGORIES_ASSIGNED): "assigned",
             settings.topic(CATEGORIES_NEEDS_REVIEW): "needs_review",
             settings.topic(REVIEWS_DECIDED): "verdict",
         }
-        self._slots = asyncio.Semaphore(PENDING_EVENTS)
-        self._pending: dict[bytes, asyncio.Task[None]] = {}
+        self._waiting: list[_Learned] = []
+        self._under_way: set[bytes] = set()
+        self._shipping: asyncio.Task[None] | None = None
         self._lost = False
-        self._before: asyncio.Future[None] | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -74,8 +91,8 @@ class LearningStage:
                 changes: list[StatisticsChanged] = []
                 key = event.message.key or b""
                 try:
-                    if key in self._pending:
-                        await asyncio.wait([self._pending[key]])
+                    if key in self._under_way or len(self._waiting) >= WAITING_EVENTS:
+                        await self.drain()
                     if self._lost:
                         continue  # left unacknowledged; what comes later may not be counted before what was lost
                     changes = self.learn(event.message, event.value)
@@ -86,7 +103,7 @@ class LearningStage:
                 except Exception:
                     _log.exception("nothing learned from %s", LogPlace.of(event))
                 if changes:
-                    await self._send(key, changes, unacknowledged, event)
+                    self._send(_Learned(key, changes, unacknowledged, event))
                 else:
                     await unacknowledged.ack(event)
 
@@ -119,10 +136,10 @@ class LearningStage:
             return False
         return True
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float | None = None) -> None:
         """Wait, at most so long, until the changes under way are acknowledged."""
-        if self._pending:
-            await asyncio.wait(set(self._pending.values()), timeout=seconds)
+        if self._shipping is not None:
+            await asyncio.wait([self._shipping], timeout=seconds)
 
     def _said(self, source: Source, value: bytes | None, offset: int) -> tuple[Source, Said]:
         if value is None:
@@ -148,47 +165,42 @@ class LearningStage:
                 "unknown_product", "a verdict on a product that was never decided, with neither brand nor stores"
             )
 
-    async def _send(self, key: bytes, changes: list[StatisticsChanged], stream: Any, event: Any) -> None:
+    def _send(self, learned: _Learned) -> None:
+        self._waiting.append(learned)
+        self._under_way.add(learned.key)
+        if self._shipping is None or self._shipping.done():
+            self._shipping = asyncio.get_running_loop().create_task(self._ship())
+
+    async def _ship(self) -> None:
+        """Send what waits, and what comes to wait meanwhile."""
+        while self._waiting:
+            lot, self._waiting = self._waiting, []
+            try:
+                await self._state_arrived()
+                await self._context.sink.send_all([message for item in lot for message in self._messages(item)])
+            except Exception as error:
+                self._lost = True
+                place = LogPlace.of(lot[0].event)
+                _log.error("learning stops until a restart: changes as of %s did not arrive: %s", place, error)
+                return
+            for item in lot:
+                await self._acknowledge(item)
+            self._under_way = {item.key for item in self._waiting}
+
+    async def _acknowledge(self, learned: _Learned) -> None:
+        try:
+            await learned.stream.ack(learned.event)
+        except Exception:
+            _log.exception("%s was not acknowledged; it is read again after a restart", LogPlace.of(learned.event))
+
+    def _messages(self, learned: _Learned) -> list[Outgoing]:
         topic = self._context.settings.topic(STATISTICS_CHANGED)
         messages = []
-        for change in changes:
+        for change in learned.changes:
             identity = f"{change.kind}:{change.key}"
             attributes = headers(EventType.STATISTICS_CHANGED, decision_id(change.source, identity))
             messages.append(Outgoing(topic, identity.encode(), encode(change), attributes))
-        await self._slots.acquire()
-        loop = asyncio.get_running_loop()
-        before, self._before = self._before, loop.create_future()
-        self._pending[key] = loop.create_task(self._finish(key, messages, (before, self._before), stream, event))
-
-    async def _finish(
-        self,
-        key: bytes,
-        messages: list[Outgoing],
-        turn: tuple[asyncio.Future[None] | None, asyncio.Future[None]],
-        stream: Any,
-        event: Any,
-    ) -> None:
-        """Send the changes, after those of earlier events."""
-        before, submitted = turn
-        try:
-            try:
-                if before is not None:
-                    await before
-                if self._lost:
-                    return
-                acknowledged = await self._context.sink.submit(messages)
-            finally:
-                submitted.set_result(None)
-            await acknowledged
-        except Exception as error:
-            self._lost = True
-            place = LogPlace.of(event)
-            _log.error("learning stops until a restart: the changes of %s did not arrive: %s", place, error)
-        else:
-            await stream.ack(event)
-        finally:
-            self._slots.release()
-            del self._pending[key]
+        return messages
 
 
 class StatisticsStage:

@@ -26,7 +26,7 @@ from schemas.events.cloudevents import EventType
 from schemas.events.codec import decode, encode
 from schemas.events.product import Product, decode_product
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
-from streams.agents.context import Context, Turns, failure_detail
+from streams.agents.context import Context, Turns, at_once, failure_detail
 from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 from workers.candidates import Candidates
@@ -41,17 +41,13 @@ _TOMBSTONE: Final = b"null"
 _log = logging.getLogger(__name__)
 
 
-async def _at_once() -> None:
-    """Wait for nothing: what is recorded in memory alone is as safe as it will be."""
-
-
 @dataclass(slots=True)
 class _Sifted:
     """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already.
 
     ``coalesced`` are offsets that intake settled. One of them that is on record as decided was recorded by a
-    worker that died before the decision left; packed anew with a later event, it is left out. That must be
-    decided: of equal content it would else pass for unchanged, and the product have no decision at all.
+    worker that died before the decision left; packed anew with a later event, it is left out. Nothing may pass for
+    unchanged by it, in this batch or a later one: the product would have no decision at all.
     """
 
     settled: list[EventOutcome]
@@ -84,7 +80,7 @@ class RecallStage:
         statistics: Statistics,
         records: MutableMapping[bytes, bytes],
         forgetful: Callable[[int], bool] = lambda _partition: False,
-        records_arrived: Callable[[], Awaitable[None]] = _at_once,
+        records_arrived: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
         """``forgetful`` says of a partition that records are missing: any product may then have been decided.
 
@@ -152,10 +148,12 @@ class RecallStage:
         updated_at = None if product is None else product.updated_at
         known = self._records.get(key)
         before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
+        if before is not None and before.decided_offset in sifted.coalesced:
+            before = sifted.records[key] = undecided(before)
         action, record = consider(
             before,
             ProductRecord(batch.source_partition, event.place, updated_at, digest, event.offset),
-            again=event.attempt > 1 or (before is not None and before.decided_offset in sifted.coalesced),
+            again=event.attempt > 1,
         )
         if record is not None:
             sifted.records[key] = record

@@ -62,10 +62,14 @@ def log() -> Any:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, products: dict[bytes, bytes], log: Any) -> LearningStage:
+def context(tmp_path: Path, log: Any) -> Context:
     bundle: Any = _Bundle()
     nothing: Any = None
-    context = Context(Settings(data_dir=tmp_path), bundle, nothing, log, Metrics(), Health())
+    return Context(Settings(data_dir=tmp_path), bundle, nothing, log, Metrics(), Health())
+
+
+@pytest.fixture
+def stage(context: Context, products: dict[bytes, bytes]) -> LearningStage:
     return LearningStage(context, products)
 
 
@@ -118,19 +122,32 @@ class _Stream:
         self.acknowledged.append(event.message.offset)
 
 
-def test_changes_leave_in_order_and_are_then_acknowledged(stage: LearningStage, log: Any) -> None:
-    stream = _Stream(
-        _Event(_Message(1), verdict(_CUPS)),
-        _Event(_Message(2, key=b"q"), verdict(_LAMPS)),
-    )
-
+def learned_from(stage: LearningStage, stream: _Stream) -> None:
     async def learn() -> None:
         await stage.run(stream)
         await stage.drain(10)
 
     asyncio.run(learn())
+
+
+def test_changes_leave_in_order_and_are_then_acknowledged(stage: LearningStage, log: Any) -> None:
+    given = [(1, b"p", _CUPS), (2, b"q", _CUPS), (3, b"p", _LAMPS)]
+    stream = _Stream(*(_Event(_Message(offset, key=key), verdict(category)) for offset, key, category in given))
+    learned_from(stage, stream)
     sources = [msgspec.json.decode(message.value)["source"]["offset"] for message in log.messages]
-    assert (sources, stream.acknowledged) == ([1, 2], [1, 2])
+    assert (sources, stream.acknowledged) == ([1, 2, 3], [1, 2, 3])
+
+
+def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
+    context: Context, products: dict[bytes, bytes], log: Any
+) -> None:
+    async def refuse() -> None:
+        assert counted(products) == _CUPS
+        raise RuntimeError("the broker is away")
+
+    stream = _Stream(_Event(_Message(1), verdict(_CUPS)))
+    learned_from(LearningStage(context, products, refuse), stream)
+    assert (log.messages, stream.acknowledged) == ([], [])
 
 
 def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
@@ -141,8 +158,24 @@ def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
 
     monkeypatch.setattr(log, "submit", refuse)
     stream = _Stream(_Event(_Message(1), verdict(_CUPS)), _Event(_Message(2), verdict(_LAMPS)))
-    asyncio.run(stage.run(stream))
+    learned_from(stage, stream)
     assert stream.acknowledged == []
+
+
+def test_an_acknowledgement_that_fails_keeps_no_other_back(
+    stage: LearningStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = _Stream(*(_Event(_Message(offset, key=bytes([offset])), verdict(_CUPS)) for offset in (1, 2, 3)))
+    acknowledge = stream.ack
+
+    async def fail_once(event: _Event) -> None:
+        if event.message.offset == 1:
+            raise RuntimeError("not ours any more")
+        await acknowledge(event)
+
+    monkeypatch.setattr(stream, "ack", fail_once)
+    learned_from(stage, stream)
+    assert stream.acknowledged == [2, 3]
 
 
 def test_changes_that_a_crash_kept_back_are_told_again_though_another_topic_was_read_first(

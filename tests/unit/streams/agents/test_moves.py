@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +15,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.events.batch import BatchedProduct, Outcome, ProductBatch
+from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode, encode
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_BATCHED
+from schemas.topics import (
+    BATCHES_COMPLETED,
+    CANDIDATES,
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    PRODUCTS_BATCHED,
+)
 from streams.agents.context import Context
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
 from streams.health import Health
+from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.progress import Mark
@@ -62,7 +69,7 @@ class _Fickle:
 
 
 class _Broker:
-    """Keeps the last value of each key, and all candidates, as logs do; acknowledges at once."""
+    """Keeps the last value of each key, all candidates and all completions, as logs do; acknowledges at once."""
 
     def __init__(self) -> None:
         self.latest: dict[str, dict[bytes, bytes | None]] = {
@@ -70,6 +77,7 @@ class _Broker:
             CATEGORIES_NEEDS_REVIEW.name: {},
         }
         self.candidates: list[bytes] = []
+        self.completed: list[BatchCompleted] = []
 
     async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
         for message in messages:
@@ -77,6 +85,8 @@ class _Broker:
                 self.latest[message.topic][message.key] = message.value
             if message.topic == CANDIDATES.name and message.value is not None:
                 self.candidates.append(message.value)
+            if message.topic == BATCHES_COMPLETED.name:
+                self.completed.append(decode(message.value, BatchCompleted))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future
@@ -94,60 +104,124 @@ class _Marks:
     async def start(self) -> None:
         pass
 
+    def hear(self) -> None:
+        self.heard = self.committed
+
     async def passed(self, batch: Any) -> bool:
         if batch.generation > (self.heard.generation or 0):
             self.heard = self.committed
         return self.heard.passed(batch)
 
 
-class _Stream:
-    """Events, each a batch; recall and ranking that crash and read again from what Faust had committed."""
+class _Killed(Exception):
+    """Recall died after it recorded a batch, and before it sent the candidates."""
 
-    def __init__(self, context: Context, broker: _Broker, marks: _Marks) -> None:
-        self._context, self._broker, self._marks = context, broker, marks
-        self.source: list[tuple[str, bytes]] = []
-        self._batched: list[bytes] = []
-        self._saved_records: dict[bytes, bytes] = {}
+
+class _Intake:
+    """Packs events into batches, and packs those that were not committed anew when it starts anew."""
+
+    def __init__(self, broker: _Broker, marks: _Marks) -> None:
+        self._broker, self._marks = broker, marks
+        self.source: list[SourceEvent] = []
+        self.batched: list[bytes] = []
+        self._start()
+
+    def _start(self) -> None:
+        self._window: list[PackedBatch] = []
+        self._next = self._marks.committed.offset
+        self._heard = len(self._broker.completed)
+
+    def start_again(self) -> None:
+        self._marks.committed = replace(self._marks.committed, generation=len(self.batched))
+        self._start()
+
+    def publish_some(self, chance: random.Random) -> None:
+        for _ in range(chance.randint(1, 4)):
+            product_id = chance.choice("aab")
+            content = encode(Product(product_id=product_id, title=chance.choice(("one", "two"))))
+            value = None if chance.random() < 0.3 else content
+            self.source.append(SourceEvent(len(self.source), 1_700_000_000_000, product_id.encode(), value, list))
+
+    def pack(self, count: int) -> None:
+        if events := self.source[self._next :][:count]:
+            self._window.append(pack(_SOURCE, 0, events))
+            self._next += len(events)
+            self._send(self._window[-1], attempt=1)
+
+    def send_again(self, chance: random.Random) -> None:
+        if self._window:
+            self._send(chance.choice(self._window), attempt=2)
+
+    def send_all_again(self) -> None:
+        for batch in self._window:
+            self._send(batch, attempt=2)
+
+    def _send(self, batch: PackedBatch, attempt: int) -> None:
+        generation = self._marks.committed.generation
+        message = msgspec.structs.replace(batch.message, attempt=attempt, generation=generation)
+        self.batched.append(encode(message))
+
+    def commit(self) -> None:
+        """Commit what has been completed without a gap; a batch packed alike has the id of an earlier one."""
+        done = {completed.batch_id for completed in self._broker.completed[self._heard :]}
+        while self._window and self._window[0].message.batch_id in done:
+            offset = self._window.pop(0).last_offset + 1
+            self._marks.committed = replace(self._marks.committed, offset=offset)
+
+
+class _Stages:
+    """Recall and ranking, which crash and read again from what Faust had committed."""
+
+    def __init__(self, context: Context, broker: _Broker, intake: _Intake) -> None:
+        self._context, self._broker, self._intake = context, broker, intake
+        self._records: dict[bytes, bytes] = {}
         self._recall_saved = self._ranking_saved = 0
+        self._dies = False
         self._start_recall()
         self._start_ranking()
 
     def _start_recall(self) -> None:
-        self._records = dict(self._saved_records)
         self._recalled = self._recall_saved
-        self._recall = RecallStage(self._context, NoStatistics(), self._records)
-        self._recall.rereading.begin({0: len(self._batched)})
+        self._arrived = len(self._broker.candidates)
+        self._recall = RecallStage(
+            self._context, NoStatistics(), self._records, records_arrived=self._die_or_go_on
+        )
+        self._recall.rereading.begin({0: len(self._intake.batched)})
+
+    def _kill_recall(self, chance: random.Random) -> None:
+        """Start it anew; what it sent last may not have left."""
+        del self._broker.candidates[chance.randint(self._arrived, len(self._broker.candidates)) :]
+        self._start_recall()
+
+    async def _die_or_go_on(self) -> None:
+        if self._dies:
+            raise _Killed
 
     def _start_ranking(self) -> None:
         self._ranked = self._ranking_saved
         self._ranking = RankingStage(self._context)
         self._ranking.rereading.begin({0: len(self._broker.candidates)})
 
-    def publish(self, product_id: str, value: bytes) -> None:
-        self.source.append((product_id, value))
-        self._send(len(self.source) - 1)
-
-    def _send(self, offset: int, attempt: int = 1) -> None:
-        product_id, value = self.source[offset]
-        batch = ProductBatch(
-            batch_id=str(offset),
-            source_topic=_SOURCE,
-            source_partition=0,
-            attempt=attempt,
-            products=[BatchedProduct(offset, 1_700_000_000_000, product_id, msgspec.Raw(value))],
-            generation=self._marks.committed.generation,
-        )
-        self._batched.append(encode(batch))
-
-    def send_again(self, chance: random.Random) -> None:
-        if self._marks.committed.offset < len(self.source):
-            self._send(chance.randrange(self._marks.committed.offset, len(self.source)), attempt=2)
-
     async def recall(self, count: int) -> None:
-        for value in self._batched[self._recalled :][:count]:
+        for value in self._intake.batched[self._recalled :][:count]:
             place = LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled)
             await self._recall.process(value, place)
             self._recalled += 1
+
+    async def die_in_recall(self, chance: random.Random) -> None:
+        """Record a batch, of which some records arrive, and send nothing of it."""
+        before = dict(self._records)
+        self._dies = True
+        try:
+            await self.recall(1)
+        except _Killed:
+            for key in [key for key in self._records if chance.random() < 0.5]:
+                if key in before:
+                    self._records[key] = before[key]
+                else:
+                    del self._records[key]
+        self._dies = False
+        self._kill_recall(chance)
 
     async def rank(self, count: int) -> None:
         for value in self._broker.candidates[self._ranked :][:count]:
@@ -155,86 +229,95 @@ class _Stream:
             await self._ranking.process(value, place)
             await self._ranking.drain(10)
             self._ranked += 1
-
-    async def settle(self) -> None:
-        """Decide all that was sent, and let intake commit it."""
-        await self.recall(len(self._batched))
-        await self.rank(len(self._broker.candidates))
-        self._marks.committed = replace(self._marks.committed, offset=len(self.source))
-
-    def hear(self) -> None:
-        self._marks.heard = self._marks.committed
+            self._arrived = max(self._arrived, self._ranked)
 
     def save(self, chance: random.Random) -> None:
-        """Faust commits: the tables' changelog is flushed with the offsets."""
-        self._saved_records, self._recall_saved = dict(self._records), self._recalled
+        """Faust commits what was read."""
+        self._recall_saved = chance.randint(self._recall_saved, self._recalled)
         self._ranking_saved = chance.randint(self._ranking_saved, self._ranked)
 
     def crash(self, chance: random.Random) -> None:
-        """Some stages start anew; a new intake sends what was not committed, as of another generation."""
-        if chance.random() < 0.5:
-            self._start_recall()
-        if chance.random() < 0.7:
+        """Some start anew, or all."""
+        together = chance.random() < 0.5
+        if together or chance.random() < 0.5:
+            self._kill_recall(chance)
+        if together or chance.random() < 0.5:
             self._start_ranking()
-        if chance.random() < 0.5:
-            self._marks.committed = replace(self._marks.committed, generation=len(self._batched))
-            for offset in range(self._marks.committed.offset, len(self.source)):
-                self._send(offset)
+        if together or chance.random() < 0.5:
+            self._intake.start_again()
+
+    async def settle(self) -> None:
+        """Decide all that was published: what is not completed intake sends again."""
+        self._intake.pack(len(self._intake.source))
+        for _ in range(2):
+            await self.recall(len(self._intake.batched))
+            await self.rank(len(self._broker.candidates))
+            self._intake.commit()
+            self._intake.send_all_again()
 
 
-_STEPS = ["publish"] * 3 + ["recall"] * 2 + ["rank"] * 2 + ["settle", "hear", "save", "again", "crash"]
+_STEPS = ["publish", "pack", "recall", "rank", "commit", "save", "crash"] * 2 + ["settle", "hear", "again", "die"]
+_LIFE = ["publish", "pack", "pack", "recall", "recall", "rank", "commit", "save", "crash"]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.sampled_from(_STEPS), min_size=5, max_size=60), st.integers(0, 2**32))
+def _steps(lives: Sequence[Sequence[bool]], more: Sequence[tuple[int, str]]) -> list[str]:
+    """Return what happens in lives, each of which ends in a crash, and between."""
+    steps = [step for life in lives for step, happens in zip(_LIFE, life, strict=True) if happens]
+    for place, step in more:
+        steps.insert(place % (len(steps) + 1), step)
+    return steps
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.lists(st.booleans(), min_size=len(_LIFE), max_size=len(_LIFE)), max_size=5),
+    st.lists(st.tuples(st.integers(0, 50), st.sampled_from(_STEPS)), max_size=20),
+    st.integers(0, 2**32),
+)
 def test_one_topic_alone_holds_a_product_and_it_holds_its_latest_event(
-    tmp_path: Path, steps: list[str], seed: int
+    tmp_path: Path, lives: list[list[bool]], more: list[tuple[int, str]], seed: int
 ) -> None:
     chance = random.Random(seed)
     broker, marks = _Broker(), _Marks()
+    intake = _Intake(broker, marks)
 
-    async def scenario() -> list[tuple[str, bytes]]:
+    async def scenario() -> None:
         fakes: Any = (_Fickle(chance), broker)
         with ThreadPoolExecutor(1) as compute:
             context = Context(Settings(data_dir=tmp_path), fakes[0], compute, fakes[1], Metrics(), Health(), marks)
-            stream = _Stream(context, broker, marks)
-            for step in steps:
-                await _take(stream, step, chance)
-            await stream.settle()
-        return stream.source
+            stages = _Stages(context, broker, intake)
+            for step in _steps(lives, more):
+                await _take(intake, stages, marks, step, chance)
+            await stages.settle()
 
-    source = asyncio.run(scenario())
-    newest = {product_id: offset for offset, (product_id, _) in enumerate(source)}
-    last = dict(source)
+    asyncio.run(scenario())
+    assert marks.committed.offset == len(intake.source)
+    last = {(event.key or b"").decode(): event.value for event in intake.source}
     assigned, review = (
         {key.decode(): value for key, value in values.items() if value is not None}
         for values in broker.latest.values()
     )
     assert assigned.keys().isdisjoint(review)
-    assert assigned.keys() | review.keys() == {name for name, value in last.items() if value != b"null"}
+    assert assigned.keys() | review.keys() == {name for name, value in last.items() if value is not None}
     for found, kind in ((assigned, CategoryAssigned), (review, NeedsReview)):
         for product_id, value in found.items():
-            decided = decode(value, kind).source.offset
-            assert source[decided] == source[newest[product_id]]
+            assert intake.source[decode(value, kind).source.offset].value == last[product_id]
 
 
-async def _take(stream: _Stream, step: str, chance: random.Random) -> None:
-    match step:
-        case "publish":
-            product_id = chance.choice("ab")
-            content = Product(product_id=product_id, title=chance.choice(("one", "two", "three")))
-            stream.publish(product_id, b"null" if chance.random() < 0.15 else encode(content))
-        case "recall":
-            await stream.recall(chance.randint(1, 3))
-        case "rank":
-            await stream.rank(chance.randint(1, 3))
-        case "settle":
-            await stream.settle()
-        case "hear":
-            stream.hear()
-        case "save":
-            stream.save(chance)
-        case "again":
-            stream.send_again(chance)
-        case "crash":
-            stream.crash(chance)
+async def _take(intake: _Intake, stages: _Stages, marks: _Marks, step: str, chance: random.Random) -> None:
+    deeds: dict[str, Callable[[], Awaitable[None] | None]] = {
+        "publish": lambda: intake.publish_some(chance),
+        "pack": lambda: intake.pack(chance.randint(1, 4)),
+        "recall": lambda: stages.recall(chance.randint(1, 3)),
+        "rank": lambda: stages.rank(chance.randint(1, 3)),
+        "settle": stages.settle,
+        "commit": intake.commit,
+        "hear": marks.hear,
+        "save": lambda: stages.save(chance),
+        "again": lambda: intake.send_again(chance),
+        "crash": lambda: stages.crash(chance),
+        "die": lambda: stages.die_in_recall(chance),
+    }
+    work = deeds[step]()
+    if work is not None:
+        await work

@@ -48,9 +48,6 @@ _PARTITION = 2
 
 
 class _Sink(Log):
-    async def send_all(self, messages: Sequence[Outgoing]) -> None:
-        await (await self.submit(messages))
-
     def of(self, topic: str) -> list[Outgoing]:
         return [message for message in self.messages if message.topic == topic]
 
@@ -228,6 +225,18 @@ def test_an_event_that_repeats_one_of_its_own_batch_is_decided_though_that_one_i
     alone = pack("products.changed.v1", _PARTITION, [first]).message
     later = _recalled(tmp_path, encode(alone), encode(together)).of(CANDIDATES.name)[-1]
     assert [product.offset for product in decode(later.value, CandidateBatch).products] == [1]
+
+
+def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_decided(tmp_path: Path) -> None:
+    """A worker records the first and its repeat, and dies; its successor packs the first with the tombstone."""
+    values = (encode(_product(0)), None, encode(_product(0)))
+    first, tombstone, repeat = (
+        SourceEvent(offset, 1_700_000_000_000, b"p0", value, lambda: None) for offset, value in enumerate(values)
+    )
+    cuts = ([first], [tombstone, repeat], [first, tombstone], [repeat])
+    batches = [encode(pack("products.changed.v1", _PARTITION, cut).message) for cut in cuts]
+    (_, last) = _recalled(tmp_path, *batches).of(CANDIDATES.name)
+    assert [product.offset for product in decode(last.value, CandidateBatch).products] == [2]
 
 
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
