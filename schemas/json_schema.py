@@ -12,9 +12,10 @@ import orjson
 from schemas.events.batch import BatchCompleted, CandidateBatch, ProductBatch
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.learning import LearningBatch
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
-from schemas.events.statistics import StatisticsChanged
+from schemas.events.statistics import StatisticsBatch
 
 EVENTS: Final[dict[str, type[msgspec.Struct]]] = {
     "products.changed.v1": Product,
@@ -24,7 +25,8 @@ EVENTS: Final[dict[str, type[msgspec.Struct]]] = {
     "categories.assigned.v1": CategoryAssigned,
     "categories.needs-review.v1": NeedsReview,
     "reviews.decided.v1": ReviewDecided,
-    "statistics.changed.v1": StatisticsChanged,
+    "learning.batched.v1": LearningBatch,
+    "statistics.changed.v1": StatisticsBatch,
     "products.dead-letter.v1.headers": DeadLetter,
 }
 DIRECTORY: Final = Path(__file__).parent / "json"

@@ -61,6 +61,9 @@ BATCHES_COMPLETED: Final = Topic("batches.completed.v1", "delete", timedelta(hou
 CATEGORIES_ASSIGNED: Final = Topic("categories.assigned.v1", "compact", None, internal=False)
 CATEGORIES_NEEDS_REVIEW: Final = Topic("categories.needs-review.v1", "compact", None, internal=False)
 REVIEWS_DECIDED: Final = Topic("reviews.decided.v1", "compact", None, internal=False)
+LEARNING_BATCHED: Final = Topic(
+    "learning.batched.v1", "delete", timedelta(days=7), internal=True, max_message_bytes=8_388_608
+)
 STATISTICS_CHANGED: Final = Topic("statistics.changed.v1", "delete", timedelta(days=1), internal=True)
 PRODUCTS_DEAD_LETTER: Final = Topic(
     "products.dead-letter.v1", "delete", timedelta(days=30), internal=False, max_message_bytes=9_437_184
@@ -74,6 +77,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     CATEGORIES_ASSIGNED,
     CATEGORIES_NEEDS_REVIEW,
     REVIEWS_DECIDED,
+    LEARNING_BATCHED,
     STATISTICS_CHANGED,
     PRODUCTS_DEAD_LETTER,
 )

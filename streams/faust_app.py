@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -20,17 +21,18 @@ from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.faust_guards import GuardedConsumer, GuardedFlowControl
 from streams.kafka.connection import MAX_MESSAGE_BYTES, KafkaConnection
 from streams.settings import Settings
+from streams.state.changes import TableChanges
 from streams.state.directory import TableDirectory
 from streams.state.partitions import TablePartitions
 from streams.state.recovery import BulkTableManager
 from streams.state.stores import Budget
-from streams.state.table import PendingChanges, WatchedTable
+from streams.state.table import WatchedTable
 
 Stage = Literal["intake", "recall", "ranking"]
 
 # Debug messages that nobody sees cost 14 % of the CPU: these loggers ask at every message.
 _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
-_TABLE_CHANGES_BUFFERED: Final = 10_000
+_LAST_CHANGES_SECONDS: Final = 1.0
 
 
 class FlowApp(faust.App):
@@ -47,7 +49,7 @@ class FlowApp(faust.App):
         """Give it what Faust's own settings have no room for."""
         self._settings = settings
         self.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
-        self.pending_changes = PendingChanges()
+        self.table_changes = TableChanges(settings.kafka)
         self.table_partitions = TablePartitions()
 
     @property
@@ -72,14 +74,10 @@ class FlowApp(faust.App):
         """Whether partitions are assigned and their tables recovered, and no rebalance is under way."""
         return bool(self.tables.recovery.completed.is_set() and not self.rebalancing)
 
-    async def on_start(self) -> None:
-        """Widen the buffer of table changes: Faust stops fetching at 100, less than two batches write."""
-        await super().on_start()
-        self.producer.buffer.max_messages = _TABLE_CHANGES_BUFFERED
-
     async def on_stop(self) -> None:
         """Stop, and let another process have the tables' directory."""
         await super().on_stop()
+        await asyncio.get_running_loop().run_in_executor(None, self.table_changes.close, _LAST_CHANGES_SECONDS)
         if self._directory is not None:
             self._directory.release()
 
@@ -122,9 +120,6 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES // 4,
-        # Seconds, whatever Faust's name for it elsewhere says.
-        producer_linger=0.005,
-        producer_max_request_size=MAX_MESSAGE_BYTES,
         consumer_group_instance_id=settings.instance_id,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 4,

@@ -37,7 +37,7 @@ class GuardedConsumer(Consumer):
     async def _commit(self, offsets: Any) -> bool:
         """Commit once the changes of tables that the events made have arrived; a worker that lost one ends."""
         try:
-            await self.app.pending_changes.arrived()
+            await self.app.table_changes.arrived()
         except Exception as error:
             self.log.error("a change of a table did not arrive: %r", error)
             await self.crash(error)

@@ -1,39 +1,37 @@
-"""What leaves the stream: one idempotent producer a process, and futures for its acknowledgements."""
+"""What leaves the stream, and futures for its acknowledgements."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Event, Lock, Thread
-from typing import Any, Final
+from threading import Lock
+from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from streams.kafka.connection import KafkaConnection
 from streams.outgoing import Outgoing
+from streams.polled_producer import PolledProducer
 
-_log = logging.getLogger(__name__)
-_POLL_SECONDS: Final = 0.1
 _FULL_SECONDS: Final = 0.01
 
 
 class Sink:
-    """Sends from one event loop; a thread serves the acknowledgements.
+    """Sends from one event loop.
 
     Messages leave in the order of :meth:`submit`, whoever calls it, and none is given up: a later message of a
     product never overtakes an earlier one, and the positions that the statistics go by only grow.
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
-        config = {"delivery.timeout.ms": 0, "error_cb": self._on_error, "queue.buffering.max.kbytes": 262_144}
-        self._producer: Any = Producer(connection.producer_config(config), logger=_log)
+        self._producer = PolledProducer(connection, "sink")
         self._turn = asyncio.Lock()
-        self._stopped = Event()
-        self.failure: BaseException | None = None
-        self._thread = Thread(target=self._poll, name="shelfwise-sink", daemon=True)
-        self._thread.start()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it for good."""
+        return self._producer.failure
 
     async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Hand messages to the producer and return when all are acknowledged, as a future.
@@ -53,28 +51,15 @@ class Sink:
 
     def close(self, seconds: float) -> int:
         """Wait at most ``seconds`` for what is queued, stop, and return how many messages are left behind."""
-        left = int(self._producer.flush(seconds))
-        self._stopped.set()
-        self._thread.join()
-        return left
+        return self._producer.close(seconds)
 
     async def _produce(self, message: Outgoing, acknowledged: _Acknowledged) -> None:
         while True:
             try:
-                message.produce(self._producer, acknowledged.on_delivery)
+                message.produce(self._producer.producer, acknowledged.on_delivery)
                 return
             except BufferError:
                 await asyncio.sleep(_FULL_SECONDS)
-
-    def _poll(self) -> None:
-        while not self._stopped.is_set():
-            self._producer.poll(_POLL_SECONDS)
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            # The idempotent producer can send nothing more; the worker looks here and ends.
-            self.failure = KafkaException(error)
-        _log.warning("producer: %s", error.str())
 
 
 class _Acknowledged:

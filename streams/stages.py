@@ -8,11 +8,13 @@ from threading import Thread
 from typing import Final, Protocol
 
 from streams.agents.context import Context, Turns
-from streams.agents.learning import LearningStage, StatisticsStage, add_learning_agents
+from streams.agents.learning import LearningStage, add_learning_agent
 from streams.agents.ranking import RankingStage, add_ranking_agent
 from streams.agents.recall import RecallStage, add_recall_agent
+from streams.agents.statistics import StatisticsStage, add_statistics_agent
 from streams.faust_app import FlowApp, build_app, changelog_name
 from streams.intake import Intake
+from streams.learning.reader import LearningReader
 from streams.tables import PRODUCT_DIGESTS, RecallTables, StatisticsView
 from workers.statistics import NoStatistics
 
@@ -89,22 +91,24 @@ class RecallPart(FaustPart):
             statistics,
             tables.product_digests,
             lambda partition: (records, partition) in self._app.table_partitions.broken,
-            self._app.pending_changes.arrived,
+            self._app.table_changes.arrived,
         )
         add_recall_agent(self._app, recall)
         self._turns = (recall.turns,)
         self._learning: LearningStage | None = None
+        self._reader: LearningReader | None = None
         if settings.learning:
-            self._learning = LearningStage(
-                context, tables.product_contributions, self._app.pending_changes.arrived
-            )
+            self._learning = LearningStage(context, tables.product_contributions, self._app.table_changes.arrived)
             self._turns += (self._learning.turns,)
-            add_learning_agents(self._app, self._learning, StatisticsStage(context, tables))
+            self._reader = LearningReader(settings, context.health)
+            add_learning_agent(self._app, self._learning)
+            add_statistics_agent(self._app, StatisticsStage(context, tables.statistics))
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application or the view of the statistics."""
-        return super().failure or (self._view.failure if self._view else None)
+        """What crashed the application, or what it learns by."""
+        others = (part.failure for part in (self._view, self._reader) if part)
+        return super().failure or next((failure for failure in others if failure), None)
 
     async def start(self) -> None:
         """Read the statistics, then start: the first decision knows what was learned."""
@@ -113,9 +117,13 @@ class RecallPart(FaustPart):
             while not self._view.caught_up.is_set() and self._view.failure is None:
                 await asyncio.sleep(_POLL_SECONDS)
         await super().start()
+        if self._reader:
+            self._reader.start()
 
     async def stop(self, seconds: float) -> None:
         """Finish the events under way, then leave the group."""
+        if self._reader:
+            await asyncio.get_running_loop().run_in_executor(None, self._reader.stop)
         if self._learning:
             await self._learning.drain(seconds)
         await self._app.stop()

@@ -12,6 +12,7 @@ from typing import Final, Literal, cast
 import msgspec
 
 from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticsChanged
@@ -24,22 +25,6 @@ Source = Literal["assigned", "needs_review", "verdict"]
 Key = tuple[Literal["brand", "store"], str]
 Contributions = dict[Key, tuple[str, float]]
 Packed = tuple[tuple[Literal["brand", "store"], str, str, float], ...]
-
-
-class Said(msgspec.Struct, frozen=True, array_like=True):
-    """The latest that one topic said of a product.
-
-    ``offset`` is where the message was first published in that topic, ``decided`` the source offset of the
-    decision, which orders the two topics of decisions. ``category`` is the counted one, if any; ``removed``
-    marks a tombstone.
-    """
-
-    offset: int
-    decided: int = -1
-    category: str | None = None
-    brand: str | None = None
-    stores: tuple[str, ...] = ()
-    removed: bool = False
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -73,25 +58,23 @@ class KeyStatistics(msgspec.Struct, frozen=True):
     applied: dict[str, int] = {}
 
 
-def said_by_decision(
-    event: CategoryAssigned | NeedsReview, offset: int, minimum_confidence: float
-) -> tuple[Source, Said]:
+def said_by_decision(event: CategoryAssigned | NeedsReview, offset: int, minimum_confidence: float) -> Said:
     """Return what a decision says; it counts where the leaf itself is sure enough."""
     if isinstance(event, NeedsReview):
-        return "needs_review", Said(offset, event.source.offset, None, event.brand, event.stores)
+        return Said(offset, event.source.offset, None, event.brand, event.stores)
     sure = not event.backed_off and event.confidence >= minimum_confidence
     category = event.category.id if sure else None
-    return "assigned", Said(offset, event.source.offset, category, event.brand, event.stores)
+    return Said(offset, event.source.offset, category, event.brand, event.stores)
 
 
-def said_by_verdict(event: ReviewDecided, offset: int) -> tuple[Source, Said]:
+def said_by_verdict(event: ReviewDecided, offset: int) -> Said:
     """Return what a person's verdict says."""
-    return "verdict", Said(offset, category=event.category_id, brand=event.brand, stores=event.stores)
+    return Said(offset, category=event.category_id, brand=event.brand, stores=event.stores)
 
 
-def said_by_tombstone(source: Source, offset: int) -> tuple[Source, Said]:
+def said_by_tombstone(offset: int) -> Said:
     """Return what a null value says: nothing any more."""
-    return source, Said(offset, removed=True)
+    return Said(offset, removed=True)
 
 
 def apply(state: ProductState, source: Source, said: Said, position: SourcePosition) -> ProductState | None:

@@ -25,6 +25,7 @@ class EventType(StrEnum):
     CATEGORY_NEEDS_REVIEW = "shelfwise.category.needs-review.v1"
     CATEGORY_WITHDRAWN = "shelfwise.category.withdrawn.v1"
     REVIEW_DECIDED = "shelfwise.review.decided.v1"
+    LEARNING_BATCHED = "shelfwise.learning.batched.v1"
     STATISTICS_CHANGED = "shelfwise.statistics.changed.v1"
     BATCH_COMPLETED = "shelfwise.batch.completed.v1"
 

@@ -1,4 +1,4 @@
-"""Statistics changed (internal): a product's weight moves between categories, for one brand or one store."""
+"""Statistics changed (internal): products' weights move between categories, of brands and of stores."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ class StatisticsChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     removed_weight: float = 0.0
     added_category: str | None = None
     added_weight: float = 0.0
+
+
+class StatisticsBatch(msgspec.Struct, frozen=True):
+    """Changes of brands and stores whose statistics are on one partition, in the order in which they count."""
+
+    changes: list[StatisticsChanged]

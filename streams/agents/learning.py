@@ -1,10 +1,10 @@
-"""The learning agents: decisions and verdicts become changes of the statistics, and these become tables."""
+"""The learning agent: what decisions and verdicts say becomes state of products, and changes of the statistics."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,37 +12,36 @@ import faust
 import msgspec
 
 from schemas.errors import InvalidEvent
-from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import decode, encode
-from schemas.events.decision import CategoryAssigned, NeedsReview
-from schemas.events.position import SourcePosition, decision_id
+from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
+from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided
 from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
-from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
-from streams.agents.burial import bury, headers_of
+from schemas.topics import LEARNING_BATCHED
+from streams.agents.burial import bury
 from streams.agents.context import Context, Turns, at_once
 from streams.agents.rereading import LogPlace
+from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
-from streams.outgoing import Outgoing
-from streams.tables import RecallTables
+from streams.learning.reader import learning_sources
 from workers import learning
-from workers.learning import KeyStatistics, ProductState, Said, Source
+from workers.learning import ProductState, Source
 
 STAGE: Final = "learning"
-# Events whose changes wait for those before them to arrive.
-WAITING_EVENTS: Final = 1_000
+# Changes that wait for those before them to arrive.
+_WAITING_CHANGES: Final = 10_000
 _log = logging.getLogger(__name__)
 _states: Final = msgspec.json.Decoder(ProductState)
-_statistics: Final = msgspec.json.Decoder(KeyStatistics)
 _Table = MutableMapping[bytes, bytes]
+_Name = tuple[Source, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Learned:
-    """An event whose changes have yet to leave."""
+    """A batch whose changes have yet to leave, and the products that each topic spoke of."""
 
-    key: bytes
+    names: set[_Name]
     changes: list[StatisticsChanged]
     stream: Any
     event: Any
@@ -53,9 +52,9 @@ class LearningStage:
 
     Changes leave in lots, each when the states that they come of are safe and the lot before it has arrived: had a
     state been lost, another topic might be read first the next time, and the same position would change something
-    else. Then their events are acknowledged to Faust. A product has at most one event under way; so an event that
-    Faust delivers again is either finished, or the latest of its product in its topic, whose changes the table can
-    tell once more under the same position.
+    else. Then their batches are acknowledged to Faust. A product has at most one event of each topic under way; so
+    an event that Faust delivers again is either finished, or the latest of its product in its topic, whose changes
+    the table can tell once more under the same position.
     """
 
     def __init__(
@@ -63,24 +62,15 @@ class LearningStage:
     ) -> None:
         """``state_arrived`` waits until every change of ``products`` so far is safe."""
         settings = context.settings
-        self._context = context
+        self.context = context
         self._products = products
         self._state_arrived = state_arrived
         self.turns = Turns(context.health, STAGE, settings.stall_seconds)
-        self._kinds: dict[str, Source] = {
-            settings.topic(CATEGORIES_ASSIGNED): "assigned",
-            settings.topic(CATEGORIES_NEEDS_REVIEW): "needs_review",
-            settings.topic(REVIEWS_DECIDED): "verdict",
-        }
+        self._topics: dict[Source, str] = {source: topic for topic, source in learning_sources(settings).items()}
         self._waiting: list[_Learned] = []
-        self._under_way: set[bytes] = set()
+        self._under_way: set[_Name] = set()
         self._shipping: asyncio.Task[None] | None = None
         self._lost = False
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics it learns from."""
-        return tuple(self._kinds)
 
     async def run(self, stream: Any) -> None:
         """The agent's loop; acknowledges by itself."""
@@ -88,66 +78,92 @@ class LearningStage:
         events: AsyncIterable[Any] = unacknowledged.events()
         async for event in events:
             with self.turns.working():
-                changes: list[StatisticsChanged] = []
-                key = event.message.key or b""
                 try:
-                    if key in self._under_way or len(self._waiting) >= WAITING_EVENTS:
-                        await self.drain()
-                    if self._lost:
-                        continue  # left unacknowledged; what comes later may not be counted before what was lost
-                    changes = self.learn(event.message, event.value)
+                    batch = decode(event.value, LearningBatch)
                 except InvalidEvent as error:
                     _log.error("nothing learned from %s: %s", LogPlace.of(event), error)
-                    if not await self._bury(event, error):
-                        continue  # left unacknowledged: Faust delivers it again after a restart
+                    await unacknowledged.ack(event)
+                    continue
+                names = _names(batch)
+                waiting = sum(len(item.changes) for item in self._waiting)
+                if waiting >= _WAITING_CHANGES or not names.isdisjoint(self._under_way):
+                    await self.drain()
+                if self._lost:
+                    continue  # left unacknowledged; what comes later may not be counted before what was lost
+                try:
+                    changes = await self.learn(batch)
                 except Exception:
+                    # Left unacknowledged: Faust delivers it again after a restart.
                     _log.exception("nothing learned from %s", LogPlace.of(event))
+                    continue
                 if changes:
-                    self._send(_Learned(key, changes, unacknowledged, event))
+                    self._send(_Learned(names, changes, unacknowledged, event))
                 else:
                     await unacknowledged.ack(event)
 
-    def learn(self, message: Any, value: bytes | None) -> list[StatisticsChanged]:
-        """Bring the product's state up to date, and return the changes to send; raises :class:`InvalidEvent`."""
-        if not message.key:
-            raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
-        position = SourcePosition(message.topic, message.partition, message.offset)
-        # A verdict that died and was sent again is no newer than when it was first given.
-        place = original_offset(headers_of(message), message.offset)
-        source, said = self._said(self._kinds[message.topic], value, place)
-        stored = self._products.get(message.key)
-        state = ProductState() if stored is None else _states.decode(stored)
-        if source == "verdict":
-            self._check(said, state)
-        changed = learning.apply(state, source, said, position)
-        if changed is None:
-            return learning.changes_of(state, position)
-        self._products[message.key] = encode(changed)
-        return learning.changes_of(changed, position)
-
-    async def _bury(self, event: Any, error: InvalidEvent) -> bool:
-        """Keep a verdict that cannot be used, and return whether it is safe; decisions stay where they are."""
-        if self._kinds[event.message.topic] != "verdict":
-            return True
-        try:
-            await bury(self._context, STAGE, event.message, error)
-        except Exception:
-            _log.exception("the dead letter of %s did not arrive", LogPlace.of(event))
-            return False
-        return True
+    async def learn(self, batch: LearningBatch) -> list[StatisticsChanged]:
+        """Bring the products' states up to date, and return the changes to send; keeps what cannot be used."""
+        states: dict[bytes, ProductState] = {}
+        changes: list[StatisticsChanged] = []
+        for decision in batch.decisions:
+            position = SourcePosition(self._topics[decision.topic], batch.partition, decision.offset)
+            try:
+                key = decision.product_id.encode()
+                changes += self._apply(states, key, decision.topic, decision.said, position)
+            except msgspec.DecodeError as error:
+                _log.error(
+                    "nothing learned from %s: what is known of the product cannot be read: %s", position, error
+                )
+        refused: list[tuple[SourcePosition, VerdictMessage, InvalidEvent]] = []
+        for verdict in batch.verdicts:
+            position = SourcePosition(self._topics["verdict"], batch.partition, verdict.offset)
+            try:
+                changes += self._judge(states, verdict, position)
+            except (InvalidEvent, msgspec.DecodeError) as error:
+                _log.error("nothing learned from %s: %s", position, error)
+                reason = (
+                    error if isinstance(error, InvalidEvent) else InvalidEvent("processing_failed", str(error))
+                )
+                refused.append((position, verdict, reason))
+        for key, state in states.items():
+            self._products[key] = encode(state)
+        for position, verdict, reason in refused:
+            await bury(self.context, STAGE, position, verdict, reason)
+        return changes
 
     async def drain(self, seconds: float | None = None) -> None:
         """Wait, at most so long, until the changes under way are acknowledged."""
         if self._shipping is not None:
             await asyncio.wait([self._shipping], timeout=seconds)
 
-    def _said(self, source: Source, value: bytes | None, offset: int) -> tuple[Source, Said]:
-        if value is None:
-            return learning.said_by_tombstone(source, offset)
-        if source == "verdict":
-            return learning.said_by_verdict(decode(value, ReviewDecided), offset)
-        event = decode(value, CategoryAssigned) if source == "assigned" else decode(value, NeedsReview)
-        return learning.said_by_decision(event, offset, self._context.settings.learning_min_confidence)
+    def _apply(
+        self, states: dict[bytes, ProductState], key: bytes, source: Source, said: Said, position: SourcePosition
+    ) -> list[StatisticsChanged]:
+        state = self._state(states, key)
+        changed = learning.apply(state, source, said, position)
+        if changed is not None:
+            states[key] = state = changed
+        return learning.changes_of(state, position)
+
+    def _state(self, states: dict[bytes, ProductState], key: bytes) -> ProductState:
+        if (state := states.get(key)) is not None:
+            return state
+        stored = self._products.get(key)
+        return ProductState() if stored is None else _states.decode(stored)
+
+    def _judge(
+        self, states: dict[bytes, ProductState], verdict: VerdictMessage, position: SourcePosition
+    ) -> list[StatisticsChanged]:
+        if not verdict.key:
+            raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
+        # A verdict that died and was sent again is no newer than when it was first given.
+        place = original_offset(list(verdict.headers), verdict.offset)
+        if verdict.value is None:
+            said = learning.said_by_tombstone(place)
+        else:
+            said = learning.said_by_verdict(decode(verdict.value, ReviewDecided), place)
+        self._check(said, self._state(states, verdict.key))
+        return self._apply(states, verdict.key, "verdict", said, position)
 
     def _check(self, verdict: Said, state: ProductState) -> None:
         """Raise :class:`InvalidEvent` for a verdict that would count for a category or a product there is none of.
@@ -155,7 +171,7 @@ class LearningStage:
         One that came ahead of its decision brings a brand or stores of its own, and counts for these.
         """
         category = verdict.category
-        if category is not None and self._context.bundle.taxonomy.find_id(category) is None:
+        if category is not None and self.context.bundle.taxonomy.find_id(category) is None:
             raise InvalidEvent(
                 "unknown_category", f"no category {category!r} in the taxonomy of the model; name one of its ids"
             )
@@ -167,7 +183,7 @@ class LearningStage:
 
     def _send(self, learned: _Learned) -> None:
         self._waiting.append(learned)
-        self._under_way.add(learned.key)
+        self._under_way |= learned.names
         if self._shipping is None or self._shipping.done():
             self._shipping = asyncio.get_running_loop().create_task(self._ship())
 
@@ -175,9 +191,10 @@ class LearningStage:
         """Send what waits, and what comes to wait meanwhile."""
         while self._waiting:
             lot, self._waiting = self._waiting, []
+            changes = [change for item in lot for change in item.changes]
             try:
                 await self._state_arrived()
-                await self._context.sink.send_all([message for item in lot for message in self._messages(item)])
+                await self.context.sink.send_all(statistics_messages(self.context.settings, changes))
             except Exception as error:
                 self._lost = True
                 place = LogPlace.of(lot[0].event)
@@ -185,7 +202,7 @@ class LearningStage:
                 return
             for item in lot:
                 await self._acknowledge(item)
-            self._under_way = {item.key for item in self._waiting}
+            self._under_way = {name for item in self._waiting for name in item.names}
 
     async def _acknowledge(self, learned: _Learned) -> None:
         try:
@@ -193,49 +210,24 @@ class LearningStage:
         except Exception:
             _log.exception("%s was not acknowledged; it is read again after a restart", LogPlace.of(learned.event))
 
-    def _messages(self, learned: _Learned) -> list[Outgoing]:
-        topic = self._context.settings.topic(STATISTICS_CHANGED)
-        messages = []
-        for change in learned.changes:
-            identity = f"{change.kind}:{change.key}"
-            attributes = headers(EventType.STATISTICS_CHANGED, decision_id(change.source, identity))
-            messages.append(Outgoing(topic, identity.encode(), encode(change), attributes))
-        return messages
+
+def _names(batch: LearningBatch) -> set[_Name]:
+    """Return which topics speak of which products."""
+
+    def found() -> Iterator[_Name]:
+        for decision in batch.decisions:
+            yield _of(decision)
+        for verdict in batch.verdicts:
+            yield "verdict", (verdict.key or b"").decode(errors="replace")
+
+    return set(found())
 
 
-class StatisticsStage:
-    """Applies changes to the tables: weights and the position up to which they count, in one value."""
-
-    def __init__(self, context: Context, tables: RecallTables) -> None:
-        self._context = context
-        self._tables: dict[str, _Table] = tables.statistics
-
-    async def run(self, stream: Any) -> None:
-        """The agent's loop."""
-        events: AsyncIterable[Any] = stream.events()
-        async for event in events:
-            try:
-                self.apply(event.value)
-            except Exception as error:
-                _log.error("no statistics from %s: %s", LogPlace.of(event), error)
-
-    def apply(self, value: bytes | None) -> None:
-        """Apply one change; a repeated one is counted and changes nothing."""
-        change = decode(value, StatisticsChanged)
-        table = self._tables[change.kind]
-        key = change.key.encode()
-        stored = table.get(key)
-        known = KeyStatistics() if stored is None else _statistics.decode(stored)
-        changed = learning.apply_change(known, change)
-        if changed is not None:
-            table[key] = encode(changed)
-            self._context.metrics.statistics_updated(change.kind)
-        else:
-            self._context.metrics.statistics_updated(change.kind, result="repeated")
+def _of(decision: LearnedDecision) -> _Name:
+    return decision.topic, decision.product_id
 
 
-def add_learning_agents(app: faust.App, learner: LearningStage, statistics: StatisticsStage) -> None:
-    """Let the application learn. One stream of all three topics, so that a product's events come one by one."""
-    changed = raw_topic(app, learner._context.settings.topic(STATISTICS_CHANGED))
-    app.agent(raw_topic(app, *learner.topics), name=STAGE, concurrency=1)(learner.run)
-    app.agent(changed, name="statistics", concurrency=1)(statistics.run)
+def add_learning_agent(app: faust.App, stage: LearningStage) -> None:
+    """Let the application run the stage on its topic."""
+    topic = raw_topic(app, stage.context.settings.topic(LEARNING_BATCHED))
+    app.agent(topic, name=STAGE, concurrency=1)(stage.run)

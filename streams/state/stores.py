@@ -43,7 +43,7 @@ class MemoryStore(memory.Store):
                 data[key] = value
                 partitions[key] = partition
 
-    def acknowledged(self, partition: int, offset: int, key: bytes, value: bytes | None) -> None:
+    def acknowledged(self, partition: int, changes: Sequence[Change], offset: int) -> None:
         """Nothing: what is in memory ends with the process, so it cannot outlive its changelog."""
 
     def look_up(self, _partition: int, key: bytes) -> bytes | None:
@@ -141,14 +141,15 @@ class DiskStore(rocksdb.Store):
         batch.put(self.offset_key, str(offset).encode())
         database.write(batch)
 
-    def acknowledged(self, partition: int, offset: int, key: bytes, value: bytes | None) -> None:
-        """Write a change that has arrived in the changelog to disk."""
+    def acknowledged(self, partition: int, changes: Sequence[Change], offset: int) -> None:
+        """Write changes that have arrived in the changelog, the last at ``offset``, to disk."""
         waiting = self._unacknowledged[partition]
         if partition in self._dbs:
-            self.load(partition, [(key, value)], offset)
-        # A newer change of the key goes on waiting.
-        if waiting.get(key, _NOTHING) is value:
-            del waiting[key]
+            self.load(partition, changes, offset)
+        for key, value in changes:
+            # A newer change of the key goes on waiting.
+            if waiting.get(key, _NOTHING) is value:
+                del waiting[key]
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
         """Apply what Faust's own recovery, or a standby, has read."""

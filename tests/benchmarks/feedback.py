@@ -23,7 +23,7 @@ from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
 from workers.fit.labels import LabelledProducts, place
-from workers.learning import Key, ProductState, apply, recount, said_by_decision
+from workers.learning import Key, ProductState, Source, apply, recount, said_by_decision
 from workers.product_files import ProductFile
 from workers.statistics import NO_WEIGHTS, CategoryWeights
 
@@ -82,7 +82,8 @@ def _decide(model: Bundle, labelled: LabelledProducts, learned: Learned, number:
 def _learn(decided: Sequence[Decision], minimum_confidence: float, copies: int) -> dict[str, ProductState]:
     states: dict[str, ProductState] = {}
     for decision in decided:
-        source, said = said_by_decision(decision, decision.source.offset, minimum_confidence)
+        source: Source = "assigned" if isinstance(decision, CategoryAssigned) else "needs_review"
+        said = said_by_decision(decision, decision.source.offset, minimum_confidence)
         state = apply(ProductState(), source, said, decision.source)
         if state is not None:
             states |= {f"{decision.product_id} {copy}": state for copy in range(copies)}

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from schemas.events.codec import encode
+from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from streams.tables import BRAND_FREQUENCY, PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STORE_COOCCURRENCE
 from workers.history import ProductRecord
-from workers.learning import KeyStatistics, ProductState, Said, Told
+from workers.learning import KeyStatistics, ProductState, Told
 
 _CATEGORIES = 5_595
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.decision import Category, CategoryAssigned, NeedsReview
+from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticsChanged
 from workers import learning
-from workers.learning import KeyStatistics, ProductState, Said, Source
+from workers.learning import KeyStatistics, ProductState, Source
 
 pytestmark = pytest.mark.unit
 
@@ -73,7 +74,12 @@ def _after(*events: tuple[Source, Said]) -> ProductState:
 
 
 def _decision(event: CategoryAssigned | NeedsReview, offset: int) -> tuple[Source, Said]:
-    return learning.said_by_decision(event, offset, 0.95)
+    source: Source = "assigned" if isinstance(event, CategoryAssigned) else "needs_review"
+    return source, learning.said_by_decision(event, offset, 0.95)
+
+
+def _judged(verdict: ReviewDecided) -> tuple[Source, Said]:
+    return "verdict", learning.said_by_verdict(verdict, 0)
 
 
 def test_a_sure_assignment_counts_once_for_brand_and_store() -> None:
@@ -95,25 +101,25 @@ def test_a_later_request_for_review_takes_the_assignment_back() -> None:
 
 
 def test_a_verdict_overrides_with_weight_three_and_the_decisions_brand() -> None:
-    state = _after(_decision(_assigned("lamps"), 0), learning.said_by_verdict(_verdict("desks"), 0))
+    state = _after(_decision(_assigned("lamps"), 0), _judged(_verdict("desks")))
     assert learning.contributions(state)["brand", "acme"] == ("desks", 3.0)
 
 
 def test_a_verdict_of_nowhere_counts_nothing() -> None:
-    state = _after(_decision(_assigned("lamps"), 0), learning.said_by_verdict(_verdict(None), 0))
+    state = _after(_decision(_assigned("lamps"), 0), _judged(_verdict(None)))
     assert learning.contributions(state) == {}
 
 
 def test_a_verdict_ahead_of_its_decision_counts_for_its_own_brand() -> None:
-    state = _after(learning.said_by_verdict(_verdict("desks", brand="Acme"), 0))
+    state = _after(_judged(_verdict("desks", brand="Acme")))
     assert learning.contributions(state) == {("brand", "acme"): ("desks", 3.0)}
 
 
 def test_a_removed_product_takes_everything_away() -> None:
     state = _after(
         _decision(_assigned("lamps"), 0),
-        learning.said_by_verdict(_verdict("desks"), 0),
-        learning.said_by_tombstone("assigned", 1),
+        _judged(_verdict("desks")),
+        ("assigned", learning.said_by_tombstone(1)),
     )
     assert learning.contributions(state) == {}
 

@@ -7,10 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.statistics import StatisticsChanged
 from workers import learning
-from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, ProductState, Said, Source
+from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, ProductState, Source
 
 pytestmark = pytest.mark.unit
 

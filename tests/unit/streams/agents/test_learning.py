@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
-from schemas.events.codec import encode
-from schemas.events.dead_letter import Headers
+from schemas.events.codec import decode, encode
+from schemas.events.dead_letter import DeadLetter, Headers
+from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
 from schemas.events.review import ReviewDecided
 from schemas.events.sent_again import headers_again
+from schemas.events.statistics import StatisticsBatch, StatisticsChanged
 from schemas.taxonomy.tree import Taxonomy
-from schemas.topics import CATEGORIES_ASSIGNED, REVIEWS_DECIDED
+from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.agents.context import Context
 from streams.agents.learning import LearningStage
 from streams.health import Health
@@ -34,21 +37,20 @@ class _Bundle:
     taxonomy = _TREE
 
 
-@dataclass
-class _Message:
-    offset: int
-    topic: str = REVIEWS_DECIDED.name
-    partition: int = 0
-    key: bytes = b"p"
-    headers: Headers = field(default_factory=list)
-
-
-def verdict(category: str) -> bytes:
+def verdict(category: str, brand: str | None = "Acme") -> bytes:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     review = ReviewDecided(
-        review_id="r", product_id="p", category_id=category, reviewer="r", decided_at=when, brand="Acme"
+        review_id="r", product_id="p", category_id=category, reviewer="r", decided_at=when, brand=brand
     )
     return encode(review)
+
+
+def judged(offset: int, value: bytes | None, key: bytes | None = b"p", headers: Headers = ()) -> LearningBatch:  # type: ignore[assignment]
+    return LearningBatch(partition=0, verdicts=[VerdictMessage(offset, key, value, tuple(headers))])
+
+
+def assigned(offset: int, category: str | None, product_id: str = "p") -> LearnedDecision:
+    return LearnedDecision("assigned", offset, product_id, Said(offset, offset, category, "Acme"))
 
 
 @pytest.fixture
@@ -73,6 +75,14 @@ def stage(context: Context, products: dict[bytes, bytes]) -> LearningStage:
     return LearningStage(context, products)
 
 
+def learn(stage: LearningStage, batch: LearningBatch) -> list[StatisticsChanged]:
+    return asyncio.run(_awaited(stage.learn(batch)))
+
+
+async def _awaited(work: Awaitable[list[StatisticsChanged]]) -> list[StatisticsChanged]:
+    return await work
+
+
 def counted(products: dict[bytes, bytes]) -> str:
     ((category, _),) = contributions(msgspec.json.decode(products[b"p"], type=ProductState)).values()
     return category
@@ -81,34 +91,93 @@ def counted(products: dict[bytes, bytes]) -> str:
 def test_an_older_verdict_that_is_sent_again_does_not_overrule_a_newer_one(
     stage: LearningStage, products: dict[bytes, bytes]
 ) -> None:
-    assert stage.learn(_Message(7), verdict(_CUPS))
-    assert stage.learn(_Message(9, headers=headers_again([], 3)), verdict(_LAMPS)) == []
+    assert learn(stage, judged(7, verdict(_CUPS)))
+    assert learn(stage, judged(9, verdict(_LAMPS), headers=headers_again([], 3))) == []
     assert counted(products) == _CUPS
-    assert stage.learn(_Message(10), verdict(_HOME))
+    assert learn(stage, judged(10, verdict(_HOME)))
     assert counted(products) == _HOME
 
 
 def test_a_verdict_that_is_sent_again_counts_where_none_is_newer_and_its_changes_can_be_told_again(
     stage: LearningStage, products: dict[bytes, bytes]
 ) -> None:
-    stage.learn(_Message(2), verdict(_CUPS))
-    again = _Message(9, headers=headers_again([], 3))
-    (change,) = stage.learn(again, verdict(_LAMPS))
+    learn(stage, judged(2, verdict(_CUPS)))
+    again = judged(9, verdict(_LAMPS), headers=headers_again([], 3))
+    (change,) = learn(stage, again)
     assert (change.source.offset, counted(products)) == (9, _LAMPS)
-    assert stage.learn(again, verdict(_LAMPS)) == [change]
+    assert learn(stage, again) == [change]
+
+
+def test_changes_that_a_crash_kept_back_are_told_again_though_another_topic_was_read_first(
+    stage: LearningStage,
+) -> None:
+    first = learn(stage, judged(1, verdict(_CUPS)))
+    gone = LearningBatch(partition=0, decisions=[LearnedDecision("assigned", 5, "p", Said(5, removed=True))])
+    assert learn(stage, gone)[0].removed_category == _CUPS
+    assert learn(stage, judged(1, verdict(_CUPS))) == first
+
+
+def test_decisions_come_before_the_verdicts_of_their_batch_which_override_them(
+    stage: LearningStage, products: dict[bytes, bytes]
+) -> None:
+    batch = LearningBatch(
+        partition=0,
+        decisions=[assigned(3, _LAMPS)],
+        verdicts=[VerdictMessage(1, b"p", verdict(_CUPS, brand=None))],
+    )
+    first, second = learn(stage, batch)
+    assert (first.added_category, second.removed_category, second.added_category) == (_LAMPS, _LAMPS, _CUPS)
+    assert counted(products) == _CUPS
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        (b"p", b"{", "malformed_json"),
+        (b"p", verdict("no such category"), "unknown_category"),
+        (b"p", verdict(_CUPS, brand=None), "unknown_product"),
+        (None, verdict(_CUPS), "missing_key"),
+    ],
+)
+def test_a_verdict_that_cannot_be_used_is_kept_as_it_came_and_costs_the_others_nothing(
+    stage: LearningStage, log: Any, key: bytes | None, value: bytes, reason: str
+) -> None:
+    batch = LearningBatch(
+        partition=3,
+        decisions=[assigned(1, _LAMPS, "q")],
+        verdicts=[VerdictMessage(4, key, value, (("h", b"1"),)), VerdictMessage(5, b"r", verdict(_CUPS))],
+    )
+    assert [change.source.offset for change in learn(stage, batch)] == [1, 5]
+    (buried,) = log.messages
+    letter = DeadLetter.from_headers(buried.headers)
+    assert (buried.topic, buried.key, buried.value) == (PRODUCTS_DEAD_LETTER.name, key, value)
+    assert (str(letter.reason), letter.source_partition, letter.source_offset) == (reason, 3, 4)
+    assert ("h", b"1") in buried.headers
+
+
+def test_of_a_product_whose_state_cannot_be_read_nothing_is_learned_and_of_the_others_all_is(
+    stage: LearningStage, products: dict[bytes, bytes]
+) -> None:
+    products[b"p"] = b"{"
+    batch = LearningBatch(partition=0, decisions=[assigned(1, _LAMPS), assigned(2, _CUPS, "q")])
+    assert [change.source.offset for change in learn(stage, batch)] == [2]
 
 
 @dataclass
 class _Event:
-    message: _Message
     value: bytes
+    offset: int = 0
+
+    @property
+    def message(self) -> Any:
+        return SimpleNamespace(topic="learning.batched.v1", partition=0, offset=self.offset)
 
 
 class _Stream:
     """Gives events, and keeps the offsets of those that are acknowledged."""
 
-    def __init__(self, *given: _Event) -> None:
-        self._given = given
+    def __init__(self, *batches: LearningBatch) -> None:
+        self._given = [_Event(encode(batch), offset) for offset, batch in enumerate(batches)]
         self.acknowledged: list[int] = []
 
     def noack(self) -> _Stream:
@@ -119,23 +188,44 @@ class _Stream:
             yield event
 
     async def ack(self, event: _Event) -> None:
-        self.acknowledged.append(event.message.offset)
+        self.acknowledged.append(event.offset)
 
 
-def learned_from(stage: LearningStage, stream: _Stream) -> None:
-    async def learn() -> None:
+def learn_from(stage: LearningStage, stream: _Stream) -> None:
+    async def work() -> None:
         await stage.run(stream)
         await stage.drain(10)
 
-    asyncio.run(learn())
+    asyncio.run(work())
+
+
+def offsets_sent(log: Any) -> list[int]:
+    batches = (decode(message.value, StatisticsBatch) for message in log.messages)
+    return [change.source.offset for batch in batches for change in batch.changes]
 
 
 def test_changes_leave_in_order_and_are_then_acknowledged(stage: LearningStage, log: Any) -> None:
-    given = [(1, b"p", _CUPS), (2, b"q", _CUPS), (3, b"p", _LAMPS)]
-    stream = _Stream(*(_Event(_Message(offset, key=key), verdict(category)) for offset, key, category in given))
-    learned_from(stage, stream)
-    sources = [msgspec.json.decode(message.value)["source"]["offset"] for message in log.messages]
-    assert (sources, stream.acknowledged) == ([1, 2, 3], [1, 2, 3])
+    stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_CUPS), b"q"), judged(3, verdict(_LAMPS)))
+    learn_from(stage, stream)
+    assert (offsets_sent(log), stream.acknowledged) == ([1, 2, 3], [0, 1, 2])
+
+
+def test_a_later_event_of_a_product_in_the_same_topic_waits_until_the_changes_of_the_first_have_arrived(
+    context: Context, products: dict[bytes, bytes], log: Any
+) -> None:
+    """Were both under way in a crash, only the changes of the latest could be told again."""
+    sent_when: list[tuple[int, int]] = []
+    submit: Callable[..., Any] = log.submit
+
+    async def note(messages: Any) -> Any:
+        state = msgspec.json.decode(products[b"p"], type=ProductState)
+        assert state.verdict is not None
+        sent_when.append((state.verdict.offset, len(messages)))
+        return await submit(messages)
+
+    log.submit = note
+    learn_from(LearningStage(context, products), _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))))
+    assert sent_when == [(1, 1), (2, 1)]
 
 
 def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
@@ -145,8 +235,8 @@ def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
         assert counted(products) == _CUPS
         raise RuntimeError("the broker is away")
 
-    stream = _Stream(_Event(_Message(1), verdict(_CUPS)))
-    learned_from(LearningStage(context, products, refuse), stream)
+    stream = _Stream(judged(1, verdict(_CUPS)))
+    learn_from(LearningStage(context, products, refuse), stream)
     assert (log.messages, stream.acknowledged) == ([], [])
 
 
@@ -157,31 +247,29 @@ def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
         raise RuntimeError("refused")
 
     monkeypatch.setattr(log, "submit", refuse)
-    stream = _Stream(_Event(_Message(1), verdict(_CUPS)), _Event(_Message(2), verdict(_LAMPS)))
-    learned_from(stage, stream)
+    stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS)))
+    learn_from(stage, stream)
     assert stream.acknowledged == []
+
+
+def test_what_is_no_batch_is_left_out(stage: LearningStage, log: Any) -> None:
+    stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS), b"q"))
+    stream._given[0].value = b"{"
+    learn_from(stage, stream)
+    assert (offsets_sent(log), stream.acknowledged) == ([2], [0, 1])
 
 
 def test_an_acknowledgement_that_fails_keeps_no_other_back(
     stage: LearningStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = _Stream(*(_Event(_Message(offset, key=bytes([offset])), verdict(_CUPS)) for offset in (1, 2, 3)))
+    stream = _Stream(*(judged(offset, verdict(_CUPS), bytes([offset])) for offset in (1, 2, 3)))
     acknowledge = stream.ack
 
     async def fail_once(event: _Event) -> None:
-        if event.message.offset == 1:
+        if event.offset == 0:
             raise RuntimeError("not ours any more")
         await acknowledge(event)
 
     monkeypatch.setattr(stream, "ack", fail_once)
-    learned_from(stage, stream)
-    assert stream.acknowledged == [2, 3]
-
-
-def test_changes_that_a_crash_kept_back_are_told_again_though_another_topic_was_read_first(
-    stage: LearningStage, products: dict[bytes, bytes]
-) -> None:
-    first = stage.learn(_Message(1), verdict(_CUPS))
-    tombstone = _Message(5, topic=CATEGORIES_ASSIGNED.name)
-    assert stage.learn(tombstone, None)[0].removed_category == _CUPS
-    assert stage.learn(_Message(1), verdict(_CUPS)) == first
+    learn_from(stage, stream)
+    assert stream.acknowledged == [1, 2]

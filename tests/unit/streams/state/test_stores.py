@@ -81,7 +81,7 @@ class Life(RuleBasedStateMachine):
         key, value = self.sent.pop(0)
         self.changelog.append((key, value))
         if told:
-            self.store.acknowledged(0, len(self.changelog) - 1, key, value)
+            self.store.acknowledged(0, [(key, value)], len(self.changelog) - 1)
         else:
             self.die()
 
@@ -129,7 +129,7 @@ def test_a_late_acknowledgement_does_not_undo_what_was_recovered_meanwhile(tmp_p
     store = open_store(tmp_path)
     store._set(b"lamp", b"old")
     store.load(0, [(b"lamp", b"new")], 7)
-    store.acknowledged(0, 3, b"lamp", b"old")
+    store.acknowledged(0, [(b"lamp", b"old")], 3)
     assert dict(store.records(0) or ()) == {b"lamp": b"new"}
     close(store)
 
@@ -138,9 +138,9 @@ def test_a_change_made_while_an_older_one_of_its_key_is_on_its_way_is_what_is_re
     store = open_store(tmp_path)
     store._set(b"lamp", b"one")
     store._set(b"lamp", b"two")
-    store.acknowledged(0, 0, b"lamp", b"one")
+    store.acknowledged(0, [(b"lamp", b"one")], 0)
     assert store._get(b"lamp") == b"two"
-    store.acknowledged(0, 1, b"lamp", b"two")
+    store.acknowledged(0, [(b"lamp", b"two")], 1)
     assert store._get(b"lamp") == b"two"
     close(store)
 

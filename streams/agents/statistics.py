@@ -1,0 +1,99 @@
+"""The statistics agent: changes of brands and stores, on the way to the worker that keeps them, and there."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterable, Iterable, MutableMapping
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+import faust
+import msgspec
+
+from schemas.events.cloudevents import EventType, headers
+from schemas.events.codec import decode, encode
+from schemas.events.statistics import StatisticsBatch, StatisticsChanged
+from schemas.topics import STATISTICS_CHANGED
+from streams.agents.context import Context
+from streams.agents.rereading import LogPlace
+from streams.faust_app import raw_topic
+from streams.outgoing import Outgoing
+from streams.settings import Settings
+from workers import learning
+from workers.learning import Key, KeyStatistics
+
+# Of one message, some 200 bytes each.
+_MAX_CHANGES: Final = 2_000
+_log = logging.getLogger(__name__)
+_decoder: Final = msgspec.json.Decoder(KeyStatistics)
+_Table = MutableMapping[bytes, bytes]
+
+
+def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]) -> list[Outgoing]:
+    """Return the changes as messages to the partitions of their keys, those of one key in their order."""
+    by_partition: dict[int, list[StatisticsChanged]] = defaultdict(list)
+    for change in changes:
+        by_partition[_partition(change, settings.partitions)].append(change)
+    topic = settings.topic(STATISTICS_CHANGED)
+    return [
+        Outgoing(
+            topic,
+            None,
+            encode(StatisticsBatch(found[start : start + _MAX_CHANGES])),
+            headers(EventType.STATISTICS_CHANGED, str(uuid4())),
+            partition,
+        )
+        for partition, found in by_partition.items()
+        for start in range(0, len(found), _MAX_CHANGES)
+    ]
+
+
+def _partition(change: StatisticsChanged, partitions: int) -> int:
+    """Return the partition of a brand or store: whoever has it keeps its statistics, so it must never change."""
+    return zlib.crc32(f"{change.kind}:{change.key}".encode()) % partitions
+
+
+class StatisticsStage:
+    """Applies changes to the tables: weights and the position up to which they count, in one value."""
+
+    def __init__(self, context: Context, tables: dict[str, _Table]) -> None:
+        """``tables`` are those of brands and of stores, by kind."""
+        self.context = context
+        self._tables = tables
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop."""
+        events: AsyncIterable[Any] = stream.events()
+        async for event in events:
+            try:
+                self.apply(event.value)
+            except Exception as error:
+                _log.error("no statistics from %s: %s", LogPlace.of(event), error)
+
+    def apply(self, value: bytes | None) -> None:
+        """Apply changes; a repeated one is counted and changes nothing."""
+        by_key: dict[Key, list[StatisticsChanged]] = defaultdict(list)
+        for change in decode(value, StatisticsBatch).changes:
+            by_key[change.kind, change.key].append(change)
+        counts: Counter[tuple[Literal["brand", "store"], bool]] = Counter()
+        for (kind, name), changes in by_key.items():
+            table, key = self._tables[kind], name.encode()
+            stored = table.get(key)
+            known = KeyStatistics() if stored is None else _decoder.decode(stored)
+            before = known
+            for change in changes:
+                changed = learning.apply_change(known, change)
+                counts[kind, changed is not None] += 1
+                known = known if changed is None else changed
+            if known is not before:
+                table[key] = encode(known)
+        for (kind, new), count in counts.items():
+            self.context.metrics.statistics_updated(kind, result="applied" if new else "repeated", count=count)
+
+
+def add_statistics_agent(app: faust.App, stage: StatisticsStage) -> None:
+    """Let the application run the stage on its topic."""
+    topic = raw_topic(app, stage.context.settings.topic(STATISTICS_CHANGED))
+    app.agent(topic, name="statistics", concurrency=1)(stage.run)

@@ -1,0 +1,1 @@
+"""What leads to the learning agents: decisions and verdicts, read and packed without Faust."""

@@ -1,0 +1,173 @@
+"""Reads decisions and verdicts, and sends them packed to the learning agent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from threading import Event, Thread
+from typing import Any, Final
+from uuid import uuid4
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.errors import KafkaUnavailable
+from schemas.events.cloudevents import EventType, headers
+from schemas.events.codec import encode
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
+from streams.health import Health
+from streams.learning.packer import pack
+from streams.outgoing import Outgoing
+from streams.sender import Sender
+from streams.settings import Settings
+from workers.learning import Source
+
+GROUP: Final = "learning"
+_NAME: Final = "learning reader"
+_IDLE_SECONDS: Final = 0.1
+_FILL_SECONDS: Final = 0.02
+_MESSAGES_A_TURN: Final = 2_000
+_STOP_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+def learning_sources(settings: Settings) -> dict[str, Source]:
+    """Return the topics that are learned from, and what each is."""
+    return {
+        settings.topic(CATEGORIES_ASSIGNED): "assigned",
+        settings.topic(CATEGORIES_NEEDS_REVIEW): "needs_review",
+        settings.topic(REVIEWS_DECIDED): "verdict",
+    }
+
+
+class LearningReader:
+    """A consumer, a producer and a thread; offsets are committed when the broker has the batches made of them.
+
+    A batch goes to the partition number of its messages, for the tables are partitioned by product as they are.
+    What is sent again after a crash or a rebalance is known by its offsets. ``failure`` is what ended the thread
+    before its time, if anything did.
+    """
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+        self._sources = learning_sources(settings)
+        self._topic = settings.topic(LEARNING_BATCHED)
+        self._sender = Sender(settings.kafka, GROUP)
+        self._consumer = Consumer(_consumer_config(settings))
+        self._read: dict[tuple[str, int], int] = {}
+        self._stopped = Event()
+        self.failure: BaseException | None = None
+        self._thread = Thread(target=self._run, name="shelfwise-learning", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what was read, commit it, and stop."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        self._health.watch(_NAME, self._settings.stall_seconds)
+        try:
+            self._consumer.subscribe(list(self._sources), on_revoke=self._on_revoke, on_lost=self._on_lost)
+            while not self._stopped.is_set():
+                self._health.beat(_NAME)
+                if messages := self._messages():
+                    self._send(messages)
+        except BaseException as error:  # the worker looks at it and ends
+            _log.exception("decisions and verdicts can be read no more")
+            self.failure = error
+        finally:
+            self._commit()
+            self._consumer.close()
+            self._health.forget(_NAME)
+
+    def _messages(self) -> list[Message]:
+        # Asked for many, consume() waits its whole time for them.
+        first = self._consumer.poll(_IDLE_SECONDS)
+        if first is None:
+            return []
+        found = []
+        for message in (first, *self._consumer.consume(_MESSAGES_A_TURN, _FILL_SECONDS)):
+            if (error := message.error()) is None:
+                found.append(message)
+            elif error.fatal():
+                raise KafkaUnavailable(f"decisions can be read no more: {error.str()}; the worker must start anew")
+            else:
+                _log.warning("learning: %s", error.str())
+        return found
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        """Send batches of the messages; they are committed only when all have arrived."""
+        batches = pack(messages, self._sources, self._settings.learning_min_confidence)
+        missing = [
+            Outgoing(
+                self._topic,
+                None,
+                encode(batch),
+                headers(EventType.LEARNING_BATCHED, str(uuid4())),
+                batch.partition,
+            )
+            for batch in batches
+        ]
+        while missing and not self._stopped.is_set():
+            missing = self._not_arrived(missing)
+        if missing:
+            return
+        for message in messages:
+            self._read[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
+        self._commit(asynchronous=True)
+
+    def _not_arrived(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        """Send, wait, and return those that the broker does not have."""
+        under_way = dict(enumerate(outgoing))
+        failed: list[Outgoing] = []
+
+        def arrived(number: int, error: KafkaError | None) -> None:
+            message = under_way.pop(number)
+            if error is not None:
+                _log.warning("a batch to learn from did not arrive (%s); it is sent again", error.str())
+                failed.append(message)
+
+        for number, message in enumerate(outgoing):
+            self._sender.send(message, partial(arrived, number))
+        while under_way and not self._stopped.is_set():
+            self._health.beat(_NAME)
+            self._sender.poll(_IDLE_SECONDS)
+        if under_way:
+            self._sender.flush(_STOP_SECONDS / 2)
+        return failed + list(under_way.values())
+
+    def _commit(self, *, asynchronous: bool = False) -> None:
+        offsets = [TopicPartition(*place, offset) for place, offset in self._read.items()]
+        self._read.clear()
+        if offsets:
+            with suppress(KafkaException):  # they are read again, and known
+                self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
+
+    def _on_revoke(self, _consumer: Consumer, _revoked: list[TopicPartition]) -> None:
+        self._commit()
+
+    def _on_lost(self, _consumer: Consumer, _lost: list[TopicPartition]) -> None:
+        self._read.clear()
+
+
+def _consumer_config(settings: Settings) -> dict[str, Any]:
+    session_ms = int(settings.session_timeout_seconds * 1000)
+    static = {} if settings.instance_id is None else {"group.instance.id": settings.instance_id}
+    return settings.kafka.consumer_config(
+        settings.group(GROUP),
+        static
+        | {
+            "client.id": "shelfwise-learning",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": session_ms,
+            "heartbeat.interval.ms": session_ms // 4,
+            "log_level": 3,
+        },
+    )

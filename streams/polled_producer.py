@@ -1,0 +1,46 @@
+"""An idempotent producer for an event loop: a thread of its own serves the acknowledgements."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from streams.kafka.connection import KafkaConnection
+
+_log = logging.getLogger(__name__)
+_POLL_SECONDS: Final = 0.1
+
+
+class PolledProducer:
+    """Gives no message up, whatever the broker does; callbacks run in its thread.
+
+    Messages leave in the order in which they were handed over. ``failure`` is what ended it for good, if anything
+    did; the worker looks there, and ends.
+    """
+
+    def __init__(self, connection: KafkaConnection, name: str) -> None:
+        config = {"delivery.timeout.ms": 0, "error_cb": self._on_error, "queue.buffering.max.kbytes": 262_144}
+        self.producer: Any = Producer(connection.producer_config(config), logger=_log)
+        self.failure: BaseException | None = None
+        self._stopped = Event()
+        self._thread = Thread(target=self._poll, name=f"shelfwise-{name}", daemon=True)
+        self._thread.start()
+
+    def close(self, seconds: float) -> int:
+        """Wait at most ``seconds`` for what is queued, stop, and return how many messages are left behind."""
+        left = int(self.producer.flush(seconds))
+        self._stopped.set()
+        self._thread.join()
+        return left
+
+    def _poll(self) -> None:
+        while not self._stopped.is_set():
+            self.producer.poll(_POLL_SECONDS)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self.failure = KafkaException(error)
+        _log.warning("producer: %s", error.str())

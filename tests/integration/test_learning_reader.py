@@ -1,0 +1,67 @@
+"""The reader of decisions and verdicts on a real Kafka: what it committed has arrived, and nothing is skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.events.codec import decode
+from schemas.events.learning import LearningBatch
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
+from streams.health import Health
+from streams.kafka.cluster import Cluster
+from streams.learning.reader import LearningReader
+from tests.worker_harness import PARTITIONS, Installation, wait_until
+
+pytestmark = pytest.mark.integration
+
+_TOPICS = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED)
+
+
+@pytest.fixture
+def installation(kafka: Cluster, topic_prefix: str, tmp_path: Path) -> Installation:
+    return Installation(kafka.connection, topic_prefix, tmp_path, tmp_path).create()
+
+
+def publish(installation: Installation, numbers: range) -> None:
+    producer = Producer(installation.connection.producer_config())
+    for number in numbers:
+        for topic in _TOPICS:
+            key, value = b"%d" % number, b"{}" if topic is REVIEWS_DECIDED else None
+            producer.produce(installation.name(topic), key=key, value=value, partition=number % PARTITIONS)
+    producer.flush()
+
+
+def learned(installation: Installation) -> list[tuple[int, str, str]]:
+    """Return the partition, topic and product of all that was sent to be learned."""
+    found: list[tuple[int, str, str]] = []
+    for message in installation.read(installation.name(LEARNING_BATCHED)):
+        batch = decode(message.value(), LearningBatch)
+        assert batch.partition == message.partition()
+        found += [(batch.partition, item.topic, item.product_id) for item in batch.decisions]
+        found += [(batch.partition, "verdict", (item.key or b"").decode()) for item in batch.verdicts]
+    return found
+
+
+def expected(numbers: range) -> list[tuple[int, str, str]]:
+    names = ("assigned", "needs_review", "verdict")
+    return [(number % PARTITIONS, name, str(number)) for number in numbers for name in names]
+
+
+def test_all_that_is_decided_is_sent_to_its_partition_and_a_new_reader_goes_on_where_the_last_stopped(
+    installation: Installation,
+) -> None:
+    for numbers in (range(100), range(100, 130)):
+        publish(installation, numbers)
+        health = Health()
+        reader = LearningReader(installation.settings(session_timeout_seconds=6), health)
+        reader.start()
+        try:
+            wait_until(lambda: len(learned(installation)) >= 3 * numbers.stop, "all is sent")  # noqa: B023 - called here
+            assert health.liveness().ok
+        finally:
+            reader.stop()
+        assert reader.failure is None
+        assert sorted(learned(installation)) == sorted(expected(range(numbers.stop)))

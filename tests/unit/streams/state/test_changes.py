@@ -1,0 +1,127 @@
+"""A change of a table that did not arrive is noticed before the event that it was made for is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.kafka.connection import KafkaConnection
+from streams.state import changes
+from streams.state.changes import TableChanges
+from streams.state.stores import Change
+
+pytestmark = pytest.mark.unit
+
+
+class _Producer:
+    """A broker that takes changes when the test says so."""
+
+    def __init__(self, *_arguments: object) -> None:
+        self.producer = self
+        self.sent: list[tuple[bytes, int, Callable[[KafkaError | None, Any], None]]] = []
+        self.refusal: KafkaException | None = None
+        self.rounds_full = 0
+        self._offsets: dict[int, int] = {}
+
+    def produce(self, _topic: str, _value: bytes | None, key: bytes, partition: int, callback: Any) -> None:
+        if self.refusal:
+            raise self.refusal
+        if self.rounds_full:
+            raise BufferError
+        self.sent.append((key, partition, callback))
+
+    def poll(self, _seconds: float) -> None:
+        self.rounds_full -= 1
+
+    def deliver(self, key: bytes, error: KafkaError | None = None) -> None:
+        item = next(item for item in self.sent if item[0] == key)
+        self.sent.remove(item)
+        offset = self._offsets[item[1]] = self._offsets.get(item[1], -1) + 1
+        item[2](error, SimpleNamespace(partition=lambda: item[1], offset=lambda: offset))
+
+
+class _Store:
+    def __init__(self) -> None:
+        self.told: list[tuple[int, list[Change], int]] = []
+
+    def acknowledged(self, partition: int, changes: Sequence[Change], offset: int) -> None:
+        self.told.append((partition, list(changes), offset))
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[TableChanges, _Producer, _Store], Awaitable[None]]
+) -> _Store:
+    producer, store = _Producer(), _Store()
+    monkeypatch.setattr(changes, "PolledProducer", lambda *_: producer)
+    asyncio.run(work(TableChanges(KafkaConnection()), producer, store))  # type: ignore[arg-type]
+    return store
+
+
+async def _turns() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def test_a_commit_waits_for_the_changes_made_so_far_and_for_no_later_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
+        sending.send(store, "t", 0, b"a", b"1")
+        sending.send(store, "t", 1, b"b", b"2")
+        committing = asyncio.create_task(sending.arrived())
+        await _turns()
+        sending.send(store, "t", 0, b"c", None)
+        producer.deliver(b"b")
+        await _turns()
+        assert not committing.done()
+        producer.deliver(b"a")
+        await committing
+        assert [key for key, _, _ in producer.sent] == [b"c"]
+
+    run(monkeypatch, work)
+
+
+def test_a_store_is_told_once_of_all_that_has_arrived_in_a_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
+        for partition, key, value in ((0, b"a", b"1"), (1, b"b", b"2"), (0, b"c", None)):
+            sending.send(store, "t", partition, key, value)
+        for key in (b"a", b"b", b"c"):
+            producer.deliver(key)
+        await sending.arrived()
+
+    store = run(monkeypatch, work)
+    assert store.told == [(0, [(b"a", b"1"), (b"c", None)], 1), (1, [(b"b", b"2")], 0)]
+
+
+def test_a_change_that_failed_is_raised_now_and_ever_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
+        sending.send(store, "t", 0, b"a", b"1")
+        producer.deliver(b"a", KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+        for _ in range(2):
+            with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+                await sending.arrived()
+
+    assert run(monkeypatch, work).told == []
+
+
+def test_a_change_that_no_producer_takes_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
+        producer.refusal = KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+        sending.send(store, "t", 0, b"a", b"1")
+        with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+            await sending.arrived()
+
+    run(monkeypatch, work)
+
+
+def test_a_full_queue_holds_up_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
+        producer.rounds_full = 2
+        sending.send(store, "t", 0, b"a", b"1")
+        producer.deliver(b"a")
+        await sending.arrived()
+
+    assert run(monkeypatch, work).told == [(0, [(b"a", b"1")], 0)]
