@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from schemas.events.batch import CandidateProduct, Outcome
-from schemas.events.decision import Alternative, Category, CategoryAssigned, Decision, Evidence, NeedsReview
+from schemas.events.decision import Alternative, Category, CategoryAssigned, Decision, NeedsReview
 from schemas.events.position import SourcePosition, decision_id
 from schemas.taxonomy.tree import Taxonomy
 from workers.ranking.ranking import Verdict
@@ -26,10 +26,7 @@ def decision_event(
         "alternatives": tuple(
             Alternative(_category(taxonomy, node), probability) for node, probability in verdict.alternatives
         ),
-        "evidence": tuple(
-            Evidence(signal=item.source, contribution=item.contribution, rank=item.rank, score=item.score)
-            for item in verdict.evidence
-        ),
+        "evidence": verdict.evidence,
         "model_version": model_version,
         "taxonomy_version": taxonomy.version,
         "source": source,

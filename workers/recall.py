@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from workers.candidates import Candidates
 from workers.encoders.base import Encoder
 from workers.product_text import branded_text, description_text, embedding_text
 from workers.signals.base import Batch, Reference, Signal
+from workers.signals.scores import pair_keys
 from workers.statistics import Statistics
 
 CANDIDATES_PER_SIGNAL: Final = 10
@@ -46,7 +48,7 @@ def encode_products(encoder: Encoder, products: Sequence[Product], statistics: S
 def union(signals: Sequence[Signal], batch: Batch) -> Candidates:
     """Let every signal propose its best, and every signal score what any of them proposed."""
     all_scores = [signal.score(batch) for signal in signals]
-    proposals = [_keys(*scores.top(CANDIDATES_PER_SIGNAL)) for scores in all_scores]
+    proposals = [pair_keys(*scores.top(CANDIDATES_PER_SIGNAL)) for scores in all_scores]
     keys = np.unique(np.concatenate(proposals)) if proposals else np.empty(0, np.int64)
     products, categories = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
     columns = [np.round(scores.at(products, categories), _DIGITS) for scores in all_scores]
@@ -56,10 +58,14 @@ def union(signals: Sequence[Signal], batch: Batch) -> Candidates:
         offsets=np.searchsorted(products, np.arange(len(batch) + 1)).astype(np.int64),
         categories=categories,
         scores=np.stack(columns, axis=1).astype(np.float32),
-        named=np.stack([np.isin(keys, proposed) for proposed in proposals], axis=1),
+        named=_named(keys, proposals),
         context=np.concatenate([scores.context for scores in all_scores], axis=1).astype(np.float32),
     )
 
 
-def _keys(products: np.ndarray, categories: np.ndarray) -> np.ndarray:
-    return (products.astype(np.int64) << 32) | categories
+def _named(keys: NDArray[np.int64], proposals: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Return which signals proposed which of the keys, bool (m, signals)."""
+    named = np.zeros((len(keys), len(proposals)), np.bool_)
+    for column, proposed in enumerate(proposals):
+        named[np.searchsorted(keys, proposed), column] = True
+    return named

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.batch import Outcome
+from schemas.events.decision import Evidence
 from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
 from workers.ranking import segments
@@ -19,16 +20,7 @@ from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
 
 ALTERNATIVES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class SignalEvidence:
-    """What one source said of the decided category; see :class:`schemas.events.decision.Evidence`."""
-
-    source: str
-    contribution: float
-    rank: int | None
-    score: float | None
+_DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,7 @@ class Verdict:
     confidence: float
     likeliest_confidence: float
     alternatives: tuple[tuple[int, float], ...]
-    evidence: tuple[SignalEvidence, ...]
+    evidence: tuple[Evidence, ...]
     also: tuple[int, ...] = ()
 
 
@@ -158,36 +150,51 @@ class Ranking:
 
     def _evidence(
         self, candidates: Candidates, matrix: FeatureMatrix, top: TopCandidates, outcomes: list[Outcome]
-    ) -> list[tuple[SignalEvidence, ...]]:
+    ) -> list[tuple[Evidence, ...]]:
         """Explain the likeliest candidate: exactly where a person will read it, cheaply elsewhere."""
-        evidence: list[tuple[SignalEvidence, ...]] = [() for _ in outcomes]
+        evidence: list[tuple[Evidence, ...]] = [() for _ in outcomes]
         review = np.array([outcome is Outcome.NEEDS_REVIEW for outcome in outcomes], np.bool_)
         for exact in (True, False):
             products = np.flatnonzero((review == exact) & (top.row >= 0))
             rows = top.row[products]
             shares = self.ranker.contributions(matrix, rows, exact=exact)
-            for product, row, share in zip(products.tolist(), rows.tolist(), shares, strict=True):
-                evidence[product] = _by_source(candidates, matrix, row, share[:-1])
+            explained = _by_source(candidates, matrix, rows, shares[:, :-1])
+            for product, found in zip(products.tolist(), explained, strict=True):
+                evidence[product] = found
         return evidence
 
 
 def _by_source(
-    candidates: Candidates, matrix: FeatureMatrix, row: int, share: NDArray[np.float32]
-) -> tuple[SignalEvidence, ...]:
-    """Sum the features' contributions by the signal they come from, weightiest first."""
-    total: dict[str, float] = {}
-    for source, value in zip(matrix.sources, share.tolist(), strict=True):
-        total[source] = total.get(source, 0.0) + value
+    candidates: Candidates, matrix: FeatureMatrix, rows: NDArray[np.int64], shares: NDArray[np.float32]
+) -> list[tuple[Evidence, ...]]:
+    """Sum the features' contributions to some rows by the signal they come from, weightiest first."""
+    names = sorted(set(matrix.sources))
+    total = np.zeros((len(rows), len(names)))
+    for feature, source in enumerate(matrix.sources):
+        total[:, names.index(source)] += shares[:, feature]
+    # Of equal weight the first name comes first.
+    order = np.argsort(-np.abs(total), axis=1, kind="stable")
     places = {signal: place for place, signal in enumerate(candidates.signals)}
-    found = []
-    for source, value in sorted(total.items(), key=lambda item: (-abs(item[1]), item[0])):
-        place = places.get(source)
-        rank = int(matrix.ranks[row, place]) if place is not None else 0
-        score = float(candidates.scores[row, place]) if place is not None and rank else None
-        found.append(
-            SignalEvidence(source, round(value, 4), rank or None, None if score is None else round(score, 4))
+    columns = [places.get(name, -1) for name in names]
+    nothing = np.zeros((len(rows), 1))
+    # The last column, which -1 names, is of sources that are no signals.
+    ranks = np.hstack([matrix.ranks[rows], nothing.astype(np.int64)])[:, columns].tolist()
+    scores = np.round(
+        np.hstack([candidates.scores[rows].astype(np.float64), nothing])[:, columns], _DIGITS
+    ).tolist()
+    contributions = np.round(total, _DIGITS).tolist()
+    return [
+        tuple(
+            Evidence(
+                signal=names[at],
+                contribution=value[at],
+                rank=rank[at] or None,
+                score=score[at] if rank[at] else None,
+            )
+            for at in sequence
         )
-    return tuple(found)
+        for sequence, value, rank, score in zip(order.tolist(), contributions, ranks, scores, strict=True)
+    ]
 
 
 def _alternatives(

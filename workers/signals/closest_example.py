@@ -6,8 +6,10 @@ rule, Cover and Hart (1967).
 
 from __future__ import annotations
 
+import numpy as np
+
 from workers.signals.base import Batch, ReferenceSignal
-from workers.signals.scores import SparseScores, no_context
+from workers.signals.scores import SparseScores, no_context, pair_keys
 
 
 class ClosestExample(ReferenceSignal):
@@ -19,11 +21,9 @@ class ClosestExample(ReferenceSignal):
     def score(self, batch: Batch) -> SparseScores:
         """Score by cosine."""
         found = self.reference.examples.nearest(batch)
-        rows: list[dict[int, float]] = [
-            # Neighbours come nearest first, so in reverse the nearest of a category is written last.
-            dict(zip(labels[::-1], cosines[::-1], strict=True)) if known else {}
-            for labels, cosines, known in zip(
-                found.labels.tolist(), found.cosines.tolist(), found.known.tolist(), strict=True
-            )
-        ]
-        return SparseScores(rows, no_context(len(batch)))
+        products = np.repeat(np.flatnonzero(found.known), found.labels.shape[1])
+        labels = found.labels[found.known].ravel()
+        # Neighbours come nearest first, and the first of each pair is what np.unique tells of.
+        _, firsts = np.unique(pair_keys(products, labels), return_index=True)
+        cosines = found.cosines[found.known].ravel()
+        return SparseScores(products[firsts], labels[firsts], cosines[firsts], no_context(len(batch)))

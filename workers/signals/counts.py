@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from workers.signals.base import SignalState
 
 Weights = Mapping[int, float]
 """Node index to summed weight."""
+
+DOUBT: Final = 1.0
+"""The weight, among that of categories, of "none of them": a key that was counted once proves little."""
 
 _NOTHING: Weights = {}
 
@@ -61,10 +64,10 @@ class CategoryCounts:
         )
 
 
-def shares(weights: Weights, doubt: float = 1.0) -> dict[int, float]:
-    """Return each category's share of the weight; ``doubt`` is weight that goes to no category at all."""
-    total = sum(weights.values()) + doubt
-    return {category: weight / total for category, weight in weights.items() if weight > 0}
+def shares(weights: Weights) -> dict[int, float]:
+    """Return each category's share of the weight; some weight goes to no category at all (:data:`DOUBT`)."""
+    total = sum(weights.values()) + DOUBT
+    return {category: weight / total for category, weight in weights.items()}
 
 
 def focus(weights: Weights) -> tuple[float, float]:

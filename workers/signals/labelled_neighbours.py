@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.signals.base import Batch, ReferenceSignal
-from workers.signals.scores import SparseScores
+from workers.signals.scores import SparseScores, summed
 
 VOTERS: Final = 24
 # A neighbour at cosine 0.9 weighs e squared times one at 0.8: near-duplicates outvote mere relatives.
@@ -28,17 +27,11 @@ class LabelledNeighbours(ReferenceSignal):
         """Let the neighbours vote."""
         found = self.reference.examples.nearest(batch)
         context = np.zeros((len(batch), 1), np.float32)
-        votes: list[dict[int, float]] = [{} for _ in range(len(batch))]
-        if len(self.reference.examples):
+        cosines = found.cosines[found.known, :VOTERS].astype(np.float64)
+        if cosines.size:
             context[:, 0] = found.cosines[:, 0]
-            for product in np.flatnonzero(found.known).tolist():
-                votes[product] = _votes(found.cosines[product, :VOTERS], found.labels[product, :VOTERS])
-        return SparseScores(votes, context)
-
-
-def _votes(cosines: NDArray[np.float32], labels: NDArray[np.int32]) -> dict[int, float]:
-    weights = np.exp(_SHARPNESS * (cosines.astype(np.float64) - float(cosines[0])))
-    found: dict[int, float] = {}
-    for label, weight in zip(labels.tolist(), (weights / weights.sum()).tolist(), strict=True):
-        found[label] = found.get(label, 0.0) + weight
-    return found
+            cosines = np.exp(_SHARPNESS * (cosines - cosines[:, :1]))
+            cosines /= cosines.sum(axis=1, keepdims=True)
+        voters = np.repeat(np.flatnonzero(found.known), cosines.shape[1])
+        votes = summed(voters, found.labels[found.known, :VOTERS].ravel(), cosines.ravel())
+        return SparseScores(votes[0], votes[1], votes[2].astype(np.float32), context)

@@ -3,43 +3,86 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
 from workers.signals.base import Batch
-from workers.signals.counts import focus, shares
+from workers.signals.counts import DOUBT, CategoryCounts
 from workers.signals.keyed_counts import KeyedCounts
-from workers.signals.scores import SparseScores
+from workers.signals.scores import SparseScores, summed
 from workers.statistics import CategoryWeights, Statistics
+
+# What the stream has learned of so many keys is kept as arrays; it is made anew when it changes.
+_REMEMBERED_KEYS: Final = 10_000
+
+
+class _Learned(NamedTuple):
+    """The weights that were learned of a key, and as arrays: int32 node indices and float64."""
+
+    weights: CategoryWeights
+    nodes: NDArray[np.int32]
+    values: NDArray[np.float64]
 
 
 class LiveCounts(KeyedCounts):
     """Scores a category by its share of the weight of a product's keys."""
 
+    def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
+        """``counts`` has been counted over :meth:`keys`."""
+        super().__init__(counts, taxonomy)
+        self._fitted: dict[str, tuple[NDArray[np.int32], NDArray[np.float64]]] = {}
+        self._learned: dict[str, _Learned] = {}
+
     @staticmethod
     @abstractmethod
     def live(statistics: Statistics, key: str) -> CategoryWeights:
-        """Return what the stream has learned of a key."""
+        """Return what the stream has learned of a key: another mapping once it has learned more."""
 
     def score(self, batch: Batch) -> SparseScores:
         """Score by shares; context is (log of 1 + weight, largest share) of the product's keys together."""
-        context = np.zeros((len(batch), 2), np.float32)
-        rows = []
-        for place, product in enumerate(batch.products):
-            weights = self._weights(product, batch.statistics)
-            context[place] = focus(weights)
-            rows.append(shares(weights))
-        return SparseScores(rows, context)
+        owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
+        for product, item in enumerate(batch.products):
+            for key in self.keys(item):
+                for found in (self._of_training(key), self._of_stream(key, self.live(batch.statistics, key))):
+                    owners.append(product)
+                    nodes.append(found[0])
+                    values.append(found[1])
+        products = np.repeat(np.array(owners), [len(part) for part in nodes])
+        products, categories, weights = summed(products, np.concatenate(nodes), np.concatenate(values))
+        total = np.bincount(products, weights, len(batch))
+        largest = np.zeros(len(batch))
+        np.maximum.at(largest, products, weights)
+        shared = np.divide(largest, total, out=np.zeros(len(batch)), where=total > 0)
+        context = np.stack([np.log1p(total), shared], axis=1).astype(np.float32)
+        scores = (weights / (total[products] + DOUBT)).astype(np.float32)
+        return SparseScores(products, categories, scores, context)
 
-    def _weights(self, product: Product, statistics: Statistics) -> dict[int, float]:
-        total: dict[int, float] = {}
-        for key in self.keys(product):
-            for category, weight in self._counts[key].items():
-                total[category] = total.get(category, 0.0) + weight
-            for category_id, weight in self.live(statistics, key).items():
-                # Learned under another version of the tree, a category may be gone from this one.
-                node = self._taxonomy.find_id(category_id)
-                if node is not None:
-                    total[node] = total.get(node, 0.0) + weight
-        return total
+    def _of_training(self, key: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        found = self._fitted.get(key)
+        if found is None:
+            counts = self._counts[key]
+            found = np.array(list(counts), np.int32), np.array(list(counts.values()), np.float64)
+            if counts:
+                self._fitted[key] = found
+        return found
+
+    def _of_stream(self, key: str, weights: CategoryWeights) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        if not weights:
+            return _NOTHING
+        known = self._learned.get(key)
+        if known is None or known.weights is not weights:
+            # Learned under another version of the tree, a category may be gone from this one.
+            found = [(self._taxonomy.find_id(name), weight) for name, weight in weights.items()]
+            kept = [(node, weight) for node, weight in found if node is not None]
+            nodes = np.array([node for node, _ in kept], np.int32)
+            known = _Learned(weights, nodes, np.array([weight for _, weight in kept], np.float64))
+            if len(self._learned) >= _REMEMBERED_KEYS:
+                self._learned.clear()
+            self._learned[key] = known
+        return known.nodes, known.values
+
+
+_NOTHING: Final = (np.empty(0, np.int32), np.empty(0, np.float64))

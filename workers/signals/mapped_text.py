@@ -41,7 +41,7 @@ class MappedText(KeyedCounts):
         """Score by shares; context is (log of 1 + count, largest share) of the deciding key."""
         context = np.zeros((len(batch), 2), np.float32)
         rows = [self._row(self.keys(product), context[row]) for row, product in enumerate(batch.products)]
-        return SparseScores(rows, context)
+        return SparseScores.of_rows(rows, context)
 
     def _row(self, keys: list[str], context: NDArray[np.float32]) -> dict[int, float]:
         weights: Weights = next((counted for key in keys if (counted := self._counts[key])), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,32 +47,62 @@ class DenseScores:
 class SparseScores:
     """Scores of the few categories that a signal has heard of for each product."""
 
-    def __init__(self, rows: Sequence[Mapping[int, float]], context: NDArray[np.float32]) -> None:
-        """``rows[i]`` maps node index to score, greater is better; ``context`` is float32 (n, columns)."""
+    def __init__(
+        self,
+        products: NDArray[np.int64],
+        categories: NDArray[np.int32],
+        scores: NDArray[np.float32],
+        context: NDArray[np.float32],
+    ) -> None:
+        """The i-th pair of product and category has ``scores[i]``, greater is better; no pair occurs twice.
+
+        All are of length m, ``context`` is float32 (n, columns).
+        """
         self.context = context
-        ordered = [sorted(row.items(), key=lambda item: (-item[1], item[0])) for row in rows]
-        sizes = np.array([len(row) for row in ordered], np.int64)
-        self._products = np.repeat(np.arange(len(rows)), sizes)
-        pairs = [pair for row in ordered for pair in row]
-        self._categories = np.array([category for category, _ in pairs], np.int32)
-        self._scores = np.array([score for _, score in pairs], np.float32)
-        starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
-        self._places = np.arange(len(pairs)) - starts
+        keys = pair_keys(products, categories)
+        order = np.argsort(keys)
+        self._keys = keys[order]
+        self._scores = scores[order]
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Mapping[int, float]], context: NDArray[np.float32]) -> Self:
+        """Make them of one mapping a product, from node index to score."""
+        return cls(
+            np.repeat(np.arange(len(rows)), [len(row) for row in rows]),
+            np.array([category for row in rows for category in row], np.int32),
+            np.array([score for row in rows for score in row.values()], np.float32),
+            context,
+        )
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
-        kept = self._places < count
-        return self._products[kept], self._categories[kept]
+        products = self._keys >> 32
+        # Stable: of equal scores the first category comes first.
+        best = np.lexsort((-self._scores, products))
+        firsts = np.searchsorted(products, products)
+        kept = best[np.arange(len(best)) - firsts < count]
+        return products[kept], (self._keys[kept] & 0xFFFFFFFF).astype(np.int32)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
-        if not len(self._scores):
-            return found
-        keys = (self._products << 32) | self._categories
-        order = np.argsort(keys)
-        wanted = (products.astype(np.int64) << 32) | categories
-        places = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-        hit = keys[order][places] == wanted
-        found[hit] = self._scores[order][places[hit]]
+        if len(self._keys):
+            wanted = pair_keys(products, categories)
+            places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+            hit = self._keys[places] == wanted
+            found[hit] = self._scores[places[hit]]
         return found
+
+
+def pair_keys(products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return one int64 for each pair of a product and a category: in its order, and theirs."""
+    return (products.astype(np.int64) << 32) | categories
+
+
+def summed(
+    products: NDArray[np.int64], categories: NDArray[np.int32], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
+    """Return each pair once, ascending, with the sum of its values, added up in their order."""
+    keys, places = np.unique(pair_keys(products, categories), return_inverse=True)
+    total = np.bincount(places, values, len(keys)).astype(np.float64)
+    return keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32), total

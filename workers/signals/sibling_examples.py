@@ -6,14 +6,14 @@ shop names are used one way.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.examples import group_keys
 from workers.signals.base import Batch, Reference, ReferenceSignal
-from workers.signals.scores import SparseScores
+from workers.signals.scores import SparseScores, pair_keys
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512
@@ -37,23 +37,38 @@ class SiblingExamples(ReferenceSignal):
     def score(self, batch: Batch) -> SparseScores:
         """Score by cosine."""
         context = np.zeros((len(batch), 1), np.float32)
-        scored: list[dict[int, float]] = []
+        found = [_Closest.none()]
         for row, product in enumerate(batch.products):
             groups = [self._groups[key] for key in group_keys(product) if key in self._groups]
-            best: dict[int, float] = {}
-            for rows in groups:
-                self._closest(rows, batch.branded[row], best)
-            context[row, 0] = max(best.values(), default=0.0)
-            scored.append(best)
-        return SparseScores(scored, context)
+            found += [self._closest(row, rows, batch.branded[row]) for rows in groups]
+        products, labels, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        np.maximum.at(context[:, 0], products, cosines)
+        # Of both groups of a product, brand and shop, the nearer sibling counts.
+        order = np.lexsort((-cosines, labels, products))
+        _, firsts = np.unique(pair_keys(products, labels)[order], return_index=True)
+        kept = order[firsts]
+        return SparseScores(products[kept], labels[kept], cosines[kept], context)
 
-    def _closest(self, rows: NDArray[np.int32], vector: NDArray[np.float32], best: dict[int, float]) -> None:
+    def _closest(self, product: int, rows: NDArray[np.int32], vector: NDArray[np.float32]) -> _Closest:
         labels = self.reference.examples.labels[rows]
         cosines = np.einsum("ij,j->i", self.reference.examples.vectors[rows], vector, optimize=False)
         firsts = np.flatnonzero(np.diff(labels, prepend=-1))
-        greatest = np.maximum.reduceat(cosines, firsts)
-        for label, cosine in zip(labels[firsts].tolist(), greatest.tolist(), strict=True):
-            best[label] = max(best.get(label, -1.0), cosine)
+        return _Closest(
+            np.full(len(firsts), product, np.int64), labels[firsts], np.maximum.reduceat(cosines, firsts)
+        )
+
+
+class _Closest(NamedTuple):
+    """Of a product the nearest sibling of each category: int64, int32 and float32, of equal length."""
+
+    products: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    cosines: NDArray[np.float32]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no siblings."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def _sample(rows: NDArray[np.int32]) -> NDArray[np.int32]:

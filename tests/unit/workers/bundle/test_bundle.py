@@ -61,7 +61,7 @@ def test_evidence_names_signals_and_sums_to_the_margin(bundle: Bundle) -> None:
         assert shares.sum(axis=1) == pytest.approx(margins[rows], abs=1e-3)
     known = {*candidates.signals, "agreement", "category"}
     for verdict in bundle.ranking.decide(candidates):
-        assert {item.source for item in verdict.evidence} == known
+        assert {item.signal for item in verdict.evidence} == known
 
 
 def test_no_products_give_no_verdicts(bundle: Bundle) -> None:

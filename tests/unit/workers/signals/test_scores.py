@@ -18,7 +18,7 @@ ROWS = st.lists(
 
 @given(ROWS, st.integers(1, 8))
 def test_sparse_scores_propose_the_best_of_each_product_once(rows: list[dict[int, float]], count: int) -> None:
-    products, categories = SparseScores(rows, no_context(len(rows))).top(count)
+    products, categories = SparseScores.of_rows(rows, no_context(len(rows))).top(count)
     for product, row in enumerate(rows):
         named = categories[products == product].tolist()
         assert len(named) == len(set(named)) == min(count, len(row))
@@ -28,7 +28,7 @@ def test_sparse_scores_propose_the_best_of_each_product_once(rows: list[dict[int
 
 @given(ROWS)
 def test_sparse_scores_know_what_they_were_given_and_nothing_else(rows: list[dict[int, float]]) -> None:
-    scores = SparseScores(rows, no_context(len(rows)))
+    scores = SparseScores.of_rows(rows, no_context(len(rows)))
     for product, row in enumerate(rows):
         categories = np.arange(21, dtype=np.int32)
         found = scores.at(np.full(21, product), categories)
