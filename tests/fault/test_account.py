@@ -140,8 +140,16 @@ def test_a_stream_is_made_of_its_seed_and_holds_every_kind_of_event() -> None:
             decode_product(item.value, item.key)
 
 
-def sample(minute: int, *, rss: float = 400.0, p99: float = 0.2, lag: int = 50) -> SoakSample:
-    return SoakSample(minute=minute, rss_mib=rss, p50_seconds=0.1, p99_seconds=p99, lag_events=lag, events=1_000)
+def sample(minute: int, *, rss: float = 400.0, p99: float = 0.2, lag: int = 50, behind: int = 9) -> SoakSample:
+    return SoakSample(
+        minute=minute,
+        rss_mib=rss,
+        p50_seconds=0.1,
+        p99_seconds=p99,
+        lag_events=lag,
+        learning_lag=behind,
+        events=1_000,
+    )
 
 
 def test_a_soak_is_flat_or_it_is_said_what_grows() -> None:
@@ -151,4 +159,6 @@ def test_a_soak_is_flat_or_it_is_said_what_grows() -> None:
     (latency,) = verdict([sample(minute, p99=0.2 + 0.1 * minute) for minute in range(30)], rate=100)
     assert "latency" in latency
     (lag,) = verdict([sample(minute, lag=200 * minute) for minute in range(30)], rate=100)
-    assert "lag" in lag
+    assert "events" in lag
+    (behind,) = verdict([sample(minute, behind=200 * minute) for minute in range(30)], rate=100)
+    assert "learning" in behind

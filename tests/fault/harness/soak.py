@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.fault.harness.lag import LearningLag
 from tests.fault.harness.publisher import Publisher
 from tests.fault.harness.site import ManagedWorker, Site, open_site
 from tests.fault.harness.stream import Stream, StreamEvent
@@ -35,13 +36,17 @@ _MAX_LAG_GROWTH_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class SoakSample:
-    """One minute: resident memory of all workers in MiB, latencies of its events in seconds, lag at its end."""
+    """One minute: resident memory of all workers in MiB, latencies of its events in seconds, lag at its end.
+
+    ``lag_events`` are those without an outcome, ``learning_lag`` messages that are still to be learned from.
+    """
 
     minute: int
     rss_mib: float
     p50_seconds: float
     p99_seconds: float
     lag_events: int
+    learning_lag: int
     events: int
 
 
@@ -53,10 +58,14 @@ def soak(
     ``load`` is the share of the capacity that is used, which is measured first; a ``rate`` in events a second
     comes in its place.
     """
-    with tempfile.TemporaryDirectory() as directory, open_site(bundle, Path(directory), learning=True) as site:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open_site(bundle, Path(directory), learning=True) as site,
+        closing(LearningLag(site.installation)) as lag,
+    ):
         capacity = None
         if rate is None:
-            capacity = _capacity(site)
+            capacity = _capacity(site, lag)
             rate = load * capacity
             say(f"capacity: {capacity:.0f} events a second; the soak has {rate:.0f}")
         done = site.progress.committed()
@@ -64,7 +73,7 @@ def soak(
             site.installation, _endless(1), site.progress.committed, ahead=1_000_000, rate=rate, keep=False
         )
         with _running(publisher):
-            samples = list(_samples(site, publisher, done, minutes, say))
+            samples = list(_samples(_Watched(site, publisher, lag, done), minutes, say))
         problems = verdict(samples, rate)
         return {
             "minutes": minutes,
@@ -87,16 +96,19 @@ def _running(publisher: Publisher) -> Iterator[None]:
         publisher.join()
 
 
-def _capacity(site: Site) -> float:
-    """Return how many events a second are committed while there are always more to come; then all are done."""
+def _capacity(site: Site, lag: LearningLag) -> float:
+    """Return how many events a second are done, and learned from, while there are always more to come.
+
+    Learning may fall behind meanwhile; the time that it takes to catch up counts too.
+    """
     publisher = Publisher(site.installation, _endless(_CAPACITY_SEED), site.progress.committed, keep=False)
     with _running(publisher):
         time.sleep(_CAPACITY_SECONDS[0])
         began, before = time.monotonic(), site.progress.committed()
         time.sleep(_CAPACITY_SECONDS[1])
-        capacity = (site.progress.committed() - before) / (time.monotonic() - began)
-    wait_until(lambda: site.progress.committed() >= publisher.sent, "the events of the warm-up are not done")
-    return capacity
+    wait_until(lambda: site.progress.committed() >= publisher.sent, "the events of the warm-up are done")
+    wait_until(lambda: not lag.messages(), "they are learned from")
+    return (publisher.sent - before) / (time.monotonic() - began)
 
 
 def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
@@ -112,9 +124,11 @@ def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
         grown, before = _growth(settled, get)
         if grown > max(_MAX_LATENCY_GROWTH * before, _MAX_LATENCY_GROWTH_SECONDS):
             found.append(f"latency grows: {name} by {grown:.2f} s over {before:.2f} s")
-    lag, _ = _growth(settled, lambda sample: sample.lag_events)
-    if lag > _MAX_LAG_GROWTH_SECONDS * rate:
-        found.append(f"lag grows: by {lag:.0f} events")
+    lags = (("events", lambda item: item.lag_events), ("learning, messages", lambda item: item.learning_lag))
+    for name, count in lags:
+        lag, _ = _growth(settled, count)
+        if lag > _MAX_LAG_GROWTH_SECONDS * rate:
+            found.append(f"lag grows: {name} by {lag:.0f}")
     return found
 
 
@@ -125,10 +139,19 @@ def _growth(samples: Sequence[SoakSample], get: Callable[[SoakSample], float]) -
     return float(slope * (minutes[-1] - minutes[0])), float(start)
 
 
-def _samples(
-    site: Site, publisher: Publisher, done: int, minutes: float, say: Callable[[str], None]
-) -> Iterator[SoakSample]:
-    """Yield a sample a minute; ``done`` events were committed before."""
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What is looked at; ``done`` events were committed before."""
+
+    site: Site
+    publisher: Publisher
+    lag: LearningLag
+    done: int
+
+
+def _samples(watched: _Watched, minutes: float, say: Callable[[str], None]) -> Iterator[SoakSample]:
+    """Yield a sample a minute."""
+    site, publisher = watched.site, watched.publisher
     began = time.monotonic()
     before = _buckets(site.workers)
     minute = 0
@@ -143,7 +166,8 @@ def _samples(
             rss_mib=sum(_rss_mib(worker) for worker in site.workers),
             p50_seconds=_quantile(new, 0.50),
             p99_seconds=_quantile(new, 0.99),
-            lag_events=done + publisher.sent - site.progress.committed(),
+            lag_events=watched.done + publisher.sent - site.progress.committed(),
+            learning_lag=watched.lag.messages(),
             events=int(max(new.values(), default=0.0)),
         )
         say(str(sample))

@@ -1,0 +1,63 @@
+"""How many messages the learning stages have still to read."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.topics import (
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    LEARNING_BATCHED,
+    REVIEWS_DECIDED,
+    STATISTICS_CHANGED,
+    Topic,
+)
+from tests.worker_harness import PARTITIONS, Installation
+
+_TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
+    "learning": (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED),
+    "recall": (LEARNING_BATCHED, STATISTICS_CHANGED),
+}
+_SECONDS: Final = 5.0
+
+
+class LearningLag:
+    """Asks the broker; the last answer counts while it gives none."""
+
+    def __init__(self, installation: Installation) -> None:
+        connection, settings = installation.connection, installation.settings()
+        quiet = {"log_level": 0}
+        self._consumers = {
+            group: Consumer(connection.consumer_config(settings.group(group), quiet)) for group in _TOPICS
+        }
+        self._places = {
+            group: [
+                TopicPartition(installation.name(topic), number)
+                for topic in topics
+                for number in range(PARTITIONS)
+            ]
+            for group, topics in _TOPICS.items()
+        }
+        self._last = 0
+
+    def messages(self) -> int:
+        """Return how many are between what is committed and the ends."""
+        with suppress(KafkaException):
+            self._last = sum(self._of(group) for group in _TOPICS)
+        return self._last
+
+    def close(self) -> None:
+        """Close the consumers."""
+        for consumer in self._consumers.values():
+            consumer.close()
+
+    def _of(self, group: str) -> int:
+        consumer = self._consumers[group]
+        lag = 0
+        for place in consumer.committed(self._places[group], _SECONDS):
+            low, high = consumer.get_watermark_offsets(place, _SECONDS)
+            lag += high - max(place.offset, low)
+        return lag
