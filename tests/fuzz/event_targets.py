@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
@@ -13,17 +15,20 @@ from schemas.events.batch import BatchCompleted, CandidateBatch, EventOutcome, O
 from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import ATTEMPT_HEADER, PREFIX, DeadLetter, attempt_of
 from schemas.events.decision import Alternative, Category, CategoryAssigned, Evidence, NeedsReview
+from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
 from schemas.events.position import SourcePosition
 from schemas.events.product import decode_product
 from schemas.events.review import ReviewDecided
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, original_offset
-from schemas.events.statistics import StatisticsChanged
+from schemas.events.statistics import StatisticsBatch, StatisticsChanged
 from streams.intake.packer import SourceEvent, pack
 from streams.intake.window import Window
+from streams.learning.packer import pack as pack_to_learn
 from streams.progress import committed_generation
 from streams.replay.standing import PublishedEvent, Standing
 from tests.fuzz.target import Target
 from workers.candidates import Candidates
+from workers.learning import Source
 from workers.packing import check_categories, unpack
 from workers.packing import pack as pack_candidates
 
@@ -130,6 +135,27 @@ def _pack(data: bytes, chance: Random) -> None:
         standing.fate(PublishedEvent(event.offset, event.key, event.value, event.headers))
 
 
+def _pack_to_learn(data: bytes, chance: Random) -> None:
+    """Packing never refuses; what is no decision is left out, and a verdict is carried whatever it is."""
+    sources: dict[str, Source] = {"a": "assigned", "n": "needs_review", "v": "verdict"}
+    messages: list[Any] = []
+    for offset in range(_EVENTS):
+        fields = {
+            "topic": chance.choice("anv"),
+            "partition": 0,
+            "offset": offset,
+            "key": chance.choice((None, b"sku-1", data[:20])),
+            "value": chance.choice((None, data, data[: len(data) // 2])),
+            "headers": [("h", data[:9])],
+        }
+        messages.append(
+            SimpleNamespace(**{name: partial(lambda value: value, field) for name, field in fields.items()})
+        )
+    batches = [decode(encode(batch), LearningBatch) for batch in pack_to_learn(messages, sources, 0.5)]
+    carried = {verdict.offset for batch in batches for verdict in batch.verdicts}
+    assert carried == {message.offset() for message in messages if message.topic() == "v"}
+
+
 def _complete(data: bytes, chance: Random) -> None:
     """A completion is taken in whole, or changes nothing."""
     events = [SourceEvent(n, 0, None, value, list) for n, value in enumerate(PRODUCTS)]
@@ -176,6 +202,11 @@ def event_targets() -> Sequence[Target]:
     statistics = StatisticsChanged(
         kind="brand", key="lumo", source=decided["source"], added_category="c1", added_weight=1.0
     )
+    learned = LearningBatch(
+        partition=3,
+        decisions=[LearnedDecision("assigned", 4, "sku-1", Said(4, 17, "c1", "Lumo", ("lamps.example",)))],
+        verdicts=[VerdictMessage(5, b"sku-1", b"{}", (("h", b"1"),))],
+    )
     verdict = msgspec.convert(
         {
             "review_id": "1",
@@ -195,7 +226,9 @@ def event_targets() -> Sequence[Target]:
         _typed(CategoryAssigned, assigned, 6),
         _typed(NeedsReview, NeedsReview(reason="no_candidates", **decided), 6),
         _typed(ReviewDecided, verdict, 8),
-        _typed(StatisticsChanged, statistics, 5),
+        _typed(StatisticsBatch, StatisticsBatch([statistics]), 5),
+        _typed(LearningBatch, learned, 3),
+        Target("pack to learn", [encode(assigned), encode(verdict)], _pack_to_learn, 2, json_share=0.7),
         _typed(ProductBatch, batched, 5),
         _typed(CandidateBatch, ranked, 4),
         _typed(BatchCompleted, done, 4),
