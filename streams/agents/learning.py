@@ -92,9 +92,8 @@ class LearningStage:
                     continue  # left unacknowledged; what comes later may not be counted before what was lost
                 try:
                     changes = await self.learn(batch)
-                except Exception:
-                    # Left unacknowledged: Faust delivers it again after a restart.
-                    _log.exception("nothing learned from %s", LogPlace.of(event))
+                except Exception as error:
+                    self._stop(event, error)
                     continue
                 if changes:
                     self._send(_Learned(names, changes, unacknowledged, event))
@@ -110,21 +109,19 @@ class LearningStage:
             try:
                 key = decision.product_id.encode()
                 changes += self._apply(states, key, decision.topic, decision.said, position)
-            except msgspec.DecodeError as error:
-                _log.error(
-                    "nothing learned from %s: what is known of the product cannot be read: %s", position, error
-                )
+            except Exception:
+                _log.exception("nothing learned from %s", position)
         refused: list[tuple[SourcePosition, VerdictMessage, InvalidEvent]] = []
         for verdict in batch.verdicts:
             position = SourcePosition(self._topics["verdict"], batch.partition, verdict.offset)
             try:
                 changes += self._judge(states, verdict, position)
-            except (InvalidEvent, msgspec.DecodeError) as error:
+            except InvalidEvent as error:
                 _log.error("nothing learned from %s: %s", position, error)
-                reason = (
-                    error if isinstance(error, InvalidEvent) else InvalidEvent("processing_failed", str(error))
-                )
-                refused.append((position, verdict, reason))
+                refused.append((position, verdict, error))
+            except Exception as error:
+                _log.exception("nothing learned from %s", position)
+                refused.append((position, verdict, InvalidEvent("processing_failed", repr(error))))
         for key, state in states.items():
             self._products[key] = encode(state)
         for position, verdict, reason in refused:
@@ -196,13 +193,15 @@ class LearningStage:
                 await self._state_arrived()
                 await self.context.sink.send_all(statistics_messages(self.context.settings, changes))
             except Exception as error:
-                self._lost = True
-                place = LogPlace.of(lot[0].event)
-                _log.error("learning stops until a restart: changes as of %s did not arrive: %s", place, error)
+                self._stop(lot[0].event, error)
                 return
             for item in lot:
                 await self._acknowledge(item)
             self._under_way = {name for item in self._waiting for name in item.names}
+
+    def _stop(self, event: Any, error: Exception) -> None:
+        self._lost = True
+        _log.error("learning stops until a restart: what %s changes is not safe: %r", LogPlace.of(event), error)
 
     async def _acknowledge(self, learned: _Learned) -> None:
         try:

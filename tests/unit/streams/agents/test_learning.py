@@ -252,6 +252,18 @@ def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
     assert stream.acknowledged == []
 
 
+def test_after_a_dead_letter_that_was_refused_nothing_is_acknowledged_until_a_restart(
+    stage: LearningStage, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_messages: object) -> None:
+        raise RuntimeError("refused")
+
+    monkeypatch.setattr(log, "send_all", refuse)
+    stream = _Stream(judged(1, b"{"), judged(2, verdict(_LAMPS)))
+    learn_from(stage, stream)
+    assert (log.messages, stream.acknowledged) == ([], [])
+
+
 def test_what_is_no_batch_is_left_out(stage: LearningStage, log: Any) -> None:
     stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS), b"q"))
     stream._given[0].value = b"{"
