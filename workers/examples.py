@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.events.product import Product
-from workers.nearest import flat_index, nearest
+from workers.inverted_lists import LEAST_VECTORS, InvertedLists
+from workers.nearest import Index, flat_index, nearest
 from workers.statistics import normalise_key
 
 NEIGHBOURS: Final = 48
@@ -46,13 +47,21 @@ class Examples:
     """m labelled products that have a vector."""
 
     def __init__(
-        self, vectors: NDArray[np.float32], labels: NDArray[np.int32], groups: dict[str, NDArray[np.int32]]
+        self,
+        vectors: NDArray[np.float32],
+        labels: NDArray[np.int32],
+        groups: dict[str, NDArray[np.int32]],
+        lists: InvertedLists | None = None,
     ) -> None:
-        """``vectors`` float32 (m, d), ``labels`` int32 (m,), ``groups`` the rows of each brand or shop, int32."""
+        """``vectors`` float32 (m, d), ``labels`` int32 (m,), ``groups`` the rows of each brand or shop, int32.
+
+        ``lists`` is an index of ``vectors``; without one they are all compared.
+        """
         self.vectors = vectors
         self.labels = labels
         self.groups = groups
-        self._index = flat_index(vectors)
+        self._lists = lists
+        self._index: Index = lists or flat_index(vectors)
 
     @classmethod
     def of(cls, products: Sequence[Product], vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> Self:
@@ -62,11 +71,9 @@ class Examples:
         for row, place in enumerate(known.tolist()):
             for key in group_keys(products[place]):
                 groups[key].append(row)
-        return cls(
-            np.ascontiguousarray(vectors[known]),
-            labels[known],
-            {key: np.array(rows, np.int32) for key, rows in groups.items()},
-        )
+        kept = np.ascontiguousarray(vectors[known])
+        rows_of = {key: np.array(rows, np.int32) for key, rows in groups.items()}
+        return cls(kept, labels[known], rows_of, InvertedLists.of(kept) if len(kept) >= LEAST_VECTORS else None)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -97,6 +104,8 @@ class Examples:
             "offsets": np.concatenate([[0], np.cumsum([len(group) for group in rows])]).astype(np.int64),
             "rows": np.concatenate(rows) if rows else np.empty(0, np.int32),
         }
+        if self._lists is not None:
+            arrays |= {"centroids": self._lists.centroids, "lists": self._lists.lists}
         save_file(arrays, directory / _ARRAYS)
         (directory / _KEYS).write_bytes(orjson.dumps(keys))
 
@@ -106,7 +115,9 @@ class Examples:
         arrays = load_file(directory / _ARRAYS)
         keys = orjson.loads((directory / _KEYS).read_bytes())
         groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
-        return cls(arrays["vectors"], arrays["labels"], dict(zip(keys, groups, strict=bool(keys))))
+        vectors = arrays["vectors"]
+        lists = InvertedLists(vectors, arrays["centroids"], arrays["lists"]) if "lists" in arrays else None
+        return cls(vectors, arrays["labels"], dict(zip(keys, groups, strict=bool(keys))), lists)
 
 
 def group_keys(product: Product) -> list[str]:

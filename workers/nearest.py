@@ -1,8 +1,8 @@
-"""Exact nearest neighbours by cosine (FAISS), with the same bits for a query whatever its batch."""
+"""Nearest neighbours by cosine (FAISS), with the same bits for a query whatever its batch."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import faiss
 import numpy as np
@@ -18,6 +18,13 @@ faiss.cvar.distance_compute_blas_threshold = 2
 faiss.omp_set_num_threads(1)
 
 
+class Index(Protocol):
+    """Finds rows of the vectors that it was made of."""
+
+    def search(self, queries: NDArray[np.float32], count: int, /) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return inner products float32 (n, count) and rows int64 (n, count), about the greatest first."""
+
+
 def flat_index(vectors: NDArray[np.float32]) -> Any:
     """Return an exact inner-product index of float32 vectors (n, d)."""
     index = faiss.IndexFlatIP(vectors.shape[1])
@@ -26,16 +33,16 @@ def flat_index(vectors: NDArray[np.float32]) -> Any:
 
 
 def nearest(
-    index: Any, vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int
+    index: Index, vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return cosines float32 (n, k) and rows int64 (n, k) of the nearest of ``vectors``, nearest first.
 
-    ``index`` is the :func:`flat_index` of ``vectors``, ``queries`` float32 (n, d); k is ``count`` or, if that is
-    less, the number of vectors. Of equally near ones the first comes first.
+    ``index`` is of ``vectors``, ``queries`` float32 (n, d); k is ``count`` or, if that is less, the number of
+    vectors. Of equally near ones the first comes first.
     """
     found = min(count + _SPARE, len(vectors))
     _, rows = index.search(np.ascontiguousarray(queries), found)
-    cosines = pair_cosines(np.repeat(queries, found, axis=0), vectors[rows.ravel()]).reshape(rows.shape)
+    cosines = np.einsum("ij,ikj->ik", queries, vectors[rows], optimize=False)
     order = np.lexsort((rows, -cosines), axis=1)[:, :count]
     return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(rows, order, axis=1)
 

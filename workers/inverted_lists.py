@@ -1,0 +1,83 @@
+"""An index of many vectors that looks at few of them: those whose nearest centroids are near the query.
+
+Source: inverted lists over a k-means partition, Sivic and Zisserman (2003); FAISS, ``IndexIVFFlat``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+# With fewer vectors comparing all of them costs less.
+LEAST_VECTORS: Final = 16_384
+_LISTS_FOR_SQUARE_ROOT: Final = 4
+# With as many lists as that, the vectors compared grow with the square root of their number.
+_PROBED: Final = 64
+_ITERATIONS: Final = 10
+_SAMPLED_FOR_EACH: Final = 128
+_ROWS_AT_ONCE: Final = 4_096
+
+
+class InvertedLists:
+    """Chooses the lists nearest to a query in float64: rounding that hangs on the batch chooses none."""
+
+    def __init__(
+        self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], lists: NDArray[np.int32]
+    ) -> None:
+        """``vectors`` float32 (n, d) of L2 norm 1, ``centroids`` float32 (k, d), ``lists`` int32 (n,) below k."""
+        self.centroids = centroids
+        self.lists = lists
+        self._vectors = vectors
+        self._wide = centroids.astype(np.float64).T
+        # FAISS does not keep the quantizer alive.
+        self._quantizer = faiss.IndexFlatIP(centroids.shape[1])
+        self._quantizer.add(centroids)
+        self._index: Any = faiss.IndexIVFFlat(
+            self._quantizer, centroids.shape[1], len(centroids), faiss.METRIC_INNER_PRODUCT
+        )
+        self._index.nprobe = min(_PROBED, len(centroids))
+        rows = np.ascontiguousarray(vectors)
+        chosen = lists.astype(np.int64)
+        self._index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(chosen))
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32]) -> Self:
+        """Partition vectors float32 (n, d) of L2 norm 1; the same vectors give the same partition."""
+        count = 1 << round(np.log2(_LISTS_FOR_SQUARE_ROOT * np.sqrt(len(vectors))))
+        kmeans = faiss.Kmeans(
+            vectors.shape[1],
+            count,
+            niter=_ITERATIONS,
+            spherical=True,
+            seed=0,
+            max_points_per_centroid=_SAMPLED_FOR_EACH,
+            min_points_per_centroid=1,
+        )
+        kmeans.train(np.ascontiguousarray(vectors))
+        centroids = np.asarray(kmeans.centroids, np.float32)
+        wide = centroids.astype(np.float64).T
+        lists = [
+            np.argmax(vectors[start : start + _ROWS_AT_ONCE] @ wide, axis=1)
+            for start in range(0, len(vectors), _ROWS_AT_ONCE)
+        ]
+        return cls(vectors, centroids, np.concatenate(lists).astype(np.int32))
+
+    def search(self, queries: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return inner products float32 (n, count) and rows int64 (n, count) of about the nearest, nearest first.
+
+        ``queries`` is float32 (n, d), ``count`` at most the number of vectors. A query near whose centroids there
+        are too few vectors is compared with all.
+        """
+        likeness = queries.astype(np.float64) @ self._wide
+        probed = np.argpartition(-likeness, self._index.nprobe - 1, axis=1)[:, : self._index.nprobe]
+        near = np.take_along_axis(likeness, probed, axis=1).astype(np.float32)
+        products, rows = self._index.search_preassigned(queries, count, probed, near)
+        short = np.flatnonzero((rows < 0).any(axis=1))
+        if len(short):
+            products[short], rows[short] = faiss.knn(
+                queries[short], self._vectors, count, metric=faiss.METRIC_INNER_PRODUCT
+            )
+        return products, rows
