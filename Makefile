@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP_DEMO := $(VENV)/.installed-demo
 STAMP_DEV := $(VENV)/.installed-dev
+# Quix Streams wants older releases of libraries that we use: all contestants of `make bench` run on those, we else not.
+VENV_BENCH := .venv-bench
+STAMP_BENCH := $(VENV_BENCH)/.installed
 
-.PHONY: help demo test lint fault fuzz bench quality state schemas clean
+.PHONY: help demo test lint fault fuzz bench stream-quality quality state schemas clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
@@ -31,7 +34,12 @@ fault: $(STAMP_DEV)  ## faults on a real Kafka, and an account of every event  [
 fuzz: $(STAMP_DEV)  ## give every decoder and file reader inputs that are nearly right  [INPUTS=1000000 SEED=1 OUT=FILE.json]
 	nice $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1) $(if $(OUT),--out "$(OUT)")
 
-bench: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
+bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alternatives  [OUT=FILE.json SHORT=1 EVENTS=200000 ROUNDS=3 NODES=5595]
+	$(VENV_BENCH)/bin/python -m tests.benchmarks.throughput $(if $(EVENTS),--events $(EVENTS)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(NODES),--nodes $(NODES)) $(if $(filter-out 0,$(SHORT)),--short) \
+	  $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
+
+stream-quality: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
 	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")
 
 quality: $(STAMP_DEV)  ## our model beside baselines on real catalogues  [DATA= ONLY='flipkart/*' SEEDS=3 OUT=var/quality ENCODER=]
@@ -53,5 +61,10 @@ $(STAMP_DEV): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(STAMP_DEMO)
 
+$(STAMP_BENCH): $(BIN)/python pyproject.toml
+	$(BIN)/python -m venv $(VENV_BENCH)
+	$(VENV_BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
 clean:  ## remove the environment and everything made
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(VENV_BENCH) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

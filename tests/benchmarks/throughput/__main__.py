@@ -1,0 +1,102 @@
+"""The command line: ``python -m tests.benchmarks.throughput``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+
+from tests.benchmarks.throughput.options import CONTESTANTS, Options
+
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+# Read by the libraries when a process starts: every contestant computes in one thread.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--events", default=Options().events, show_default=True, type=click.IntRange(1_000))
+@click.option("--rounds", default=Options().rounds, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--seconds",
+    default=Options().seconds,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="The longest run of a contestant, from its first decision on.",
+)
+@click.option("--only", multiple=True, type=click.Choice(CONTESTANTS), help="Repeatable; without it, all.")
+@click.option("--no-latency", is_flag=True, help="Leave the open-loop load out.")
+@click.option("--nodes", default=Options().nodes, show_default=True, help="Nodes of the tree.")
+@click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A model to use.")
+@click.option(
+    "--data", type=_DIRECTORY, envvar="SHELFWISE_DATA", default="../shared/data", help="Real catalogues."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures as JSON.")
+@click.option("--short", is_flag=True, help="Few events, one round, two loads: four minutes.")
+def main(  # noqa: PLR0917 - an option is a parameter
+    events: int,
+    rounds: int,
+    seconds: float,
+    only: tuple[str, ...],
+    no_latency: bool,
+    nodes: int,
+    bundle: Path | None,
+    data: Path,
+    out: Path | None,
+    short: bool,
+) -> None:
+    """Measure the whole service on a local Kafka, beside a bare loop, Quix Streams and plain Faust.
+
+    \b
+      python -m tests.benchmarks.throughput --short --out var/throughput.json
+      python -m tests.benchmarks.throughput --only bare --only ours --no-latency --rounds 1
+    """
+    os.environ |= _ONE_THREAD
+    options = Options(
+        events=events,
+        rounds=rounds,
+        seconds=seconds,
+        contestants=only or CONTESTANTS,
+        nodes=nodes,
+        bundle=bundle,
+        data=data if data.is_dir() else None,
+    )
+    options = options.short() if short else options
+    if no_latency:
+        options = options.without_latency()
+    found = _measure(options)
+    # Written first: tables can be made again of figures, not figures of tables.
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    from tests.benchmarks.throughput.report import show
+
+    show(found, Console())
+
+
+def _measure(options: Options) -> dict[str, object]:
+    from streams.kafka.local import LocalKafka
+    from tests.benchmarks.throughput.bench import Bench
+    from tests.benchmarks.throughput.tree import bundle_on
+
+    console = Console(stderr=True, highlight=False)
+
+    def say(text: str) -> None:
+        console.log(text, markup=False, _stack_offset=2)
+
+    say("the model")
+    model = options.bundle or bundle_on(options.nodes, Path("var/throughput"))
+    with tempfile.TemporaryDirectory(prefix="shelfwise-throughput-") as directory, LocalKafka() as broker:
+        return Bench(options, broker, model, Path(directory), say).measure()
+
+
+if __name__ == "__main__":
+    main()

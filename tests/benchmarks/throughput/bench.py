@@ -1,0 +1,153 @@
+"""All measurements of one call, contestants in turn within each round."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.local import LocalKafka
+from tests.benchmarks.throughput.about import about
+from tests.benchmarks.throughput.document import Results, document
+from tests.benchmarks.throughput.events import Event, generate, read_real
+from tests.benchmarks.throughput.ground import Decisions, ground
+from tests.benchmarks.throughput.latency import Plan
+from tests.benchmarks.throughput.measure import Throughput, Work, run
+from tests.benchmarks.throughput.options import Options
+from tests.benchmarks.throughput.processes import REGISTRY, Contestant
+
+Say = Callable[[str], None]
+# Decisions of so many products are compared between contestants.
+_COMPARED = 1_000
+_MODEL_SECONDS = 600.0
+_decision = msgspec.json.Decoder(dict[str, Any])
+# Of where the event lay, which differs from run to run.
+_PLACE = ("decision_id", "source")
+
+
+class Bench:
+    """One call's measurements on one Kafka."""
+
+    def __init__(self, options: Options, broker: LocalKafka, bundle: Path, directory: Path, say: Say) -> None:
+        self._options = options
+        self._broker = broker
+        self._connection = KafkaConnection(bootstrap_servers=broker.bootstrap_servers)
+        self._bundle = bundle
+        self._directory = directory
+        self._say = say
+        self._runs = count(1)
+        self._results = Results()
+        self._first: dict[bytes, dict[str, Any]] = {}
+        self._compared: set[str] = set()
+        self._real = read_real(options.data, options.events)
+        say(f"{options.events} events, {len(self._real)} real products to choose from")
+        events = generate(options.seed, options.events, self._real)
+        # From the front: contestants that run out of time decide these too.
+        keep = frozenset(key for key, _ in events[:_COMPARED])
+        self._work = Work(events, options.seconds, keep)
+
+    def measure(self) -> dict[str, Any]:
+        """Measure everything, and return the document."""
+        contestants = [REGISTRY[name] for name in self._options.contestants]
+        for contestant in contestants:
+            if contestant.missing:
+                self._problem(contestant.missing)
+        for number in range(self._options.rounds):
+            # Each round begins with another: what the machine does over time favours none.
+            place = number % len(contestants)
+            for contestant in contestants[place:] + contestants[:place]:
+                outcome = None if contestant.missing else self._throughput(contestant, number)
+                self._results.throughput.setdefault(contestant.name, []).append(outcome)
+            self._model(number)
+            self._latency(number)
+        ordered = {name: self._results.throughput[name] for name in self._options.contestants}
+        self._results.throughput = ordered
+        real = sum(key.startswith(b"real-") for key, _ in self._work.events)
+        return document(
+            self._results,
+            about(self._options, self._bundle, real) | {"compared_decisions_of": sorted(self._compared)},
+        )
+
+    def _throughput(self, contestant: Contestant, number: int) -> Throughput | None:
+        broker = self._broker.process_id
+        assert broker is not None
+        with ground(self._connection, *self._place(contestant.name)) as made:
+            try:
+                found, decisions = run(contestant, made, broker, self._work)
+            except (RuntimeError, ValueError, OSError, AssertionError) as error:
+                self._problem(f"round {number + 1}, {contestant.title}: {error}")
+                return None
+        self._compare(contestant, decisions)
+        self._say(
+            f"round {number + 1}, {contestant.title}: {found.products_per_second:,.0f} products/s,"
+            f" {found.cpu:.0f} us of CPU a product, {found.decided} decided"
+        )
+        return found
+
+    def _model(self, number: int) -> None:
+        arguments = [str(self._bundle), str(self._options.model_products), str(self._options.seed + 1)]
+        command = [sys.executable, "-m", "tests.benchmarks.throughput.model_alone", *arguments]
+        if self._options.data is not None:
+            command.append(str(self._options.data))
+        answer = subprocess.run(command, capture_output=True, check=False, timeout=_MODEL_SECONDS)
+        if answer.returncode:
+            self._problem(f"round {number + 1}, the model alone: {answer.stderr.decode()[-800:]}")
+            return
+        found: Mapping[str, Mapping[str, float]] = orjson.loads(answer.stdout.splitlines()[-1])
+        self._results.model.append(found)
+        batch, single = found["batch"]["model"], found["single"]["model"]
+        self._say(f"round {number + 1}, the model alone: {batch:.0f} us in batches, {single:.0f} us one by one")
+
+    def _latency(self, number: int) -> None:
+        options = self._options
+        ours = self._results.throughput.get("ours", [])
+        if not options.loads or not ours or ours[-1] is None:
+            return
+        plan = Plan(ours[-1].products_per_second, options.loads, options.load_seconds, options.warm_up_seconds)
+        # Other products than those of the throughput; a worker that has not seen any of them yet.
+        events: list[Event] = generate(options.seed + 2, plan.events, self._real)
+        contestant = REGISTRY["ours_latency"]
+        found = []
+        with ground(self._connection, *self._place(contestant.name)) as made:
+            try:
+                for item in plan.run(contestant, made, events):
+                    found.append(item)
+                    self._say(
+                        f"round {number + 1}, {item.load:.0%} of capacity ({item.rate:,.0f} events/s):"
+                        f" p50 {item.p50_ms:.0f} ms, p99 {item.p99_ms:.0f} ms, p99.9 {item.p999_ms:.0f} ms"
+                    )
+            except (RuntimeError, ValueError, OSError, AssertionError) as error:
+                self._problem(f"round {number + 1}, latency: {error}")
+                return
+        self._results.latency.append(tuple(found))
+
+    def _compare(self, contestant: Contestant, decisions: Decisions) -> None:
+        """Note where a contestant decided otherwise than the first that decided the product."""
+        if contestant.learns:
+            return
+        values = {key: _without_place(value) for key, value in decisions.kept.items()}
+        different = [key for key, value in values.items() if self._first.setdefault(key, value) != value]
+        if different:
+            self._problem(f"{contestant.title} decided {len(different)} of {len(values)} products otherwise")
+        self._compared.add(contestant.name)
+
+    def _place(self, name: str) -> tuple[str, Path, Path]:
+        """Return prefix, bundle and directory of a run."""
+        number = next(self._runs)
+        return f"run{number}.", self._bundle, self._directory / f"{number}-{name}"
+
+    def _problem(self, text: str) -> None:
+        if text not in self._results.problems:
+            self._results.problems.append(text)
+            self._say(text)
+
+
+def _without_place(value: bytes) -> dict[str, Any]:
+    return {name: content for name, content in _decision.decode(value).items() if name not in _PLACE}

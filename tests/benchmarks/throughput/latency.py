@@ -1,0 +1,105 @@
+"""How late decisions are at a constant rate, from when each event was due to when its decision lay in Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.benchmarks.throughput.events import Event
+from tests.benchmarks.throughput.figures import percentile
+from tests.benchmarks.throughput.ground import Decisions, Ground
+from tests.benchmarks.throughput.processes import Contestant
+from tests.benchmarks.throughput.schedule import Schedule
+
+_POLL_SECONDS = 0.1
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One load, a share of capacity: latencies in ms; ``publisher_late_ms`` is the most that an event left late.
+
+    ``undecided`` are events that were not decided a minute after the last had left: the load was too much.
+    """
+
+    load: float
+    rate: float
+    events: int
+    undecided: int
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    publisher_late_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Loads as shares of ``capacity``, in products a second, with what comes before each is measured."""
+
+    capacity: float
+    loads: tuple[float, ...]
+    seconds: float
+    warm_up_seconds: float
+
+    @property
+    def events(self) -> int:
+        """How many events all loads take together, at most."""
+        return sum(self._schedule(load).events for load in self.loads)
+
+    def run(self, contestant: Contestant, ground: Ground, events: list[Event]) -> Iterator[Latency]:
+        """Yield what is measured at each load, lightest first, in one process that runs through."""
+        rest = iter(events)
+        with contestant.running(ground.installation) as processes:
+            for load in self.loads:
+                schedule = self._schedule(load)
+                chosen = [next(rest) for _ in range(schedule.events)]
+                start, late = ground.publish_on_schedule(schedule, chosen)
+                decisions = _await(ground, len(chosen))
+                for process in processes:
+                    process.check()
+                yield _latency(_Sent(load, schedule, chosen, start, late), decisions, self.warm_up_seconds)
+
+    def _schedule(self, load: float) -> Schedule:
+        return Schedule.lasting(load * self.capacity, self.warm_up_seconds + self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    load: float
+    schedule: Schedule
+    events: list[Event]
+    start: float
+    late_ms: float
+
+
+def _latency(sent: _Sent, decisions: Decisions, warm_up_seconds: float) -> Latency:
+    first = int(warm_up_seconds * sent.schedule.rate)
+    measured = range(first, len(sent.events))
+    known = [number for number in measured if sent.events[number][0] in decisions.appended]
+    appended = np.array([decisions.appended[sent.events[number][0]] for number in known], np.float64)
+    milliseconds = sent.schedule.latencies(np.array(known, np.int64), appended, sent.start)
+    return Latency(
+        load=sent.load,
+        rate=sent.schedule.rate,
+        events=len(measured),
+        undecided=len(measured) - len(known),
+        p50_ms=percentile(milliseconds, 0.50),
+        p99_ms=percentile(milliseconds, 0.99),
+        p999_ms=percentile(milliseconds, 0.999),
+        max_ms=float(milliseconds.max()),
+        publisher_late_ms=sent.late_ms,
+    )
+
+
+def _await(ground: Ground, events: int) -> Decisions:
+    """Read decisions until there is one for each event, or too long has passed."""
+    found = Decisions()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while len(found.appended) < events and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        found.appended |= ground.read().appended
+    return found

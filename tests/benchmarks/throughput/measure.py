@@ -1,0 +1,114 @@
+"""One run of one contestant: how fast, at what cost, and what it decided."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.benchmarks.throughput.events import Event
+from tests.benchmarks.throughput.figures import middle, per_core
+from tests.benchmarks.throughput.ground import Decisions, Ground
+from tests.benchmarks.throughput.processes import Contestant, Process
+from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
+
+_POLL_SECONDS = 0.25
+# Loading the model and joining the group.
+_START_SECONDS = 120.0
+# How long a run may come to nothing new before it counts as stuck.
+_STUCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """One run. CPU microseconds are of user and system time, a product, over the middle 80 % of decisions.
+
+    ``cores`` is what the contestant's processes kept busy; ``broker_cpu`` is what Kafka spent on the same span.
+    """
+
+    decided: int
+    products_per_second: float
+    per_core: float
+    cores: float
+    cpu: float
+    broker_cpu: float
+    peak_memory_mb: float
+    cpu_by_thread: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures under the keys of the document."""
+        return {
+            "products_per_second": self.products_per_second,
+            "products_per_second_per_core": self.per_core,
+            "cores_busy": self.cores,
+            "cpu_microseconds_per_product": self.cpu,
+            "broker_cpu_microseconds_per_product": self.broker_cpu,
+            "peak_memory_mb": self.peak_memory_mb,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all contestants are given: at most ``seconds`` from their first decision on.
+
+    The values of their decisions are kept where the key is one of ``keep``.
+    """
+
+    events: list[Event]
+    seconds: float
+    keep: frozenset[bytes]
+
+
+def run(contestant: Contestant, ground: Ground, broker: int, work: Work) -> tuple[Throughput, Decisions]:
+    """Let a contestant decide the events; ``broker`` is Kafka's process.
+
+    Raises :class:`RuntimeError` where the contestant ends or stands still, and :class:`ValueError` where it
+    decided too few.
+    """
+    events = work.events
+    if not contestant.before_events:
+        ground.publish(events)
+    with contestant.running(ground.installation) as processes:
+        ids = [process.process_id for process in processes]
+        with Watch([*ids, broker], by_thread=len(ids) == 1) as watch:
+            if contestant.before_events:
+                ground.publish(events)
+            _wait(ground, processes, len(events), work.seconds)
+            until = time.time()
+            peak = sum(peak_memory_mb(number) for number in ids)
+    decisions = ground.read(work.keep)
+    # What came while it was being ended was not watched.
+    times = decisions.times[decisions.times <= until]
+    span = middle(times)
+    cpu = sum(watch.spent(number, span) for number in ids)
+    cores = cpu / (span.ended - span.began)
+    microseconds = 1e6 / span.products
+    found = Throughput(
+        decided=len(times),
+        products_per_second=span.per_second,
+        per_core=per_core(span.per_second, cores),
+        cores=cores,
+        cpu=cpu * microseconds,
+        broker_cpu=watch.spent(broker, span) * microseconds,
+        peak_memory_mb=peak,
+        cpu_by_thread={name: cost * microseconds for name, cost in watch.spent_by_thread(span).items()},
+    )
+    return found, decisions
+
+
+def _wait(ground: Ground, processes: list[Process], events: int, seconds: float) -> None:
+    began = changed = time.monotonic()
+    first: float | None = None
+    seen = 0
+    while seen < events:
+        time.sleep(_POLL_SECONDS)
+        for process in processes:
+            process.check()
+        now, count = time.monotonic(), ground.count()
+        if count != seen:
+            seen, changed = count, now
+            first = now if first is None else first
+        if first is not None and now - first > seconds:
+            return
+        if now - (began if first is None else changed) > (_START_SECONDS if first is None else _STUCK_SECONDS):
+            raise RuntimeError(f"{seen} of {events} events were decided, and then no more")

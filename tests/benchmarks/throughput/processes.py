@@ -1,0 +1,131 @@
+"""The contestants as processes: ours as an operator runs it, the others as programs of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from streams.child_process import spawn
+from tests.benchmarks.throughput.contestants.job import Place
+from tests.worker_harness import Installation, Worker
+
+_PROGRAMS = "tests.benchmarks.throughput.contestants"
+_LOG_LINES = 25
+
+
+class Process(Protocol):
+    """A contestant's process."""
+
+    @property
+    def process_id(self) -> int:
+        """Its process."""
+
+    def check(self) -> None:
+        """Raise :class:`RuntimeError` where it has ended by itself."""
+
+
+class OurWorker(Worker):
+    """``shelfwise worker``, with its process laid open."""
+
+    @property
+    def process_id(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise :class:`RuntimeError` where it has ended by itself."""
+        assert self._process is not None
+        if (status := self._process.poll()) is not None:
+            raise RuntimeError(f"the worker ended with {status}; its log ends:\n{self.log_end()}")
+
+
+class Program:
+    """One of the programs in the package ``contestants``."""
+
+    def __init__(self, module: str, installation: Installation) -> None:
+        place = Place(installation.connection.bootstrap_servers or "", installation.prefix, installation.bundle)
+        installation.directory.mkdir(parents=True, exist_ok=True)
+        self._log = installation.directory / f"{module}.log"
+        command = [sys.executable, "-m", f"{_PROGRAMS}.{module}", *place.arguments()]
+        self._process: subprocess.Popen[bytes] = spawn(command, self._log)
+
+    @property
+    def process_id(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise :class:`RuntimeError` where it has ended by itself."""
+        if (status := self._process.poll()) is not None:
+            lines = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+            raise RuntimeError(f"it ended with {status}; its log ends:\n" + "\n".join(lines))
+
+    def kill(self) -> None:
+        """End it: what it has decided is measured from the topics."""
+        self._process.kill()
+        self._process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """How one is run: ``needs`` is a package that may not be there, ``learns`` that its decisions depend on order.
+
+    With ``before_events`` its processes are ready before the events are published: they share the partitions only
+    once all have joined.
+    """
+
+    name: str
+    title: str
+    program: str | None = None
+    processes: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    needs: str | None = None
+    learns: bool = False
+    before_events: bool = False
+
+    @property
+    def missing(self) -> str | None:
+        """Say what keeps it from running, if anything does."""
+        if self.needs is None or importlib.util.find_spec(self.needs) is not None:
+            return None
+        return f"{self.title} is left out: {self.needs} is not installed; `make bench` installs it"
+
+    @contextmanager
+    def running(self, installation: Installation) -> Iterator[list[Process]]:
+        """Give its processes, and kill them at the end."""
+        with ExitStack() as stack:
+            if self.program is not None:
+                program = Program(self.program, installation)
+                stack.callback(program.kill)
+                yield [program]
+                return
+            workers = [OurWorker(installation, (), dict(self.settings)) for _ in range(self.processes)]
+            for worker in workers:
+                stack.callback(worker.__exit__)
+                worker.start()
+            if self.before_events:
+                # Twice: when the last one joins, the others let go of partitions once more.
+                for worker in (*workers, *workers):
+                    worker.wait_until_ready()
+            yield list(workers)
+
+
+REGISTRY = {
+    contestant.name: contestant
+    for contestant in (
+        Contestant("bare", "bare loop", program="bare"),
+        Contestant("quix", "Quix Streams", program="quix", needs="quixstreams"),
+        Contestant("plain_faust", "plain Faust", program="plain_faust"),
+        Contestant("ours", "ours", learns=True),
+        Contestant("ours_without_learning", "ours, learning off", settings={"learning": "false"}),
+        # Loads begin when it is ready: what is measured is lateness, not starting.
+        Contestant("ours_latency", "ours, under load", learns=True, before_events=True),
+        Contestant("ours_two_processes", "ours, two processes", processes=2, learns=True, before_events=True),
+    )
+}
