@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.events.codec import encode
+from schemas.events.product import Product
 from tests.fault.harness.lag import LearningLag
 from tests.fault.harness.publisher import Publisher
 from tests.fault.harness.site import ManagedWorker, Site, open_site
@@ -20,7 +25,12 @@ from tests.fault.harness.stream import Stream, StreamEvent
 from tests.worker_harness import wait_until
 
 SAMPLE_SECONDS: Final = 60.0
+# Some 10,000 products.
 _BLOCK: Final = 2_000
+_BLOCKS: Final = 10
+_BETWEEN_CYCLES: Final = timedelta(days=1)
+# What the tables keep in memory is reached within the warm-up.
+_SETTINGS: Final[dict[str, Any]] = {"learning": True, "table_memory_mib": 64}
 _CAPACITY_SEED: Final = 1_000_000
 # To warm up, and to measure.
 _CAPACITY_SECONDS: Final = (30.0, 60.0)
@@ -60,7 +70,7 @@ def soak(
     """
     with (
         tempfile.TemporaryDirectory() as directory,
-        open_site(bundle, Path(directory), learning=True) as site,
+        open_site(bundle, Path(directory), **_SETTINGS) as site,
         closing(LearningLag(site.installation)) as lag,
     ):
         capacity = None
@@ -125,8 +135,8 @@ def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
         if grown > max(_MAX_LATENCY_GROWTH * before, _MAX_LATENCY_GROWTH_SECONDS):
             found.append(f"latency grows: {name} by {grown:.2f} s over {before:.2f} s")
     lags = (("events", lambda item: item.lag_events), ("learning, messages", lambda item: item.learning_lag))
-    for name, count in lags:
-        lag, _ = _growth(settled, count)
+    for name, get in lags:
+        lag, _ = _growth(settled, get)
         if lag > _MAX_LAG_GROWTH_SECONDS * rate:
             found.append(f"lag grows: {name} by {lag:.0f}")
     return found
@@ -175,9 +185,24 @@ def _samples(watched: _Watched, minutes: float, say: Callable[[str], None]) -> I
 
 
 def _endless(seed: int) -> Iterator[StreamEvent]:
-    while True:
-        yield from Stream(seed, _BLOCK)
-        seed += 1
+    """Yield the events of one catalogue over and over, edited anew each time: what is known may not grow."""
+    events = [event for block in range(_BLOCKS) for event in Stream(seed + block, _BLOCK)]
+    for cycle in itertools.count():
+        for event in events:
+            yield _edited(event, cycle)
+
+
+def _edited(event: StreamEvent, cycle: int) -> StreamEvent:
+    if event.value is None or event.kind in ("broken", "verdict"):
+        return event
+    product = msgspec.json.decode(event.value, type=Product)
+    date = product.updated_at
+    edited = msgspec.structs.replace(
+        product,
+        title=f"{product.title} {cycle}",
+        updated_at=None if date is None else date + cycle * _BETWEEN_CYCLES,
+    )
+    return replace(event, value=encode(edited))
 
 
 def _buckets(workers: Sequence[ManagedWorker]) -> dict[float, float]:
