@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -15,8 +16,21 @@ from workers.ranking import segments
 AGREEMENT: Final = "agreement"
 CATEGORY: Final = "category"
 
-_Column = tuple[str, str, int, NDArray[np.float32]]
-"""Name, source, monotone, values."""
+_Named = tuple[str, str, int]
+"""Of a feature its name, its source, and whether it is monotone."""
+
+_AGREEMENT: Final[tuple[_Named, ...]] = (
+    (AGREEMENT + "_named", AGREEMENT, 1),
+    (AGREEMENT + "_first", AGREEMENT, 1),
+    (AGREEMENT + "_support", AGREEMENT, 1),
+    (AGREEMENT + "_support_of_parent", AGREEMENT, 0),
+    (AGREEMENT + "_support_of_root", AGREEMENT, 0),
+)
+_CATEGORY: Final[tuple[_Named, ...]] = (
+    (CATEGORY + "_log_prior", CATEGORY, 0),
+    (CATEGORY + "_depth", CATEGORY, 0),
+    (CATEGORY + "_is_leaf", CATEGORY, 0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,67 +66,69 @@ class FeatureBuilder:
     def build(self, candidates: Candidates) -> FeatureMatrix:
         """Return the features of every candidate; a row depends on its own product's candidates alone."""
         owner = candidates.product_of_row
-        columns: list[_Column] = []
-        ranks = np.zeros(candidates.scores.shape, np.int64)
-        for place, signal in enumerate(candidates.signals):
-            scores = candidates.scores[:, place]
-            ranks[:, place] = segments.ranks(scores, owner)
-            columns += _signal_columns(signal, scores, ranks[:, place], owner)
-        columns += self._agreement_columns(candidates, ranks, owner)
-        columns += self._category_columns(candidates)
-        columns += _context_columns(candidates, owner)
-        names, sources, monotone, values = zip(*columns, strict=True)
-        return FeatureMatrix(np.stack(values, axis=1).astype(np.float32), names, sources, monotone, ranks)
-
-    def _agreement_columns(
-        self, candidates: Candidates, ranks: NDArray[np.int64], owner: NDArray[np.int64]
-    ) -> list[_Column]:
-        support = _reciprocal(ranks).mean(axis=1, dtype=np.float64)
-        under_parent = segments.total(support, (owner << 32) | (self._parents[candidates.categories] + 1))
-        under_root = segments.total(support, (owner << 32) | self._roots[candidates.categories])
-        return [
-            (AGREEMENT + "_named", AGREEMENT, 1, candidates.named.sum(axis=1).astype(np.float32)),
-            (AGREEMENT + "_first", AGREEMENT, 1, (ranks == 1).sum(axis=1).astype(np.float32)),
-            (AGREEMENT + "_support", AGREEMENT, 1, support.astype(np.float32)),
-            (AGREEMENT + "_support_of_parent", AGREEMENT, 0, under_parent.astype(np.float32)),
-            (AGREEMENT + "_support_of_root", AGREEMENT, 0, under_root.astype(np.float32)),
+        ranks = segments.ranks(candidates.scores, owner)
+        reciprocal = _reciprocal(ranks)
+        of_signals = np.stack([candidates.scores, _leads(candidates.scores, ranks, owner), reciprocal], axis=2)
+        parts = [
+            of_signals.reshape(len(owner), 3 * len(candidates.signals)),
+            self._agreement(candidates, ranks, reciprocal, owner),
+            self._category(candidates),
+            candidates.context[owner],
         ]
+        names, sources, monotone = _named(candidates.signals, candidates.context_names)
+        return FeatureMatrix(np.concatenate(parts, axis=1, dtype=np.float32), names, sources, monotone, ranks)
 
-    def _category_columns(self, candidates: Candidates) -> list[_Column]:
-        return [
-            (CATEGORY + "_log_prior", CATEGORY, 0, self._log_priors[candidates.categories]),
-            (CATEGORY + "_depth", CATEGORY, 0, self._depths[candidates.categories]),
-            (CATEGORY + "_is_leaf", CATEGORY, 0, self._leaves[candidates.categories]),
-        ]
+    def _agreement(
+        self,
+        candidates: Candidates,
+        ranks: NDArray[np.int64],
+        reciprocal: NDArray[np.float32],
+        owner: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return float64 (m, 5), as ``_AGREEMENT`` names them."""
+        support = reciprocal.mean(axis=1, dtype=np.float64)
+        return np.stack(
+            [
+                candidates.named.sum(axis=1),
+                (ranks == 1).sum(axis=1),
+                support,
+                segments.total(support, (owner << 32) | (self._parents[candidates.categories] + 1)),
+                segments.total(support, (owner << 32) | self._roots[candidates.categories]),
+            ],
+            axis=1,
+        )
+
+    def _category(self, candidates: Candidates) -> NDArray[np.float32]:
+        """Return float32 (m, 3), as ``_CATEGORY`` names them."""
+        nodes = candidates.categories
+        return np.stack([self._log_priors[nodes], self._depths[nodes], self._leaves[nodes]], axis=1)
 
 
-def _signal_columns(
-    signal: str, scores: NDArray[np.float32], ranks: NDArray[np.int64], owner: NDArray[np.int64]
-) -> list[_Column]:
-    """Score, lead over the best other candidate (negative behind it), and reciprocal rank."""
+def _leads(scores: NDArray[np.float32], ranks: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return each score less that of the best other candidate: float32 (m, signals), negative behind it."""
+    first = ranks == 1
     best = segments.maximum(scores, owner)
-    best_of_rest = segments.maximum(np.where(ranks == 1, np.float32(np.nan), scores), owner)
-    rival = np.where(ranks == 1, best_of_rest, best)
-    lead = np.where(np.isfinite(rival), scores - np.where(np.isfinite(rival), rival, 0), scores)
-    return [
-        (f"{signal}_score", signal, 1, scores),
-        (f"{signal}_lead", signal, 1, lead.astype(np.float32)),
-        (f"{signal}_reciprocal_rank", signal, 1, _reciprocal(ranks)),
-    ]
-
-
-def _context_columns(candidates: Candidates, owner: NDArray[np.int64]) -> list[_Column]:
-    """What a signal knows of the product; it counts as that signal's."""
-    return [
-        (name, _signal_of(name, candidates.signals), 0, candidates.context[owner, place])
-        for place, name in enumerate(candidates.context_names)
-    ]
-
-
-def _signal_of(context_name: str, signals: tuple[str, ...]) -> str:
-    """Context columns bear the name of their signal in front."""
-    return next(signal for signal in signals if context_name.startswith(f"{signal}_"))
+    best_of_rest = segments.maximum(np.where(first, np.float32(np.nan), scores), owner)
+    rival = np.where(first, best_of_rest, best)
+    return np.where(np.isfinite(rival), scores - np.where(np.isfinite(rival), rival, np.float32(0)), scores)
 
 
 def _reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _named(
+    signals: tuple[str, ...], context_names: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Return names, sources and monotony of all features: three a signal, and what it knows of the product."""
+    kinds = ("score", "lead", "reciprocal_rank")
+    of_signals: list[_Named] = [(f"{signal}_{kind}", signal, 1) for signal in signals for kind in kinds]
+    of_context: list[_Named] = [(name, _signal_of(name, signals), 0) for name in context_names]
+    names, sources, monotone = zip(*of_signals, *_AGREEMENT, *_CATEGORY, *of_context, strict=True)
+    return names, sources, monotone
+
+
+def _signal_of(context_name: str, signals: tuple[str, ...]) -> str:
+    """Context columns bear the name of their signal in front, and count as its own."""
+    return next(signal for signal in signals if context_name.startswith(f"{signal}_"))

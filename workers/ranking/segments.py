@@ -19,21 +19,35 @@ def starts(owner: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each row's place in its product by falling value, 1 being first; 0 where the value is NaN."""
-    order = np.lexsort((-np.nan_to_num(values, nan=-np.inf), owner))
+    """Return each row's place in its product by falling value, 1 being first; 0 where the value is NaN.
+
+    ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape.
+    """
+    unknown = np.isnan(values)
+    columns = owner if values.ndim == 1 else np.broadcast_to(owner[:, None], values.shape)
+    order = np.lexsort((np.where(unknown, np.inf, -values), columns), axis=0)
     firsts = starts(owner)
-    sizes = np.diff(np.append(firsts, len(owner)))
-    places = np.empty(len(owner), np.int64)
-    places[order] = np.arange(len(owner)) - np.repeat(firsts, sizes) + 1
-    places[np.isnan(values)] = 0
+    place = np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1
+    places = np.empty(values.shape, np.int64)
+    np.put_along_axis(places, order, place if values.ndim == 1 else place[:, None], axis=0)
+    places[unknown] = 0
     return places
 
 
 def maximum(values: NDArray[_Floating], owner: NDArray[np.int64]) -> NDArray[_Floating]:
-    """Return for each row the greatest value of its product; NaN counts as minus infinity."""
+    """Return for each row the greatest value of its product; NaN counts as minus infinity.
+
+    ``values`` is (m,) or, each column for itself, (m, columns).
+    """
     firsts = starts(owner)
-    greatest = np.maximum.reduceat(np.nan_to_num(values, nan=-np.inf), firsts) if len(firsts) else values
-    return np.repeat(greatest, np.diff(np.append(firsts, len(owner))))
+    if not len(firsts):
+        return values
+    greatest = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), firsts, axis=0)
+    return np.repeat(greatest.astype(values.dtype), _sizes(firsts, owner), axis=0)
+
+
+def _sizes(firsts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.diff(np.append(firsts, len(owner)))
 
 
 def total(values: NDArray[np.float64], keys: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -50,3 +50,13 @@ def test_totals_are_by_key(pairs: list[tuple[int, float]]) -> None:
     totals = segments.total(values, keys)
     for place in range(len(pairs)):
         assert totals[place] == pytest.approx(values[keys == keys[place]].sum())
+
+
+@given(GROUPS)
+def test_each_column_is_ranked_and_compared_for_itself(groups: list[list[float]]) -> None:
+    values, owner = flat(groups)
+    table = np.stack([values, -values, np.roll(values, 1)], axis=1)
+    ranks, greatest = segments.ranks(table, owner), segments.maximum(table, owner)
+    for column in range(3):
+        assert np.array_equal(ranks[:, column], segments.ranks(table[:, column], owner))
+        assert np.array_equal(greatest[:, column], segments.maximum(table[:, column], owner))
