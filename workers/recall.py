@@ -36,11 +36,11 @@ class Recall:
 
 def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:
     """Encode the texts of products: several of each where the encoder is cheap enough."""
-    vectors = encoder.encode([embedding_text(product) for product in products])
     if not encoder.is_cheap:
+        vectors = encoder.encode([embedding_text(product) for product in products])
         return Batch(products, vectors, vectors, vectors, statistics)
-    branded = encoder.encode([branded_text(product) for product in products])
-    described = encoder.encode([description_text(product) for product in products])
+    texts = [read(product) for read in (embedding_text, branded_text, description_text) for product in products]
+    vectors, branded, described = np.split(encoder.encode(texts), 3)
     described = np.where(described.any(axis=1, keepdims=True), described, vectors)
     return Batch(products, vectors, branded, described, statistics)
 

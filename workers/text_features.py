@@ -14,7 +14,7 @@ from scipy import sparse
 
 from schemas.events.product import Product
 from workers.product_text import FIELDS
-from workers.text.ngrams import NgramOptions, NgramVectorizer
+from workers.text.ngrams import FeatureWeights, NgramOptions, NgramVectorizer
 
 _OPTIONS: Final[dict[str, NgramOptions]] = {
     "title": NgramOptions(maximum_features=80_000),
@@ -57,11 +57,12 @@ class TextFeatures:
         """Return the features of a batch's products, float32 CSR (n, F); made once a batch, whoever asks."""
         found = batch.ngrams.get(self)
         if found is None:
-            parts = [
-                vectorizer.transform([FIELDS[field](product) for product in batch.products])
-                for field, vectorizer in self._vectorizers.items()
-            ]
-            found = batch.ngrams[self] = sparse.csr_matrix(sparse.hstack(parts, format="csr"))
+            parts, columns = [], 0
+            for field, vectorizer in self._vectorizers.items():
+                weights = vectorizer.weights([FIELDS[field](product) for product in batch.products])
+                parts.append(weights.shifted(columns))
+                columns += len(vectorizer)
+            found = batch.ngrams[self] = FeatureWeights.together(parts).matrix(len(batch.products), columns)
         return found
 
     def save(self, directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -168,10 +169,8 @@ def _by_source(
     candidates: Candidates, matrix: FeatureMatrix, rows: NDArray[np.int64], shares: NDArray[np.float32]
 ) -> list[tuple[Evidence, ...]]:
     """Sum the features' contributions to some rows by the signal they come from, weightiest first."""
-    names = sorted(set(matrix.sources))
-    total = np.zeros((len(rows), len(names)))
-    for feature, source in enumerate(matrix.sources):
-        total[:, names.index(source)] += shares[:, feature]
+    names, features, firsts = _sorted_sources(matrix.sources)
+    total = np.add.reduceat(shares[:, features], firsts, axis=1, dtype=np.float64)
     # Of equal weight the first name comes first.
     order = np.argsort(-np.abs(total), axis=1, kind="stable")
     places = {signal: place for place, signal in enumerate(candidates.signals)}
@@ -195,6 +194,15 @@ def _by_source(
         )
         for sequence, value, rank, score in zip(order.tolist(), contributions, ranks, scores, strict=True)
     ]
+
+
+@lru_cache(maxsize=8)
+def _sorted_sources(sources: tuple[str, ...]) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the names of the sources, the features in their order, and the first of each among these."""
+    features = sorted(range(len(sources)), key=lambda feature: sources[feature])
+    ordered = [sources[feature] for feature in features]
+    names = sorted(set(sources))
+    return names, np.array(features), np.array([ordered.index(name) for name in names])
 
 
 def _alternatives(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import chain, pairwise
-from typing import Any, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from scipy import sparse
 
 from workers.text.tokens import character_ngrams, words
 
-_WORDS_CACHED = 200_000
+_WORDS_CACHED: Final = 200_000
+_COLUMN: Final = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,34 @@ class NgramOptions:
     minimum_documents: int = 2
     maximum_features: int = 100_000
     maximum_words: int = 64
+
+
+class FeatureWeights(NamedTuple):
+    """The m entries of a sparse matrix.
+
+    ``keys`` int64 (m,), ascending, hold the row in the upper half and the column in the lower; ``values`` float32.
+    """
+
+    keys: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def together(cls, parts: Sequence[FeatureWeights]) -> Self:
+        """Return the entries of all parts, of which no two have one in common."""
+        keys = np.concatenate([part.keys for part in parts])
+        order = np.argsort(keys, kind="stable")
+        return cls(keys[order], np.concatenate([part.values for part in parts])[order])
+
+    def shifted(self, columns: int) -> Self:
+        """Return the entries so many columns to the right."""
+        return self._replace(keys=self.keys + columns)
+
+    def matrix(self, rows: int, columns: int) -> sparse.csr_matrix:
+        """Return the float32 CSR matrix (rows, columns)."""
+        ends = np.searchsorted(self.keys, np.arange(rows + 1) << 32)
+        matrix = sparse.csr_matrix((self.values, self.keys & _COLUMN, ends), shape=(rows, columns))
+        matrix.has_canonical_format = True
+        return matrix
 
 
 class NgramVectorizer:
@@ -75,12 +104,15 @@ class NgramVectorizer:
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Return a float32 CSR matrix of shape (len(texts), F); a row depends on its own text alone."""
+        return self.weights(texts).matrix(len(texts), len(self))
+
+    def weights(self, texts: Sequence[str]) -> FeatureWeights:
+        """Return what :meth:`transform` makes a matrix of."""
         tokens = [words(text, self.options.maximum_words) for text in texts]
-        matrix = self._weigh([self._word_indices(row) for row in tokens])
-        if self.options.characters is not None:
-            matrix = matrix + self._weigh([self._character_indices(row) for row in tokens])
-        matrix.sort_indices()
-        return matrix
+        weights = self._weigh([self._word_indices(row) for row in tokens])
+        if self.options.characters is None:
+            return weights
+        return FeatureWeights.together([weights, self._weigh([self._character_indices(row) for row in tokens])])
 
     def _word_indices(self, tokens: list[str]) -> NDArray[np.int32]:
         columns = self._word_columns
@@ -97,20 +129,18 @@ class NgramVectorizer:
         found = [columns[gram] for gram in character_ngrams(token, shortest, longest) if gram in columns]
         return np.array(found, np.int32)
 
-    def _weigh(self, rows: list[NDArray[np.int32]]) -> sparse.csr_matrix:
+    def _weigh(self, rows: list[NDArray[np.int32]]) -> FeatureWeights:
         """Sublinear term frequency times idf, rows scaled to L2 norm 1."""
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-        indices = np.concatenate(rows) if rows else np.empty(0, np.int32)
-        matrix = sparse.csr_matrix(
-            (np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), len(self))
-        )
-        matrix.sum_duplicates()
-        matrix.data = (1 + np.log(matrix.data)) * self.idf[matrix.indices]
-        squares = np.add.reduceat(np.append(matrix.data**2, 0), matrix.indptr[:-1]) if rows else np.empty(0)
-        norms = np.sqrt(np.where(np.diff(matrix.indptr) > 0, squares, 1))
-        matrix.data /= np.repeat(norms, np.diff(matrix.indptr))
-        matrix.data = matrix.data.astype(np.float32)
-        return matrix
+        if not rows:
+            return FeatureWeights(np.empty(0, np.int64), np.empty(0, np.float32))
+        owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        keys, counts = np.unique((owner << 32) | np.concatenate(rows), return_counts=True)
+        values = (1 + np.log(counts.astype(np.float32))) * self.idf[keys & _COLUMN]
+        firsts = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
+        if len(firsts):
+            norms = np.sqrt(np.add.reduceat((values**2).astype(np.float64), firsts))
+            values = values / np.repeat(norms, np.diff(np.append(firsts, len(keys))))
+        return FeatureWeights(keys, values.astype(np.float32))
 
     def state(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
         """Return what :meth:`restore` needs: a JSON object, and ``idf``."""
