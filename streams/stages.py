@@ -89,7 +89,7 @@ class RecallPart(FaustPart):
         recall = RecallStage(
             context,
             statistics,
-            tables.product_digests,
+            tables.product_digests.of,
             lambda partition: (records, partition) in self._app.table_partitions.broken,
             self._app.table_changes.arrived,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,36 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def part(self, start: int, stop: int) -> Candidates:
+        """Return the candidates of the products from ``start`` up to, not including, ``stop``."""
+        rows = slice(int(self.offsets[start]), int(self.offsets[stop]))
+        return replace(
+            self,
+            offsets=self.offsets[start : stop + 1] - rows.start,
+            categories=self.categories[rows],
+            scores=self.scores[rows],
+            named=self.named[rows],
+            context=self.context[start:stop],
+        )
+
+    @classmethod
+    def together(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Return the candidates of all products of several parts, at least one.
+
+        All parts that have products must be of the same signals.
+        """
+        parts = [part for part in parts if len(part)] or parts[:1]
+        starts = np.cumsum([0, *(len(part.categories) for part in parts)])
+        ends = [part.offsets[1:] + start for part, start in zip(parts, starts[:-1], strict=True)]
+        return replace(
+            parts[0],
+            offsets=np.concatenate([np.zeros(1, np.int64), *ends]),
+            categories=np.concatenate([part.categories for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            named=np.concatenate([part.named for part in parts]),
+            context=np.concatenate([part.context for part in parts]),
+        )
 
     @property
     def product_of_row(self) -> NDArray[np.int64]:

@@ -65,20 +65,6 @@ def check_categories(candidates: Candidates, nodes: int) -> None:
         raise _invalid(f"categories must be from 0 to {nodes - 1}; there are {found.min()} to {found.max()}")
 
 
-def select(candidates: Candidates, product: int) -> Candidates:
-    """Return the candidates of one product alone."""
-    rows = slice(int(candidates.offsets[product]), int(candidates.offsets[product + 1]))
-    return Candidates(
-        signals=candidates.signals,
-        context_names=candidates.context_names,
-        offsets=np.array([0, rows.stop - rows.start], np.int64),
-        categories=candidates.categories[rows],
-        scores=candidates.scores[rows],
-        named=candidates.named[rows],
-        context=candidates.context[product : product + 1],
-    )
-
-
 def _array(name: str, data: bytes, kind: np.dtype[Any]) -> NDArray[Any]:
     if len(data) % kind.itemsize:
         raise _invalid(f"{name} has {len(data)} bytes, no multiple of {kind.itemsize}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -22,12 +22,13 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.completions import Completions
 from streams.agents.context import Context, Turns, failure_detail
+from streams.agents.gathering import gather
 from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
 from workers.candidates import Candidates
 from workers.decisions import decision_event
-from workers.packing import check_categories, select, unpack
+from workers.packing import check_categories, unpack
 from workers.ranking.ranking import Verdict
 
 STAGE: Final = "ranking"
@@ -45,8 +46,17 @@ class _Ranked:
     timestamps_ms: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch to be ranked; ``again`` says that it may have been decided before."""
+
+    batch: CandidateBatch
+    candidates: Candidates
+    again: bool
+
+
 class RankingStage:
-    """Handles one batch after the other; acknowledgements are awaited beside the loop."""
+    """Handles batches, of each partition one after the other; acknowledgements are awaited beside the loop."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -59,37 +69,59 @@ class RankingStage:
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
-        events: AsyncIterable[Any] = stream.events()
-        async for event in events:
-            with self.turns.working():
+        await gather(stream, self._work)
+
+    async def _work(self, events: Sequence[Any]) -> None:
+        with self.turns.working():
+            prepared = []
+            for event in events:
+                place = LogPlace.of(event)
                 try:
-                    await self.process(event.value, LogPlace.of(event))
+                    prepared.append(await self._prepare(event.value, place))
                 except Exception:
-                    _log.exception("ranking of %s failed; it will be sent again", LogPlace.of(event))
+                    _log.exception("ranking of %s failed; it will be sent again", place)
+            try:
+                await self._finish([item for item in prepared if item is not None])
+            except Exception:
+                _log.exception("ranking of %d batches failed; they will be sent again", len(prepared))
 
     async def process(self, value: bytes | None, place: LogPlace) -> None:
         """Rank one batch and hand its decisions over; raises what keeps it from being completed."""
-        started = perf_counter()
+        prepared = await self._prepare(value, place)
+        if prepared is not None:
+            await self._finish([prepared])
+
+    async def _prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
+        """Return what is to be ranked, or ``None`` where the batch needs no decision, or another worker's."""
         batch = decode(value, CandidateBatch)
         again = self.rereading.possible(place)
         if await self._is_done(batch):
             self._context.metrics.batch_skipped(STAGE)
-            return
+            return None
         if batch.model_version != self._context.bundle.model_version:
             self._refuse(batch.model_version)
+            return None
+        return _Prepared(batch, _unpacked(batch, len(self._context.bundle.taxonomy)), again)
+
+    async def _finish(self, prepared: Sequence[_Prepared]) -> None:
+        if not prepared:
             return
-        ranked = await self._context.in_compute_thread(self._rank, batch, again)
-        await self._slots.acquire()
-        try:
-            acknowledged = await self._context.sink.submit(ranked.messages)
-        except BaseException:
-            self._slots.release()
-            raise
-        self._completions.begin(batch)
-        task = asyncio.get_running_loop().create_task(self._complete(batch, ranked, acknowledged))
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
-        self._context.metrics.stage_finished(STAGE, perf_counter() - started, len(batch.products))
+        started = perf_counter()
+        for item, ranked in zip(
+            prepared, await self._context.in_compute_thread(self._rank, prepared), strict=True
+        ):
+            await self._slots.acquire()
+            try:
+                acknowledged = await self._context.sink.submit(ranked.messages)
+            except BaseException:
+                self._slots.release()
+                raise
+            self._completions.begin(item.batch)
+            task = asyncio.get_running_loop().create_task(self._complete(item.batch, ranked, acknowledged))
+            self._pending.add(task)
+            task.add_done_callback(self._pending.discard)
+        products = sum(len(item.batch.products) for item in prepared)
+        self._context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
     async def drain(self, seconds: float) -> None:
         """Wait, at most so long, until what was handed over is acknowledged and completed."""
@@ -132,32 +164,32 @@ class RankingStage:
                 self._context.bundle.model_version,
             )
 
-    def _rank(self, batch: CandidateBatch, again: bool) -> _Ranked:
-        """Decide and encode, in the compute thread; ``again`` says that the batch may have been decided before."""
-        ranked = _Ranked([], [], [])
-        candidates = unpack(batch.candidates)
-        check_categories(candidates, len(self._context.bundle.taxonomy))
-        stay = [product for product in batch.products if not product.removed]
-        if len(stay) != len(candidates):
-            raise ValueError(f"batch {batch.batch_id}: candidates of {len(candidates)} of {len(stay)} products")
+    def _rank(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
+        """Decide and encode, in the compute thread."""
+        verdicts = iter(self._decide(Candidates.together([item.candidates for item in prepared])))
         now = datetime.now(UTC)
-        for product, verdict in zip(stay, self._decide(candidates), strict=True):
+        return [self._ranked(item, verdicts, now) for item in prepared]
+
+    def _ranked(self, item: _Prepared, verdicts: Iterator[Verdict | Exception], now: datetime) -> _Ranked:
+        """Return what leaves of a batch; takes the verdicts on its products."""
+        ranked, batch = _Ranked([], [], []), item.batch
+        for product in batch.products:
+            source = SourcePosition(batch.source_topic, batch.source_partition, product.offset)
+            if product.removed:
+                ranked.messages.extend(self._tombstones(product, source, now))
+                ranked.outcomes.append(EventOutcome(product.offset, Outcome.REMOVED))
+                ranked.timestamps_ms.append(product.timestamp_ms)
+                continue
+            verdict = next(verdicts)
             if isinstance(verdict, Exception):
                 detail = failure_detail(STAGE, verdict)
                 ranked.outcomes.append(EventOutcome(product.offset, Outcome.FAILED, detail))
                 continue
-            source = SourcePosition(batch.source_topic, batch.source_partition, product.offset)
             ranked.messages.append(self._decision(verdict, product, source, now))
-            if product.known or again:
+            if product.known or item.again:
                 ranked.messages.append(self._withdrawal(verdict, product, source, now))
             ranked.outcomes.append(EventOutcome(product.offset, verdict.outcome))
             ranked.timestamps_ms.append(product.timestamp_ms)
-        for product in batch.products:
-            if product.removed:
-                source = SourcePosition(batch.source_topic, batch.source_partition, product.offset)
-                ranked.messages.extend(self._tombstones(product, source, now))
-                ranked.outcomes.append(EventOutcome(product.offset, Outcome.REMOVED))
-                ranked.timestamps_ms.append(product.timestamp_ms)
         return ranked
 
     def _decide(self, candidates: Candidates) -> list[Verdict | Exception]:
@@ -171,7 +203,7 @@ class RankingStage:
         found: list[Verdict | Exception] = []
         for product in range(len(candidates)):
             try:
-                found += ranking.decide(select(candidates, product))
+                found += ranking.decide(candidates.part(product, product + 1))
             except Exception as error:
                 found.append(error)
         return found
@@ -217,6 +249,16 @@ def add_ranking_agent(app: faust.App, stage: RankingStage) -> None:
     name = stage._context.settings.topic(CANDIDATES)
     app.agent(raw_topic(app, name), name=STAGE, concurrency=1)(stage.run)
     stage.rereading.follow(app, name)
+
+
+def _unpacked(batch: CandidateBatch, nodes: int) -> Candidates:
+    """Return the candidates of the batch; raises where they are not those of its products."""
+    candidates = unpack(batch.candidates)
+    check_categories(candidates, nodes)
+    stay = sum(not product.removed for product in batch.products)
+    if stay != len(candidates):
+        raise ValueError(f"batch {batch.batch_id}: candidates of {len(candidates)} of {stay} products")
+    return candidates
 
 
 def _topics(verdict: Verdict) -> tuple[Topic, Topic]:

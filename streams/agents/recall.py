@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import faust
 import numpy as np
@@ -27,6 +27,7 @@ from schemas.events.codec import decode, encode
 from schemas.events.product import Product, decode_product
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.agents.context import Context, Turns, at_once, failure_detail
+from streams.agents.gathering import gather
 from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 from workers.candidates import Candidates
@@ -39,6 +40,16 @@ STAGE: Final = "recall"
 _MAX_VALUE_BYTES: Final = CANDIDATES.max_message_bytes - 4_096
 _TOMBSTONE: Final = b"null"
 _log = logging.getLogger(__name__)
+
+
+class Records(Protocol):
+    """What is known of the products of one partition, encoded, by product."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """Return a record, or ``None``."""
+
+    def __setitem__(self, key: bytes, value: bytes, /) -> None:
+        """Set a record."""
 
 
 @dataclass(slots=True)
@@ -66,8 +77,16 @@ class _Sifted:
             self.records[key] = undecided(self.records[key])
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch to be recalled."""
+
+    batch: ProductBatch
+    sifted: _Sifted
+
+
 class RecallStage:
-    """Handles one batch after the other; ``records`` is the table of what is known of each product.
+    """Handles batches, of each partition one after the other.
 
     A batch is sent to ranking when its records are safe: a product without a record was never decided.
 
@@ -78,12 +97,13 @@ class RecallStage:
         self,
         context: Context,
         statistics: Statistics,
-        records: MutableMapping[bytes, bytes],
+        records: Callable[[int], Records],
         forgetful: Callable[[int], bool] = lambda _partition: False,
         records_arrived: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
-        """``forgetful`` says of a partition that records are missing: any product may then have been decided.
+        """``records`` gives those of a partition.
 
+        ``forgetful`` says of a partition that records are missing: any product may then have been decided.
         ``records_arrived`` waits until every change of ``records`` so far is safe.
         """
         self._context = context
@@ -97,17 +117,30 @@ class RecallStage:
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
-        events: AsyncIterable[Any] = stream.events()
-        async for event in events:
-            with self.turns.working():
+        await gather(stream, self._work)
+
+    async def _work(self, events: Sequence[Any]) -> None:
+        with self.turns.working():
+            prepared = []
+            for event in events:
+                place = LogPlace.of(event)
                 try:
-                    await self.process(event.value, LogPlace.of(event))
+                    prepared.append(await self._prepare(event.value, place))
                 except Exception:
-                    _log.exception("recall of %s failed; it will be sent again", LogPlace.of(event))
+                    _log.exception("recall of %s failed; it will be sent again", place)
+            try:
+                await self._finish([item for item in prepared if item is not None])
+            except Exception:
+                _log.exception("recall of %d batches failed; they will be sent again", len(prepared))
 
     async def process(self, value: bytes | None, place: LogPlace) -> None:
         """Recall one batch; raises what keeps it from being completed."""
-        started = perf_counter()
+        prepared = await self._prepare(value, place)
+        if prepared is not None:
+            await self._finish([prepared])
+
+    async def _prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
+        """Return what is to be recalled, or ``None`` where the batch is over and done with."""
         batch = decode(value, ProductBatch)
         if batch.source_partition != place.partition:
             raise InvalidEvent(
@@ -115,21 +148,31 @@ class RecallStage:
             )
         passed = await self._context.progress.passed(batch)
         sifted = self._sift(batch, again=self.rereading.possible(place) or self._forgetful(place.partition))
-        if passed:
-            # Recorded all the same: the worker that decided it may have died before its records were safe.
-            self._record(sifted)
-            self._context.metrics.batch_skipped(STAGE)
+        if not passed:
+            return _Prepared(batch, sifted)
+        # Recorded all the same: the worker that decided it may have died before its records were safe.
+        self._record(batch, sifted)
+        self._context.metrics.batch_skipped(STAGE)
+        return None
+
+    async def _finish(self, prepared: Sequence[_Prepared]) -> None:
+        if not prepared:
             return
-        candidates = await self._recall(sifted)
-        self._record(sifted)
+        started = perf_counter()
+        candidates = await self._recall([item.sifted for item in prepared])
+        for item in prepared:
+            self._record(item.batch, item.sifted)
         # Ranking may decide at once: were we killed then, the next owner must know that the product was decided.
         await self._records_arrived()
-        await self._send(batch, sifted, candidates)
-        self._context.metrics.stage_finished(STAGE, perf_counter() - started, len(batch.products))
+        for item, found in zip(prepared, candidates, strict=True):
+            await self._send(item.batch, item.sifted, found)
+        products = sum(len(item.batch.products) for item in prepared)
+        self._context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
-    def _record(self, sifted: _Sifted) -> None:
+    def _record(self, batch: ProductBatch, sifted: _Sifted) -> None:
+        records = self._records(batch.source_partition)
         for key, record in sifted.records.items():
-            self._records[key] = encode(record)
+            records[key] = encode(record)
 
     def _sift(self, batch: ProductBatch, *, again: bool) -> _Sifted:
         sifted = _Sifted(list(batch.settled), coalesced={outcome.offset for outcome in batch.settled}, again=again)
@@ -146,7 +189,7 @@ class RecallStage:
         digest = content_digest(product, self._context.bundle.model_version)
         key = event.product_id.encode()
         updated_at = None if product is None else product.updated_at
-        known = self._records.get(key)
+        known = self._records(batch.source_partition).get(key)
         before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
         if before is not None and before.decided_offset in sifted.coalesced:
             before = sifted.records[key] = undecided(before)
@@ -172,15 +215,26 @@ class RecallStage:
             sifted.events.append(event)
             sifted.known.append(known is not None or sifted.again)
 
-    async def _recall(self, sifted: _Sifted) -> Candidates | None:
+    async def _recall(self, sifted: Sequence[_Sifted]) -> list[Candidates | None]:
         """Recall all at once; where that fails, one by one, so that one product costs no other its decision."""
+        products = [product for item in sifted for product in item.products]
+        if not products:
+            return [None] * len(sifted)
         recall, statistics = self._context.bundle.recall, self._statistics
-        if not sifted.products:
-            return None
         try:
-            return await self._context.in_compute_thread(recall.candidates, sifted.products, statistics)
+            together = await self._context.in_compute_thread(recall.candidates, products, statistics)
         except Exception:
-            _log.exception("recall of %d products at once failed; trying one by one", len(sifted.products))
+            _log.exception("recall of %d products at once failed; trying one by one", len(products))
+            return [await self._recall_one_by_one(item) for item in sifted]
+        found: list[Candidates | None] = []
+        start = 0
+        for item in sifted:
+            found.append(together.part(start, start + len(item.products)) if item.products else None)
+            start += len(item.products)
+        return found
+
+    async def _recall_one_by_one(self, sifted: _Sifted) -> Candidates | None:
+        recall, statistics = self._context.bundle.recall, self._statistics
         good = _Sifted(sifted.settled)
         for product, event, known in zip(sifted.products, sifted.events, sifted.known, strict=True):
             try:
@@ -212,7 +266,7 @@ class RecallStage:
                 *(p.product_id for p in sifted.removed),
             ]:
                 sifted.forget(product_id)
-            self._record(sifted)
+            self._record(batch, sifted)
             outcomes = sifted.settled + [_failed(offset, error) for offset in offsets]
             await self._submit(batch, context.completion(batch, outcomes))
             return

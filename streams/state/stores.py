@@ -47,8 +47,13 @@ class MemoryStore(memory.Store):
         """Nothing: what is in memory ends with the process, so it cannot outlive its changelog."""
 
     def look_up(self, _partition: int, key: bytes) -> bytes | None:
-        """Return a value outside of a stream."""
+        """Return a value, whatever event is worked on."""
         return self.data.get(key)
+
+    def put(self, partition: int, key: bytes, value: bytes) -> None:
+        """Set a value, whatever event is worked on."""
+        self.data[key] = value
+        self._key_partition[key] = partition
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Nothing: there is nothing to remember beyond the process."""
@@ -163,9 +168,13 @@ class DiskStore(rocksdb.Store):
             self._write(self._db_for_partition(partition), found, ends[partition])
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
-        """Return a value outside of a stream."""
+        """Return a value, whatever event is worked on."""
         waiting = self._unacknowledged[partition].get(key, _NOTHING)
         return self._db_for_partition(partition).get(key) if waiting is _NOTHING else waiting
+
+    def put(self, partition: int, key: bytes, value: bytes) -> None:
+        """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog."""
+        self._unacknowledged[partition][key] = value
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Keep something about the partition that no other store needs to know; ``None`` removes it."""

@@ -12,6 +12,25 @@ from streams.state.stores import DiskStore, MemoryStore
 _STORES = {"memory": MemoryStore, "rocksdict": DiskStore}
 
 
+class TablePartition:
+    """One partition of a table."""
+
+    def __init__(self, table: WatchedTable, partition: int) -> None:
+        self._table = table
+        self._partition = partition
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a value, or ``None``."""
+        value: bytes | None = self._table.data.look_up(self._partition, key)
+        return value
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        """Set a value, and send it to the changelog."""
+        table = self._table
+        table.data.put(self._partition, key, value)
+        table.app.table_changes.send(table.data, table.changelog_topic_name, self._partition, key, value)
+
+
 class WatchedTable(faust.Table):
     """Tells the store of each change that has arrived, and the application of each that has not.
 
@@ -31,6 +50,10 @@ class WatchedTable(faust.Table):
             loop=self.loop,
             options=self.options,
         )
+
+    def of(self, partition: int) -> TablePartition:
+        """Return a partition that this worker owns, to be read and written whatever event is worked on."""
+        return TablePartition(self, partition)
 
     def on_key_set(self, key: bytes, value: bytes) -> None:
         """Send the change to the changelog."""

@@ -85,15 +85,22 @@ async def run_until(
     return app
 
 
+def no_records(_partition: int) -> dict[bytes, bytes]:
+    """Return what is known of no product."""
+    return {}
+
+
 class Choking(RecallStage):
     """Does not work on what it is given, but notes it; chokes on every seventh."""
 
     def __init__(self, settings: Settings) -> None:
         nothing: Any = None
-        super().__init__(Context(settings, nothing, nothing, nothing, Metrics(), Health()), NoStatistics(), {})
+        super().__init__(
+            Context(settings, nothing, nothing, nothing, Metrics(), Health()), NoStatistics(), no_records
+        )
         self.seen: list[int] = []
 
-    async def process(self, value: bytes | None, place: LogPlace) -> None:
+    async def _prepare(self, value: bytes | None, place: LogPlace) -> None:
         self.seen.append(int(value or b""))
         if self.seen[-1] % 7 == 0:
             raise RuntimeError("choked")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import msgspec
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.batch import PackedCandidates
 from schemas.events.codec import decode, encode
 from workers.candidates import Candidates
-from workers.packing import check_categories, pack, select, unpack
+from workers.packing import check_categories, pack, unpack
 
 pytestmark = pytest.mark.unit
 
@@ -114,12 +117,19 @@ def test_a_category_outside_the_tree_is_refused() -> None:
         check_categories(candidates, 7)
 
 
+@given(candidate_sets(), st.lists(st.integers(0, 6), max_size=4))
+def test_the_parts_of_candidates_are_the_whole_together(candidates: Candidates, cuts: list[int]) -> None:
+    bounds = [0, *sorted(min(cut, len(candidates)) for cut in cuts), len(candidates)]
+    parts = [candidates.part(start, stop) for start, stop in pairwise(bounds)]
+    assert [len(part) for part in parts] == [stop - start for start, stop in pairwise(bounds)]
+    _assert_equal(Candidates.together(parts), candidates)
+
+
 @given(candidate_sets())
-def test_a_product_selected_alone_has_its_own_candidates(candidates: Candidates) -> None:
-    for product in range(len(candidates)):
-        alone = select(candidates, product)
-        rows = slice(candidates.offsets[product], candidates.offsets[product + 1])
-        assert len(alone) == 1
-        np.testing.assert_array_equal(alone.categories, candidates.categories[rows])
-        np.testing.assert_array_equal(alone.scores, candidates.scores[rows])
-        np.testing.assert_array_equal(alone.context[0], candidates.context[product])
+def test_what_was_made_by_no_signals_takes_no_part(candidates: Candidates) -> None:
+    nothing = replace(candidates.part(0, 0), signals=(), scores=np.empty((0, 0), np.float32))
+    together = Candidates.together([nothing, candidates, nothing])
+    if len(candidates):
+        _assert_equal(together, candidates)
+    else:
+        assert len(together) == 0

@@ -184,7 +184,7 @@ class _Stages:
         self._recalled = self._recall_saved
         self._arrived = len(self._broker.candidates)
         self._recall = RecallStage(
-            self._context, NoStatistics(), self._records, records_arrived=self._die_or_go_on
+            self._context, NoStatistics(), lambda _: self._records, records_arrived=self._die_or_go_on
         )
         self._recall.rereading.begin({0: len(self._intake.batched)})
 

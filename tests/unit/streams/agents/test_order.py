@@ -100,7 +100,7 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
         fakes: Any = (_Recall(), log)
         with ThreadPoolExecutor(1) as compute:
             context = Context(Settings(data_dir=directory), fakes[0], compute, fakes[1], Metrics(), Health())
-            stage = RecallStage(context, NoStatistics(), records)
+            stage = RecallStage(context, NoStatistics(), lambda _: records)
             for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message
                 await stage.process(encode(batch), LogPlace("t", 0, number))

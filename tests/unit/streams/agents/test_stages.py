@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -98,7 +99,7 @@ def _run(work: Callable[[Context, _Sink], Awaitable[None]], tmp_path: Path) -> _
     return asyncio.run(scenario())
 
 
-def _batch(*products: Product | None, first: int = 0) -> bytes:
+def _batch(*products: Product | None, first: int = 0, partition: int = _PARTITION) -> bytes:
     events = [
         BatchedProduct(
             first + place,
@@ -112,12 +113,36 @@ def _batch(*products: Product | None, first: int = 0) -> bytes:
         ProductBatch(
             batch_id="b",
             source_topic="products.changed.v1",
-            source_partition=_PARTITION,
+            source_partition=partition,
             attempt=1,
             products=events,
             settled=[EventOutcome(100, Outcome.DEAD_LETTER)],
         )
     )
+
+
+class _Waiting:
+    """A stream of messages that wait already, each the first of its partition."""
+
+    def __init__(self, *values: bytes | None) -> None:
+        self._values = values
+        self.acknowledged: list[int] = []
+
+    def noack(self) -> _Waiting:
+        return self
+
+    async def events(self) -> AsyncIterator[Any]:
+        for partition, value in enumerate(self._values):
+            message = SimpleNamespace(topic="t", partition=partition, offset=0)
+            yield SimpleNamespace(message=message, value=value)
+
+    async def ack(self, event: Any) -> None:
+        self.acknowledged.append(event.message.partition)
+
+
+def _no_records() -> Callable[[int], dict[bytes, bytes]]:
+    records: dict[bytes, bytes] = {}
+    return lambda _: records
 
 
 def _place(offset: int) -> LogPlace:
@@ -137,7 +162,7 @@ def _product(place: int, title: str = "a lamp") -> Product:
 
 def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), {})
+        stage = RecallStage(context, NoStatistics(), _no_records())
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
             await stage.process(batch, _place(place))
@@ -166,6 +191,75 @@ def test_candidates_travel_on_the_partition_of_their_batch(tmp_path: Path) -> No
     assert message.partition == _PARTITION
     assert [(product.offset, product.removed) for product in batch.products] == [(0, False), (1, False), (2, True)]
     assert batch.settled == [EventOutcome(100, Outcome.DEAD_LETTER)]
+
+
+def _candidate_batches(sink: _Sink) -> list[CandidateBatch]:
+    return [decode(message.value, CandidateBatch) for message in sink.of(CANDIDATES.name)]
+
+
+@pytest.mark.parametrize("title", ["a lamp", "choke in recall"])
+def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    calls: list[int] = []
+    candidates = _Model.candidates
+
+    def note(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
+        calls.append(len(products))
+        return candidates(self, products, statistics)
+
+    monkeypatch.setattr(_Model, "candidates", note)
+    values = [
+        _batch(_product(0), _product(1), partition=0),
+        b"{",
+        _batch(_product(2, title), None, partition=2),
+        _batch(None, partition=3),
+    ]
+    stream = _Waiting(*values)
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        await RecallStage(context, NoStatistics(), _no_records()).run(stream)
+
+    together = _candidate_batches(_run(work, tmp_path))
+    assert (calls[0], stream.acknowledged) == (3, [0, 1, 2, 3])
+
+    async def one_by_one(context: Context, _sink: _Sink) -> None:
+        stage = RecallStage(context, NoStatistics(), _no_records())
+        for partition in (0, 2, 3):
+            await stage.process(values[partition], LogPlace("t", partition, 0))
+
+    assert [encode(batch) for batch in together] == [
+        encode(batch) for batch in _candidate_batches(_run(one_by_one, tmp_path))
+    ]
+
+
+@pytest.mark.parametrize("title", ["a lamp", "choke in ranking"])
+def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tmp_path: Path, title: str) -> None:
+    async def recall(context: Context, _sink: _Sink) -> None:
+        stage = RecallStage(context, NoStatistics(), _no_records())
+        batches = (
+            _batch(_product(0), _product(1), partition=0),
+            _batch(None, partition=1),
+            _batch(_product(2, title), None, partition=2),
+        )
+        for partition, batch in enumerate(batches):
+            await stage.process(batch, LogPlace("t", partition, 0))
+
+    values = [message.value for message in _run(recall, tmp_path).of(CANDIDATES.name)]
+
+    def ranked(*groups: list[bytes | None]) -> list[tuple[str, bytes | None, bytes | None]]:
+        async def work(context: Context, _sink: _Sink) -> None:
+            stage = RankingStage(context)
+            stage.rereading.begin(dict.fromkeys(range(3), 0))
+            for group in groups:
+                await stage.run(_Waiting(*group))
+                await stage.drain(10)
+
+        sent = _run(work, tmp_path).messages
+        return sorted(((item.topic, item.key, item.value) for item in sent), key=repr)
+
+    alone = [[value] for value in values]
+    assert ranked([values[0], b"{", *values[1:]]) == ranked(*alone)
 
 
 def test_one_product_that_recall_chokes_on_fails_alone(tmp_path: Path) -> None:
@@ -241,8 +335,9 @@ def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_dec
 
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
     async def work(context: Context, _sink: _Sink) -> None:
+        stage = RecallStage(context, NoStatistics(), _no_records())
         with pytest.raises(InvalidEvent, match="came on 1"):
-            await RecallStage(context, NoStatistics(), {}).process(_batch(_product(0)), LogPlace("t", 1, 0))
+            await stage.process(_batch(_product(0)), LogPlace("t", 1, 0))
 
     assert _run(work, tmp_path).messages == []
 
@@ -337,7 +432,7 @@ def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path)
     async def work(context: Context, _sink: _Sink) -> None:
         past = replace(context, progress=_Past())
         records: dict[bytes, bytes] = {}
-        await RecallStage(past, NoStatistics(), records).process(_batch(_product(0)), _place(0))
+        await RecallStage(past, NoStatistics(), lambda _: records).process(_batch(_product(0)), _place(0))
         assert list(records) == [b"p0"]
 
     assert _run(work, tmp_path).messages == []
@@ -362,7 +457,7 @@ def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_p
         async def arrived() -> None:
             seen.append((list(records), len(sink.messages)))
 
-        stage = RecallStage(context, NoStatistics(), records, records_arrived=arrived)
+        stage = RecallStage(context, NoStatistics(), lambda _: records, records_arrived=arrived)
         await stage.process(_batch(_product(0)), _place(0))
 
     assert len(_run(work, tmp_path).messages) == 1

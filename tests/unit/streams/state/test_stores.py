@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from streams.state import stores
 from streams.state.stores import Budget, DiskStore, Interrupted, MemoryStore
+from streams.state.table import TablePartition
 
 pytestmark = pytest.mark.unit
 
@@ -161,8 +162,31 @@ def test_a_store_is_not_read_outside_of_a_stream(tmp_path: Path, monkeypatch: py
     close(store)
 
 
+def test_a_partition_is_read_and_written_outside_of_a_stream_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "current_event", lambda: None)
+    sent: list[Any] = []
+    table: Any = SimpleNamespace(
+        data=open_store(tmp_path),
+        changelog_topic_name="changelog",
+        app=SimpleNamespace(table_changes=SimpleNamespace(send=lambda *change: sent.append(change[1:]))),
+    )
+    first, second = TablePartition(table, 0), TablePartition(table, 1)
+    first[b"lamp"] = b"one"
+    second[b"lamp"] = b"two"
+    assert (first.get(b"lamp"), second.get(b"lamp"), second.get(b"desk")) == (b"one", b"two", None)
+    assert sent == [("changelog", 0, b"lamp", b"one"), ("changelog", 1, b"lamp", b"two")]
+    assert dict(table.data.records(0)) == {}
+    table.data.acknowledged(0, [(b"lamp", b"one")], 0)
+    assert dict(table.data.records(0)) == {b"lamp": b"one"}
+    close(table.data)
+
+
 def test_a_store_in_memory_is_loaded_in_bulk() -> None:
     store: Any = MemoryStore("memory://", SimpleNamespace(), SimpleNamespace(name="table"), table_name="table")
     store.load(0, [(b"lamp", b"one"), (b"desk", b"two"), (b"lamp", None)], 2)
     assert store.data == {b"desk": b"two"}
     assert store.look_up(0, b"desk") == b"two"
+    store.put(0, b"desk", b"three")
+    assert store.look_up(0, b"desk") == b"three"
