@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from rich.console import Console
 from tests.benchmarks.throughput.options import CONTESTANTS, Options
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_WIDTH = 120
 # Read by the libraries when a process starts: every contestant computes in one thread.
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -79,7 +81,9 @@ def main(  # noqa: PLR0917 - an option is a parameter
         out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     from tests.benchmarks.throughput.report import show
 
-    show(found, Console())
+    console = Console()
+    # Into a file or a log too the tables go whole.
+    show(found, console if console.is_terminal else Console(width=_WIDTH))
 
 
 def _measure(options: Options) -> dict[str, object]:
@@ -87,10 +91,10 @@ def _measure(options: Options) -> dict[str, object]:
     from tests.benchmarks.throughput.bench import Bench
     from tests.benchmarks.throughput.tree import bundle_on
 
-    console = Console(stderr=True, highlight=False)
+    began = time.monotonic()
 
     def say(text: str) -> None:
-        console.log(text, markup=False, _stack_offset=2)
+        click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)
 
     say("the model")
     model = options.bundle or bundle_on(options.nodes, Path("var/throughput"))

@@ -155,7 +155,7 @@ class Ground:
             if error is not None:
                 failures.append(error)
 
-        return Producer(self._connection.producer_config({"on_delivery": delivered, **settings}))
+        return Producer(self._connection.producer_config({"on_delivery": delivered, "log_level": 3, **settings}))
 
     def _is_ours(self, name: str) -> bool:
         return name.startswith(self.installation.prefix)
