@@ -13,6 +13,7 @@ from tests.benchmarks.throughput.figures import percentile
 from tests.benchmarks.throughput.ground import Decisions, Ground
 from tests.benchmarks.throughput.processes import Contestant
 from tests.benchmarks.throughput.schedule import Schedule
+from tests.benchmarks.throughput.watch import Watch
 
 _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 60.0
@@ -22,7 +23,8 @@ _PATIENCE_SECONDS = 60.0
 class Latency:
     """One load, a share of capacity: latencies in ms; ``publisher_late_ms`` is the most that an event left late.
 
-    ``undecided`` are events that were not decided a minute after the last had left: the load was too much.
+    ``cores`` is what the worker kept busy from the first event until the last was decided. ``undecided`` are
+    events that were not decided a minute after the last had left: the load was too much.
     """
 
     load: float
@@ -34,6 +36,7 @@ class Latency:
     p999_ms: float
     max_ms: float
     publisher_late_ms: float
+    cores: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +50,30 @@ class Plan:
 
     @property
     def events(self) -> int:
-        """How many events all loads take together, at most."""
-        return sum(self._schedule(load).events for load in self.loads)
+        """How many events all of it takes."""
+        return self._burst + sum(self._schedule(load).events for load in self.loads)
 
     def run(self, contestant: Contestant, ground: Ground, events: list[Event]) -> Iterator[Latency]:
         """Yield what is measured at each load, lightest first, in one process that runs through."""
         rest = iter(events)
         with contestant.running(ground.installation) as processes:
+            # A worker that has just started knows no words yet, and its allocators have not settled.
+            ground.publish([next(rest) for _ in range(self._burst)])
+            _await(ground, self._burst)
             for load in self.loads:
                 schedule = self._schedule(load)
                 chosen = [next(rest) for _ in range(schedule.events)]
-                start, late = ground.publish_on_schedule(schedule, chosen)
-                decisions = _await(ground, len(chosen))
+                with Watch([process.process_id for process in processes]) as watch:
+                    start, late = ground.publish_on_schedule(schedule, chosen)
+                    decisions = _await(ground, len(chosen))
                 for process in processes:
                     process.check()
-                yield _latency(_Sent(load, schedule, chosen, start, late), decisions, self.warm_up_seconds)
+                sent = _Sent(load, schedule, chosen, start, late, watch.cores)
+                yield _latency(sent, decisions, self.warm_up_seconds)
+
+    @property
+    def _burst(self) -> int:
+        return int(self.capacity * self.warm_up_seconds)
 
     def _schedule(self, load: float) -> Schedule:
         return Schedule.lasting(load * self.capacity, self.warm_up_seconds + self.seconds)
@@ -74,6 +86,7 @@ class _Sent:
     events: list[Event]
     start: float
     late_ms: float
+    cores: float
 
 
 def _latency(sent: _Sent, decisions: Decisions, warm_up_seconds: float) -> Latency:
@@ -92,6 +105,7 @@ def _latency(sent: _Sent, decisions: Decisions, warm_up_seconds: float) -> Laten
         p999_ms=percentile(milliseconds, 0.999),
         max_ms=float(milliseconds.max()),
         publisher_late_ms=sent.late_ms,
+        cores=sent.cores,
     )
 
 

@@ -26,6 +26,7 @@ _LATENCIES = (
     ("p99 ms", "p99_ms", 1),
     ("p99.9 ms", "p999_ms", 1),
     ("max ms", "max_ms", 0),
+    ("cores", "cores", 2),
     ("undecided", "undecided", 0),
 )
 

@@ -67,6 +67,15 @@ class Watch(Thread):
                 return
             self._stopped.wait(_SECONDS)
 
+    @property
+    def cores(self) -> float:
+        """What the processes kept busy together from the first sample to the last."""
+        taken = min(map(len, self._seconds.values()))
+        if taken < 2:
+            raise ValueError("a process that was watched for a moment only kept nothing busy")
+        seconds = sum(values[taken - 1] - values[0] for values in self._seconds.values())
+        return seconds / (self._times[taken - 1] - self._times[0])
+
     def spent(self, process_id: int, span: Span) -> float:
         """Return a process's CPU seconds within the span; raises :class:`ValueError` where it ended before."""
         seconds = self._seconds[process_id]

@@ -48,7 +48,7 @@ def throughput(rate: float, cpu: float = 300.0) -> Throughput:
 
 
 def latency(load: float, p99: float) -> Latency:
-    return Latency(load, 1_000, 5_000, 0, 5.0, p99, p99 + 5, p99 + 9, 1.0)
+    return Latency(load, 1_000, 5_000, 0, 5.0, p99, p99 + 5, p99 + 9, 1.0, 0.5)
 
 
 def results() -> Results:
@@ -141,5 +141,6 @@ def test_a_busy_process_is_seen_to_be_busy() -> None:
         ended = time.time()
     # The counter moves in steps of a tick.
     assert watch.spent(os.getpid(), Span(began, ended, 1)) >= 0.2 - 3 / os.sysconf("SC_CLK_TCK")
+    assert 0 < watch.cores <= (os.cpu_count() or 1) + 0.5
     assert sum(watch.spent_by_thread(Span(began, ended, 1)).values()) > 0
     assert peak_memory_mb(os.getpid()) > 1
