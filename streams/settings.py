@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -93,6 +94,22 @@ class Settings(BaseSettings):
     def group(self, name: str) -> str:
         """Return a consumer group's name in this installation."""
         return f"{self.topic_prefix}shelfwise-{name}"
+
+    def member_config(self, name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the configuration of a librdkafka consumer that is a member of the group of this name.
+
+        Its partitions are assigned by range: of several topics it gets the same numbers.
+        """
+        session_ms = int(self.session_timeout_seconds * 1000)
+        static = {} if self.instance_id is None else {"group.instance.id": self.instance_id}
+        membership = {
+            "client.id": f"shelfwise-{name}",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": session_ms,
+            "heartbeat.interval.ms": session_ms // 4,
+            "log_level": 3,
+        }
+        return self.kafka.consumer_config(self.group(name), {**membership, **static, **(overrides or {})})
 
     @classmethod
     def load(cls) -> Self:

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from streams.agents.context import Context, Turns
 from streams.agents.learning import LearningStage, add_learning_agent
-from streams.agents.ranking import RankingStage, add_ranking_agent
-from streams.agents.recall import RecallStage, add_recall_agent
+from streams.agents.ranking import RankingStage
+from streams.agents.recall import RecallStage
 from streams.agents.statistics import StatisticsStage, add_statistics_agent
 from streams.faust_app import FlowApp, build_app, changelog_name
 from streams.intake import Intake
@@ -86,15 +86,15 @@ class RecallPart(FaustPart):
         self._view = StatisticsView(settings) if settings.learning else None
         statistics = self._view or NoStatistics()
         records = changelog_name(settings, PRODUCT_DIGESTS)
-        recall = RecallStage(
+        self._recall = RecallStage(
             context,
             statistics,
             tables.product_digests.of,
             lambda partition: (records, partition) in self._app.table_partitions.broken,
             self._app.table_changes.arrived,
         )
-        add_recall_agent(self._app, recall)
-        self._turns = (recall.turns,)
+        self._recall.add_to(self._app)
+        self._turns = (self._recall.turns,)
         self._learning: LearningStage | None = None
         self._reader: LearningReader | None = None
         if settings.learning:
@@ -124,6 +124,7 @@ class RecallPart(FaustPart):
         """Finish the events under way, then leave the group."""
         if self._reader:
             await asyncio.get_running_loop().run_in_executor(None, self._reader.stop)
+        await self._recall.drain(seconds)
         if self._learning:
             await self._learning.drain(seconds)
         await self._app.stop()
@@ -138,7 +139,7 @@ class RankingPart(FaustPart):
         super().__init__("ranking", build_app(context.settings, "ranking"), context)
         self._stage = RankingStage(context)
         self._turns = (self._stage.turns,)
-        add_ranking_agent(self._app, self._stage)
+        self._stage.add_to(self._app)
 
     async def stop(self, seconds: float) -> None:
         """Leave the group, and wait for the acknowledgements under way."""

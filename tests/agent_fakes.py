@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +21,58 @@ class Log:
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
 
-    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+    def take(self, messages: Sequence[Outgoing]) -> None:
+        """Keep them."""
         self.messages += messages
+
+    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+        self.take(messages)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future
 
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
         await (await self.submit(messages))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Faust event."""
+
+    partition: int
+    offset: int
+    value: bytes | None = None
+
+    @property
+    def message(self) -> Any:
+        return SimpleNamespace(topic="t", partition=self.partition, offset=self.offset)
+
+
+class Stream:
+    """A Faust stream of these events; at ``None`` the agent has its turn. Keeps what is acknowledged.
+
+    The acknowledgement of an event fails whose offset is among ``refused``.
+    """
+
+    def __init__(self, *events: Event | None, refused: Collection[int] = ()) -> None:
+        self._events = events
+        self._refused = refused
+        self.acknowledged: list[Event] = []
+
+    def noack(self) -> Stream:
+        return self
+
+    async def events(self) -> AsyncIterator[Event]:
+        for event in self._events:
+            if event is None:
+                await asyncio.sleep(0)
+            else:
+                yield event
+
+    async def ack(self, event: Event) -> None:
+        if event.offset in self._refused:
+            raise RuntimeError("not ours any more")
+        self.acknowledged.append(event)
 
 
 def one_candidate(products: Sequence[Product]) -> Candidates:

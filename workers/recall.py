@@ -13,7 +13,7 @@ from workers.candidates import Candidates
 from workers.encoders.base import Encoder
 from workers.product_text import branded_text, description_text, embedding_text
 from workers.signals.base import Batch, Reference, Signal
-from workers.signals.scores import pair_keys
+from workers.signals.scores import pair_keys, pairs_of
 from workers.statistics import Statistics
 
 CANDIDATES_PER_SIGNAL: Final = 10
@@ -50,7 +50,7 @@ def union(signals: Sequence[Signal], batch: Batch) -> Candidates:
     all_scores = [signal.score(batch) for signal in signals]
     proposals = [pair_keys(*scores.top(CANDIDATES_PER_SIGNAL)) for scores in all_scores]
     keys = np.unique(np.concatenate(proposals)) if proposals else np.empty(0, np.int64)
-    products, categories = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
+    products, categories = pairs_of(keys)
     columns = [np.round(scores.at(products, categories), _DIGITS) for scores in all_scores]
     return Candidates(
         signals=tuple(signal.name for signal in signals),

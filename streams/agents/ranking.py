@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
-import faust
 from confluent_kafka import KafkaException
 
 from schemas.events.batch import CandidateBatch, CandidateProduct, EventOutcome, Outcome
@@ -20,11 +19,10 @@ from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import Headers
 from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
+from streams.agents.batch_stage import BatchStage
 from streams.agents.completions import Completions
-from streams.agents.context import Context, Turns, failure_detail
-from streams.agents.gathering import gather
-from streams.agents.rereading import LogPlace, Rereading
-from streams.faust_app import raw_topic
+from streams.agents.context import Context, failure_detail
+from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
 from workers.candidates import Candidates
 from workers.decisions import decision_event
@@ -34,8 +32,6 @@ from workers.ranking.ranking import Verdict
 STAGE: Final = "ranking"
 REMOVED: Final = "product.removed"
 WITHDRAWN: Final = "category.withdrawn"
-# Batches whose decisions await the broker's acknowledgement; more would only fill the producer's queue.
-PENDING_BATCHES: Final = 8
 _log = logging.getLogger(__name__)
 
 
@@ -55,78 +51,38 @@ class _Prepared:
     again: bool
 
 
-class RankingStage:
-    """Handles batches, of each partition one after the other; acknowledgements are awaited beside the loop."""
+class RankingStage(BatchStage[_Prepared]):
+    """Decides batches; acknowledgements are awaited beside the loop."""
+
+    name = STAGE
+    topic = CANDIDATES
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
-        self._slots = asyncio.Semaphore(PENDING_BATCHES)
-        self._pending: set[asyncio.Task[None]] = set()
+        super().__init__(context)
         self._foreign_versions: set[str] = set()
         self._completions = Completions()
-        self.rereading = Rereading()
 
-    async def run(self, stream: Any) -> None:
-        """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
-        await gather(stream, self._work)
-
-    async def _work(self, events: Sequence[Any]) -> None:
-        with self.turns.working():
-            prepared = []
-            for event in events:
-                place = LogPlace.of(event)
-                try:
-                    prepared.append(await self._prepare(event.value, place))
-                except Exception:
-                    _log.exception("ranking of %s failed; it will be sent again", place)
-            try:
-                await self._finish([item for item in prepared if item is not None])
-            except Exception:
-                _log.exception("ranking of %d batches failed; they will be sent again", len(prepared))
-
-    async def process(self, value: bytes | None, place: LogPlace) -> None:
-        """Rank one batch and hand its decisions over; raises what keeps it from being completed."""
-        prepared = await self._prepare(value, place)
-        if prepared is not None:
-            await self._finish([prepared])
-
-    async def _prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
+    async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
         """Return what is to be ranked, or ``None`` where the batch needs no decision, or another worker's."""
         batch = decode(value, CandidateBatch)
         again = self.rereading.possible(place)
         if await self._is_done(batch):
-            self._context.metrics.batch_skipped(STAGE)
+            self.context.metrics.batch_skipped(STAGE)
             return None
-        if batch.model_version != self._context.bundle.model_version:
+        if batch.model_version != self.context.bundle.model_version:
             self._refuse(batch.model_version)
             return None
-        return _Prepared(batch, _unpacked(batch, len(self._context.bundle.taxonomy)), again)
+        return _Prepared(batch, _unpacked(batch, len(self.context.bundle.taxonomy)), again)
 
-    async def _finish(self, prepared: Sequence[_Prepared]) -> None:
-        if not prepared:
-            return
+    async def finish(self, prepared: Sequence[_Prepared]) -> None:
+        """Decide, and hand the decisions over."""
         started = perf_counter()
-        for item, ranked in zip(
-            prepared, await self._context.in_compute_thread(self._rank, prepared), strict=True
-        ):
-            await self._slots.acquire()
-            try:
-                acknowledged = await self._context.sink.submit(ranked.messages)
-            except BaseException:
-                self._slots.release()
-                raise
+        for item, ranked in zip(prepared, await self.context.in_compute_thread(self._rank, prepared), strict=True):
+            acknowledged = await self.context.sink.submit(ranked.messages)
             self._completions.begin(item.batch)
-            task = asyncio.get_running_loop().create_task(self._complete(item.batch, ranked, acknowledged))
-            self._pending.add(task)
-            task.add_done_callback(self._pending.discard)
+            await self.beside(self._complete, item.batch, ranked, acknowledged)
         products = sum(len(item.batch.products) for item in prepared)
-        self._context.metrics.stage_finished(STAGE, perf_counter() - started, products)
-
-    async def drain(self, seconds: float) -> None:
-        """Wait, at most so long, until what was handed over is acknowledged and completed."""
-        if self._pending:
-            await asyncio.wait(self._pending, timeout=seconds)
+        self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
     async def _is_done(self, batch: CandidateBatch) -> bool:
         """Return whether the batch needs no decision; one whose completion may have been lost gets that again."""
@@ -134,11 +90,11 @@ class RankingStage:
             return True
         completion = self._completions.known(batch)
         if completion is not None:
-            await self._context.sink.submit([completion])
+            await self.context.sink.submit([completion])
         return completion is not None
 
     async def _complete(self, batch: CandidateBatch, ranked: _Ranked, acknowledged: asyncio.Future[None]) -> None:
-        context = self._context
+        context = self.context
         completion: Outgoing | None = None
         try:
             await acknowledged
@@ -152,7 +108,6 @@ class RankingStage:
             _log.exception("batch %s could not be completed; it will be sent again", batch.batch_id)
         finally:
             self._completions.end(batch, completion)
-            self._slots.release()
 
     def _refuse(self, version: str) -> None:
         if version not in self._foreign_versions:
@@ -161,7 +116,7 @@ class RankingStage:
                 "candidates of model %s came to a worker with model %s, and are left to be sent again: run one"
                 " bundle in all workers",
                 version,
-                self._context.bundle.model_version,
+                self.context.bundle.model_version,
             )
 
     def _rank(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
@@ -195,7 +150,7 @@ class RankingStage:
     def _decide(self, candidates: Candidates) -> list[Verdict | Exception]:
         if not len(candidates):
             return []
-        ranking = self._context.bundle.ranking
+        ranking = self.context.bundle.ranking
         try:
             return list(ranking.decide(candidates))
         except Exception:
@@ -211,7 +166,7 @@ class RankingStage:
     def _decision(
         self, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
     ) -> Outgoing:
-        bundle = self._context.bundle
+        bundle = self.context.bundle
         event = decision_event(verdict, product, source, bundle.taxonomy, bundle.model_version)
         topic, _ = _topics(verdict)
         kind = EventType.CATEGORY_NEEDS_REVIEW if verdict.category is None else EventType.CATEGORY_ASSIGNED
@@ -241,14 +196,7 @@ class RankingStage:
     def _outgoing(
         self, topic: Topic, product: CandidateProduct, value: bytes | None, attributes: Headers
     ) -> Outgoing:
-        return Outgoing(self._context.settings.topic(topic), product.product_id.encode(), value, attributes)
-
-
-def add_ranking_agent(app: faust.App, stage: RankingStage) -> None:
-    """Let the application run the stage on its topic."""
-    name = stage._context.settings.topic(CANDIDATES)
-    app.agent(raw_topic(app, name), name=STAGE, concurrency=1)(stage.run)
-    stage.rereading.follow(app, name)
+        return Outgoing(self.context.settings.topic(topic), product.product_id.encode(), value, attributes)
 
 
 def _unpacked(batch: CandidateBatch, nodes: int) -> Candidates:

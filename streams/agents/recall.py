@@ -7,11 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import faust
 import numpy as np
-from confluent_kafka import KafkaException
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import (
@@ -26,10 +24,10 @@ from schemas.events.cloudevents import EventType
 from schemas.events.codec import decode, encode
 from schemas.events.product import Product, decode_product
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
-from streams.agents.context import Context, Turns, at_once, failure_detail
-from streams.agents.gathering import gather
-from streams.agents.rereading import LogPlace, Rereading
-from streams.faust_app import raw_topic
+from streams.agents.batch_stage import BatchStage
+from streams.agents.context import Context, at_once, failure_detail
+from streams.agents.rereading import LogPlace
+from streams.outgoing import Outgoing
 from workers.candidates import Candidates
 from workers.history import Action, ProductRecord, consider, content_digest, undecided
 from workers.packing import pack
@@ -85,13 +83,17 @@ class _Prepared:
     sifted: _Sifted
 
 
-class RecallStage:
-    """Handles batches, of each partition one after the other.
+class RecallStage(BatchStage[_Prepared]):
+    """Finds the candidates of batches.
 
-    A batch is sent to ranking when its records are safe: a product without a record was never decided.
+    A batch is sent to ranking when its records are safe: a product without a record was never decided. Meanwhile
+    the next ones are recalled; batches leave in the order in which they were recorded.
 
     The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
     """
+
+    name = STAGE
+    topic = PRODUCTS_BATCHED
 
     def __init__(
         self,
@@ -104,70 +106,57 @@ class RecallStage:
         """``records`` gives those of a partition.
 
         ``forgetful`` says of a partition that records are missing: any product may then have been decided.
-        ``records_arrived`` waits until every change of ``records`` so far is safe.
+        ``records_arrived`` waits until every change of ``records`` is safe that was made before the call.
         """
-        self._context = context
+        super().__init__(context)
         self._forgetful = forgetful
         self._records_arrived = records_arrived
         self._statistics = statistics
         self._records = records
-        self.turns = Turns(context.health, STAGE, context.settings.stall_seconds)
-        self.rereading = Rereading()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._leaving = asyncio.Lock()
 
-    async def run(self, stream: Any) -> None:
-        """The agent's loop. What cannot be done is logged, and not completed: intake sends it again."""
-        await gather(stream, self._work)
-
-    async def _work(self, events: Sequence[Any]) -> None:
-        with self.turns.working():
-            prepared = []
-            for event in events:
-                place = LogPlace.of(event)
-                try:
-                    prepared.append(await self._prepare(event.value, place))
-                except Exception:
-                    _log.exception("recall of %s failed; it will be sent again", place)
-            try:
-                await self._finish([item for item in prepared if item is not None])
-            except Exception:
-                _log.exception("recall of %d batches failed; they will be sent again", len(prepared))
-
-    async def process(self, value: bytes | None, place: LogPlace) -> None:
-        """Recall one batch; raises what keeps it from being completed."""
-        prepared = await self._prepare(value, place)
-        if prepared is not None:
-            await self._finish([prepared])
-
-    async def _prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
-        """Return what is to be recalled, or ``None`` where the batch is over and done with."""
+    async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
+        """Sort what is to be recalled from what has its outcome."""
         batch = decode(value, ProductBatch)
         if batch.source_partition != place.partition:
             raise InvalidEvent(
                 "out_of_bounds", f"a batch of partition {batch.source_partition} came on {place.partition}"
             )
-        passed = await self._context.progress.passed(batch)
+        passed = await self.context.progress.passed(batch)
         sifted = self._sift(batch, again=self.rereading.possible(place) or self._forgetful(place.partition))
         if not passed:
             return _Prepared(batch, sifted)
         # Recorded all the same: the worker that decided it may have died before its records were safe.
         self._record(batch, sifted)
-        self._context.metrics.batch_skipped(STAGE)
+        self.context.metrics.batch_skipped(STAGE)
         return None
 
-    async def _finish(self, prepared: Sequence[_Prepared]) -> None:
-        if not prepared:
-            return
+    async def finish(self, prepared: Sequence[_Prepared]) -> None:
+        """Recall, record, and let the candidates leave beside the loop."""
         started = perf_counter()
         candidates = await self._recall([item.sifted for item in prepared])
+        messages = [
+            self._message(item.batch, item.sifted, found) for item, found in zip(prepared, candidates, strict=True)
+        ]
         for item in prepared:
             self._record(item.batch, item.sifted)
-        # Ranking may decide at once: were we killed then, the next owner must know that the product was decided.
-        await self._records_arrived()
-        for item, found in zip(prepared, candidates, strict=True):
-            await self._send(item.batch, item.sifted, found)
+        await self.beside(self._leave, messages)
         products = sum(len(item.batch.products) for item in prepared)
-        self._context.metrics.stage_finished(STAGE, perf_counter() - started, products)
+        self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
+
+    async def _leave(self, messages: Sequence[Outgoing]) -> None:
+        """Hand over in order, and wait for the acknowledgement.
+
+        Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
+        """
+        recorded = self._records_arrived()
+        try:
+            async with self._leaving:
+                await recorded
+                acknowledged = await self.context.sink.submit(messages)
+            await acknowledged
+        except Exception as error:
+            _log.error("%d batches did not leave recall (%r); they will be sent again", len(messages), error)
 
     def _record(self, batch: ProductBatch, sifted: _Sifted) -> None:
         records = self._records(batch.source_partition)
@@ -186,7 +175,7 @@ class RecallStage:
     def _sift_event(self, batch: ProductBatch, event: BatchedProduct, sifted: _Sifted) -> None:
         value = bytes(event.product)
         product = None if value == _TOMBSTONE else decode_product(value)
-        digest = content_digest(product, self._context.bundle.model_version)
+        digest = content_digest(product, self.context.bundle.model_version)
         key = event.product_id.encode()
         updated_at = None if product is None else product.updated_at
         known = self._records(batch.source_partition).get(key)
@@ -220,9 +209,9 @@ class RecallStage:
         products = [product for item in sifted for product in item.products]
         if not products:
             return [None] * len(sifted)
-        recall, statistics = self._context.bundle.recall, self._statistics
+        recall, statistics = self.context.bundle.recall, self._statistics
         try:
-            together = await self._context.in_compute_thread(recall.candidates, products, statistics)
+            together = await self.context.in_compute_thread(recall.candidates, products, statistics)
         except Exception:
             _log.exception("recall of %d products at once failed; trying one by one", len(products))
             return [await self._recall_one_by_one(item) for item in sifted]
@@ -234,11 +223,11 @@ class RecallStage:
         return found
 
     async def _recall_one_by_one(self, sifted: _Sifted) -> Candidates | None:
-        recall, statistics = self._context.bundle.recall, self._statistics
+        recall, statistics = self.context.bundle.recall, self._statistics
         good = _Sifted(sifted.settled)
         for product, event, known in zip(sifted.products, sifted.events, sifted.known, strict=True):
             try:
-                await self._context.in_compute_thread(recall.candidates, [product], statistics)
+                await self.context.in_compute_thread(recall.candidates, [product], statistics)
             except Exception as error:
                 sifted.settled.append(_failed(event.offset, error))
                 sifted.forget(event.product_id)
@@ -249,33 +238,30 @@ class RecallStage:
         sifted.products, sifted.events, sifted.known = good.products, good.events, good.known
         if not good.products:
             return None
-        return await self._context.in_compute_thread(recall.candidates, good.products, statistics)
+        return await self.context.in_compute_thread(recall.candidates, good.products, statistics)
 
-    async def _send(self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None) -> None:
-        context = self._context
+    def _message(self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None) -> Outgoing:
+        """Return the candidates of a batch, or its completion where there is nothing to rank."""
+        context = self.context
         if not sifted.products and not sifted.removed and not batch.probe:
-            await self._submit(batch, context.completion(batch, sifted.settled))
-            return
+            return context.completion(batch, sifted.settled)
         value = encode(self._candidate_batch(batch, sifted, candidates))
         if len(value) > _MAX_VALUE_BYTES:
-            error = ValueError(f"{len(value)} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
-            _log.error("batch %s: %s", batch.batch_id, error)
-            offsets = [event.offset for event in sifted.events] + [product.offset for product in sifted.removed]
-            for product_id in [
-                *(event.product_id for event in sifted.events),
-                *(p.product_id for p in sifted.removed),
-            ]:
-                sifted.forget(product_id)
-            self._record(batch, sifted)
-            outcomes = sifted.settled + [_failed(offset, error) for offset in offsets]
-            await self._submit(batch, context.completion(batch, outcomes))
-            return
-        kind = EventType.CANDIDATES
-        await self._submit(batch, context.message(CANDIDATES, batch.source_partition, batch.batch_id, kind, value))
+            return self._too_large(batch, sifted, len(value))
         if candidates is not None:
             named = candidates.named.sum(axis=0).tolist()
             by_signal = dict(zip(candidates.signals, named, strict=True))
             context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
+        return context.message(CANDIDATES, batch.source_partition, batch.batch_id, EventType.CANDIDATES, value)
+
+    def _too_large(self, batch: ProductBatch, sifted: _Sifted, size: int) -> Outgoing:
+        error = ValueError(f"{size} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
+        _log.error("batch %s: %s", batch.batch_id, error)
+        undecidable: list[BatchedProduct | CandidateProduct] = [*sifted.events, *sifted.removed]
+        for product in undecidable:
+            sifted.forget(product.product_id)
+        outcomes = sifted.settled + [_failed(product.offset, error) for product in undecidable]
+        return self.context.completion(batch, outcomes)
 
     def _candidate_batch(
         self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None
@@ -297,33 +283,12 @@ class RecallStage:
             source_topic=batch.source_topic,
             source_partition=batch.source_partition,
             attempt=batch.attempt,
-            model_version=self._context.bundle.model_version,
+            model_version=self.context.bundle.model_version,
             products=ranked + sifted.removed,
             candidates=pack(candidates if candidates is not None else _no_candidates()),
             settled=sifted.settled,
             generation=batch.generation,
         )
-
-    async def _submit(self, batch: ProductBatch, message: Any) -> None:
-        """Hand over in order, and watch for the acknowledgement beside the loop."""
-        future = await self._context.sink.submit([message])
-        task = asyncio.get_running_loop().create_task(_watch(batch.batch_id, future))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-
-def add_recall_agent(app: faust.App, stage: RecallStage) -> None:
-    """Let the application run the stage on its topic."""
-    name = stage._context.settings.topic(PRODUCTS_BATCHED)
-    app.agent(raw_topic(app, name), name=STAGE, concurrency=1)(stage.run)
-    stage.rereading.follow(app, name)
-
-
-async def _watch(batch_id: str, future: asyncio.Future[None]) -> None:
-    try:
-        await future
-    except KafkaException as error:
-        _log.error("batch %s did not leave recall (%s); it will be sent again", batch_id, error)
 
 
 def _no_candidates() -> Candidates:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED
 from streams.intake.partition import PartitionIntake
@@ -18,26 +18,6 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 _BROKER_SECONDS: Final = 10.0
-
-
-def consumer_config(
-    settings: Settings, on_commit: Callable[[KafkaError | None, list[TopicPartition]], None]
-) -> dict[str, Any]:
-    """Return the configuration of intake's consumer; ``on_commit`` hears of asynchronous commits."""
-    session_ms = int(settings.session_timeout_seconds * 1000)
-    static = {} if settings.instance_id is None else {"group.instance.id": settings.instance_id}
-    return settings.kafka.consumer_config(
-        settings.group("intake"),
-        static
-        | {
-            "client.id": "shelfwise-intake",
-            "partition.assignment.strategy": "range",
-            "session.timeout.ms": session_ms,
-            "heartbeat.interval.ms": session_ms // 4,
-            "on_commit": on_commit,
-            "log_level": 3,
-        },
-    )
 
 
 def begin(consumer: Consumer, settings: Settings, number: int, committed: int | None) -> PartitionIntake:

@@ -15,7 +15,7 @@ from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
 from streams.health import Health
-from streams.intake.assignment import announce, begin, committed_offsets, consumer_config, end_offset
+from streams.intake.assignment import announce, begin, committed_offsets, end_offset
 from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
@@ -56,7 +56,7 @@ class Intake:
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
         self._outbox = Outbox(settings, metrics)
         self._circuit = Circuit(settings, metrics, health)
-        self._consumer = Consumer(consumer_config(settings, self._offsets.on_commit))
+        self._consumer = Consumer(settings.member_config(STAGE, {"on_commit": self._offsets.on_commit}))
         health.condition(ASSIGNED, ready=False)
 
     @property

@@ -18,6 +18,10 @@ from workers.learning import Source, said_by_decision, said_by_tombstone
 # Of one message; verdicts are carried whole, and each may be as large as its topic allows.
 _MAX_EVENTS: Final = 500
 _MAX_VERDICT_BYTES: Final = 2 << 20
+_KINDS: Final[dict[str, type[CategoryAssigned | NeedsReview]]] = {
+    "assigned": CategoryAssigned,
+    "needs_review": NeedsReview,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -91,9 +95,3 @@ def _decision(
         _log.error("nothing learned from %s: %s", place, error)
         return None
     return LearnedDecision(source, offset, product_id, said)
-
-
-_KINDS: Final[dict[str, type[CategoryAssigned | NeedsReview]]] = {
-    "assigned": CategoryAssigned,
-    "needs_review": NeedsReview,
-}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Event, Thread
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -26,7 +26,8 @@ from workers.learning import Source
 GROUP: Final = "learning"
 _NAME: Final = "learning reader"
 _IDLE_SECONDS: Final = 0.1
-_FILL_SECONDS: Final = 0.02
+# What brands and stores count is written whole at every change: the more changes at once, the fewer writes.
+_FILL_SECONDS: Final = 0.25
 _MESSAGES_A_TURN: Final = 2_000
 _STOP_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class LearningReader:
         self._sources = learning_sources(settings)
         self._topic = settings.topic(LEARNING_BATCHED)
         self._sender = Sender(settings.kafka, GROUP)
-        self._consumer = Consumer(_consumer_config(settings))
+        self._consumer = Consumer(settings.member_config(GROUP))
         self._read: dict[tuple[str, int], int] = {}
         self._stopped = Event()
         self.failure: BaseException | None = None
@@ -155,19 +156,3 @@ class LearningReader:
 
     def _on_lost(self, _consumer: Consumer, _lost: list[TopicPartition]) -> None:
         self._read.clear()
-
-
-def _consumer_config(settings: Settings) -> dict[str, Any]:
-    session_ms = int(settings.session_timeout_seconds * 1000)
-    static = {} if settings.instance_id is None else {"group.instance.id": settings.instance_id}
-    return settings.kafka.consumer_config(
-        settings.group(GROUP),
-        static
-        | {
-            "client.id": "shelfwise-learning",
-            "partition.assignment.strategy": "range",
-            "session.timeout.ms": session_ms,
-            "heartbeat.interval.ms": session_ms // 4,
-            "log_level": 3,
-        },
-    )

@@ -79,14 +79,12 @@ class TableChanges:
             else:
                 return
 
-    async def arrived(self) -> None:
-        """Wait until every change so far has arrived; raises what kept one from arriving."""
-        if self._under_way:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((self._sent, future))
-            await future
-        if self.failure is not None:
-            raise self.failure
+    def arrived(self) -> asyncio.Future[None]:
+        """Return when every change so far has arrived, as a future; it raises what kept one from arriving."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._sent, future))
+        self._wake()
+        return future
 
     def close(self, seconds: float) -> None:
         """Wait at most ``seconds`` for what is under way, and stop."""
@@ -124,8 +122,12 @@ class TableChanges:
         oldest = next(iter(self._under_way), self._sent)
         while self._waiting and self._waiting[0][0] <= oldest:
             _, future = self._waiting.popleft()
-            if not future.done():
+            if future.done():
+                continue
+            if self.failure is None:
                 future.set_result(None)
+            else:
+                future.set_exception(self.failure)
 
     def _fail(self, error: BaseException) -> None:
         if self.failure is None:

@@ -26,9 +26,8 @@ class TablePartition:
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         """Set a value, and send it to the changelog."""
-        table = self._table
-        table.data.put(self._partition, key, value)
-        table.app.table_changes.send(table.data, table.changelog_topic_name, self._partition, key, value)
+        self._table.data.put(self._partition, key, value)
+        self._table.changed(self._partition, key, value)
 
 
 class WatchedTable(faust.Table):
@@ -57,12 +56,12 @@ class WatchedTable(faust.Table):
 
     def on_key_set(self, key: bytes, value: bytes) -> None:
         """Send the change to the changelog."""
-        self._changed(key, value)
+        self.changed(self.partition_for_key(key), key, value)
 
     def on_key_del(self, key: bytes) -> None:
         """Send the removal to the changelog."""
-        self._changed(key, None)
+        self.changed(self.partition_for_key(key), key, None)
 
-    def _changed(self, key: bytes, value: bytes | None) -> None:
-        partition = self.partition_for_key(key)
+    def changed(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Send a change to the changelog; ``None`` removes the key."""
         self.app.table_changes.send(self.data, self.changelog_topic_name, partition, key, value)

@@ -100,7 +100,7 @@ class Choking(RecallStage):
         )
         self.seen: list[int] = []
 
-    async def _prepare(self, value: bytes | None, place: LogPlace) -> None:
+    async def prepare(self, value: bytes | None, place: LogPlace) -> None:
         self.seen.append(int(value or b""))
         if self.seen[-1] % 7 == 0:
             raise RuntimeError("choked")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from workers.candidates import Candidates
 from workers.ranking import segments
+from workers.signals.scores import pair_keys, pairs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,13 @@ class AncestorLevels:
             deep = nodes >= 0
             if not deep.any():
                 break
-            keys, inverse = np.unique((owner[deep] << 32) | nodes[deep], return_inverse=True)
+            keys, inverse = np.unique(pair_keys(owner[deep], nodes[deep]), return_inverse=True)
             mass = np.bincount(inverse, weights=probability[deep])
-            order = np.lexsort((-mass, keys >> 32))
-            firsts = segments.starts(keys[order] >> 32)
-            products = keys[order][firsts] >> 32
-            category[products, depth] = (keys[order][firsts] & 0xFFFFFFFF).astype(np.int32)
-            best[products, depth] = mass[order][firsts]
+            products, categories = pairs_of(keys)
+            order = np.lexsort((-mass, products))
+            likeliest = order[segments.starts(products[order])]
+            category[products[likeliest], depth] = categories[likeliest]
+            best[products[likeliest], depth] = mass[likeliest]
         return cls(category, np.minimum.accumulate(best, axis=1))
 
     def deepest(self, threshold_: float) -> NDArray[np.int64]:

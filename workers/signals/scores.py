@@ -81,7 +81,7 @@ class SparseScores:
         best = np.lexsort((-self._scores, products))
         firsts = np.searchsorted(products, products)
         kept = best[np.arange(len(best)) - firsts < count]
-        return products[kept], (self._keys[kept] & 0xFFFFFFFF).astype(np.int32)
+        return pairs_of(self._keys[kept])
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
@@ -99,10 +99,15 @@ def pair_keys(products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDA
     return (products.astype(np.int64) << 32) | categories
 
 
+def pairs_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the products and the categories of :func:`pair_keys`."""
+    return keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
+
+
 def summed(
     products: NDArray[np.int64], categories: NDArray[np.int32], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
     """Return each pair once, ascending, with the sum of its values, added up in their order."""
     keys, places = np.unique(pair_keys(products, categories), return_inverse=True)
     total = np.bincount(places, values, len(keys)).astype(np.float64)
-    return keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32), total
+    return *pairs_of(keys), total

@@ -12,16 +12,9 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from schemas.topics import (
-    CATEGORIES_ASSIGNED,
-    CATEGORIES_NEEDS_REVIEW,
-    LEARNING_BATCHED,
-    REVIEWS_DECIDED,
-    STATISTICS_CHANGED,
-    Topic,
-)
 from streams.kafka.connection import KafkaConnection
 from streams.tables import PRODUCT_DIGESTS, changelog_topics
+from tests.fault.harness.lag import LEARNED
 from tests.fault.harness.site import Site
 from tests.worker_harness import PARTITIONS, wait_until
 
@@ -145,17 +138,19 @@ def rebuild_statistics(site: Site, _chance: Random) -> None:
     for deleted in admin.delete_topics(sorted(learned)).values():
         deleted.result()
     wait_until(lambda: not learned & admin.list_topics(timeout=10).topics.keys(), "the topics are deleted")
-    _set_offsets(site, "learning", (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED), latest=False)
-    _set_offsets(site, "recall", (LEARNING_BATCHED, STATISTICS_CHANGED), latest=True)
+    _set_offsets(site, "learning", latest=False)
+    _set_offsets(site, "recall", latest=True)
     for worker in site.workers:
         worker.launch()
 
 
-def _set_offsets(site: Site, name: str, topics: tuple[Topic, ...], *, latest: bool) -> None:
+def _set_offsets(site: Site, name: str, *, latest: bool) -> None:
     connection, group = site.installation.connection, site.installation.settings().group(name)
     consumer = Consumer(connection.consumer_config(group))
     places = [
-        TopicPartition(site.installation.name(topic), number) for topic in topics for number in range(PARTITIONS)
+        TopicPartition(site.installation.name(topic), number)
+        for topic in LEARNED[name]
+        for number in range(PARTITIONS)
     ]
     bounds = [consumer.get_watermark_offsets(place, 10) for place in places]
 

@@ -17,7 +17,8 @@ from schemas.topics import (
 )
 from tests.worker_harness import PARTITIONS, Installation
 
-_TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
+# What each group of consumers learns from.
+LEARNED: Final[dict[str, tuple[Topic, ...]]] = {
     "learning": (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED),
     "recall": (LEARNING_BATCHED, STATISTICS_CHANGED),
 }
@@ -31,7 +32,7 @@ class LearningLag:
         connection, settings = installation.connection, installation.settings()
         quiet = {"log_level": 0}
         self._consumers = {
-            group: Consumer(connection.consumer_config(settings.group(group), quiet)) for group in _TOPICS
+            group: Consumer(connection.consumer_config(settings.group(group), quiet)) for group in LEARNED
         }
         self._places = {
             group: [
@@ -39,14 +40,14 @@ class LearningLag:
                 for topic in topics
                 for number in range(PARTITIONS)
             ]
-            for group, topics in _TOPICS.items()
+            for group, topics in LEARNED.items()
         }
         self._last = 0
 
     def messages(self) -> int:
         """Return how many are between what is committed and the ends."""
         with suppress(KafkaException):
-            self._last = sum(self._of(group) for group in _TOPICS)
+            self._last = sum(self._of(group) for group in LEARNED)
         return self._last
 
     def close(self) -> None:

@@ -3,56 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Collection
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.agents.gathering import gather
+from tests.agent_fakes import Event, Stream
 
 pytestmark = pytest.mark.unit
 
 
-@dataclass(frozen=True)
-class _Event:
-    partition: int
-    offset: int
-
-    @property
-    def message(self) -> Any:
-        return SimpleNamespace(topic="t", partition=self.partition, offset=self.offset)
+def stream_of(*partitions: int | None, refused: Collection[int] = ()) -> Stream:
+    """Return a stream of an event of each of these partitions; at ``None`` the work has its turn."""
+    events = [part if part is None else Event(part, offset) for offset, part in enumerate(partitions)]
+    return Stream(*events, refused=refused)
 
 
-@dataclass
-class _Stream:
-    """Gives its events; where it pauses, the work has its turn."""
-
-    given: list[int | None]
-    acknowledged: list[_Event] = field(default_factory=list)
-
-    def noack(self) -> _Stream:
-        return self
-
-    async def events(self) -> AsyncIterator[_Event]:
-        for offset, partition in enumerate(self.given):
-            if partition is None:
-                await asyncio.sleep(0)
-            else:
-                yield _Event(partition, offset)
-
-    async def ack(self, event: _Event) -> None:
-        self.acknowledged.append(event)
-
-
-def groups_of(stream: _Stream, failing: frozenset[int] = frozenset()) -> list[list[_Event]]:
+def groups_of(stream: Stream, failing: frozenset[int] = frozenset()) -> list[list[Event]]:
     """Return the groups that were worked on; ``failing`` are the offsets at which the work raises."""
-    groups: list[list[_Event]] = []
+    groups: list[list[Event]] = []
 
-    async def work(events: list[_Event]) -> None:
+    async def work(events: list[Event]) -> None:
         groups.append(events)
         await asyncio.sleep(0)
         if any(event.offset in failing for event in events):
@@ -63,7 +36,7 @@ def groups_of(stream: _Stream, failing: frozenset[int] = frozenset()) -> list[li
 
 
 def test_what_waits_is_taken_together_one_of_each_partition() -> None:
-    groups = groups_of(_Stream([0, 1, 1, 2, 0]))
+    groups = groups_of(stream_of(0, 1, 1, 2, 0))
     assert [[event.offset for event in group] for group in groups] == [[0, 1, 3], [4, 2]]
 
 
@@ -71,7 +44,7 @@ def test_what_waits_is_taken_together_one_of_each_partition() -> None:
 def test_each_event_is_worked_on_once_in_the_order_of_its_partition_and_then_acknowledged(
     given: list[int | None],
 ) -> None:
-    stream = _Stream(given)
+    stream = stream_of(*given)
     groups = groups_of(stream)
     done = [event for group in groups for event in group]
     assert sorted(event.offset for event in done) == [
@@ -85,21 +58,13 @@ def test_each_event_is_worked_on_once_in_the_order_of_its_partition_and_then_ack
 
 
 def test_work_that_raises_is_logged_not_acknowledged_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    stream = _Stream([0, None, None, None, 0, None, None, None, 0])
+    stream = stream_of(0, None, None, None, 0, None, None, None, 0)
     assert len(groups_of(stream, frozenset({4}))) == 3
     assert [event.offset for event in stream.acknowledged] == [0, 8]
     assert "work on t [0] offset 4 failed" in caplog.text
 
 
-def test_an_acknowledgement_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = _Stream([0, None, None, None, 1])
-    acknowledge = stream.ack
-
-    async def fail_once(event: _Event) -> None:
-        if event.offset == 0:
-            raise RuntimeError("not ours any more")
-        await acknowledge(event)
-
-    monkeypatch.setattr(stream, "ack", fail_once)
+def test_an_acknowledgement_that_fails_ends_nothing() -> None:
+    stream = stream_of(0, None, None, None, 1, refused={0})
     assert len(groups_of(stream)) == 2
     assert [event.offset for event in stream.acknowledged] == [4]

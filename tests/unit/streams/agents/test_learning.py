@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -24,7 +22,7 @@ from streams.agents.learning import LearningStage
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.settings import Settings
-from tests.agent_fakes import Log
+from tests.agent_fakes import Event, Log, Stream
 from workers.learning import ProductState, contributions
 
 pytestmark = pytest.mark.unit
@@ -163,35 +161,17 @@ def test_of_a_product_whose_state_cannot_be_read_nothing_is_learned_and_of_the_o
     assert [change.source.offset for change in learn(stage, batch)] == [2]
 
 
-@dataclass
-class _Event:
-    value: bytes
-    offset: int = 0
-
-    @property
-    def message(self) -> Any:
-        return SimpleNamespace(topic="learning.batched.v1", partition=0, offset=self.offset)
+def stream_of(*batches: LearningBatch | bytes, refused: Collection[int] = ()) -> Stream:
+    """Return a stream of batches; bytes stand for what is none."""
+    values = [batch if isinstance(batch, bytes) else encode(batch) for batch in batches]
+    return Stream(*(Event(0, offset, value) for offset, value in enumerate(values)), refused=refused)
 
 
-class _Stream:
-    """Gives events, and keeps the offsets of those that are acknowledged."""
-
-    def __init__(self, *batches: LearningBatch) -> None:
-        self._given = [_Event(encode(batch), offset) for offset, batch in enumerate(batches)]
-        self.acknowledged: list[int] = []
-
-    def noack(self) -> _Stream:
-        return self
-
-    async def events(self) -> AsyncIterator[_Event]:
-        for event in self._given:
-            yield event
-
-    async def ack(self, event: _Event) -> None:
-        self.acknowledged.append(event.offset)
+def acknowledged(stream: Stream) -> list[int]:
+    return [event.offset for event in stream.acknowledged]
 
 
-def learn_from(stage: LearningStage, stream: _Stream) -> None:
+def learn_from(stage: LearningStage, stream: Stream) -> None:
     async def work() -> None:
         await stage.run(stream)
         await stage.drain(10)
@@ -205,9 +185,9 @@ def offsets_sent(log: Any) -> list[int]:
 
 
 def test_changes_leave_in_order_and_are_then_acknowledged(stage: LearningStage, log: Any) -> None:
-    stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_CUPS), b"q"), judged(3, verdict(_LAMPS)))
+    stream = stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_CUPS), b"q"), judged(3, verdict(_LAMPS)))
     learn_from(stage, stream)
-    assert (offsets_sent(log), stream.acknowledged) == ([1, 2, 3], [0, 1, 2])
+    assert (offsets_sent(log), acknowledged(stream)) == ([1, 2, 3], [0, 1, 2])
 
 
 def test_a_later_event_of_a_product_in_the_same_topic_waits_until_the_changes_of_the_first_have_arrived(
@@ -224,7 +204,7 @@ def test_a_later_event_of_a_product_in_the_same_topic_waits_until_the_changes_of
         return await submit(messages)
 
     log.submit = note
-    learn_from(LearningStage(context, products), _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))))
+    learn_from(LearningStage(context, products), stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))))
     assert sent_when == [(1, 1), (2, 1)]
 
 
@@ -235,9 +215,9 @@ def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
         assert counted(products) == _CUPS
         raise RuntimeError("the broker is away")
 
-    stream = _Stream(judged(1, verdict(_CUPS)))
+    stream = stream_of(judged(1, verdict(_CUPS)))
     learn_from(LearningStage(context, products, refuse), stream)
-    assert (log.messages, stream.acknowledged) == ([], [])
+    assert (log.messages, acknowledged(stream)) == ([], [])
 
 
 def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
@@ -247,9 +227,9 @@ def test_after_lost_changes_nothing_is_acknowledged_until_a_restart(
         raise RuntimeError("refused")
 
     monkeypatch.setattr(log, "submit", refuse)
-    stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS)))
+    stream = stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS)))
     learn_from(stage, stream)
-    assert stream.acknowledged == []
+    assert acknowledged(stream) == []
 
 
 def test_after_a_dead_letter_that_was_refused_nothing_is_acknowledged_until_a_restart(
@@ -259,29 +239,19 @@ def test_after_a_dead_letter_that_was_refused_nothing_is_acknowledged_until_a_re
         raise RuntimeError("refused")
 
     monkeypatch.setattr(log, "send_all", refuse)
-    stream = _Stream(judged(1, b"{"), judged(2, verdict(_LAMPS)))
+    stream = stream_of(judged(1, b"{"), judged(2, verdict(_LAMPS)))
     learn_from(stage, stream)
-    assert (log.messages, stream.acknowledged) == ([], [])
+    assert (log.messages, acknowledged(stream)) == ([], [])
 
 
 def test_what_is_no_batch_is_left_out(stage: LearningStage, log: Any) -> None:
-    stream = _Stream(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS), b"q"))
-    stream._given[0].value = b"{"
+    stream = stream_of(b"{", judged(2, verdict(_LAMPS), b"q"))
     learn_from(stage, stream)
-    assert (offsets_sent(log), stream.acknowledged) == ([2], [0, 1])
+    assert (offsets_sent(log), acknowledged(stream)) == ([2], [0, 1])
 
 
-def test_an_acknowledgement_that_fails_keeps_no_other_back(
-    stage: LearningStage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stream = _Stream(*(judged(offset, verdict(_CUPS), bytes([offset])) for offset in (1, 2, 3)))
-    acknowledge = stream.ack
-
-    async def fail_once(event: _Event) -> None:
-        if event.offset == 0:
-            raise RuntimeError("not ours any more")
-        await acknowledge(event)
-
-    monkeypatch.setattr(stream, "ack", fail_once)
+def test_an_acknowledgement_that_fails_keeps_no_other_back(stage: LearningStage) -> None:
+    batches = [judged(offset, verdict(_CUPS), bytes([offset])) for offset in (1, 2, 3)]
+    stream = stream_of(*batches, refused={0})
     learn_from(stage, stream)
-    assert stream.acknowledged == [1, 2]
+    assert acknowledged(stream) == [1, 2]

@@ -37,7 +37,7 @@ from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.progress import Mark
 from streams.settings import Settings
-from tests.agent_fakes import one_candidate
+from tests.agent_fakes import Log, one_candidate
 from workers.candidates import Candidates
 from workers.ranking.ranking import Verdict
 from workers.statistics import NoStatistics
@@ -68,10 +68,11 @@ class _Fickle:
         return [self._chance.choice((sure, unsure)) for _ in range(len(candidates))]
 
 
-class _Broker:
+class _Broker(Log):
     """Keeps the last value of each key, all candidates and all completions, as logs do; acknowledges at once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.latest: dict[str, dict[bytes, bytes | None]] = {
             CATEGORIES_ASSIGNED.name: {},
             CATEGORIES_NEEDS_REVIEW.name: {},
@@ -79,7 +80,7 @@ class _Broker:
         self.candidates: list[bytes] = []
         self.completed: list[BatchCompleted] = []
 
-    async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+    def take(self, messages: Sequence[Outgoing]) -> None:
         for message in messages:
             if message.topic in self.latest and message.key is not None:
                 self.latest[message.topic][message.key] = message.value
@@ -87,12 +88,6 @@ class _Broker:
                 self.candidates.append(message.value)
             if message.topic == BATCHES_COMPLETED.name:
                 self.completed.append(decode(message.value, BatchCompleted))
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.set_result(None)
-        return future
-
-    async def send_all(self, messages: Sequence[Outgoing]) -> None:
-        await (await self.submit(messages))
 
 
 class _Marks:
@@ -206,21 +201,20 @@ class _Stages:
         for value in self._intake.batched[self._recalled :][:count]:
             place = LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled)
             await self._recall.process(value, place)
+            await self._recall.drain(10)
             self._recalled += 1
 
     async def die_in_recall(self, chance: random.Random) -> None:
-        """Record a batch, of which some records arrive, and send nothing of it."""
-        before = dict(self._records)
+        """Record batches, of which the first records arrive, and send nothing of them."""
+        states = [dict(self._records)]
         self._dies = True
-        try:
+        for _ in range(chance.randint(1, 3)):
             await self.recall(1)
-        except _Killed:
-            for key in [key for key in self._records if chance.random() < 0.5]:
-                if key in before:
-                    self._records[key] = before[key]
-                else:
-                    del self._records[key]
+            states.append(dict(self._records))
         self._dies = False
+        arrived = chance.randrange(len(states) - 1)
+        of_the_next = {key: value for key, value in states[arrived + 1].items() if chance.random() < 0.5}
+        self._records = states[arrived] | of_the_next
         self._kill_recall(chance)
 
     async def rank(self, count: int) -> None:

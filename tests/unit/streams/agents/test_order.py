@@ -104,6 +104,7 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
             for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message
                 await stage.process(encode(batch), LogPlace("t", 0, number))
+            await stage.drain(10)
 
     asyncio.run(scenario())
     decided, outcomes = None, []

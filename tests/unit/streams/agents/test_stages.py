@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import (
@@ -37,7 +37,7 @@ from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.settings import Settings
-from tests.agent_fakes import Log
+from tests.agent_fakes import Event, Log, Stream
 from workers.candidates import Candidates
 from workers.ranking.ranking import Verdict
 from workers.statistics import NoStatistics
@@ -121,23 +121,9 @@ def _batch(*products: Product | None, first: int = 0, partition: int = _PARTITIO
     )
 
 
-class _Waiting:
-    """A stream of messages that wait already, each the first of its partition."""
-
-    def __init__(self, *values: bytes | None) -> None:
-        self._values = values
-        self.acknowledged: list[int] = []
-
-    def noack(self) -> _Waiting:
-        return self
-
-    async def events(self) -> AsyncIterator[Any]:
-        for partition, value in enumerate(self._values):
-            message = SimpleNamespace(topic="t", partition=partition, offset=0)
-            yield SimpleNamespace(message=message, value=value)
-
-    async def ack(self, event: Any) -> None:
-        self.acknowledged.append(event.message.partition)
+def _waiting(*values: bytes | None) -> Stream:
+    """Return a stream of messages that wait already, each the first of its partition."""
+    return Stream(*(Event(partition, 0, value) for partition, value in enumerate(values)))
 
 
 def _no_records() -> Callable[[int], dict[bytes, bytes]]:
@@ -166,6 +152,7 @@ def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
             await stage.process(batch, _place(place))
+        await stage.drain(10)
 
     return _run(work, tmp_path)
 
@@ -215,18 +202,21 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
         _batch(_product(2, title), None, partition=2),
         _batch(None, partition=3),
     ]
-    stream = _Waiting(*values)
+    stream = _waiting(*values)
 
     async def work(context: Context, _sink: _Sink) -> None:
-        await RecallStage(context, NoStatistics(), _no_records()).run(stream)
+        stage = RecallStage(context, NoStatistics(), _no_records())
+        await stage.run(stream)
+        await stage.drain(10)
 
     together = _candidate_batches(_run(work, tmp_path))
-    assert (calls[0], stream.acknowledged) == (3, [0, 1, 2, 3])
+    assert (calls[0], [event.partition for event in stream.acknowledged]) == (3, [0, 1, 2, 3])
 
     async def one_by_one(context: Context, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), _no_records())
         for partition in (0, 2, 3):
             await stage.process(values[partition], LogPlace("t", partition, 0))
+        await stage.drain(10)
 
     assert [encode(batch) for batch in together] == [
         encode(batch) for batch in _candidate_batches(_run(one_by_one, tmp_path))
@@ -244,6 +234,7 @@ def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tm
         )
         for partition, batch in enumerate(batches):
             await stage.process(batch, LogPlace("t", partition, 0))
+        await stage.drain(10)
 
     values = [message.value for message in _run(recall, tmp_path).of(CANDIDATES.name)]
 
@@ -252,7 +243,7 @@ def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tm
             stage = RankingStage(context)
             stage.rereading.begin(dict.fromkeys(range(3), 0))
             for group in groups:
-                await stage.run(_Waiting(*group))
+                await stage.run(_waiting(*group))
                 await stage.drain(10)
 
         sent = _run(work, tmp_path).messages
@@ -459,6 +450,52 @@ def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_p
 
         stage = RecallStage(context, NoStatistics(), lambda _: records, records_arrived=arrived)
         await stage.process(_batch(_product(0)), _place(0))
+        await stage.drain(10)
 
     assert len(_run(work, tmp_path).messages) == 1
     assert seen == [([b"p0"], 0)]
+
+
+def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_order(tmp_path: Path) -> None:
+    sent_early: list[int] = []
+
+    async def work(context: Context, sink: _Sink) -> None:
+        arrivals: list[asyncio.Future[None]] = []
+
+        def arrived() -> asyncio.Future[None]:
+            arrivals.append(asyncio.get_running_loop().create_future())
+            return arrivals[-1]
+
+        stage = RecallStage(context, NoStatistics(), _no_records(), records_arrived=arrived)
+        for place in range(3):
+            await stage.process(_batch(_product(place), first=place), _place(place))
+        await asyncio.sleep(0)
+        for arrival in reversed(arrivals):
+            sent_early.append(len(sink.messages))
+            arrival.set_result(None)
+            await asyncio.sleep(0)
+        await stage.drain(10)
+
+    batches = _candidate_batches(_run(work, tmp_path))
+    assert [batch.products[0].offset for batch in batches] == [0, 1, 2]
+    assert sent_early == [0, 0, 0]
+
+
+def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(context: Context, _sink: _Sink) -> None:
+        failures = [KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)), None]
+
+        async def arrived() -> None:
+            if (failure := failures.pop(0)) is not None:
+                raise failure
+
+        stage = RecallStage(context, NoStatistics(), _no_records(), records_arrived=arrived)
+        for place in range(2):
+            await stage.process(_batch(_product(place), first=place), _place(place))
+        await stage.drain(10)
+
+    (batch,) = _candidate_batches(_run(work, tmp_path))
+    assert batch.products[0].offset == 1
+    assert "did not leave recall" in caplog.text

@@ -71,7 +71,7 @@ def test_a_commit_waits_for_the_changes_made_so_far_and_for_no_later_ones(monkey
     async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
         sending.send(store, "t", 0, b"a", b"1")
         sending.send(store, "t", 1, b"b", b"2")
-        committing = asyncio.create_task(sending.arrived())
+        committing = sending.arrived()
         await _turns()
         sending.send(store, "t", 0, b"c", None)
         producer.deliver(b"b")

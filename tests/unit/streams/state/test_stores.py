@@ -167,16 +167,12 @@ def test_a_partition_is_read_and_written_outside_of_a_stream_where_it_is_named(
 ) -> None:
     monkeypatch.setattr(stores, "current_event", lambda: None)
     sent: list[Any] = []
-    table: Any = SimpleNamespace(
-        data=open_store(tmp_path),
-        changelog_topic_name="changelog",
-        app=SimpleNamespace(table_changes=SimpleNamespace(send=lambda *change: sent.append(change[1:]))),
-    )
+    table: Any = SimpleNamespace(data=open_store(tmp_path), changed=lambda *change: sent.append(change))
     first, second = TablePartition(table, 0), TablePartition(table, 1)
     first[b"lamp"] = b"one"
     second[b"lamp"] = b"two"
     assert (first.get(b"lamp"), second.get(b"lamp"), second.get(b"desk")) == (b"one", b"two", None)
-    assert sent == [("changelog", 0, b"lamp", b"one"), ("changelog", 1, b"lamp", b"two")]
+    assert sent == [(0, b"lamp", b"one"), (1, b"lamp", b"two")]
     assert dict(table.data.records(0)) == {}
     table.data.acknowledged(0, [(b"lamp", b"one")], 0)
     assert dict(table.data.records(0)) == {b"lamp": b"one"}

@@ -1,0 +1,94 @@
+"""What the recall and the ranking agent have in common: batches that wait are worked on together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import faust
+
+from schemas.topics import Topic
+from streams.agents.context import Context, Turns
+from streams.agents.gathering import gather
+from streams.agents.rereading import LogPlace, Rereading
+from streams.faust_app import raw_topic
+
+Prepared = TypeVar("Prepared")
+# What left the loop and is not over; more would only fill the producer's queue.
+PENDING: Final = 8
+_log = logging.getLogger(__name__)
+
+
+class BatchStage(ABC, Generic[Prepared]):
+    """Works on batches, of each partition one after the other; what has to be awaited is awaited beside the loop.
+
+    What cannot be done is logged, and not completed: intake sends it again.
+    """
+
+    name: ClassVar[str]
+    topic: ClassVar[Topic]
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.turns = Turns(context.health, self.name, context.settings.stall_seconds)
+        self.rereading = Rereading()
+        self._slots = asyncio.Semaphore(PENDING)
+        self._pending: set[asyncio.Task[None]] = set()
+
+    def add_to(self, app: faust.App) -> None:
+        """Let the application run the stage on its topic."""
+        topic = self.context.settings.topic(self.topic)
+        app.agent(raw_topic(app, topic), name=self.name, concurrency=1)(self.run)
+        self.rereading.follow(app, topic)
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop."""
+        await gather(stream, self._work)
+
+    async def process(self, value: bytes | None, place: LogPlace) -> None:
+        """Work on one batch; raises what keeps it from being completed, as far as that is known at once."""
+        prepared = await self.prepare(value, place)
+        if prepared is not None:
+            await self.finish([prepared])
+
+    async def drain(self, seconds: float) -> None:
+        """Wait, at most so long, for what is awaited beside the loop."""
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=seconds)
+
+    @abstractmethod
+    async def prepare(self, value: bytes | None, place: LogPlace) -> Prepared | None:
+        """Return what is to be worked on, or ``None`` where the batch is over and done with."""
+
+    @abstractmethod
+    async def finish(self, prepared: Sequence[Prepared]) -> None:
+        """Do the model's work on several batches, and hand over what comes of it."""
+
+    async def beside(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+        """Begin the work, which logs what it raises; waits first while too much is pending."""
+        await self._slots.acquire()
+        task = asyncio.get_running_loop().create_task(work(*arguments))
+        self._pending.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._pending.discard(task)
+        self._slots.release()
+
+    async def _work(self, events: Sequence[Any]) -> None:
+        with self.turns.working():
+            prepared = []
+            for event in events:
+                place = LogPlace.of(event)
+                try:
+                    prepared.append(await self.prepare(event.value, place))
+                except Exception:
+                    _log.exception("%s of %s failed; it will be sent again", self.name, place)
+            if batches := [item for item in prepared if item is not None]:
+                try:
+                    await self.finish(batches)
+                except Exception:
+                    _log.exception("%s of %d batches failed; they will be sent again", self.name, len(batches))
