@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from streams.cli.options import DIRECTORY, load_settings, product_file, product_options
-from streams.cli.output import console, print_json, progress_bar, tell_skipped
+from streams.cli.output import console, print_bytes, print_json, progress_bar, tell_skipped
 
 if TYPE_CHECKING:
     from schemas.events.position import SourcePosition
     from schemas.events.product import Product
+    from workers.backfill.forms import Form
+    from workers.bundle.release import Admission
     from workers.product_files import ProductFile
+
+# Of a file; a smaller one is done before further processes have loaded the model.
+_SMALL_BYTES: Final = 1 << 20
 
 
 @click.command("classify")
@@ -35,6 +42,17 @@ if TYPE_CHECKING:
 @click.option("--currency", metavar="CODE", help="ISO 4217, such as EUR.")
 @product_options
 @click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file (.jsonl) or directory of Parquet files (.parquet), not to standard output.",
+)
+@click.option("--resume", is_flag=True, help="Go on where --output ends, after an interruption.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="How many work on FILE. Default: one for each core, for a small file one.",
+)
+@click.option(
     "--json/--text", "as_json", default=None, help="Default: text for one product on a terminal, else JSON lines."
 )
 def command(
@@ -44,6 +62,9 @@ def command(
     columns: tuple[str, ...],
     form: str | None,
     skip_invalid: bool,
+    output: Path | None,
+    resume: bool,
+    processes: int | None,
     as_json: bool | None,
     **fields: object,
 ) -> None:
@@ -57,48 +78,101 @@ def command(
       shelfwise classify --title "Desk lamp, black" --brand Lumo --store Bright
       shelfwise classify products.csv --column title=Name > decisions.jsonl
       zcat products.jsonl.gz | shelfwise classify - | jq .category.path
+      shelfwise classify catalogue.parquet --output decisions.parquet --resume
     """
     if (file is None) == (fields["title"] is None):
         raise click.UsageError("give FILE, or --title of one product")
-    from msgspec.json import encode
-
-    from streams.clients.render import decision_text
-    from workers.bundle.bundle import load_bundle
+    if output is None and resume:
+        raise click.UsageError("--resume goes on where --output ends: give both")
+    if output is not None and (file is None or as_json is False):
+        raise click.UsageError("--output takes the decisions of FILE, and no --text")
     from workers.bundle.release import Admission
-    from workers.classify import classify
 
     if as_json is None:
         as_json = file is not None or not sys.stdout.isatty()
-    source = product_file(file, columns, form, skip_invalid=skip_invalid) if file else None
-    positioned = _positioned(source) if source else iter([_one(fields)])
     settings = load_settings()
-    model = load_bundle(
-        bundle or settings.bundle, Admission(settings.force_rejected_bundle, settings.require_gate)
-    )
-    screen = console()
-    outcomes: Counter[str] = Counter()
-    with progress_bar(transient=True) as bars:
-        task = bars.add_task("classifying", total=source.total_bytes if source else 1, note="")
-        for number, (product, decision) in enumerate(classify(model, positioned), 1):
-            outcomes[_outcome(decision)] += 1
-            if as_json:
-                print_json(encode(decision))
-            else:
-                screen.print(decision_text(decision, product.title))
-            if source:
-                bars.update(task, completed=source.bytes_read, note=f"{number:,}")
-    if source:
+    model = bundle or settings.bundle
+    admission = Admission(settings.force_rejected_bundle, settings.require_gate)
+    source = product_file(file, columns, form, skip_invalid=skip_invalid) if file else None
+    if source is None or not as_json:
+        outcomes = _in_this_process(model, admission, source or _one(fields), as_json=as_json)
+    else:
+        outcomes = _in_processes(model, admission, source, _Target(output, resume, processes))
+    if source is not None:
         counts = ", ".join(f"{outcome} {count:,}" for outcome, count in outcomes.most_common())
-        click.echo(f"classified {outcomes.total():,} products: {counts}", err=True)
+        click.echo(f"classified {outcomes.total():,} products" + (f": {counts}" if counts else ""), err=True)
         tell_skipped(source)
 
 
-def _outcome(decision: object) -> str:
-    from schemas.events.decision import CategoryAssigned
+class _Target(NamedTuple):
+    output: Path | None
+    resume: bool
+    processes: int | None
 
-    if isinstance(decision, CategoryAssigned):
-        return "backed off" if decision.backed_off else "assigned"
-    return "needs review"
+
+def _in_this_process(
+    bundle: Path,
+    admission: Admission,
+    source: ProductFile | tuple[Product, SourcePosition],
+    *,
+    as_json: bool,
+) -> Counter[str]:
+    """Print each decision as soon as it is made."""
+    from msgspec.json import encode
+
+    from streams.clients.render import decision_text
+    from workers.backfill.forms import outcome_of
+    from workers.bundle.bundle import load_bundle
+    from workers.classify import classify
+
+    model = load_bundle(bundle, admission)
+    screen = console()
+    outcomes: Counter[str] = Counter()
+    positioned = iter([source]) if isinstance(source, tuple) else _positioned(source)
+    for product, decision in classify(model, positioned):
+        outcomes[outcome_of(decision)] += 1
+        if as_json:
+            print_json(encode(decision))
+        else:
+            screen.print(decision_text(decision, product.title))
+    return outcomes
+
+
+def _in_processes(bundle: Path, admission: Admission, source: ProductFile, target: _Target) -> Counter[str]:
+    """Write decisions, chunk by chunk, and draw a bar."""
+    from workers.backfill.chunks import CHUNK_PRODUCTS, chunks_of
+    from workers.backfill.outputs import form_of, line_to_go_on_after, open_output
+    from workers.backfill.run import Job, decide_all
+    from workers.bundle import files
+    from workers.bundle.release import admit
+    from workers.classify import BATCH_PRODUCTS
+
+    manifest = files.verify(bundle)
+    admit(bundle, manifest, admission)
+    processes = target.processes or (_cores() if source.total_bytes > _SMALL_BYTES else 1)
+    # Alone, and perhaps in a pipe that something waits at the end of: in the batches of the model.
+    size = CHUNK_PRODUCTS if processes > 1 else BATCH_PRODUCTS
+    outcomes: Counter[str] = Counter()
+    form: Form = "jsonl" if target.output is None else form_of(target.output)
+    with ExitStack() as stack:
+        output, after = None, 0
+        if target.output is not None:
+            output = stack.enter_context(closing(open_output(target.output, resume=target.resume)))
+            after = line_to_go_on_after(output, source.name, manifest.model_version)
+        bars = stack.enter_context(progress_bar(transient=True))
+        task = bars.add_task("classifying", total=source.total_bytes or None, note="")
+        for decided in decide_all(Job(bundle, source.name, form), chunks_of(source, after, size), processes):
+            if output is None:
+                print_bytes(decided.payload)
+            else:
+                output.append(decided.payload)
+            outcomes += decided.outcomes
+            bars.update(task, completed=decided.bytes_read, note=f"{outcomes.total():,}")
+    return outcomes
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _positioned(source: ProductFile) -> Iterator[tuple[Product, SourcePosition]]:

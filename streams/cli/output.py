@@ -25,8 +25,13 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: bytes) -> None:
     """Print one JSON object on a line of its own, at once, so that a pipe sees it."""
+    print_bytes(value + b"\n")
+
+
+def print_bytes(value: bytes) -> None:
+    """Print as it is, at once."""
     stream = click.get_binary_stream("stdout")
-    stream.write(value + b"\n")
+    stream.write(value)
     stream.flush()
 
 

@@ -1,0 +1,1 @@
+"""Classify a file of any size with all cores, and go on where it was interrupted."""

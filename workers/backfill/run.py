@@ -1,0 +1,104 @@
+"""All cores on one file: each process has the model, and gets chunks."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from threadpoolctl import threadpool_limits
+
+from schemas.errors import InvalidProducts, ShelfwiseError
+from schemas.events.position import SourcePosition
+from workers.backfill.chunks import Chunk, Decided
+from workers.backfill.forms import ENCODERS, Form, outcome_of
+from workers.bundle.bundle import load_bundle
+from workers.bundle.release import EVALUATION
+from workers.classify import classify
+
+# Of each process: one in work, one waiting.
+_CHUNKS_AHEAD: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is decided by: a bundle that is admitted already, the file's name, and how decisions are written."""
+
+    bundle: Path
+    source: str
+    form: Form
+
+
+class Classifier:
+    """Decides chunks, in one thread: for each process one."""
+
+    def __init__(self, job: Job) -> None:
+        threadpool_limits(1)
+        self._bundle = load_bundle(job.bundle, EVALUATION)
+        self._source = job.source
+        self._encode = ENCODERS[job.form]
+
+    def decide(self, chunk: Chunk) -> Decided:
+        """Return the decisions of a chunk, in its order."""
+        products = ((item.product, SourcePosition(self._source, 0, item.line)) for item in chunk.unpack())
+        decisions = [decision for _, decision in classify(self._bundle, products)]
+        return Decided(
+            self._encode(decisions), Counter(outcome_of(decision) for decision in decisions), chunk.bytes_read
+        )
+
+
+class _Process:
+    """What a process of the pool keeps."""
+
+    classifier: Classifier
+
+
+def _start(job: Job) -> None:
+    # Ctrl-C is the parent's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _Process.classifier = Classifier(job)
+
+
+def _decide(chunk: Chunk) -> Decided:
+    return _Process.classifier.decide(chunk)
+
+
+def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[Decided]:
+    """Yield the decisions of each chunk, in their order.
+
+    Raises what ``chunks`` raise, after the decisions of all before, and :class:`ShelfwiseError` where a process
+    died.
+    """
+    if processes == 1:
+        classifier = Classifier(job)
+        yield from map(classifier.decide, chunks)
+        return
+    # A fork would inherit the locks of threads that it does not have.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, _start, (job,)) as pool:
+        under_way: deque[Future[Decided]] = deque()
+        try:
+            problem: InvalidProducts | None = None
+            try:
+                for chunk in chunks:
+                    under_way.append(pool.submit(_decide, chunk))
+                    if len(under_way) > processes * _CHUNKS_AHEAD:
+                        yield under_way.popleft().result()
+            except InvalidProducts as error:
+                problem = error
+            while under_way:
+                yield under_way.popleft().result()
+            if problem is not None:
+                raise problem
+        except BrokenProcessPool:
+            raise ShelfwiseError(
+                "a process ended while it worked, perhaps for lack of memory; give fewer with --processes"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
