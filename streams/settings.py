@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     kafka: KafkaConnection = KafkaConnection()
     bundle: Path = Path("var/bundle")
     """The model bundle that workers load."""
+    bundle_poll_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
+    """How often a worker looks whether another bundle lies there, to decide with that; 0 never."""
+    bundle_overlap_seconds: Annotated[float, Field(ge=0, le=3_600)] = 30.0
+    """How long after loading it: at least the poll and the loading of the slowest worker."""
     require_gate: bool = False
     """Refuse a bundle that `shelfwise gate` has not accepted; one that it rejected is refused in any case."""
     force_rejected_bundle: Annotated[str, Field(max_length=500)] = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import signal
 import time
@@ -20,13 +21,12 @@ from streams.health import Health
 from streams.kafka.topics import create_topics
 from streams.listener import Listener
 from streams.metrics import Metrics
+from streams.models import Models, ModelWatch, load_at_start, show
 from streams.progress import SourceProgress
 from streams.settings import Settings
 from streams.sinks import Sink
 from streams.stages import IntakePart, Part, RankingPart, RecallPart
 from streams.tables import changelog_topics
-from workers.bundle.bundle import Bundle, load_bundle
-from workers.bundle.release import Admission
 
 STAGES: Final[tuple[Stage, ...]] = ("recall", "ranking", "intake")
 _KINDS: Final[dict[Stage, type[Part]]] = {"recall": RecallPart, "ranking": RankingPart, "intake": IntakePart}
@@ -53,14 +53,14 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         )
         _log.info("metrics at %s/metrics; stages: %s", listener.url, ", ".join(wanted))
         _create_topics(settings)
-        bundle = _load(settings, metrics, health)
+        models = _load(settings, metrics, health)
         compute = stack.enter_context(ThreadPoolExecutor(1, "shelfwise-compute"))
         progress = SourceProgress(settings)
         stack.callback(progress.close)
 
         def make_context() -> Context:
             # The sink belongs to the loop that runs.
-            return Context(settings, bundle, compute, Sink(settings.kafka), metrics, health, progress)
+            return Context(settings, models, compute, Sink(settings.kafka), metrics, health, progress)
 
         return asyncio.run(_Worker(settings, make_context, wanted).run())
 
@@ -83,6 +83,7 @@ class _Worker:
         started = loop.create_task(self._start(context))
         stopping = loop.create_task(stop.wait())
         watching = loop.create_task(self._failed(sink, started))
+        looking = loop.create_task(self._watch_model(context))
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
@@ -91,6 +92,7 @@ class _Worker:
         faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
         started.cancel()
         watching.cancel()
+        looking.cancel()
         await self._stop(failed)
         beating.cancel()
         stopping.cancel()
@@ -113,6 +115,10 @@ class _Worker:
         if part.failure is None:
             context.health.condition(f"{part.name} started", ready=True)
             _log.info("%s started", part.name)
+
+    async def _watch_model(self, context: Context) -> None:
+        if context.settings.bundle_poll_seconds:
+            await ModelWatch(context.settings, context.models, context.metrics).run()
 
     async def _stop(self, failed: bool) -> None:
         """Stop in the order of the flow, so that what intake has sent is completed."""
@@ -146,12 +152,13 @@ class _Worker:
             await asyncio.sleep(_BEAT_SECONDS)
 
 
-def _load(settings: Settings, metrics: Metrics, health: Health) -> Bundle:
-    bundle = load_bundle(settings.bundle, Admission(settings.force_rejected_bundle, settings.require_gate))
-    metrics.model_loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
+def _load(settings: Settings, metrics: Metrics, health: Health) -> Models:
+    bundle = load_at_start(settings)
+    show(bundle, metrics)
+    # It lives as long as the worker: a collector that goes through it each time stops all threads for 70 ms.
+    gc.freeze()
     health.condition(_MODEL_LOADED, ready=True)
-    _log.info("model %s, gate: %s, taxonomy %s", bundle.model_version, bundle.release, bundle.taxonomy_version)
-    return bundle
+    return Models(bundle)
 
 
 def _create_topics(settings: Settings) -> None:

@@ -24,9 +24,9 @@ def sample_products(seed: int, count: int) -> list[LabelledProduct]:
     return rows
 
 
-def fit_sample(directory: Path) -> Path:
+def fit_sample(directory: Path, seed: int = 7) -> Path:
     """Fit a bundle on 1,500 products, in some ten seconds."""
     taxonomy = sample_taxonomy()
-    labelled = place(sample_products(7, FITTED), taxonomy)
+    labelled = place(sample_products(seed, FITTED), taxonomy)
     fit(labelled, taxonomy, directory / "bundle", FitOptions(folds=3))
     return directory / "bundle"

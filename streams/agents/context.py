@@ -15,6 +15,7 @@ from schemas.events.codec import encode
 from schemas.topics import BATCHES_COMPLETED, Topic
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.models import Models
 from streams.outgoing import Outgoing
 from streams.progress import Progress, Unknown
 from streams.settings import Settings
@@ -30,12 +31,17 @@ class Context:
     """``compute`` has a single thread: with two, the latencies of the model's libraries grow many times over."""
 
     settings: Settings
-    bundle: Bundle
+    models: Models
     compute: Executor
     sink: Sink
     metrics: Metrics
     health: Health
     progress: Progress = field(default_factory=Unknown)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model that decides now; it may be another one after the next ``await``."""
+        return self.models.current
 
     async def in_compute_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Run model work off the event loop, which must go on answering Kafka."""

@@ -24,10 +24,11 @@ from streams.agents.completions import Completions
 from streams.agents.context import Context, failure_detail
 from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
+from workers.bundle.bundle import Bundle
 from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.packing import check_categories, unpack
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Ranking, Verdict
 
 STAGE: Final = "ranking"
 REMOVED: Final = "product.removed"
@@ -44,9 +45,10 @@ class _Ranked:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch to be ranked; ``again`` says that it may have been decided before."""
+    """A batch to be ranked by its model; ``again`` says that it may have been decided before."""
 
     batch: CandidateBatch
+    bundle: Bundle
     candidates: Candidates
     again: bool
 
@@ -69,10 +71,11 @@ class RankingStage(BatchStage[_Prepared]):
         if await self._is_done(batch):
             self.context.metrics.batch_skipped(STAGE)
             return None
-        if batch.model_version != self.context.bundle.model_version:
+        bundle = self.context.models.of(batch.model_version)
+        if bundle is None:
             self._refuse(batch.model_version)
             return None
-        return _Prepared(batch, _unpacked(batch, len(self.context.bundle.taxonomy)), again)
+        return _Prepared(batch, bundle, _unpacked(batch, len(bundle.taxonomy)), again)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Decide, and hand the decisions over."""
@@ -113,17 +116,23 @@ class RankingStage(BatchStage[_Prepared]):
         if version not in self._foreign_versions:
             self._foreign_versions.add(version)
             _log.error(
-                "candidates of model %s came to a worker with model %s, and are left to be sent again: run one"
-                " bundle in all workers",
+                "candidates of model %s came to a worker with model %s, and are left to be sent again: give all"
+                " workers the same bundle",
                 version,
                 self.context.bundle.model_version,
             )
 
     def _rank(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
         """Decide and encode, in the compute thread."""
-        verdicts = iter(self._decide(Candidates.together([item.candidates for item in prepared])))
+        by_model: dict[str, list[_Prepared]] = {}
+        for item in prepared:
+            by_model.setdefault(item.bundle.model_version, []).append(item)
+        verdicts = {
+            version: iter(self._decide(items[0].bundle.ranking, [item.candidates for item in items]))
+            for version, items in by_model.items()
+        }
         now = datetime.now(UTC)
-        return [self._ranked(item, verdicts, now) for item in prepared]
+        return [self._ranked(item, verdicts[item.bundle.model_version], now) for item in prepared]
 
     def _ranked(self, item: _Prepared, verdicts: Iterator[Verdict | Exception], now: datetime) -> _Ranked:
         """Return what leaves of a batch; takes the verdicts on its products."""
@@ -140,17 +149,17 @@ class RankingStage(BatchStage[_Prepared]):
                 detail = failure_detail(STAGE, verdict)
                 ranked.outcomes.append(EventOutcome(product.offset, Outcome.FAILED, detail))
                 continue
-            ranked.messages.append(self._decision(verdict, product, source, now))
+            ranked.messages.append(self._decision(item.bundle, verdict, product, source, now))
             if product.known or item.again:
                 ranked.messages.append(self._withdrawal(verdict, product, source, now))
             ranked.outcomes.append(EventOutcome(product.offset, verdict.outcome))
             ranked.timestamps_ms.append(product.timestamp_ms)
         return ranked
 
-    def _decide(self, candidates: Candidates) -> list[Verdict | Exception]:
+    def _decide(self, ranking: Ranking, parts: Sequence[Candidates]) -> list[Verdict | Exception]:
+        candidates = Candidates.together(parts)
         if not len(candidates):
             return []
-        ranking = self.context.bundle.ranking
         try:
             return list(ranking.decide(candidates))
         except Exception:
@@ -164,9 +173,8 @@ class RankingStage(BatchStage[_Prepared]):
         return found
 
     def _decision(
-        self, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
+        self, bundle: Bundle, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
     ) -> Outgoing:
-        bundle = self.context.bundle
         event = decision_event(verdict, product, source, bundle.taxonomy, bundle.model_version)
         topic, _ = _topics(verdict)
         kind = EventType.CATEGORY_NEEDS_REVIEW if verdict.category is None else EventType.CATEGORY_ASSIGNED

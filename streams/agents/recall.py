@@ -31,6 +31,7 @@ from streams.outgoing import Outgoing
 from workers.candidates import Candidates
 from workers.history import Action, ProductRecord, consider, content_digest, undecided
 from workers.packing import pack
+from workers.recall import Recall
 from workers.statistics import Statistics
 
 STAGE: Final = "recall"
@@ -134,9 +135,11 @@ class RecallStage(BatchStage[_Prepared]):
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Recall, record, and let the candidates leave beside the loop."""
         started = perf_counter()
-        candidates = await self._recall([item.sifted for item in prepared])
+        bundle = self.context.bundle
+        candidates = await self._recall(bundle.recall, [item.sifted for item in prepared])
         messages = [
-            self._message(item.batch, item.sifted, found) for item, found in zip(prepared, candidates, strict=True)
+            self._message(item, found, bundle.model_version)
+            for item, found in zip(prepared, candidates, strict=True)
         ]
         for item in prepared:
             self._record(item.batch, item.sifted)
@@ -204,17 +207,16 @@ class RecallStage(BatchStage[_Prepared]):
             sifted.events.append(event)
             sifted.known.append(known is not None or sifted.again)
 
-    async def _recall(self, sifted: Sequence[_Sifted]) -> list[Candidates | None]:
+    async def _recall(self, recall: Recall, sifted: Sequence[_Sifted]) -> list[Candidates | None]:
         """Recall all at once; where that fails, one by one, so that one product costs no other its decision."""
         products = [product for item in sifted for product in item.products]
         if not products:
             return [None] * len(sifted)
-        recall, statistics = self.context.bundle.recall, self._statistics
         try:
-            together = await self.context.in_compute_thread(recall.candidates, products, statistics)
+            together = await self.context.in_compute_thread(recall.candidates, products, self._statistics)
         except Exception:
             _log.exception("recall of %d products at once failed; trying one by one", len(products))
-            return [await self._recall_one_by_one(item) for item in sifted]
+            return [await self._recall_one_by_one(recall, item) for item in sifted]
         found: list[Candidates | None] = []
         start = 0
         for item in sifted:
@@ -222,8 +224,8 @@ class RecallStage(BatchStage[_Prepared]):
             start += len(item.products)
         return found
 
-    async def _recall_one_by_one(self, sifted: _Sifted) -> Candidates | None:
-        recall, statistics = self.context.bundle.recall, self._statistics
+    async def _recall_one_by_one(self, recall: Recall, sifted: _Sifted) -> Candidates | None:
+        statistics = self._statistics
         good = _Sifted(sifted.settled)
         for product, event, known in zip(sifted.products, sifted.events, sifted.known, strict=True):
             try:
@@ -240,12 +242,12 @@ class RecallStage(BatchStage[_Prepared]):
             return None
         return await self.context.in_compute_thread(recall.candidates, good.products, statistics)
 
-    def _message(self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None) -> Outgoing:
+    def _message(self, item: _Prepared, candidates: Candidates | None, model_version: str) -> Outgoing:
         """Return the candidates of a batch, or its completion where there is nothing to rank."""
-        context = self.context
+        context, batch, sifted = self.context, item.batch, item.sifted
         if not sifted.products and not sifted.removed and not batch.probe:
             return context.completion(batch, sifted.settled)
-        value = encode(self._candidate_batch(batch, sifted, candidates))
+        value = encode(_candidate_batch(item, candidates, model_version))
         if len(value) > _MAX_VALUE_BYTES:
             return self._too_large(batch, sifted, len(value))
         if candidates is not None:
@@ -263,32 +265,32 @@ class RecallStage(BatchStage[_Prepared]):
         outcomes = sifted.settled + [_failed(product.offset, error) for product in undecidable]
         return self.context.completion(batch, outcomes)
 
-    def _candidate_batch(
-        self, batch: ProductBatch, sifted: _Sifted, candidates: Candidates | None
-    ) -> CandidateBatch:
-        ranked = [
-            CandidateProduct(
-                offset=event.offset,
-                timestamp_ms=event.timestamp_ms,
-                product_id=event.product_id,
-                brand=product.brand,
-                stores=product.stores,
-                updated_at=product.updated_at,
-                known=known,
-            )
-            for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
-        ]
-        return CandidateBatch(
-            batch_id=batch.batch_id,
-            source_topic=batch.source_topic,
-            source_partition=batch.source_partition,
-            attempt=batch.attempt,
-            model_version=self.context.bundle.model_version,
-            products=ranked + sifted.removed,
-            candidates=pack(candidates if candidates is not None else _no_candidates()),
-            settled=sifted.settled,
-            generation=batch.generation,
+
+def _candidate_batch(item: _Prepared, candidates: Candidates | None, model_version: str) -> CandidateBatch:
+    batch, sifted = item.batch, item.sifted
+    ranked = [
+        CandidateProduct(
+            offset=event.offset,
+            timestamp_ms=event.timestamp_ms,
+            product_id=event.product_id,
+            brand=product.brand,
+            stores=product.stores,
+            updated_at=product.updated_at,
+            known=known,
         )
+        for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
+    ]
+    return CandidateBatch(
+        batch_id=batch.batch_id,
+        source_topic=batch.source_topic,
+        source_partition=batch.source_partition,
+        attempt=batch.attempt,
+        model_version=model_version,
+        products=ranked + sifted.removed,
+        candidates=pack(candidates if candidates is not None else _no_candidates()),
+        settled=sifted.settled,
+        generation=batch.generation,
+    )
 
 
 def _no_candidates() -> Candidates:

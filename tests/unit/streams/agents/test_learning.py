@@ -21,6 +21,7 @@ from streams.agents.context import Context
 from streams.agents.learning import LearningStage
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.models import Models
 from streams.settings import Settings
 from tests.agent_fakes import Event, Log, Stream
 from workers.learning import ProductState, contributions
@@ -32,6 +33,7 @@ _HOME, _LAMPS, _CUPS = _TREE.ids[0], _TREE.ids[1], _TREE.ids[2]
 
 
 class _Bundle:
+    model_version = "model 1"
     taxonomy = _TREE
 
 
@@ -65,7 +67,7 @@ def log() -> Any:
 def context(tmp_path: Path, log: Any) -> Context:
     bundle: Any = _Bundle()
     nothing: Any = None
-    return Context(Settings(data_dir=tmp_path), bundle, nothing, log, Metrics(), Health())
+    return Context(Settings(data_dir=tmp_path), Models(bundle), nothing, log, Metrics(), Health())
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from streams.agents.rereading import LogPlace
 from streams.health import Health
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.metrics import Metrics
+from streams.models import Models
 from streams.outgoing import Outgoing
 from streams.progress import Mark
 from streams.settings import Settings
@@ -278,7 +279,9 @@ def test_one_topic_alone_holds_a_product_and_it_holds_its_latest_event(
     async def scenario() -> None:
         fakes: Any = (_Fickle(chance), broker)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(Settings(data_dir=tmp_path), fakes[0], compute, fakes[1], Metrics(), Health(), marks)
+            context = Context(
+                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health(), marks
+            )
             stages = _Stages(context, broker, intake)
             for step in _steps(lives, more):
                 await _take(intake, stages, marks, step, chance)

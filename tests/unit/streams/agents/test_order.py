@@ -25,6 +25,7 @@ from streams.agents.rereading import LogPlace
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
+from streams.models import Models
 from streams.settings import Settings
 from tests.agent_fakes import Log, one_candidate
 from workers.candidates import Candidates
@@ -99,7 +100,9 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
     async def scenario() -> None:
         fakes: Any = (_Recall(), log)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(Settings(data_dir=directory), fakes[0], compute, fakes[1], Metrics(), Health())
+            context = Context(
+                Settings(data_dir=directory), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+            )
             stage = RecallStage(context, NoStatistics(), lambda _: records)
             for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message

@@ -35,6 +35,7 @@ from streams.agents.rereading import LogPlace
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
+from streams.models import Models
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 from tests.agent_fakes import Event, Log, Stream
@@ -56,12 +57,13 @@ class _Sink(Log):
 class _Model:
     """Puts lamps on the first leaf, asks about what it does not know, and chokes on titles that say so."""
 
-    model_version = "model 1"
     taxonomy = _TREE
 
-    def __init__(self) -> None:
+    def __init__(self, model_version: str = "model 1", confidence: float = 0.99) -> None:
+        self.model_version = model_version
         self.recall = self
         self.ranking = self
+        self._confidence = confidence
 
     def candidates(self, products: Sequence[Product], _statistics: object) -> Candidates:
         if any("choke in recall" in product.title for product in products):
@@ -82,7 +84,7 @@ class _Model:
         if (candidates.context > 1).any():
             raise ZeroDivisionError("no such luck")
         return [
-            Verdict(Outcome.ASSIGNED, int(category), 0.99, 0.99, ((int(category), 0.99),), ())
+            Verdict(Outcome.ASSIGNED, int(category), self._confidence, 0.99, ((int(category), 0.99),), ())
             for category in candidates.categories
         ]
 
@@ -92,7 +94,9 @@ def _run(work: Callable[[Context, _Sink], Awaitable[None]], tmp_path: Path) -> _
         sink = _Sink()
         fakes: Any = (_Model(), sink)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(Settings(data_dir=tmp_path), fakes[0], compute, fakes[1], Metrics(), Health())
+            context = Context(
+                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+            )
             await work(context, sink)
         return sink
 
@@ -374,6 +378,50 @@ def test_candidates_of_another_model_are_left_to_be_sent_again(
 
     assert _run(work, tmp_path).messages == []
     assert len([record for record in caplog.records if "model 2" in record.getMessage()]) == 1
+
+
+def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(tmp_path: Path) -> None:
+    values = [
+        _candidates(
+            tmp_path, batch_id=str(number), source_partition=number, model_version=f"model {1 + number % 2}"
+        )
+        for number in range(3)
+    ]
+
+    async def work(context: Context, _sink: _Sink) -> None:
+        later: Any = _Model("model 2", confidence=0.97)
+        context.models.add(later)
+        stage = RankingStage(context)
+        await stage.run(_waiting(*values))
+        await stage.drain(10)
+
+    decided = [decode(item.value, CategoryAssigned) for item in _run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)]
+    assert [(item.source.partition, item.model_version, item.confidence) for item in decided] == [
+        (0, "model 1", 0.99),
+        (1, "model 2", 0.97),
+        (2, "model 1", 0.99),
+    ]
+
+
+def test_candidates_bear_the_model_that_found_them_though_another_takes_over_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(context: Context, _sink: _Sink) -> None:
+        candidates = _Model.candidates
+
+        def turn(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
+            later: Any = _Model("model 2")
+            context.models.turn_to(later)
+            return candidates(self, products, statistics)
+
+        monkeypatch.setattr(_Model, "candidates", turn)
+        stage = RecallStage(context, NoStatistics(), _no_records())
+        for place in range(2):
+            await stage.process(_batch(_product(place), first=place), _place(place))
+        await stage.drain(10)
+
+    batches = _candidate_batches(_run(work, tmp_path))
+    assert [batch.model_version for batch in batches] == ["model 1", "model 2"]
 
 
 def _candidates(tmp_path: Path, **changes: object) -> bytes:
