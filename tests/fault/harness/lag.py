@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -23,6 +24,7 @@ LEARNED: Final[dict[str, tuple[Topic, ...]]] = {
     "recall": (LEARNING_BATCHED, STATISTICS_CHANGED),
 }
 _SECONDS: Final = 5.0
+_FRESH_SECONDS: Final = 1.0
 
 
 class LearningLag:
@@ -43,11 +45,19 @@ class LearningLag:
             for group, topics in LEARNED.items()
         }
         self._last = 0
+        self._asked_at = 0.0
 
     def messages(self) -> int:
         """Return how many are between what is committed and the ends."""
         with suppress(KafkaException):
             self._last = sum(self._of(group) for group in LEARNED)
+        return self._last
+
+    def lately(self) -> int:
+        """Return how many there were at most a second ago."""
+        if time.monotonic() - self._asked_at > _FRESH_SECONDS:
+            self.messages()
+            self._asked_at = time.monotonic()
         return self._last
 
     def close(self) -> None:

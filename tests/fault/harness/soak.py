@@ -34,6 +34,9 @@ _SETTINGS: Final[dict[str, Any]] = {"learning": True, "table_memory_mib": 64}
 _CAPACITY_SEED: Final = 1_000_000
 # To warm up, and to measure.
 _CAPACITY_SECONDS: Final = (30.0, 60.0)
+_AHEAD: Final = 4_000
+# Of messages: the decisions and verdicts of two seconds.
+_MAX_LEARNING_LAG: Final = 2_000
 _LATENCY: Final = "shelfwise_end_to_end_latency_seconds_bucket"
 # Caches fill and allocators settle at first.
 _WARM_UP: Final = 0.2
@@ -107,11 +110,17 @@ def _running(publisher: Publisher) -> Iterator[None]:
 
 
 def _capacity(site: Site, lag: LearningLag) -> float:
-    """Return how many events a second are done, and learned from, while there are always more to come.
+    """Return how many events a second are done while there are always more to come and learning keeps up.
 
-    Learning may fall behind meanwhile; the time that it takes to catch up counts too.
+    What it learns late it learns at a lower cost, many changes of a store at once: it cannot live with a rate at
+    which it falls behind.
     """
-    publisher = Publisher(site.installation, _endless(_CAPACITY_SEED), site.progress.committed, keep=False)
+
+    def committed() -> int:
+        """Return what the publisher may go by: so little that it waits, while learning is behind."""
+        return site.progress.committed() if lag.lately() <= _MAX_LEARNING_LAG else -_AHEAD
+
+    publisher = Publisher(site.installation, _endless(_CAPACITY_SEED), committed, ahead=_AHEAD, keep=False)
     with _running(publisher):
         time.sleep(_CAPACITY_SECONDS[0])
         began, before = time.monotonic(), site.progress.committed()
