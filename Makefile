@@ -8,7 +8,7 @@ STAMP_DEV := $(VENV)/.installed-dev
 VENV_BENCH := .venv-bench
 STAMP_BENCH := $(VENV_BENCH)/.installed
 
-.PHONY: help demo test lint fault fuzz bench stream-quality quality state schemas clean
+.PHONY: help demo test lint fault fuzz bench growth stream-quality quality state schemas clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
@@ -38,6 +38,10 @@ bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alt
 	$(VENV_BENCH)/bin/python -m tests.benchmarks.throughput $(if $(EVENTS),--events $(EVENTS)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(NODES),--nodes $(NODES)) $(if $(filter-out 0,$(SHORT)),--short) \
 	  $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
+
+growth: $(STAMP_DEV)  ## what a product costs by neighbours, nodes and the size of events  [OUT=FILE.json PLOT=FILE.svg DATA=]
+	nice $(BIN)/python -m tests.benchmarks.growth $(if $(OUT),--out "$(OUT)") $(if $(PLOT),--plot "$(PLOT)") \
+	  $(if $(DATA),--data "$(DATA)")
 
 stream-quality: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
 	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")
