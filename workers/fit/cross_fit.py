@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.candidates import Candidates
-from workers.fit.out_of_fold import concatenate
 from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
@@ -26,7 +25,7 @@ def out_of_fold_candidates(
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     pieces = [(training, held_out) for held_out in order]
     parts = map_processes(_ask, pieces, "signals, out of fold", progress)
-    return concatenate(parts), np.concatenate(order)
+    return Candidates.together(parts), np.concatenate(order)
 
 
 def _ask(piece: tuple[TrainingSet, NDArray[np.intp]]) -> Candidates:

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.candidates import Candidates
 from workers.fit.namesakes import WEIGHT
-from workers.fit.out_of_fold import OutOfFold, concatenate
+from workers.fit.out_of_fold import OutOfFold
 from workers.fit.parallel import map_threads
 from workers.fit.progress import Progress
 from workers.ranking.features import FeatureBuilder
@@ -52,7 +53,7 @@ def fit_rankers(
 
 def _lessons(seen: OutOfFold, guide: OutOfFold, builder: FeatureBuilder) -> Lessons:
     """Return the rows of both, those of ``seen`` first."""
-    matrix = builder.build(concatenate([seen.candidates, guide.candidates]))
+    matrix = builder.build(Candidates.together([seen.candidates, guide.candidates]))
     relevant = np.concatenate([seen.relevant, guide.relevant])
     weight = np.ones(len(relevant), np.float32)
     if len(seen.labels):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -40,19 +39,3 @@ class OutOfFold:
     def relevant(self) -> NDArray[np.bool_]:
         """Whether each candidate is its product's label: bool (m,)."""
         return self.candidates.categories == self.labels[self.candidates.product_of_row]
-
-
-def concatenate(parts: Sequence[Candidates]) -> Candidates:
-    """Return the candidates of several batches as those of one."""
-    sizes = [len(part.categories) for part in parts]
-    shifts = np.cumsum([0, *sizes[:-1]])
-    offsets = [part.offsets[:-1] + shift for part, shift in zip(parts, shifts, strict=True)]
-    return Candidates(
-        signals=parts[0].signals,
-        context_names=parts[0].context_names,
-        offsets=np.concatenate([*offsets, [sum(sizes)]]).astype(np.int64),
-        categories=np.concatenate([part.categories for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        named=np.concatenate([part.named for part in parts]),
-        context=np.concatenate([part.context for part in parts]),
-    )
