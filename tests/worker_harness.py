@@ -17,10 +17,11 @@ from typing import Any, Self
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas.events.codec import encode
+from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import Headers
+from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.product import Product
-from schemas.topics import PRODUCTS_CHANGED, Topic
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, Topic
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
@@ -252,6 +253,16 @@ class Worker:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+
+def decisions(installation: Installation) -> list[Decision]:
+    """Return all decisions on both topics, the tombstones left out."""
+    assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
+    review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
+    return [
+        *(decode(message.value(), CategoryAssigned) for message in assigned if message.value() is not None),
+        *(decode(message.value(), NeedsReview) for message in review if message.value() is not None),
+    ]
 
 
 def by_source(decisions: Iterable[Any]) -> dict[Position, set[str]]:

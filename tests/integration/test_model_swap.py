@@ -8,24 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.events.codec import decode
-from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
-from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
 from streams.kafka.cluster import Cluster
 from tests.sample_model import fit_sample, sample_products
-from tests.worker_harness import Installation, Worker, by_source, wait_until
+from tests.worker_harness import Installation, Worker, by_source, decisions, wait_until
 from workers.bundle.files import read_manifest
 
 pytestmark = pytest.mark.integration
-
-
-def decisions(installation: Installation) -> list[Decision]:
-    assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
-    review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
-    return [
-        *(decode(message.value(), CategoryAssigned) for message in assigned),
-        *(decode(message.value(), NeedsReview) for message in review),
-    ]
 
 
 def _says(worker: Worker, text: str) -> bool:

@@ -14,9 +14,8 @@ import orjson
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from schemas.events.codec import decode, encode
+from schemas.events.codec import encode
 from schemas.events.dead_letter import DeadLetter, Headers, original_headers
-from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.topics import (
@@ -30,7 +29,7 @@ from streams.faust_app import changelog_name
 from streams.kafka.cluster import Cluster
 from streams.tables import BRAND_FREQUENCY
 from tests.sample_model import sample_products
-from tests.worker_harness import PARTITIONS, Installation, Worker, by_source, wait_until
+from tests.worker_harness import PARTITIONS, Installation, Worker, by_source, decisions, wait_until
 from workers.sample import sample_taxonomy
 
 pytestmark = pytest.mark.integration
@@ -50,15 +49,6 @@ def installation(kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_pat
 @pytest.fixture(scope="session")
 def products() -> list[Product]:
     return [row.product for row in sample_products(8, GOOD)]
-
-
-def decisions(installation: Installation) -> list[Decision]:
-    assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
-    review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
-    return [
-        *(decode(message.value(), CategoryAssigned) for message in assigned if message.value() is not None),
-        *(decode(message.value(), NeedsReview) for message in review if message.value() is not None),
-    ]
 
 
 def good_event(place: int, product: Product) -> Event:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import perf_counter, process_time
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -85,8 +84,7 @@ def _products(seed: int, count: int, real: list[Product]) -> Iterator[Product]:
     dice = Dice(seed)
     yield from real
     for row in generate_catalogue(seed, max(count - len(real), 0)):
-        made: dict[str, Any] = row
-        yield product(dice, made)
+        yield product(dice, row)
 
 
 def _vectors(encoder: Encoder, products: Iterator[Product]) -> NDArray[np.float32]:
