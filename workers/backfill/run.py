@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -82,6 +83,9 @@ def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[De
     # A fork would inherit the locks of threads that it does not have.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, _start, (job,)) as pool:
+        # All of them now: the pool waits without end for a process that it starts while another one dies.
+        for _ in range(processes):
+            pool.submit(os.getpid)
         under_way: deque[Future[Decided]] = deque()
         try:
             problem: InvalidProducts | None = None
