@@ -7,6 +7,10 @@ generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,24 +21,36 @@ from workers.recall import union
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SIGNALS
 
+FittedSignals = tuple[list[Signal], Reference]
+"""The signals, and what they share."""
 
-def out_of_fold_candidates(
+
+def cross_fit(
     training: TrainingSet, folds: NDArray[np.int64], progress: Progress
-) -> tuple[Candidates, NDArray[np.intp]]:
-    """Return the candidates of all products, found out of fold, and the products' order in them."""
+) -> tuple[FittedSignals, Candidates, NDArray[np.intp]]:
+    """Fit the signals on all products, and on all but each fold.
+
+    Returns the former, the candidates of all products, found by the latter, and the products' order in them.
+    """
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
-    pieces = [(training, held_out) for held_out in order]
-    parts = map_processes(_ask, pieces, "signals, out of fold", progress)
-    return Candidates.together(parts), np.concatenate(order)
+    pieces: list[Callable[[], Any]] = [
+        partial(fit_signals, training),
+        *(partial(_ask, training, held_out) for held_out in order),
+    ]
+    fitted, *asked = map_processes(_call, pieces, "signals", progress)
+    return fitted, Candidates.together(asked), np.concatenate(order)
 
 
-def _ask(piece: tuple[TrainingSet, NDArray[np.intp]]) -> Candidates:
-    training, held_out = piece
+def _call(piece: Callable[[], Any]) -> Any:
+    return piece()
+
+
+def _ask(training: TrainingSet, held_out: NDArray[np.intp]) -> Candidates:
     signals, _ = fit_signals(training.take(np.setdiff1d(np.arange(len(training.labels)), held_out)))
     return union(signals, training.batch.take(held_out))
 
 
-def fit_signals(training: TrainingSet) -> tuple[list[Signal], Reference]:
-    """Fit every registered signal; return them with what they share."""
+def fit_signals(training: TrainingSet) -> FittedSignals:
+    """Fit every registered signal."""
     reference = Reference.of(training)
     return [signal.fit(training, reference) for signal in SIGNALS], reference

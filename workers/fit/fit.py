@@ -15,7 +15,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.bundle import Provenance, save_bundle
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
-from workers.fit.cross_fit import fit_signals, out_of_fold_candidates
+from workers.fit.cross_fit import FittedSignals, cross_fit, fit_signals
 from workers.fit.fit_ranking import RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts
@@ -70,10 +70,8 @@ def fit(
     encoder = options.encoder or StaticEncoder.pretrained()
     progress("encoder", 1, 1)
     training = encode_labelled(labelled, taxonomy, encoder, progress)
-    seen = _out_of_fold(labelled, training, options, progress)
-    progress("signals, on all products", 0, 1)
-    recall = Recall(encoder, *fit_signals(training))
-    progress("signals, on all products", 1, 1)
+    fitted, seen = _cross_fit(labelled, training, options, progress)
+    recall = Recall(encoder, *fitted)
     guide = namesake_candidates(recall, taxonomy, options.seed)
     ranking, decisions = fit_ranking(seen, guide, taxonomy, options.ranking, progress)
     metrics = {
@@ -88,16 +86,16 @@ def fit(
     return FitReport(manifest, metrics)
 
 
-def _out_of_fold(
+def _cross_fit(
     labelled: LabelledProducts, training: TrainingSet, options: FitOptions, progress: Progress
-) -> OutOfFold:
+) -> tuple[FittedSignals, OutOfFold]:
     if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
-        signals, _ = fit_signals(training)
-        none = union(signals, training.batch.take(np.empty(0, np.intp)))
-        return OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
+        fitted = fit_signals(training)
+        none = union(fitted[0], training.batch.take(np.empty(0, np.intp)))
+        return fitted, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
     folds = assign_folds(labelled.products, options.folds, options.seed)
-    candidates, order = out_of_fold_candidates(training, folds, progress)
-    return OutOfFold.of(labelled, candidates, order, folds)
+    fitted, candidates, order = cross_fit(training, folds, progress)
+    return fitted, OutOfFold.of(labelled, candidates, order, folds)
 
 
 def namesake_candidates(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -38,17 +37,16 @@ def fit_rankers(
 
     def learn(unseen: NDArray[np.intp]) -> tuple[Ranker, NDArray[np.float64]]:
         rows = np.setdiff1d(np.arange(len(lessons.relevant)), unseen, assume_unique=True)
-        return Ranker.fit(lessons.take(rows), options, held_out=lessons.take(unseen))
+        return Ranker.fit(lessons.take(rows), options, held_out=lessons.take(unseen) if len(unseen) else None)
 
-    fitted = map_threads(learn, held_out, "ranker", progress)
+    (of_all, _), *fitted = map_threads(learn, [np.empty(0, np.intp), *held_out], "ranker", progress)
     trees = _TREES_UNSEEN
     if fitted:
         trees = int(np.mean([losses for _, losses in fitted], axis=0).argmin()) + 1
     margins = np.zeros(count, np.float32)
     for rows, (ranker, _) in zip(held_out, fitted, strict=True):
         margins[rows] = ranker.margins(lessons.values[rows], trees)
-    final, _ = Ranker.fit(lessons, replace(options, trees=trees))
-    return margins, final
+    return margins, of_all.first(trees)
 
 
 def _lessons(seen: OutOfFold, guide: OutOfFold, builder: FeatureBuilder) -> Lessons:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 from workers.fit.progress import Progress
@@ -38,7 +39,11 @@ def map_processes(
     LIBLINEAR's random numbers are one sequence a process: two threads would make a fit irreproducible.
     """
     pool = Parallel(n_jobs=min(_CORES, len(pieces)), return_as="generator")
-    return _collect(pool(delayed(_alone)(work, piece) for piece in pieces), len(pieces), step, progress)
+    try:
+        return _collect(pool(delayed(_alone)(work, piece) for piece in pieces), len(pieces), step, progress)
+    finally:
+        # Else they keep their memory for minutes, and a process that was itself started by one waits for them.
+        get_reusable_executor().shutdown()
 
 
 def _alone(work: Callable[[Piece], Result], piece: Piece) -> Result:

@@ -83,6 +83,10 @@ class NgramVectorizer:
     def __len__(self) -> int:
         return len(self.vocabulary)
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """Go to another process without what is cached."""
+        return type(self), (self.options, self.vocabulary, self.idf)
+
     @classmethod
     def fit(cls, texts: Iterable[str], options: NgramOptions | None = None) -> Self:
         """Learn vocabulary and inverse document frequencies (smoothed, as in scikit-learn) from texts."""

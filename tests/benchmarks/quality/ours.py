@@ -23,7 +23,7 @@ from workers.bundle.bundle import load_bundle
 from workers.candidates import Candidates
 from workers.encoders.base import Encoder
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
-from workers.fit.cross_fit import out_of_fold_candidates
+from workers.fit.cross_fit import cross_fit
 from workers.fit.fit import FitOptions, encode_labelled, fit, namesake_candidates
 from workers.fit.fit_ranking import fit_ranking
 from workers.fit.folds import assign_folds
@@ -111,7 +111,8 @@ def run_without(
     folds = assign_folds(problem.training.products, options.folds, options.seed)
     if not cached.exists():
         training = encode_labelled(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
-        save_candidates(cached, *out_of_fold_candidates(training, folds, progress))
+        _, found, places = cross_fit(training, folds, progress)
+        save_candidates(cached, found, places)
     candidates, order = load_candidates(cached)
     seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds)
     started = perf_counter()
