@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -140,6 +139,8 @@ def _in_this_process(
 
 def _in_processes(bundle: Path, admission: Admission, source: ProductFile, target: _Target) -> Counter[str]:
     """Write decisions, chunk by chunk, and draw a bar."""
+    from joblib import cpu_count
+
     from workers.backfill.chunks import CHUNK_PRODUCTS, chunks_of
     from workers.backfill.outputs import form_of, line_to_go_on_after, open_output
     from workers.backfill.run import Job, decide_all
@@ -149,7 +150,7 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
 
     manifest = files.verify(bundle)
     admit(bundle, manifest, admission)
-    processes = target.processes or (_cores() if source.total_bytes > _SMALL_BYTES else 1)
+    processes = target.processes or (cpu_count() if source.total_bytes > _SMALL_BYTES else 1)
     # Alone, and perhaps in a pipe that something waits at the end of: in the batches of the model.
     size = CHUNK_PRODUCTS if processes > 1 else BATCH_PRODUCTS
     outcomes: Counter[str] = Counter()
@@ -169,10 +170,6 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
             outcomes += decided.outcomes
             bars.update(task, completed=decided.bytes_read, note=f"{outcomes.total():,}")
     return outcomes
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _positioned(source: ProductFile) -> Iterator[tuple[Product, SourcePosition]]:

@@ -6,12 +6,11 @@ every step, which on a busy machine costs them tenfold.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
@@ -20,7 +19,7 @@ from workers.fit.progress import Progress
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-_CORES: Final = os.cpu_count() or 1
+_CORES: Final[int] = cpu_count()
 
 
 def map_threads(

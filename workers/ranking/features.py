@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
 from workers.ranking import segments
+from workers.signals.scores import pair_keys
 
 AGREEMENT: Final = "agreement"
 CATEGORY: Final = "category"
@@ -92,8 +93,8 @@ class FeatureBuilder:
                 candidates.named.sum(axis=1),
                 (ranks == 1).sum(axis=1),
                 support,
-                segments.total(support, (owner << 32) | (self._parents[candidates.categories] + 1)),
-                segments.total(support, (owner << 32) | self._roots[candidates.categories]),
+                segments.total(support, pair_keys(owner, self._parents[candidates.categories] + 1)),
+                segments.total(support, pair_keys(owner, self._roots[candidates.categories])),
             ],
             axis=1,
         )
