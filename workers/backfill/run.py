@@ -83,11 +83,11 @@ def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[De
     # A fork would inherit the locks of threads that it does not have.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, _start, (job,)) as pool:
-        # All of them now: the pool waits without end for a process that it starts while another one dies.
-        for _ in range(processes):
-            pool.submit(os.getpid)
         under_way: deque[Future[Decided]] = deque()
         try:
+            # All of them now: the pool waits without end for a process that it starts while another one dies.
+            for _ in range(processes):
+                pool.submit(os.getpid)
             problem: InvalidProducts | None = None
             try:
                 for chunk in chunks:

@@ -7,6 +7,7 @@ generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -37,12 +38,8 @@ def cross_fit(
         partial(fit_signals, training),
         *(partial(_ask, training, held_out) for held_out in order),
     ]
-    fitted, *asked = map_processes(_call, pieces, "signals", progress)
+    fitted, *asked = map_processes(operator.call, pieces, "signals", progress)
     return fitted, Candidates.together(asked), np.concatenate(order)
-
-
-def _call(piece: Callable[[], Any]) -> Any:
-    return piece()
 
 
 def _ask(training: TrainingSet, held_out: NDArray[np.intp]) -> Candidates:

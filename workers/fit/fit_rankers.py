@@ -40,12 +40,12 @@ def fit_rankers(
         return Ranker.fit(lessons.take(rows), options, held_out=lessons.take(unseen) if len(unseen) else None)
 
     (of_all, _), *fitted = map_threads(learn, [np.empty(0, np.intp), *held_out], "ranker", progress)
-    trees = _TREES_UNSEEN
+    trees = min(_TREES_UNSEEN, options.trees)
     if fitted:
         trees = int(np.mean([losses for _, losses in fitted], axis=0).argmin()) + 1
     margins = np.zeros(count, np.float32)
     for rows, (ranker, _) in zip(held_out, fitted, strict=True):
-        margins[rows] = ranker.margins(lessons.values[rows], trees)
+        margins[rows] = ranker.first(trees).margins(lessons.values[rows])
     return margins, of_all.first(trees)
 
 

@@ -14,9 +14,11 @@ from schemas.taxonomy.tree import Taxonomy
 from tests.sample_model import sample_products
 from workers.bundle.bundle import load_bundle
 from workers.fit.fit import FitOptions, fit
+from workers.fit.fit_ranking import RankingOptions
 from workers.fit.folds import assign_folds
 from workers.fit.labels import place, taxonomy_of_labels
 from workers.product_files import LabelledProduct
+from workers.ranking.ranker import RankerOptions
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
@@ -72,6 +74,13 @@ def test_few_labels_or_none_do_not_hurt_what_the_words_of_the_tree_tell(labels: 
     assert likeliest == ["Home > Vases", "Sport > Footballs", "Food > Bread", "Sport > Bicycles", "Home > Lamps"]
     # Nothing was held out, or too little, to know how often this is right.
     assert {verdict.outcome for verdict in verdicts} == {Outcome.NEEDS_REVIEW}
+
+
+def test_a_ranker_of_few_trees_needs_no_folds_to_be_fitted(tmp_path: Path) -> None:
+    rows = [row(number, ("Home", "Lamps")) for number in range(3)]
+    options = FitOptions(ranking=RankingOptions(ranker=RankerOptions(trees=20)))
+    fit(place(rows, HOME), HOME, tmp_path / "bundle", options)
+    assert load_bundle(tmp_path / "bundle").ranking
 
 
 def test_without_a_taxonomy_the_labels_make_one() -> None:
