@@ -14,7 +14,7 @@ from scipy import sparse
 
 from schemas.events.product import Product
 from workers.product_text import FIELDS
-from workers.text.ngrams import FeatureWeights, NgramOptions, NgramVectorizer
+from workers.text.ngrams import NgramOptions, NgramVectorizer, weigh
 
 _OPTIONS: Final[dict[str, NgramOptions]] = {
     "title": NgramOptions(maximum_features=80_000),
@@ -38,6 +38,10 @@ class TextFeatures:
     def __init__(self, vectorizers: dict[str, NgramVectorizer]) -> None:
         """``vectorizers`` has one for each of the fields of a product's text."""
         self._vectorizers = vectorizers
+        self._idf = np.concatenate([vectorizer.idf for vectorizer in vectorizers.values()])
+        # Words and characters of a field are weighed apart.
+        parts = [2 * at + each.of_characters for at, each in enumerate(vectorizers.values())]
+        self._part = np.concatenate(parts).astype(np.int64)
 
     def __len__(self) -> int:
         """Return the number of features F."""
@@ -57,12 +61,14 @@ class TextFeatures:
         """Return the features of a batch's products, float32 CSR (n, F); made once a batch, whoever asks."""
         found = batch.ngrams.get(self)
         if found is None:
-            parts, columns = [], 0
+            products, columns, first = [], [], 0
             for field, vectorizer in self._vectorizers.items():
-                weights = vectorizer.weights([FIELDS[field](product) for product in batch.products])
-                parts.append(weights.shifted(columns))
-                columns += len(vectorizer)
-            found = batch.ngrams[self] = FeatureWeights.together(parts).matrix(len(batch.products), columns)
+                of, found_columns = vectorizer.occurrences([FIELDS[field](product) for product in batch.products])
+                products.append(of)
+                columns.append(found_columns + np.int32(first))
+                first += len(vectorizer)
+            occurrences = np.concatenate(products), np.concatenate(columns)
+            found = batch.ngrams[self] = weigh(*occurrences, len(batch.products), self._idf, self._part)
         return found
 
     def save(self, directory: Path) -> None:

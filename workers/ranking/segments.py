@@ -24,14 +24,25 @@ def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.i
     ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape.
     """
     unknown = np.isnan(values)
-    columns = owner if values.ndim == 1 else np.broadcast_to(owner[:, None], values.shape)
-    order = np.lexsort((np.where(unknown, np.inf, -values), columns), axis=0)
+    by_column = np.atleast_2d(values.T)
+    order = np.argsort((owner << 33) - _as_integers(by_column), axis=1, kind="stable")
     firsts = starts(owner)
-    place = np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1
-    places = np.empty(values.shape, np.int64)
-    np.put_along_axis(places, order, place if values.ndim == 1 else place[:, None], axis=0)
+    places = np.empty(by_column.shape, np.int64)
+    np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=1)
+    places = places.T.reshape(values.shape)
     places[unknown] = 0
     return places
+
+
+def _as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return integers of 32 bits and a sign, in the order of the values, NaN below all.
+
+    Source: IEEE 754-2019, 5.10: numbers of one sign are in the order of their bits. To sort by one integer takes
+    half as long as by product and value.
+    """
+    bits = np.ascontiguousarray(values).view(np.int32).astype(np.int64)
+    ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+    return np.where(np.isnan(values), -(1 << 32), ordered)
 
 
 def maximum(values: NDArray[_Floating], owner: NDArray[np.int64]) -> NDArray[_Floating]:

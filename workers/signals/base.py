@@ -14,6 +14,7 @@ from scipy import sparse
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.examples import Examples, Neighbours
+from workers.signals.linear_models import LinearModels
 from workers.statistics import NoStatistics, Statistics
 from workers.text_features import TextFeatures
 
@@ -24,8 +25,8 @@ class Batch:
 
     ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0, to compare with categories; ``branded`` likewise, with
     the brand, to compare with products; ``described`` of the descriptions, those of ``vectors`` where there is
-    none. All are the same where the encoder is not cheap. ``neighbours`` and ``ngrams`` are filled by the first
-    signal that asks for them.
+    none. All are the same where the encoder is not cheap. ``neighbours``, ``ngrams`` and ``weighed`` are filled by
+    the first signal that asks for them.
     """
 
     products: Sequence[Product]
@@ -35,6 +36,7 @@ class Batch:
     statistics: Statistics = field(default_factory=NoStatistics)
     neighbours: dict[Examples, Neighbours] = field(default_factory=dict, compare=False, repr=False)
     ngrams: dict[TextFeatures, sparse.csr_matrix] = field(default_factory=dict, compare=False, repr=False)
+    weighed: dict[LinearModels, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.products)
@@ -67,13 +69,15 @@ class Reference:
     """What signals share and none of them stores.
 
     ``taxonomy`` is the tree that candidates are nodes of, ``category_vectors`` float32 (nodes, d) the encoded text
-    of each node, ``examples`` the labelled products, ``text_features`` what n-grams texts are made of.
+    of each node, ``examples`` the labelled products, ``text_features`` what n-grams texts are made of,
+    ``linear_models`` the models of these that signals hold.
     """
 
     taxonomy: Taxonomy
     category_vectors: NDArray[np.float32]
     examples: Examples
     text_features: TextFeatures
+    linear_models: LinearModels = field(default_factory=LinearModels, compare=False, repr=False)
 
     @classmethod
     def of(cls, training: TrainingSet) -> Self:

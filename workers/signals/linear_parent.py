@@ -46,10 +46,11 @@ class LinearParent:
         self._features = reference.text_features
         self._parents = _parents(reference)
         self._model = model
+        self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> ParentScores:
         """Score every category whose parent is known."""
-        scores = self._model.scores(self._features.of(batch))
+        scores = self._weigh(batch, self._features.of(batch)) + self._model.intercepts
         return ParentScores(self._parents, DenseScores(self._model.known, scores, no_context(len(batch))))
 
     @classmethod

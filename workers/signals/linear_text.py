@@ -11,7 +11,6 @@ from workers.signals.hyperplanes import fit_hyperplanes
 from workers.signals.scores import DenseScores
 from workers.signals.sparse_linear import SparseLinear
 from workers.text.tokens import words
-from workers.text_features import TextFeatures
 
 
 class LinearText:
@@ -20,21 +19,22 @@ class LinearText:
     name = "linear_text"
     context_names: tuple[str, ...] = ("linear_text_title_words",)
 
-    def __init__(self, features: TextFeatures, model: SparseLinear) -> None:
-        self._features = features
+    def __init__(self, reference: Reference, model: SparseLinear) -> None:
+        self._features = reference.text_features
         self._model = model
+        self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> DenseScores:
         """Score every category that has labelled products."""
-        scores = self._model.scores(self._features.of(batch))
+        scores = self._weigh(batch, self._features.of(batch)) + self._model.intercepts
         title_words = [[len(words(product.title))] for product in batch.products]
         return DenseScores(self._model.known, scores, np.array(title_words, np.float32).reshape(-1, 1))
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Fit the hyperplanes; with a single category there is nothing to tell apart."""
-        features = reference.text_features
-        return cls(features, fit_hyperplanes(features.of(training.batch), training.labels))
+        features = reference.text_features.of(training.batch)
+        return cls(reference, fit_hyperplanes(features, training.labels))
 
     def state(self) -> SignalState:
         """Return the hyperplanes."""
@@ -43,4 +43,4 @@ class LinearText:
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the classifier again."""
-        return cls(reference.text_features, SparseLinear.restore(state.arrays))
+        return cls(reference, SparseLinear.restore(state.arrays))

@@ -14,7 +14,6 @@ from scipy import sparse
 from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 from workers.signals.sparse_linear import SparseLinear, largest, silent
-from workers.text_features import TextFeatures
 
 _SMOOTHING: Final = 0.1
 
@@ -25,18 +24,18 @@ class NaiveBayes:
     name = "naive_bayes"
     context_names: tuple[str, ...] = ()
 
-    def __init__(self, features: TextFeatures, model: SparseLinear) -> None:
+    def __init__(self, reference: Reference, model: SparseLinear) -> None:
         """The intercepts of ``model`` are for each unit of a product's summed features."""
-        self._features = features
+        self._features = reference.text_features
         self._model = model
+        self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> DenseScores:
         """Score every category that has labelled products."""
         features = self._features.of(batch)
         mass = np.asarray(features.sum(axis=1), np.float32)
-        model = self._model
-        weighed = (features @ model.weights).toarray().astype(np.float32)
-        return DenseScores(model.known, weighed + mass * model.intercepts, no_context(len(batch)))
+        scores = self._weigh(batch, features) + mass * self._model.intercepts
+        return DenseScores(self._model.known, scores, no_context(len(batch)))
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
@@ -45,7 +44,7 @@ class NaiveBayes:
         known, places = np.unique(training.labels, return_inverse=True)
         known = known.astype(np.int32)
         if len(known) < 2:
-            return cls(reference.text_features, silent(features.shape[1], known))
+            return cls(reference, silent(features.shape[1], known))
         membership = sparse.csr_matrix((np.ones(len(places)), (places, np.arange(len(places)))))
         counts = (membership @ features).tocsr()
         totals = np.asarray(features.sum(axis=0), np.float64).ravel()
@@ -58,7 +57,7 @@ class NaiveBayes:
         intercepts = np.log(totals.sum() - mass + _SMOOTHING * len(totals))
         weights = largest(logs.T.toarray().astype(np.float32))
         model = SparseLinear(weights, (intercepts - intercepts.mean()).astype(np.float32), known)
-        return cls(reference.text_features, model)
+        return cls(reference, model)
 
     def state(self) -> SignalState:
         """Return the logarithms."""
@@ -67,4 +66,4 @@ class NaiveBayes:
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the classifier again."""
-        return cls(reference.text_features, SparseLinear.restore(state.arrays))
+        return cls(reference, SparseLinear.restore(state.arrays))

@@ -6,17 +6,36 @@ shop names are used one way.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.examples import group_keys
 from workers.signals.base import Batch, Reference, ReferenceSignal
-from workers.signals.scores import SparseScores, pair_keys
+from workers.signals.scores import SparseScores, pair_keys, pairs_of
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512
+# Vectors of groups that were asked for lately are kept side by side, which thirds the cost: 64 MiB of 256 floats.
+_VECTORS_HELD: Final = 65_536
+
+
+class _Siblings(NamedTuple):
+    """A group of m products, sorted by category.
+
+    ``vectors`` float32 (m, d); ``labels`` int32 and ``firsts`` intp (c,), its categories and where each begins.
+    """
+
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    firsts: NDArray[np.intp]
+
+    def closest(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cosine of the nearest sibling of each of ``labels``, float32."""
+        cosines = np.einsum("ij,j->i", self.vectors, vector, optimize=False)
+        nearest: NDArray[np.float32] = np.maximum.reduceat(cosines, self.firsts)
+        return nearest
 
 
 class SiblingExamples(ReferenceSignal):
@@ -26,49 +45,49 @@ class SiblingExamples(ReferenceSignal):
     context_names: tuple[str, ...] = ("sibling_examples_nearest_cosine",)
 
     def __init__(self, reference: Reference) -> None:
-        """Sort each group of siblings by category, so that a sample is fair to all of them."""
         super().__init__(reference)
-        labels = reference.examples.labels
-        self._groups = {
-            key: _sample(rows[np.argsort(labels[rows], kind="stable")])
-            for key, rows in reference.examples.groups.items()
-        }
+        self._held: dict[str, _Siblings] = {}
+        self._vectors_held = 0
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by cosine."""
-        context = np.zeros((len(batch), 1), np.float32)
-        found = [_Closest.none()]
+        """Score by cosine; of both groups of a product, brand and shop, the nearer sibling counts."""
+        groups = self.reference.examples.groups
+        owners = [0]
+        labels, cosines = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
         for row, product in enumerate(batch.products):
-            groups = [self._groups[key] for key in group_keys(product) if key in self._groups]
-            found += [self._closest(row, rows, batch.branded[row]) for rows in groups]
-        products, labels, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        np.maximum.at(context[:, 0], products, cosines)
-        # Of both groups of a product, brand and shop, the nearer sibling counts.
-        order = np.lexsort((-cosines, labels, products))
-        _, firsts = np.unique(pair_keys(products, labels)[order], return_index=True)
-        kept = order[firsts]
-        return SparseScores(products[kept], labels[kept], cosines[kept], context)
+            for key in group_keys(product):
+                if key in groups:
+                    siblings = self._siblings(key)
+                    owners.append(row)
+                    labels.append(siblings.labels)
+                    cosines.append(siblings.closest(batch.branded[row]))
+        products = np.repeat(np.array(owners), [len(part) for part in labels])
+        keys = pair_keys(products, np.concatenate(labels))
+        order = np.argsort(keys, kind="stable")
+        firsts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        nearest = np.concatenate(cosines)[order]
+        if len(firsts):
+            nearest = np.maximum.reduceat(nearest, firsts)
+        context = np.zeros((len(batch), 1), np.float32)
+        products, categories = pairs_of(keys[order][firsts])
+        np.maximum.at(context[:, 0], products, nearest)
+        return SparseScores(products, categories, nearest, context)
 
-    def _closest(self, product: int, rows: NDArray[np.int32], vector: NDArray[np.float32]) -> _Closest:
-        labels = self.reference.examples.labels[rows]
-        cosines = np.einsum("ij,j->i", self.reference.examples.vectors[rows], vector, optimize=False)
-        firsts = np.flatnonzero(np.diff(labels, prepend=-1))
-        return _Closest(
-            np.full(len(firsts), product, np.int64), labels[firsts], np.maximum.reduceat(cosines, firsts)
-        )
-
-
-class _Closest(NamedTuple):
-    """Of a product the nearest sibling of each category: int64, int32 and float32, of equal length."""
-
-    products: NDArray[np.int64]
-    labels: NDArray[np.int32]
-    cosines: NDArray[np.float32]
-
-    @classmethod
-    def none(cls) -> Self:
-        """Return no siblings."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    def _siblings(self, key: str) -> _Siblings:
+        found = self._held.get(key)
+        if found is None:
+            examples = self.reference.examples
+            rows = examples.groups[key]
+            # Sorted by category, a sample is fair to all of them.
+            rows = _sample(rows[np.argsort(examples.labels[rows], kind="stable")])
+            labels = examples.labels[rows]
+            firsts = np.flatnonzero(np.diff(labels, prepend=-1))
+            found = _Siblings(examples.vectors[rows], labels[firsts], firsts)
+            if self._vectors_held + len(rows) > _VECTORS_HELD:
+                self._held, self._vectors_held = {}, 0
+            self._held[key] = found
+            self._vectors_held += len(rows)
+        return found
 
 
 def _sample(rows: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -23,11 +23,6 @@ class SparseLinear:
     intercepts: NDArray[np.float32]
     known: NDArray[np.int32]
 
-    def scores(self, features: sparse.csr_matrix) -> NDArray[np.float32]:
-        """Return scores float32 (n, c) of features CSR (n, F)."""
-        scores: NDArray[np.float32] = (features @ self.weights).toarray().astype(np.float32)
-        return scores + self.intercepts
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what :meth:`restore` needs, weights at half precision."""
         return {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import chain, pairwise
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,34 +34,6 @@ class NgramOptions:
     maximum_words: int = 64
 
 
-class FeatureWeights(NamedTuple):
-    """The m entries of a sparse matrix.
-
-    ``keys`` int64 (m,), ascending, hold the row in the upper half and the column in the lower; ``values`` float32.
-    """
-
-    keys: NDArray[np.int64]
-    values: NDArray[np.float32]
-
-    @classmethod
-    def together(cls, parts: Sequence[FeatureWeights]) -> Self:
-        """Return the entries of all parts, of which no two have one in common."""
-        keys = np.concatenate([part.keys for part in parts])
-        order = np.argsort(keys, kind="stable")
-        return cls(keys[order], np.concatenate([part.values for part in parts])[order])
-
-    def shifted(self, columns: int) -> Self:
-        """Return the entries so many columns to the right."""
-        return self._replace(keys=self.keys + columns)
-
-    def matrix(self, rows: int, columns: int) -> sparse.csr_matrix:
-        """Return the float32 CSR matrix (rows, columns)."""
-        ends = np.searchsorted(self.keys, np.arange(rows + 1) << 32)
-        matrix = sparse.csr_matrix((self.values, self.keys & _COLUMN, ends), shape=(rows, columns))
-        matrix.has_canonical_format = True
-        return matrix
-
-
 class NgramVectorizer:
     """Maps texts to rows of a CSR matrix: sublinear TF-IDF, words and characters each of L2 norm 1.
 
@@ -74,6 +46,7 @@ class NgramVectorizer:
         self.options = options
         self.vocabulary = tuple(vocabulary)
         self.idf = idf
+        self.of_characters = np.array([feature[0] == "#" for feature in self.vocabulary], np.bool_)
         self._word_columns: dict[str, int] = {}
         self._character_columns: dict[str, int] = {}
         for column, feature in enumerate(self.vocabulary):
@@ -108,43 +81,30 @@ class NgramVectorizer:
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Return a float32 CSR matrix of shape (len(texts), F); a row depends on its own text alone."""
-        return self.weights(texts).matrix(len(texts), len(self))
+        return weigh(*self.occurrences(texts), len(texts), self.idf, self.of_characters.astype(np.int64))
 
-    def weights(self, texts: Sequence[str]) -> FeatureWeights:
-        """Return what :meth:`transform` makes a matrix of."""
-        tokens = [words(text, self.options.maximum_words) for text in texts]
-        weights = self._weigh([self._word_indices(row) for row in tokens])
-        if self.options.characters is None:
-            return weights
-        return FeatureWeights.together([weights, self._weigh([self._character_indices(row) for row in tokens])])
+    def occurrences(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the text and the column of each feature that occurs, each time that it does: (m,) each."""
+        found, sizes = [np.empty(0, np.int32)], []
+        for text in texts:
+            tokens = words(text, self.options.maximum_words)
+            parts = [self._word_indices(tokens)]
+            if self.options.characters is not None:
+                parts += map(self._characters_of, tokens)
+            found += parts
+            sizes.append(sum(map(len, parts)))
+        return np.repeat(np.arange(len(texts)), sizes), np.concatenate(found)
 
     def _word_indices(self, tokens: list[str]) -> NDArray[np.int32]:
         columns = self._word_columns
         found = [columns[gram] for gram in _word_grams(tokens, self.options) if gram in columns]
         return np.array(found, np.int32)
 
-    def _character_indices(self, tokens: list[str]) -> NDArray[np.int32]:
-        parts = [self._characters_of(token) for token in tokens]
-        return np.concatenate(parts) if parts else np.empty(0, np.int32)
-
     def _look_up_characters(self, token: str) -> NDArray[np.int32]:
         columns = self._character_columns
         shortest, longest = self.options.characters or (1, 0)
         found = [columns[gram] for gram in character_ngrams(token, shortest, longest) if gram in columns]
         return np.array(found, np.int32)
-
-    def _weigh(self, rows: list[NDArray[np.int32]]) -> FeatureWeights:
-        """Sublinear term frequency times idf, rows scaled to L2 norm 1."""
-        if not rows:
-            return FeatureWeights(np.empty(0, np.int64), np.empty(0, np.float32))
-        owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-        keys, counts = np.unique((owner << 32) | np.concatenate(rows), return_counts=True)
-        values = (1 + np.log(counts.astype(np.float32))) * self.idf[keys & _COLUMN]
-        firsts = np.flatnonzero(np.diff(keys >> 32, prepend=-1))
-        if len(firsts):
-            norms = np.sqrt(np.add.reduceat((values**2).astype(np.float64), firsts))
-            values = values / np.repeat(norms, np.diff(np.append(firsts, len(keys))))
-        return FeatureWeights(keys, values.astype(np.float32))
 
     def state(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
         """Return what :meth:`restore` needs: a JSON object, and ``idf``."""
@@ -157,6 +117,29 @@ class NgramVectorizer:
         if options["characters"] is not None:
             options["characters"] = tuple(options["characters"])
         return cls(NgramOptions(**options), state["vocabulary"], idf)
+
+
+def weigh(
+    texts: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    count: int,
+    idf: NDArray[np.float32],
+    part: NDArray[np.int64],
+) -> sparse.csr_matrix:
+    """Return sublinear term frequency times idf, float32 CSR (count, F), each part of a row of L2 norm 1.
+
+    ``texts`` and ``columns`` (m,) are of what occurs, in any order; ``idf`` is (F,), ``part`` the part of each
+    column, int64 (F,), from 0 to 7.
+    """
+    keys, times = np.unique((texts << 32) | columns, return_counts=True)
+    rows, columns = keys >> 32, (keys & _COLUMN).astype(np.int32)
+    values = (1 + np.log(times.astype(np.float32))) * idf[columns]
+    parts = (rows << 3) | part[columns]
+    values /= np.sqrt(np.bincount(parts, values**2))[parts]
+    ends = np.searchsorted(rows, np.arange(count + 1))
+    matrix = sparse.csr_matrix((values.astype(np.float32), columns, ends), shape=(count, len(idf)))
+    matrix.has_canonical_format = True
+    return matrix
 
 
 def _word_grams(tokens: list[str], options: NgramOptions) -> list[str]:

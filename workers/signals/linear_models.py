@@ -1,0 +1,70 @@
+"""All linear models of text, asked together: to look up a product's n-grams is what costs, and is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from workers.signals.sparse_linear import SparseLinear
+
+if TYPE_CHECKING:
+    from workers.signals.base import Batch
+
+# A weight costs eight times as much in a sparse row as in a whole one, which takes up to four times the memory.
+_WHOLE_FROM: Final = 1 / 8
+
+
+class LinearModels:
+    """Models with the same F features; those of one batch are weighed by all of them at once."""
+
+    def __init__(self) -> None:
+        self._models: list[SparseLinear] = []
+        self._weights: _Weights | None = None
+
+    def add(self, model: SparseLinear) -> Callable[[Batch, sparse.csr_matrix], NDArray[np.float32]]:
+        """Add a model.
+
+        Returns what maps a batch of n products, and their features CSR (n, F), to the sums of the model's weights,
+        float32 (n, c), without intercepts.
+        """
+        self._models.append(model)
+        self._weights = None
+        return partial(self._weigh, len(self._models) - 1)
+
+    def _weigh(self, place: int, batch: Batch, features: sparse.csr_matrix) -> NDArray[np.float32]:
+        found = batch.weighed.get(self)
+        if found is None:
+            if self._weights is None:
+                self._weights = _Weights(sparse.hstack([model.weights for model in self._models], "csr"))
+            found = batch.weighed[self] = self._weights.weigh(features)
+        first = sum(len(model.known) for model in self._models[:place])
+        return found[:, first : first + len(self._models[place].known)]
+
+
+class _Weights:
+    """Weights (F, c): rows of which much is filled are kept whole, the others sparse."""
+
+    def __init__(self, weights: sparse.csr_matrix) -> None:
+        sizes = np.diff(weights.indptr)
+        whole = sizes >= max(1, _WHOLE_FROM * weights.shape[1])
+        self._place = np.where(whole, np.cumsum(whole) - 1, -1)
+        self._whole = weights[whole].toarray()
+        self._others = sparse.diags_array((~whole).astype(np.float32), format="csr") @ weights
+        self._others.eliminate_zeros()
+
+    def weigh(self, features: sparse.csr_matrix) -> NDArray[np.float32]:
+        """Return the product with features CSR (n, F): float32 (n, c); a row of it depends on its own alone."""
+        place = self._place[features.indices]
+        whole = place >= 0
+        ends = np.concatenate([[0], np.cumsum(whole)])[features.indptr]
+        shape = (features.shape[0], len(self._whole))
+        found = sparse.csr_matrix((features.data[whole], place[whole], ends), shape=shape) @ self._whole
+        others = features.data[~whole], features.indices[~whole], features.indptr - ends
+        rest = sparse.csr_matrix(others, shape=features.shape) @ self._others
+        weighed: NDArray[np.float32] = found + rest.toarray()
+        return weighed
