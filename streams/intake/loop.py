@@ -142,9 +142,12 @@ class Intake:
 
     def _pack(self) -> None:
         self._circuit.turn()
-        for state in self._partitions.values():
+        states = self._partitions.values()
+        # A call of the stages costs as much for one batch as for one of each partition: they leave in rounds.
+        begins = any(state.presses for state in states) or not any(state.window.waiting for state in states)
+        for state in states:
             self._send_again(state)
-            while self._circuit.sends and (batch := self._next(state)) is not None:
+            while self._circuit.sends and (batch := self._next(state, joins=begins)) is not None:
                 item = state.window.open(batch)
                 self._outbox.open(state, item)
                 self._circuit.sent(item)
@@ -161,9 +164,9 @@ class Intake:
         if (probe := state.window.probe()) is not None:
             self._outbox.send_probe(state, probe)
 
-    def _next(self, state: PartitionIntake) -> PackedBatch | None:
+    def _next(self, state: PartitionIntake, *, joins: bool) -> PackedBatch | None:
         started = time.monotonic()
-        batch = state.next_batch(self._circuit.most_events)
+        batch = state.next_batch(self._circuit.most_events, joins=joins)
         if batch is not None:
             self._metrics.stage_finished(STAGE, time.monotonic() - started, len(batch.message.products))
         return batch

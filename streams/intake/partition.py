@@ -14,10 +14,9 @@ MAX_BATCH_BYTES: Final = 2_097_152
 # Together with the window this bounds the memory a partition takes.
 MAX_BACKLOG_BYTES: Final = 8_388_608
 _BACKLOG_BATCHES: Final = 8
-# With fewer batches in flight than this a batch need not be full: there is nothing that it could wait behind.
-_BUSY_BATCHES: Final = 1
-# So that batches which hang hold up nothing behind them while the window has room.
+# So that batches which hang hold up nothing behind them while the window has room, nor other partitions.
 _PATIENCE_SECONDS: Final = 1.0
+_PATIENCE_WITH_OTHERS_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -93,22 +92,30 @@ class PartitionIntake:
             return oldest.batch.first_timestamp_ms
         return self._backlog[0].timestamp_ms if self._backlog else None
 
-    def next_batch(self, most: int | None = None) -> PackedBatch | None:
+    @property
+    def presses(self) -> bool:
+        """Whether there is a batch that leaves whatever is in flight: it is full, or has waited for long."""
+        if not self._backlog or self.window.full:
+            return False
+        if len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES:
+            return True
+        patience = _PATIENCE_SECONDS if self.window.waiting else _PATIENCE_WITH_OTHERS_SECONDS
+        return self.window.clock() - self._held_since >= patience
+
+    def next_batch(self, most: int | None = None, *, joins: bool = True) -> PackedBatch | None:
         """Pack the next batch, if there is one to send now, of ``most`` events where that is given.
 
         A batch that is not full waits up to a second while another is in flight, and fills meanwhile (after
-        Nagle's rule, RFC 896): so batches are small when there is little to do and large when there is much.
+        Nagle's rule, RFC 896): so batches are small when there is little to do and large when there is much. It
+        also waits for other partitions, up to a quarter of a second, unless it ``joins`` theirs that leave now.
         """
         if not self._backlog or self.window.full:
             return None
         if most is not None:
             return pack(self.topic, self.partition, self._take(most))
-        full = len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES
-        if not full and self.window.waiting >= _BUSY_BATCHES:
-            now = self.window.clock()
-            if now - self._held_since < _PATIENCE_SECONDS:
-                return None
-        return pack(self.topic, self.partition, self._take(self.batch_products))
+        if self.presses or (joins and not self.window.waiting):
+            return pack(self.topic, self.partition, self._take(self.batch_products))
+        return None
 
     def _take(self, most: int) -> list[SourceEvent]:
         events: list[SourceEvent] = []

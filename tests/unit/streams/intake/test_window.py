@@ -460,6 +460,27 @@ def test_a_partial_batch_does_not_wait_forever_behind_batches_that_hang() -> Non
     assert (batch.first_offset, batch.last_offset) == (1, 2)
 
 
+def test_a_partial_batch_leaves_with_those_of_other_partitions_or_after_a_quarter_of_a_second() -> None:
+    clock = Clock()
+    state = intake(Window(8, 10, clock))
+    state.add(good(0))
+    presses = [state.presses]
+    assert state.next_batch(joins=False) is None
+    clock.now = 0.25
+    presses.append(state.presses)
+    batch = state.next_batch(joins=False)
+    assert batch is not None
+    state.window.open(batch)
+    for offset in range(1, 4):
+        state.add(good(offset))
+    presses.append(state.presses)
+    assert state.next_batch(joins=True) is None
+    state.add(good(4))
+    presses.append(state.presses)
+    assert state.next_batch(joins=False) is not None
+    assert presses == [False, True, False, True]
+
+
 def test_an_event_that_is_held_is_not_taken_in_twice() -> None:
     state = intake(Window(8, 10, Clock()))
     assert [state.add(good(offset)) for offset in (5, 6, 5, 6, 7)] == [True, True, False, False, True]
