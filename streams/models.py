@@ -6,14 +6,18 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from schemas.errors import ShelfwiseError
+from schemas.events.product import Product
 from streams.metrics import Metrics
 from streams.settings import Settings
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.files import read_manifest
 from workers.bundle.release import Admission
+from workers.statistics import NoStatistics
 
+_WARMING_PRODUCTS: Final = 64
 _log = logging.getLogger(__name__)
 
 
@@ -55,12 +59,35 @@ def load_at_start(settings: Settings) -> Bundle:
 
     A link that is turned to another bundle meanwhile is followed once.
     """
-    return load_bundle(settings.bundle.resolve(), Admission(settings.force_rejected_bundle, settings.require_gate))
+    return _load(settings, Admission(settings.force_rejected_bundle, settings.require_gate))
 
 
-def load_later(settings: Settings) -> Bundle:
-    """Load another bundle than at the start: whoever forced that one has not seen this one."""
-    return load_bundle(settings.bundle.resolve(), Admission(require_gate=settings.require_gate))
+def load_later(settings: Settings, current: Bundle) -> Bundle:
+    """Load another bundle than at the start: whoever forced that one has not seen this one.
+
+    What is alike in the ``current`` one is shared: so its words are not learned anew under load.
+    """
+    return _load(settings, Admission(require_gate=settings.require_gate), current)
+
+
+def _load(settings: Settings, admission: Admission, current: Bundle | None = None) -> Bundle:
+    # A bundle lives as long as the worker or until the next one: a collector that goes through it again and again
+    # stops all threads for 70 ms each time.
+    gc.disable()
+    try:
+        bundle = load_bundle(settings.bundle.resolve(), admission, current)
+        _warm_up(bundle)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return bundle
+
+
+def _warm_up(bundle: Bundle) -> None:
+    """Decide something: what is made when it is first needed shall not be made under load."""
+    names = bundle.taxonomy.names[:_WARMING_PRODUCTS]
+    products = [Product(product_id=str(number), title=name) for number, name in enumerate(names)]
+    bundle.ranking.decide(bundle.recall.candidates(products, NoStatistics()))
 
 
 def show(bundle: Bundle, metrics: Metrics) -> None:
@@ -82,7 +109,7 @@ class ModelWatch:
         settings: Settings,
         models: Models,
         metrics: Metrics,
-        load: Callable[[Settings], Bundle] = load_later,
+        load: Callable[[Settings, Bundle], Bundle] = load_later,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -106,12 +133,11 @@ class ModelWatch:
             manifest = await loop.run_in_executor(None, read_manifest, self._settings.bundle)
             if manifest.model_version == self._models.current.model_version:
                 return
-            bundle = await loop.run_in_executor(None, self._load, self._settings)
+            bundle = await loop.run_in_executor(None, self._load, self._settings, self._models.current)
         except ShelfwiseError as error:
             self._tell(f"{error}; model {self._models.current.model_version} goes on")
             return
         overlap = self._settings.bundle_overlap_seconds
-        gc.freeze()  # as at the start of the worker
         self._models.add(bundle)
         _log.info("model %s is loaded, and decides in %.0f s", bundle.model_version, overlap)
         await asyncio.sleep(overlap)

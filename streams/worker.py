@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import gc
 import logging
 import signal
 import time
@@ -155,8 +154,6 @@ class _Worker:
 def _load(settings: Settings, metrics: Metrics, health: Health) -> Models:
     bundle = load_at_start(settings)
     show(bundle, metrics)
-    # It lives as long as the worker: a collector that goes through it each time stops all threads for 70 ms.
-    gc.freeze()
     health.condition(_MODEL_LOADED, ready=True)
     return Models(bundle)
 

@@ -38,7 +38,8 @@ class BulkRecovery(Recovery):
         """Wait without a limit: at a timeout Faust's recovery ends without a word, and for good."""
         await super()._wait(coro)
 
-    async def _build_offsets(self, consumer: Any, tps: Any, destination: Any, title: str) -> None:
+    async def _build_offsets(self, consumer: Any, tps: Any, destination: Any, title: str) -> None:  # noqa: ARG002
+        """Recover, and say how far; Faust's own asks for the first offsets, 1.5 s behind a fetch that waits."""
         owned = title == "active"
         if tps:
             stopped = Event()
@@ -59,7 +60,6 @@ class BulkRecovery(Recovery):
                 if owned and ends[place] > known[place]:
                     # Faust asked for the ends before, and takes a store beyond them for one of another changelog.
                     self.active_highwaters[tp] = max(ends[place], self.active_highwaters[tp])
-        await super()._build_offsets(consumer, tps, destination, title)
 
     def _recover(self, known: dict[Place, int], owned: bool, stopped: Event) -> dict[Place, int]:
         """Return the last offset of each partition, once its store has it; ``known`` is where each stands."""
@@ -110,6 +110,11 @@ class BulkTableManager(TableManager):
     """Faust's table manager, with recovery in bulk."""
 
     _recovery: Recovery | None
+
+    async def on_start(self) -> None:
+        """Start at once: Faust's own waits a second for tables that are declared late, and ours are all there."""
+        await self._update_channels()
+        await self.recovery.start()
 
     @property
     def recovery(self) -> Recovery:

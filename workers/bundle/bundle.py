@@ -111,8 +111,8 @@ def save_bundle(
         )
 
 
-def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
-    """Check and load a bundle.
+def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bundle | None = None) -> Bundle:
+    """Check and load a bundle; tree and encoder are those of the one ``beside`` it where the files are the same.
 
     Raises :class:`InvalidBundle` that names the file at fault, and :class:`schemas.errors.RejectedBundle` where
     the gate's verdict is against it and ``admission`` does not force it.
@@ -120,7 +120,7 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
     manifest = files.verify(directory)
     release = admit(directory, manifest, admission)
     try:
-        return _load(directory, manifest, release)
+        return _load(directory, manifest, release, beside)
     except ShelfwiseError:
         raise
     except Exception as error:  # whatever the libraries that read the files make of wrong bytes
@@ -129,8 +129,15 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
         ) from error
 
 
-def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:
-    taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
+def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle | None) -> Bundle:
+    if beside is not None and _alike(manifest, beside.manifest, TAXONOMY):
+        taxonomy = beside.taxonomy
+    else:
+        taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
+    if beside is not None and _alike(manifest, beside.manifest, f"{ENCODER}/"):
+        encoder = beside.recall.encoder
+    else:
+        encoder = load_encoder(directory / ENCODER)
     index = faiss.read_index(str(directory / CATEGORY_INDEX))
     reference = Reference(
         taxonomy,
@@ -140,8 +147,16 @@ def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:
     )
     known = {signal.name: signal for signal in SIGNALS}
     signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], reference) for name in manifest.signals]
-    recall = Recall(load_encoder(directory / ENCODER), signals, reference)
+    recall = Recall(encoder, signals, reference)
     return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy), release)
+
+
+def _alike(one: Manifest, other: Manifest, beginning: str) -> bool:
+    """Return whether the files whose names begin so are the same in two bundles."""
+    found = [
+        {name: file for name, file in each.files.items() if name.startswith(beginning)} for each in (one, other)
+    ]
+    return found[0] == found[1]
 
 
 def _save_signal(directory: Path, signal: Signal) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -24,6 +26,15 @@ def fold(text: str) -> str:
     return " ".join(words(text))
 
 
+@lru_cache(maxsize=2)
+def _nodes_by_name(names: tuple[str, ...]) -> Mapping[str, list[int]]:
+    """Return the nodes of each name, folded; made once for a tree, whose names are many."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for node, name in enumerate(names):
+        found[fold(name)].append(node)
+    return dict(found)
+
+
 class MappedText(KeyedCounts):
     """Maps a text to categories by what labelled products with that text were, and by the categories' names.
 
@@ -33,9 +44,7 @@ class MappedText(KeyedCounts):
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
         """``counts`` has been counted over the same keys."""
         super().__init__(counts, taxonomy)
-        self._namesakes: defaultdict[str, list[int]] = defaultdict(list)
-        for node, name in enumerate(taxonomy.names):
-            self._namesakes[fold(name)].append(node)
+        self._namesakes = _nodes_by_name(taxonomy.names)
 
     def score(self, batch: Batch) -> SparseScores:
         """Score by shares; context is (log of 1 + count, largest share) of the deciding key."""

@@ -38,7 +38,7 @@ class Place:
     def read_manifest(self, _directory: Path) -> Any:
         return SimpleNamespace(model_version=self.version)
 
-    def load(self, _settings: Settings) -> Any:
+    def load(self, _settings: Settings, _current: Any) -> Any:
         self.loads += 1
         if self.problem:
             raise InvalidBundle(self.problem)

@@ -8,10 +8,16 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from schemas.errors import InvalidBundle
+from schemas.taxonomy.tree import Taxonomy
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
+from workers.encoders.static import StaticEncoder
+from workers.fit.fit import FitOptions, fit
+from workers.fit.labels import place
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
@@ -46,9 +52,9 @@ def test_a_product_is_decided_alike_alone_in_any_batch_and_in_any_order(bundle: 
     together = bundle.ranking.decide(bundle.recall.candidates(PRODUCTS, NoStatistics()))
     backwards = bundle.ranking.decide(bundle.recall.candidates(PRODUCTS[::-1], NoStatistics()))
     assert backwards[::-1] == together
-    for place in range(0, len(PRODUCTS), 17):
-        candidates = bundle.recall.candidates([PRODUCTS[place]], NoStatistics())
-        assert bundle.ranking.decide(candidates) == [together[place]]
+    for number in range(0, len(PRODUCTS), 17):
+        candidates = bundle.recall.candidates([PRODUCTS[number]], NoStatistics())
+        assert bundle.ranking.decide(candidates) == [together[number]]
 
 
 def test_evidence_names_signals_and_sums_to_the_margin(bundle: Bundle) -> None:
@@ -121,3 +127,21 @@ def test_a_manifest_that_is_none_is_refused(copy: Path, content: bytes) -> None:
 def test_a_directory_without_manifest_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="is no model bundle"):
         load_bundle(tmp_path)
+
+
+def test_what_two_bundles_have_alike_is_loaded_once(bundle: Bundle, copy: Path) -> None:
+    beside = load_bundle(copy, beside=bundle)
+    assert beside.taxonomy is bundle.taxonomy
+    assert beside.recall.encoder is bundle.recall.encoder
+    assert beside.ranking.decide(beside.recall.candidates(PRODUCTS[:50], NoStatistics())) == bundle.ranking.decide(
+        bundle.recall.candidates(PRODUCTS[:50], NoStatistics())
+    )
+
+
+def test_another_tree_or_encoder_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
+    encoder = StaticEncoder(Tokenizer(WordLevel({"lamp": 0}, unk_token="lamp")), np.ones((1, 8), np.float16))
+    home = Taxonomy.from_paths("home", "1", ["Home > Lamps"])
+    fit(place([], home), home, tmp_path / "other", FitOptions(encoder=encoder))
+    other = load_bundle(tmp_path / "other", beside=bundle)
+    assert other.taxonomy.paths == home.paths
+    assert other.recall.encoder.dimensions == 8

@@ -1,0 +1,50 @@
+"""Models of real size: a tree of many nodes, and many labelled neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from schemas.events.product import Product
+from tests.benchmarks.throughput.events import product
+from tests.benchmarks.throughput.tree import bundle_on
+from workers.bundle.bundle import Provenance, load_bundle, save_bundle
+from workers.examples import Examples
+from workers.product_text import branded_text
+from workers.recall import Recall
+from workers.sample import generate_catalogue
+from workers.sample.dice import Dice
+
+_TEXTS_AT_ONCE = 8_192
+
+
+def model(nodes: int, neighbours: int, seed: int, directory: Path) -> Path:
+    """Return a bundle in ``directory``, made unless an earlier call with the same code left it there.
+
+    The neighbours are generated products, their labels drawn by ``seed``: nothing here asks what is decided.
+    """
+    fitted = bundle_on(nodes, directory)
+    made = fitted.with_name(f"{fitted.name}-{neighbours}-{seed}")
+    if not made.exists():
+        bundle = load_bundle(fitted)
+        recall = bundle.recall
+        products = list(_products(seed, neighbours))
+        known = np.unique(recall.reference.examples.labels)
+        labels = np.random.default_rng(seed).choice(known, neighbours).astype(np.int32)
+        texts = [branded_text(item) for item in products]
+        parts = [texts[first : first + _TEXTS_AT_ONCE] for first in range(0, neighbours, _TEXTS_AT_ONCE)]
+        vectors = np.concatenate([recall.encoder.encode(part) for part in parts])
+        reference = replace(recall.reference, examples=Examples.of(products, vectors, labels))
+        signals = [type(signal).restore(signal.state(), reference) for signal in recall.signals]
+        save_bundle(made, Recall(recall.encoder, signals, reference), bundle.ranking, Provenance({}, []))
+    return made
+
+
+def _products(seed: int, count: int) -> Iterator[Product]:
+    dice = Dice(seed)
+    for row in islice(generate_catalogue(seed, count), count):
+        yield product(dice, row)
