@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
@@ -15,6 +15,22 @@ from streams.kafka.cluster import Cluster, open_cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from tests.sample_model import fit_sample
+
+_REPORTED: Final = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Take lines that are shown at the end of the run: figures, of which none fails a test."""
+    return request.config.stash.setdefault(_REPORTED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what was reported."""
+    if lines := config.stash.get(_REPORTED, []):
+        terminalreporter.section("measured, of this machine and minute")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

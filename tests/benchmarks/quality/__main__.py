@@ -58,10 +58,14 @@ def main(  # noqa: PLR0917 - an option is a parameter
     \b
       python -m tests.benchmarks.quality --dataset shopify_merchants --split random --seed 0 --method svm
       python -m tests.benchmarks.quality --only 'flipkart/* bigbasket/random-*' --no-tables
+      python -m tests.benchmarks.quality --only 'mwpd_gpc/random-0/ours_without_*'
     """
     choice = Choice(dataset, split, seed or range(seeds), method, (only or "").split(), encoder is not None)
     places = Places(data, out, encoder, our_encoder)
-    runs = [run for run in plan(choice) if again or not is_stored(run, places)]
+    planned = plan(choice)
+    if not planned:
+        raise click.UsageError("nothing is of that name: see --list without --only, or --method for all methods")
+    runs = [run for run in planned if again or not is_stored(run, places)]
     if show:
         for run in runs:
             click.echo(f"{run.dataset}/{run.split}-{run.seed}/{run.method}")

@@ -41,7 +41,7 @@ def plan(choice: Choice) -> list[Run]:
 
 
 def _all(choice: Choice) -> Iterator[Run]:
-    everything = [*available(encoder=choice.encoder), ours.OURS]
+    everything = [*available(encoder=choice.encoder), ours.OURS, *_ablations(choice)]
     full = [dataset for dataset in DATASETS.values() if dataset.full]
     first = choice.seeds[:1]
     for method in choice.methods or everything:
@@ -57,6 +57,16 @@ def _all(choice: Choice) -> Iterator[Run]:
     for method in choice.methods or everything:
         others = [dataset for dataset in DATASETS.values() if not dataset.full and not dataset.tree]
         yield from _runs(others, ["random"], choice.seeds if choice.methods else first, method)
+
+
+def _ablations(choice: Choice) -> list[str]:
+    """Return those of our model's ablations that are asked for by name: each takes as long as many baselines."""
+    asked = [pattern.rpartition("/")[2] for pattern in choice.only]
+    return [
+        method
+        for method in ours.methods()
+        if any(pattern.startswith(ours.WITHOUT) and fnmatch(method, pattern) for pattern in asked)
+    ]
 
 
 def _runs(datasets: Sequence[Dataset], splits: Sequence[str], seeds: Sequence[int], method: str) -> Iterator[Run]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.benchmarks.quality import store
 from tests.benchmarks.quality.figures import Estimate
+from tests.benchmarks.quality.ours import OURS, methods
 from tests.benchmarks.quality.plan import Choice, plan
 from tests.benchmarks.quality.store import PerProduct, Run
 from tests.benchmarks.quality.tables import percent, replace_section, table, write_tables
@@ -85,6 +86,13 @@ def test_a_plan_runs_each_thing_once_and_only_what_was_asked_for() -> None:
     few = plan(Choice(datasets=["shopify_merchants"], splits=["random"], seeds=[0], methods=["svm"]))
     assert few == [Run("shopify_merchants", "random", 0, "svm")]
     assert {run.dataset for run in plan(Choice(only=["flipkart/*"]))} == {"flipkart"}
+
+
+def test_ablations_are_run_where_a_pattern_names_them() -> None:
+    assert not any(run.method.startswith("ours_without_") for run in plan(Choice(only=["*"])))
+    named = plan(Choice(only=["mwpd_gpc/random-0/ours_without_*"]))
+    assert {(run.dataset, run.split, run.seed) for run in named} == {("mwpd_gpc", "random", 0)}
+    assert {run.method for run in named} == set(methods()) - {OURS}
 
 
 def test_without_labels_only_what_knows_the_categories_text_is_run() -> None:
