@@ -18,7 +18,15 @@ GRACE_SECONDS = DRAIN_SECONDS + 30
 _HANGING_RECALL = """
 import threading
 from workers.recall import Recall
-Recall.candidates = lambda *_: threading.Event().wait()
+candidates = Recall.candidates
+
+def hang(*arguments):
+    # The model is tried in the main thread before any work.
+    if threading.current_thread() is threading.main_thread():
+        return candidates(*arguments)
+    threading.Event().wait()
+
+Recall.candidates = hang
 from streams.cli.root import main
 main(prog_name="shelfwise")
 """
