@@ -118,13 +118,14 @@ def run_without(
     started = perf_counter()
     named = namesake_candidates(loaded.recall, problem.taxonomy, seed)
     guide = replace(named, candidates=without(named.candidates, signal))
-    ranking, _ = fit_ranking(seen, guide, problem.taxonomy, options.ranking, progress)
+    ranking, measured = fit_ranking(seen, guide, problem.taxonomy, options.ranking, progress)
     seconds = perf_counter() - started
     started = process_time()
     test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)
     verdicts = ranking.decide(test)
     spent = process_time() - started
-    return Decided(_outcomes(problem, verdicts), None, seconds, spent / len(problem.test.labels) * 1e6)
+    microseconds = spent / len(problem.test.labels) * 1e6
+    return Decided(_outcomes(problem, verdicts), measured.get(_THRESHOLD), seconds, microseconds)
 
 
 def save_candidates(file: Path, candidates: Candidates, order: NDArray[np.intp]) -> None:
