@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from schemas.errors import ShelfwiseError
+from schemas.errors import InvalidBundle, ShelfwiseError
 from schemas.events.product import Product
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -84,10 +84,19 @@ def _load(settings: Settings, admission: Admission, current: Bundle | None = Non
 
 
 def _warm_up(bundle: Bundle) -> None:
-    """Decide something: what is made when it is first needed shall not be made under load."""
+    """Decide something: what is made when it is first needed shall not be made under load.
+
+    Raises :class:`InvalidBundle` where the model cannot decide.
+    """
     names = bundle.taxonomy.names[:_WARMING_PRODUCTS]
     products = [Product(product_id=str(number), title=name) for number, name in enumerate(names)]
-    bundle.ranking.decide(bundle.recall.candidates(products, NoStatistics()))
+    try:
+        bundle.ranking.decide(bundle.recall.candidates(products, NoStatistics()))
+    except Exception as error:
+        raise InvalidBundle(
+            f"bundle {bundle.directory} cannot decide: {type(error).__name__}: {error}; make it anew with"
+            " `shelfwise fit`"
+        ) from error
 
 
 def show(bundle: Bundle, metrics: Metrics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from schemas.errors import InvalidBundle
 from streams import models as module
 from streams.metrics import Metrics
-from streams.models import Models, ModelWatch
+from streams.models import Models, ModelWatch, load_at_start
 from streams.settings import Settings
+from workers.ranking.ranking import Ranking
 
 pytestmark = pytest.mark.unit
 
@@ -116,3 +118,15 @@ def test_looking_goes_on_whatever_happens(
         asyncio.run(watch.run())
     assert turns == [3, 3, 3, 3]
     assert caplog.text.count("cannot be looked at") == 3
+
+
+def test_a_bundle_that_cannot_decide_is_refused(
+    sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise IndexError("no such row")
+
+    monkeypatch.setattr(Ranking, "decide", fail)
+    with pytest.raises(InvalidBundle, match=r"cannot decide: IndexError: no such row; make it anew"):
+        load_at_start(Settings(bundle=sample_bundle, data_dir=tmp_path))
+    assert gc.isenabled()
