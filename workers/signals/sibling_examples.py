@@ -64,12 +64,13 @@ class SiblingExamples(ReferenceSignal):
         products = np.repeat(np.array(owners), [len(part) for part in labels])
         keys = pair_keys(products, np.concatenate(labels))
         order = np.argsort(keys, kind="stable")
-        firsts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        keys = keys[order]
+        firsts = np.flatnonzero(np.diff(keys, prepend=-1))
         nearest = np.concatenate(cosines)[order]
         if len(firsts):
             nearest = np.maximum.reduceat(nearest, firsts)
         context = np.zeros((len(batch), 1), np.float32)
-        products, categories = pairs_of(keys[order][firsts])
+        products, categories = pairs_of(keys[firsts])
         np.maximum.at(context[:, 0], products, nearest)
         return SparseScores(products, categories, nearest, context)
 

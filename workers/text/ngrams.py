@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from workers.signals.scores import pair_keys, pairs_of
 from workers.text.tokens import character_ngrams, words
 
 _WORDS_CACHED: Final = 200_000
-_COLUMN: Final = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ def weigh(
     ``texts`` and ``columns`` (m,) are of what occurs, in any order; ``idf`` is (F,), ``part`` the part of each
     column, int64 (F,), from 0 to 7.
     """
-    keys, times = np.unique((texts << 32) | columns, return_counts=True)
-    rows, columns = keys >> 32, (keys & _COLUMN).astype(np.int32)
+    keys, times = np.unique(pair_keys(texts, columns), return_counts=True)
+    rows, columns = pairs_of(keys)
     values = (1 + np.log(times.astype(np.float32))) * idf[columns]
     parts = (rows << 3) | part[columns]
     values /= np.sqrt(np.bincount(parts, values**2))[parts]

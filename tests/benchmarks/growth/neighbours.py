@@ -46,7 +46,7 @@ def measure(
 ) -> Iterator[Point]:
     """Yield a point for each count: vectors of distinct generated titles, and of real ones where there are."""
     largest = max(counts)
-    vectors = _vectors(encoder, _products(seed, largest + queries, real))
+    vectors = _vectors(encoder, products(seed, largest + queries, real))
     asked = vectors[np.random.default_rng(seed).permutation(len(vectors))[:queries]]
     for count in counts:
         yield _point(np.ascontiguousarray(vectors[:count]), asked)
@@ -80,17 +80,18 @@ def _search(
     return np.concatenate(rows), 1e6 * (process_time() - began) / len(queries)
 
 
-def _products(seed: int, count: int, real: list[Product]) -> Iterator[Product]:
+def products(seed: int, count: int, real: list[Product]) -> Iterator[Product]:
+    """Yield real products, and generated ones up to ``count``."""
     dice = Dice(seed)
     yield from real
     for row in generate_catalogue(seed, max(count - len(real), 0)):
         yield product(dice, row)
 
 
-def _vectors(encoder: Encoder, products: Iterator[Product]) -> NDArray[np.float32]:
+def _vectors(encoder: Encoder, items: Iterator[Product]) -> NDArray[np.float32]:
     """Return vectors float32 (n, d) in an order that mixes real and generated products."""
     parts = []
-    while batch := list(islice(products, _TEXTS_AT_ONCE)):
+    while batch := list(islice(items, _TEXTS_AT_ONCE)):
         parts.append(encoder.encode([branded_text(item) for item in batch]))
     vectors = np.concatenate(parts)
     known = vectors[np.any(vectors, axis=1)]

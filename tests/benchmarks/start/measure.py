@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.figures import percentile
-from tests.benchmarks.throughput.ground import Decisions, Ground
+from tests.benchmarks.throughput.ground import Ground
+from tests.benchmarks.throughput.latency import await_decisions
 from tests.benchmarks.throughput.schedule import Schedule
 from tests.worker_harness import Worker, wait_until
 from workers.bundle.files import read_manifest
@@ -65,14 +66,14 @@ def swap(ground: Ground, bundle: Path, later: Path, rate: float, seed: int) -> S
     )
     with worker:
         ground.publish(events[:warm])
-        _await(ground, warm)
+        await_decisions(ground, warm)
         turn = bundle.with_name("turn")
         turn.symlink_to(later)
         turning = Timer(_QUIET_SECONDS, os.replace, (turn, bundle))
         turning.start()
         start, _ = ground.publish_on_schedule(schedule, events[warm:])
         turning.join()
-        found = _await(ground, schedule.events)
+        found = await_decisions(ground, schedule.events)
         wait_until(partial(_says, worker, f"model {version}, gate"), "the later model decides")
     keys = [key for key, _ in events[warm:]]
     numbers = np.array([number for number, key in enumerate(keys) if key in found.appended], np.int64)
@@ -99,14 +100,3 @@ def _swap(rate: float, numbers: NDArray[np.int64], late: NDArray[np.float64], ev
 
 def _says(worker: Worker, text: str) -> bool:
     return text in worker.log.read_text()
-
-
-def _await(ground: Ground, events: int) -> Decisions:
-    found = Decisions()
-
-    def all_decided() -> bool:
-        found.appended.update(ground.read().appended)
-        return len(found.appended) >= events
-
-    wait_until(all_decided, lambda: f"{len(found.appended)} of {events} decided")
-    return found

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from schemas.events.product import Product
-from tests.benchmarks.throughput.events import product
+from tests.benchmarks.growth.neighbours import products
 from tests.benchmarks.throughput.tree import bundle_on
 from workers.bundle.bundle import Provenance, load_bundle, save_bundle
 from workers.examples import Examples
 from workers.product_text import branded_text
 from workers.recall import Recall
-from workers.sample import generate_catalogue
-from workers.sample.dice import Dice
 
 _TEXTS_AT_ONCE = 8_192
 
@@ -32,19 +27,13 @@ def model(nodes: int, neighbours: int, seed: int, directory: Path) -> Path:
     if not made.exists():
         bundle = load_bundle(fitted)
         recall = bundle.recall
-        products = list(_products(seed, neighbours))
+        generated = list(products(seed, neighbours, []))
         known = np.unique(recall.reference.examples.labels)
         labels = np.random.default_rng(seed).choice(known, neighbours).astype(np.int32)
-        texts = [branded_text(item) for item in products]
+        texts = [branded_text(item) for item in generated]
         parts = [texts[first : first + _TEXTS_AT_ONCE] for first in range(0, neighbours, _TEXTS_AT_ONCE)]
         vectors = np.concatenate([recall.encoder.encode(part) for part in parts])
-        reference = replace(recall.reference, examples=Examples.of(products, vectors, labels))
+        reference = replace(recall.reference, examples=Examples.of(generated, vectors, labels))
         signals = [type(signal).restore(signal.state(), reference) for signal in recall.signals]
         save_bundle(made, Recall(recall.encoder, signals, reference), bundle.ranking, Provenance({}, []))
     return made
-
-
-def _products(seed: int, count: int) -> Iterator[Product]:
-    dice = Dice(seed)
-    for row in islice(generate_catalogue(seed, count), count):
-        yield product(dice, row)

@@ -59,13 +59,13 @@ class Plan:
         with contestant.running(ground.installation) as processes:
             # A worker that has just started knows no words yet, and its allocators have not settled.
             ground.publish([next(rest) for _ in range(self._burst)])
-            _await(ground, self._burst)
+            await_decisions(ground, self._burst)
             for load in self.loads:
                 schedule = self._schedule(load)
                 chosen = [next(rest) for _ in range(schedule.events)]
                 with Watch([process.process_id for process in processes]) as watch:
                     start, late = ground.publish_on_schedule(schedule, chosen)
-                    decisions = _await(ground, len(chosen))
+                    decisions = await_decisions(ground, len(chosen))
                 for process in processes:
                     process.check()
                 sent = _Sent(load, schedule, chosen, start, late, watch.cores)
@@ -109,7 +109,7 @@ def _latency(sent: _Sent, decisions: Decisions, warm_up_seconds: float) -> Laten
     )
 
 
-def _await(ground: Ground, events: int) -> Decisions:
+def await_decisions(ground: Ground, events: int) -> Decisions:
     """Read decisions until there is one for each event, or too long has passed."""
     found = Decisions()
     deadline = time.monotonic() + _PATIENCE_SECONDS
