@@ -21,7 +21,8 @@ class BundleFile(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle is; ``files`` maps relative paths to what they must be.
 
-    ``model_version`` is the digest of ``files``, so equal models have equal versions. ``gate`` is what the file of
+    ``model_version`` is the digest of ``files``, so equal models have equal versions. ``cascade_encoder`` names
+    the sentence encoder of the cascade, where there is one. ``gate`` is what the file of
     the gate's verdicts must be, once the bundle was gated; it comes after the model and is no part of its version.
     """
 
@@ -32,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     taxonomy_name: str
     taxonomy_version: str
     encoder: str
+    cascade_encoder: str | None = None
     signals: tuple[str, ...]
     files: dict[str, BundleFile]
     gate: BundleFile | None = None

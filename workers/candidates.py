@@ -20,7 +20,8 @@ class Candidates:
         categories: int32 (m,), node indices of the taxonomy, ascending within a product.
         scores: float32 (m, s), NaN where a signal says nothing of the candidate.
         named: bool (m, s), whether the signal proposed the candidate (provenance).
-        context: float32 (n, c), what the signals know of the product itself, such as the focus of its brand.
+        context: float32 (n, c), what the signals know of the product itself, such as the focus of its
+            brand; NaN where they were not asked.
     """
 
     signals: tuple[str, ...]

@@ -10,56 +10,60 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from workers.candidates import Candidates
+from workers.cascade import PREFIX, Cascade
+from workers.encode import encode_products
 from workers.encoders.base import Encoder
-from workers.product_text import branded_text, description_text, embedding_text
 from workers.signals.base import Batch, Reference, Signal
+from workers.signals.said import Said, ask, rounded
 from workers.signals.scores import pair_keys, pairs_of
 from workers.statistics import Statistics
 
 CANDIDATES_PER_SIGNAL: Final = 10
-# Beyond these digits scores differ by machine and library; a decision must not hang on them.
-_DIGITS: Final = 4
 
 
 class Recall:
     """Finds the candidate categories of products."""
 
-    def __init__(self, encoder: Encoder, signals: Sequence[Signal], reference: Reference) -> None:
+    def __init__(
+        self, encoder: Encoder, signals: Sequence[Signal], reference: Reference, cascade: Cascade | None = None
+    ) -> None:
         self.encoder = encoder
         self.reference = reference
         self.signals = tuple(signals)
+        self.cascade = cascade
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """The names of all signals, as candidates bear them."""
+        sentences = self.cascade.signals if self.cascade else ()
+        return (*(signal.name for signal in self.signals), *(PREFIX + signal.name for signal in sentences))
 
     def candidates(self, products: Sequence[Product], statistics: Statistics) -> Candidates:
         """Return the union of all signals' candidates; a product's candidates depend on it alone."""
-        return union(self.signals, encode_products(self.encoder, products, statistics))
+        return self.of(encode_products(self.encoder, products, statistics))
+
+    def of(self, batch: Batch) -> Candidates:
+        """Return the candidates of products that the first encoder has read."""
+        said = ask(self.signals, batch)
+        if self.cascade is not None:
+            said += self.cascade.ask(batch, said)
+        return union(said, len(batch))
 
 
-def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:
-    """Encode the texts of products: several of each where the encoder is cheap enough."""
-    if not encoder.is_cheap:
-        vectors = encoder.encode([embedding_text(product) for product in products])
-        return Batch(products, vectors, vectors, vectors, statistics)
-    texts = [read(product) for read in (embedding_text, branded_text, description_text) for product in products]
-    vectors, branded, described = np.split(encoder.encode(texts), 3)
-    described = np.where(described.any(axis=1, keepdims=True), described, vectors)
-    return Batch(products, vectors, branded, described, statistics)
-
-
-def union(signals: Sequence[Signal], batch: Batch) -> Candidates:
-    """Let every signal propose its best, and every signal score what any of them proposed."""
-    all_scores = [signal.score(batch) for signal in signals]
-    proposals = [pair_keys(*scores.top(CANDIDATES_PER_SIGNAL)) for scores in all_scores]
+def union(said: Sequence[Said], products: int) -> Candidates:
+    """Return what any signal proposes of so many products, scored by all of them."""
+    proposals = [pair_keys(*each.scores.top(CANDIDATES_PER_SIGNAL)) for each in said]
     keys = np.unique(np.concatenate(proposals)) if proposals else np.empty(0, np.int64)
-    products, categories = pairs_of(keys)
-    columns = [np.round(scores.at(products, categories), _DIGITS) for scores in all_scores]
+    owners, categories = pairs_of(keys)
+    columns = [rounded(each.scores.at(owners, categories)) for each in said]
     return Candidates(
-        signals=tuple(signal.name for signal in signals),
-        context_names=tuple(name for signal in signals for name in signal.context_names),
-        offsets=np.searchsorted(products, np.arange(len(batch) + 1)).astype(np.int64),
+        signals=tuple(each.signal for each in said),
+        context_names=tuple(name for each in said for name in each.context_names),
+        offsets=np.searchsorted(owners, np.arange(products + 1)).astype(np.int64),
         categories=categories,
         scores=np.stack(columns, axis=1).astype(np.float32),
         named=_named(keys, proposals),
-        context=np.concatenate([scores.context for scores in all_scores], axis=1).astype(np.float32),
+        context=np.concatenate([each.scores.context for each in said], axis=1).astype(np.float32),
     )
 
 

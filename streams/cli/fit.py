@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from workers.encoders.base import Encoder
-    from workers.fit.fit import FitReport
+    from workers.fit.fit import CascadeOptions, FitReport
     from workers.fit.fit_ranking import RankingOptions
 
 
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="static|DIR",
     help="'static' comes with the package; DIR holds one of `shelfwise encoder`.",
+)
+@click.option(
+    "--cascade",
+    metavar="DIR",
+    help="A sentence encoder, from `shelfwise encoder`, to ask about the products that the rest is unsure of.",
+)
+@click.option(
+    "--cascade-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.3,
+    show_default=True,
+    help="The share of products that --cascade is asked about.",
 )
 @click.option(
     "--max-error",
@@ -49,6 +61,8 @@ def command(
     taxonomy: Path | None,
     out: Path,
     encoder: str,
+    cascade: str | None,
+    cascade_share: float,
     max_error: float | None,
     folds: int,
     seed: int,
@@ -68,6 +82,7 @@ def command(
       shelfwise fit --products products.jsonl --taxonomy tree.txt --out var/bundle
       shelfwise fit --products shop.csv --column title=Name --column category_path=Category
       shelfwise fit --products products.parquet --taxonomy tree.csv --encoder var/encoders/minilm
+      shelfwise fit --products products.jsonl --cascade var/encoders/minilm --cascade-share 0.3
     """
     from schemas.taxonomy import read_taxonomy
     from workers.fit.fit import FitOptions, fit
@@ -80,7 +95,11 @@ def command(
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     options = FitOptions(
-        encoder=_encoder(encoder), folds=folds, seed=seed, ranking=_ranking_options(max_error, seed)
+        encoder=_encoder(encoder),
+        cascade=_cascade(cascade, cascade_share),
+        folds=folds,
+        seed=seed,
+        ranking=_ranking_options(max_error, seed),
     )
     with steps_progress() as progress:
         report = fit(labelled, tree, out, options, progress)
@@ -101,6 +120,15 @@ def _encoder(name: str) -> Encoder | None:
     return OnnxEncoder.load(Path(name))
 
 
+def _cascade(directory: str | None, share: float) -> CascadeOptions | None:
+    if directory is None:
+        return None
+    from workers.encoders.onnx import OnnxEncoder
+    from workers.fit.fit import CascadeOptions
+
+    return CascadeOptions(OnnxEncoder.load(Path(directory)), share)
+
+
 def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
     from workers.fit.fit_ranking import RankingOptions
     from workers.ranking.policy import ErrorBudget
@@ -117,6 +145,8 @@ def _table(report: FitReport) -> Table:
     table.add_row("model version", report.manifest.model_version)
     table.add_row("taxonomy", f"{report.manifest.taxonomy_name} {report.manifest.taxonomy_version}")
     table.add_row("encoder", report.manifest.encoder)
+    if report.manifest.cascade_encoder is not None:
+        table.add_row("cascade", report.manifest.cascade_encoder)
     for name, value in _flat(report.metrics):
         table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
     return table

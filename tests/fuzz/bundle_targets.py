@@ -12,7 +12,7 @@ import msgspec
 from schemas.bundle import MANIFEST
 from tests.fuzz.target import Target
 from workers.bundle.bundle import load_bundle
-from workers.bundle.files import describe, read_manifest, verify, write_manifest
+from workers.bundle.files import Description, describe, read_manifest, verify, write_manifest
 
 # Not XGBoost's .ubj: its reader ends the process on some wrong bytes (docs/fuzzing.md): digests keep them from it.
 _NATIVE = (".faiss", ".safetensors")
@@ -43,14 +43,7 @@ def _altered(copy: Path, files: Sequence[Path]) -> Callable[[bytes, Random], Non
         whole = path.read_bytes()
         try:
             path.write_bytes(data if path.suffix == ".json" else _cut(whole, chance))
-            known = read_manifest(copy)
-            write_manifest(
-                copy,
-                taxonomy_name=known.taxonomy_name,
-                taxonomy_version=known.taxonomy_version,
-                encoder=known.encoder,
-                signals=known.signals,
-            )
+            write_manifest(copy, Description.of(read_manifest(copy)))
             load_bundle(copy)
         finally:
             path.write_bytes(whole)

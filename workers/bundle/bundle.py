@@ -7,12 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import faiss
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.bundle import MANIFEST, Manifest
@@ -22,6 +24,8 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
 from workers.bundle.release import Admission, Release, admit
 from workers.bundle.training import TrainingFingerprint
+from workers.cascade import Cascade
+from workers.encoders.base import Encoder
 from workers.encoders.load import load_encoder
 from workers.examples import Examples
 from workers.nearest import flat_index
@@ -32,7 +36,7 @@ from workers.ranking.ranker import Ranker
 from workers.ranking.ranking import Ranking
 from workers.recall import Recall
 from workers.signals.base import Reference, Signal, SignalState
-from workers.signals.registry import SIGNALS
+from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
 from workers.text_features import TextFeatures
 
 TAXONOMY: Final = "taxonomy.json"
@@ -41,6 +45,8 @@ CATEGORY_INDEX: Final = "category_index.faiss"
 EXAMPLES: Final = "examples"
 TEXT_FEATURES: Final = "text_features"
 SIGNAL_DIRECTORY: Final = "signals"
+CASCADE: Final = "cascade"
+CASCADE_OPTIONS: Final = "cascade.json"
 RANKER: Final = "ranker.ubj"
 PRIORS: Final = "priors.safetensors"
 CALIBRATION: Final = "calibration.json"
@@ -89,26 +95,22 @@ def save_bundle(
     taxonomy = ranking.taxonomy
     with _whole_directory(directory) as made:
         (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())
-        (made / ENCODER).mkdir()
-        recall.encoder.save(made / ENCODER)
-        faiss.write_index(flat_index(recall.reference.category_vectors), str(made / CATEGORY_INDEX))
-        (made / EXAMPLES).mkdir()
-        recall.reference.examples.save(made / EXAMPLES)
+        _save_signals(made, recall.encoder, recall.reference, recall.signals)
         (made / TEXT_FEATURES).mkdir()
         recall.reference.text_features.save(made / TEXT_FEATURES)
-        (made / SIGNAL_DIRECTORY).mkdir()
-        for signal in recall.signals:
-            _save_signal(made / SIGNAL_DIRECTORY, signal)
+        if recall.cascade is not None:
+            _save_cascade(made / CASCADE, recall.cascade)
         _save_ranking(made, ranking)
         _write_json(made / METRICS, dict(provenance.metrics))
         TrainingFingerprint.of(provenance.training).save(made)
-        return files.write_manifest(
-            made,
+        description = files.Description(
             taxonomy_name=taxonomy.name,
             taxonomy_version=taxonomy.version,
             encoder=recall.encoder.name,
+            cascade_encoder=recall.cascade.encoder.name if recall.cascade else None,
             signals=tuple(signal.name for signal in recall.signals),
         )
+        return files.write_manifest(made, description)
 
 
 def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bundle | None = None) -> Bundle:
@@ -134,21 +136,36 @@ def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle 
         taxonomy = beside.taxonomy
     else:
         taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
-    if beside is not None and _alike(manifest, beside.manifest, f"{ENCODER}/"):
-        encoder = beside.recall.encoder
-    else:
-        encoder = load_encoder(directory / ENCODER)
-    index = faiss.read_index(str(directory / CATEGORY_INDEX))
     reference = Reference(
         taxonomy,
-        index.reconstruct_n(0, index.ntotal),
+        _category_vectors(directory),
         Examples.load(directory / EXAMPLES),
         TextFeatures.load(directory / TEXT_FEATURES),
     )
     known = {signal.name: signal for signal in SIGNALS}
     signals = [_load_signal(directory / SIGNAL_DIRECTORY, known[name], reference) for name in manifest.signals]
-    recall = Recall(encoder, signals, reference)
+    encoder = _encoder(directory, manifest, beside, ENCODER)
+    cascade = None
+    if manifest.cascade_encoder is not None:
+        cascade = _load_cascade(
+            directory / CASCADE, _encoder(directory, manifest, beside, f"{CASCADE}/{ENCODER}"), reference
+        )
+    recall = Recall(encoder, signals, reference, cascade)
     return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy), release)
+
+
+def _encoder(directory: Path, manifest: Manifest, beside: Bundle | None, name: str) -> Encoder:
+    """Return the encoder in a directory of the bundle: that of the one beside it where the files are the same."""
+    if beside is not None and _alike(manifest, beside.manifest, f"{name}/"):
+        recall = beside.recall
+        return recall.cascade.encoder if recall.cascade and name != ENCODER else recall.encoder
+    return load_encoder(directory / name)
+
+
+def _category_vectors(directory: Path) -> NDArray[np.float32]:
+    index = faiss.read_index(str(directory / CATEGORY_INDEX))
+    vectors: NDArray[np.float32] = index.reconstruct_n(0, index.ntotal)
+    return vectors
 
 
 def _alike(one: Manifest, other: Manifest, beginning: str) -> bool:
@@ -159,10 +176,35 @@ def _alike(one: Manifest, other: Manifest, beginning: str) -> bool:
     return found[0] == found[1]
 
 
-def _save_signal(directory: Path, signal: Signal) -> None:
-    state = signal.state()
-    _write_json(directory / f"{signal.name}.json", state.meta)
-    save_file(state.arrays, directory / f"{signal.name}.safetensors")
+def _save_signals(directory: Path, encoder: Encoder, reference: Reference, signals: Sequence[Signal]) -> None:
+    """Write an encoder, what signals share that hangs on its vectors, and the signals."""
+    (directory / ENCODER).mkdir()
+    encoder.save(directory / ENCODER)
+    faiss.write_index(flat_index(reference.category_vectors), str(directory / CATEGORY_INDEX))
+    (directory / EXAMPLES).mkdir()
+    reference.examples.save(directory / EXAMPLES)
+    (directory / SIGNAL_DIRECTORY).mkdir()
+    for signal in signals:
+        state = signal.state()
+        _write_json(directory / SIGNAL_DIRECTORY / f"{signal.name}.json", state.meta)
+        save_file(state.arrays, directory / SIGNAL_DIRECTORY / f"{signal.name}.safetensors")
+
+
+def _save_cascade(directory: Path, cascade: Cascade) -> None:
+    directory.mkdir()
+    _save_signals(directory, cascade.encoder, cascade.reference, cascade.signals)
+    # JSON knows no infinity: without a number, all is asked about.
+    below = cascade.below if np.isfinite(cascade.below) else None
+    _write_json(directory / CASCADE_OPTIONS, {"below": below})
+
+
+def _load_cascade(directory: Path, encoder: Encoder, first: Reference) -> Cascade:
+    reference = replace(
+        first, category_vectors=_category_vectors(directory), examples=Examples.load(directory / EXAMPLES)
+    )
+    signals = tuple(_load_signal(directory / SIGNAL_DIRECTORY, kind, reference) for kind in SENTENCE_SIGNALS)
+    below = orjson.loads((directory / CASCADE_OPTIONS).read_bytes())["below"]
+    return Cascade(encoder, signals, reference, np.inf if below is None else float(below))
 
 
 def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> Signal:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -17,9 +18,23 @@ MAX_MANIFEST_BYTES: Final = 1_048_576
 _FIT_AGAIN: Final = "copy the whole bundle again, or make it anew with `shelfwise fit`"
 
 
-def write_manifest(
-    directory: Path, *, taxonomy_name: str, taxonomy_version: str, encoder: str, signals: tuple[str, ...]
-) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a manifest says of a model beside its files; see :class:`schemas.bundle.Manifest`."""
+
+    taxonomy_name: str
+    taxonomy_version: str
+    encoder: str
+    cascade_encoder: str | None
+    signals: tuple[str, ...]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Return what a manifest says."""
+        return cls(**{field.name: getattr(manifest, field.name) for field in fields(cls)})
+
+
+def write_manifest(directory: Path, description: Description) -> Manifest:
     """Digest every file below ``directory`` and write the manifest beside them."""
     files = {
         path.relative_to(directory).as_posix(): describe(path)
@@ -31,11 +46,8 @@ def write_manifest(
         model_version=_version(files),
         created_at=datetime.now(UTC),
         shelfwise_version=version("shelfwise"),
-        taxonomy_name=taxonomy_name,
-        taxonomy_version=taxonomy_version,
-        encoder=encoder,
-        signals=signals,
         files=files,
+        **asdict(description),
     )
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     return manifest

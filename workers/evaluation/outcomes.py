@@ -84,6 +84,6 @@ def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progr
         outcome=tuple(outcome),
         decided=decided,
         also=tuple(also),
-        signals=tuple(signal.name for signal in bundle.recall.signals),
+        signals=bundle.recall.signal_names,
         place=np.concatenate(place) if place else None,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,38 +17,87 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.candidates import Candidates
+from workers.cascade import lead, sentence_names
+from workers.examples import Examples
 from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
 from workers.signals.base import Reference, Signal, TrainingSet
-from workers.signals.registry import SIGNALS
-
-FittedSignals = tuple[list[Signal], Reference]
-"""The signals, and what they share."""
+from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
+from workers.signals.said import ask
 
 
-def cross_fit(
-    training: TrainingSet, folds: NDArray[np.int64], progress: Progress
-) -> tuple[FittedSignals, Candidates, NDArray[np.intp]]:
-    """Fit the signals on all products, and on all but each fold.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A training set as the first encoder sees it and, where there is a cascade, as its sentence encoder does."""
 
-    Returns the former, the candidates of all products, found by the latter, and the products' order in them.
+    first: TrainingSet
+    sentences: TrainingSet | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> Encoded:
+        """Return some of the products."""
+        return Encoded(self.first.take(rows), self.sentences and self.sentences.take(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSignals:
+    """Signals, and what they share; ``sentences`` are those of the cascade, where there is one."""
+
+    signals: list[Signal]
+    reference: Reference
+    sentences: FittedSignals | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFitted:
+    """Signals fitted on all n products, and the candidates by signals fitted on the products of other folds.
+
+    The cascade was asked about all of them. ``order`` intp (n,) are the products of the candidates, ``leads``
+    float32 (n,) the :func:`workers.cascade.lead` of each of these.
     """
+
+    fitted: FittedSignals
+    candidates: Candidates
+    order: NDArray[np.intp]
+    leads: NDArray[np.float32]
+
+
+def cross_fit(training: Encoded, folds: NDArray[np.int64], progress: Progress) -> CrossFitted:
+    """Fit the signals on all products, and on all but each fold."""
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     pieces: list[Callable[[], Any]] = [
         partial(fit_signals, training),
         *(partial(_ask, training, held_out) for held_out in order),
     ]
     fitted, *asked = map_processes(operator.call, pieces, "signals", progress)
-    return fitted, Candidates.together(asked), np.concatenate(order)
+    candidates, leads = zip(*asked, strict=True)
+    return CrossFitted(fitted, Candidates.together(candidates), np.concatenate(order), np.concatenate(leads))
 
 
-def _ask(training: TrainingSet, held_out: NDArray[np.intp]) -> Candidates:
-    signals, _ = fit_signals(training.take(np.setdiff1d(np.arange(len(training.labels)), held_out)))
-    return union(signals, training.batch.take(held_out))
+def _ask(training: Encoded, held_out: NDArray[np.intp]) -> tuple[Candidates, NDArray[np.float32]]:
+    fitted = fit_signals(training.take(np.setdiff1d(np.arange(len(training.first.labels)), held_out)))
+    asked = training.take(held_out)
+    said = ask(fitted.signals, asked.first.batch)
+    leads = lead(said, len(held_out))
+    if fitted.sentences is not None and asked.sentences is not None:
+        said += sentence_names(ask(fitted.sentences.signals, asked.sentences.batch))
+    return union(said, len(held_out)), leads
 
 
-def fit_signals(training: TrainingSet) -> FittedSignals:
+def fit_signals(training: Encoded) -> FittedSignals:
     """Fit every registered signal."""
-    reference = Reference.of(training)
-    return [signal.fit(training, reference) for signal in SIGNALS], reference
+    first = training.first
+    reference = Reference.of(first)
+    signals: list[Signal] = [signal.fit(first, reference) for signal in SIGNALS]
+    if training.sentences is None:
+        return FittedSignals(signals, reference)
+    return FittedSignals(signals, reference, _fit_sentence_signals(training.sentences, reference))
+
+
+def _fit_sentence_signals(training: TrainingSet, reference: Reference) -> FittedSignals:
+    shared = replace(
+        reference,
+        category_vectors=training.category_vectors,
+        examples=Examples.of(training.batch.products, training.batch.branded, training.labels),
+    )
+    return FittedSignals([signal.fit(training, shared) for signal in SENTENCE_SIGNALS], shared)

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from schemas.bundle import Manifest
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.bundle import Provenance, save_bundle
+from workers.cascade import Cascade, unasked
+from workers.encode import encode_products
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
-from workers.fit.cross_fit import FittedSignals, cross_fit, fit_signals
+from workers.fit.cross_fit import CrossFitted, Encoded, FittedSignals, cross_fit, fit_signals
 from workers.fit.fit_ranking import RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts
@@ -25,7 +27,7 @@ from workers.fit.out_of_fold_metrics import measure_recall
 from workers.fit.progress import Progress, silent
 from workers.nearest import unit_rows
 from workers.product_text import category_texts
-from workers.recall import Recall, encode_products, union
+from workers.recall import Recall
 from workers.signals.base import Batch, TrainingSet
 from workers.statistics import NoStatistics
 
@@ -35,10 +37,19 @@ _FEWEST_TO_HOLD_OUT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
+class CascadeOptions:
+    """A sentence encoder to ask, and the ``share`` of products that it is to be asked about, from 0 to 1."""
+
+    encoder: Encoder
+    share: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
 class FitOptions:
     """How to fit: ``encoder`` is the one to use, or none for the static one; ``folds`` is at least 2."""
 
     encoder: Encoder | None = None
+    cascade: CascadeOptions | None = None
     folds: int = 5
     ranking: RankingOptions = field(default_factory=RankingOptions)
     seed: int = 0
@@ -69,9 +80,11 @@ def fit(
     progress("encoder", 0, 1)
     encoder = options.encoder or StaticEncoder.pretrained()
     progress("encoder", 1, 1)
-    training = encode_labelled(labelled, taxonomy, encoder, progress)
-    fitted, seen = _cross_fit(labelled, training, options, progress)
-    recall = Recall(encoder, *fitted)
+    training = Encoded(
+        encode_labelled(labelled, taxonomy, encoder, progress),
+        encode_labelled(labelled, taxonomy, options.cascade.encoder, progress) if options.cascade else None,
+    )
+    recall, seen = _cross_fit(labelled, training, encoder, options, progress)
     guide = namesake_candidates(recall, taxonomy, options.seed)
     ranking, decisions = fit_ranking(seen, guide, taxonomy, options.ranking, progress)
     metrics = {
@@ -87,15 +100,33 @@ def fit(
 
 
 def _cross_fit(
-    labelled: LabelledProducts, training: TrainingSet, options: FitOptions, progress: Progress
-) -> tuple[FittedSignals, OutOfFold]:
+    labelled: LabelledProducts, training: Encoded, encoder: Encoder, options: FitOptions, progress: Progress
+) -> tuple[Recall, OutOfFold]:
     if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
-        fitted = fit_signals(training)
-        none = union(fitted[0], training.batch.take(np.empty(0, np.intp)))
-        return fitted, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
+        recall = _recall(encoder, fit_signals(training), options.cascade, np.inf)
+        none = recall.candidates([], NoStatistics())
+        return recall, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
     folds = assign_folds(labelled.products, options.folds, options.seed)
-    fitted, candidates, order = cross_fit(training, folds, progress)
-    return fitted, OutOfFold.of(labelled, candidates, order, folds)
+    found = cross_fit(training, folds, progress)
+    below = _below(found, options.cascade)
+    recall = _recall(encoder, found.fitted, options.cascade, below)
+    candidates = unasked(found.candidates, found.leads >= below)
+    return recall, OutOfFold.of(labelled, candidates, found.order, folds)
+
+
+def _below(found: CrossFitted, options: CascadeOptions | None) -> float:
+    """Return the lead below which the share of products lies that the cascade is to be asked about."""
+    if options is None or options.share >= 1:
+        return np.inf
+    return float(np.quantile(found.leads, options.share))
+
+
+def _recall(encoder: Encoder, fitted: FittedSignals, options: CascadeOptions | None, below: float) -> Recall:
+    cascade = None
+    if options is not None and fitted.sentences is not None:
+        sentences = fitted.sentences
+        cascade = Cascade(options.encoder, tuple(sentences.signals), sentences.reference, below)
+    return Recall(encoder, fitted.signals, fitted.reference, cascade)
 
 
 def namesake_candidates(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:

@@ -32,3 +32,11 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
     BrandFrequency,
     StoreCooccurrence,
 )
+
+SENTENCE_SIGNALS: Final[tuple[type[Signal], ...]] = (
+    TextEmbedding,
+    LabelledNeighbours,
+    ClosestExample,
+    EmbeddingClassifier,
+)
+"""Those of a cascade's sentence encoder: what hangs on vectors alone."""

@@ -1,13 +1,16 @@
-"""Two ways in which a signal may hold its scores: one for every known category, or a few for each product."""
+"""Ways to hold scores: one for every known category, a few for each product, or of some of the products alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from workers.signals.base import Scores
 
 
 def no_context(products: int) -> NDArray[np.float32]:
@@ -91,6 +94,32 @@ class SparseScores:
             places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
             hit = self._keys[places] == wanted
             found[hit] = self._scores[places[hit]]
+        return found
+
+
+class PartialScores:
+    """Scores of some products of a batch; of the others nothing is known, which is NaN in their context too."""
+
+    def __init__(self, scores: Scores, rows: NDArray[np.intp], products: int) -> None:
+        """``scores`` are of the products at ``rows``, intp (k,), of a batch of so many."""
+        self._scores = scores
+        self._rows = rows
+        self._place = np.full(products, -1, np.int64)
+        self._place[rows] = np.arange(len(rows))
+        self.context = np.full((products, scores.context.shape[1]), np.nan, np.float32)
+        self.context[rows] = scores.context
+
+    def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
+        places, categories = self._scores.top(count)
+        return self._rows[places].astype(np.int64), categories
+
+    def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
+        found = np.full(len(categories), np.nan, np.float32)
+        places = self._place[products]
+        asked = places >= 0
+        found[asked] = self._scores.at(places[asked], categories[asked])
         return found
 
 

@@ -21,9 +21,8 @@ from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.store import PerProduct, load_arrays, save_arrays
 from workers.bundle.bundle import load_bundle
 from workers.candidates import Candidates
-from workers.encoders.base import Encoder
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
-from workers.fit.cross_fit import cross_fit
+from workers.fit.cross_fit import Encoded, cross_fit
 from workers.fit.fit import FitOptions, encode_labelled, fit, namesake_candidates
 from workers.fit.fit_ranking import fit_ranking
 from workers.fit.folds import assign_folds
@@ -83,12 +82,12 @@ def source_digest() -> str:
     return found.hexdigest()
 
 
-def run_ours(problem: Problem, encoder: Encoder | None, bundle: Path, seed: int, progress: Progress) -> Decided:
+def run_ours(problem: Problem, options: FitOptions, bundle: Path, progress: Progress) -> Decided:
     """Fit on the training side into ``bundle``, anew, and decide the test side with what was loaded from there."""
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.parent.mkdir(parents=True, exist_ok=True)
     started = perf_counter()
-    report = fit(problem.training, problem.taxonomy, bundle, FitOptions(encoder=encoder, seed=seed), progress)
+    report = fit(problem.training, problem.taxonomy, bundle, options, progress)
     seconds = perf_counter() - started
     loaded = load_bundle(bundle)
     started = process_time()
@@ -111,8 +110,8 @@ def run_without(
     folds = assign_folds(problem.training.products, options.folds, options.seed)
     if not cached.exists():
         training = encode_labelled(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
-        _, found, places = cross_fit(training, folds, progress)
-        save_candidates(cached, found, places)
+        found = cross_fit(Encoded(training), folds, progress)
+        save_candidates(cached, found.candidates, found.order)
     candidates, order = load_candidates(cached)
     seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds)
     started = perf_counter()

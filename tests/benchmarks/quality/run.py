@@ -26,6 +26,7 @@ from tests.benchmarks.quality.vectors import VectorCache
 from workers.encoders.load import load_encoder
 from workers.evaluation.metrics import measure
 from workers.evaluation.outcomes import ProductOutcomes
+from workers.fit.fit import FitOptions
 from workers.fit.labels import acceptable_labels
 from workers.fit.progress import silent
 
@@ -131,7 +132,7 @@ def _run_ours(run: Run, problem: Problem, places: Places) -> tuple[PerProduct, d
     bundle = places.out / "bundles" / run.dataset / f"{run.split}-{run.seed}"
     if run.method == ours.OURS:
         encoder = load_encoder(places.our_encoder) if places.our_encoder else None
-        decided = ours.run_ours(problem, encoder, bundle, run.seed, silent)
+        decided = ours.run_ours(problem, FitOptions(encoder=encoder, seed=run.seed), bundle, silent)
     else:
         signal = run.method.removeprefix(ours.WITHOUT)
         key = store.digest(_of_problem(run, places) | _of_ours(places))

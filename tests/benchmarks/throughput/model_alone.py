@@ -18,7 +18,7 @@ from schemas.events.product import decode_product
 from tests.benchmarks.throughput.events import Event, generate, read_real
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.decisions import decision_event
-from workers.recall import encode_products, union
+from workers.encode import encode_products
 from workers.statistics import NoStatistics
 
 BATCH = 64
@@ -62,7 +62,7 @@ def _decide(bundle: Bundle, events: Sequence[Event], costs: Costs) -> None:
     recall = bundle.recall
     products = costs.of("decode", lambda: [decode_product(value, key) for key, value in events])
     encoded = costs.of("encode", encode_products, recall.encoder, products, NoStatistics())
-    candidates = costs.of("recall", union, recall.signals, encoded)
+    candidates = costs.of("recall", recall.of, encoded)
     verdicts = costs.of("ranking", bundle.ranking.decide, candidates)
 
     def write() -> list[bytes]:

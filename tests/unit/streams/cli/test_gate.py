@@ -183,13 +183,7 @@ def test_a_candidate_that_does_not_say_what_it_was_fitted_on_is_refused(
 
     manifest = files.read_manifest(same)
     (same / "training.safetensors").unlink()
-    files.write_manifest(
-        same,
-        taxonomy_name=manifest.taxonomy_name,
-        taxonomy_version=manifest.taxonomy_version,
-        encoder=manifest.encoder,
-        signals=manifest.signals,
-    )
+    files.write_manifest(same, files.Description.of(manifest))
     result = gate("--candidate", same, "--current", current, "--gold", gold)
     assert result.exit_code == 1
     assert "fit it anew" in result.stderr

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.signals.scores import DenseScores, SparseScores, no_context
+from workers.signals.scores import DenseScores, PartialScores, SparseScores, no_context
 
 pytestmark = pytest.mark.unit
 
@@ -50,3 +50,24 @@ def test_dense_scores_of_no_category_propose_nothing() -> None:
     scores = DenseScores(np.empty(0, np.int32), np.empty((2, 0), np.float32), no_context(2))
     assert len(scores.top(5)[0]) == 0
     assert np.isnan(scores.at(np.array([0]), np.array([1], np.int32))).all()
+
+
+@given(ROWS, st.data())
+def test_partial_scores_say_of_their_products_what_they_were_given_and_of_others_nothing(
+    rows: list[dict[int, float]], data: st.DataObject
+) -> None:
+    products = len(rows) + data.draw(st.integers(0, 3))
+    places = np.sort(np.array(data.draw(st.permutations(range(products)))[: len(rows)], np.intp))
+    context = np.arange(len(rows), dtype=np.float32)[:, None]
+    given = SparseScores.of_rows(rows, context)
+    partial = PartialScores(given, places, products)
+    owners, categories = partial.top(3)
+    of_given, same = given.top(3)
+    assert owners.tolist() == places[of_given].tolist()
+    assert categories.tolist() == same.tolist()
+    for product in range(products):
+        said = partial.at(np.full(21, product), np.arange(21, dtype=np.int32))
+        known = np.flatnonzero(places == product)
+        expected = given.at(np.full(21, known[0]), np.arange(21, dtype=np.int32)) if len(known) else np.nan
+        np.testing.assert_array_equal(said, expected)
+        assert np.isnan(partial.context[product, 0]) == (not len(known))

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.events.product import Affiliate, Product
 from schemas.taxonomy.tree import Taxonomy
+from workers.encode import encode_products
 from workers.encoders.static import StaticEncoder
-from workers.recall import encode_products
 from workers.signals.affiliate_category import AffiliateCategory
 from workers.signals.base import Batch, Reference, Signal, TrainingSet
 from workers.signals.brand_frequency import BrandFrequency

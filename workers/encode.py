@@ -1,0 +1,24 @@
+"""From products to the vectors of their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.events.product import Product
+from workers.encoders.base import Encoder
+from workers.product_text import branded_text, description_text, embedding_text
+from workers.signals.base import Batch
+from workers.statistics import Statistics
+
+
+def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:
+    """Encode the texts of products: several of each where the encoder is cheap enough."""
+    if not encoder.is_cheap:
+        vectors = encoder.encode([embedding_text(product) for product in products])
+        return Batch(products, vectors, vectors, vectors, statistics)
+    texts = [read(product) for read in (embedding_text, branded_text, description_text) for product in products]
+    vectors, branded, described = np.split(encoder.encode(texts), 3)
+    described = np.where(described.any(axis=1, keepdims=True), described, vectors)
+    return Batch(products, vectors, branded, described, statistics)
