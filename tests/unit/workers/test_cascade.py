@@ -121,7 +121,7 @@ def test_a_damaged_file_of_the_cascade_is_refused_by_name(bundle: Bundle) -> Non
     whole = file.read_bytes()
     try:
         file.write_bytes(whole[:-1])
-        with pytest.raises(InvalidBundle, match="cascade/signals/embedding_classifier.safetensors"):
+        with pytest.raises(InvalidBundle, match=r"cascade/signals/embedding_classifier\.safetensors"):
             load_bundle(bundle.directory)
     finally:
         file.write_bytes(whole)

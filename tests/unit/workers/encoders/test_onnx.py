@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from schemas.errors import InvalidFile
 from workers.encoders.load import load_encoder
 from workers.encoders.onnx import OnnxEncoder
+from workers.encoders.onnx_session import BATCH_SIZES
 
 pytestmark = pytest.mark.unit
 
@@ -59,7 +60,7 @@ def test_a_text_has_the_same_bits_whatever_its_batch_and_order(
 def test_texts_of_one_length_run_together_and_keep_their_bits(encoder: OnnxEncoder) -> None:
     texts = [f"word{a} word{b} word{a}" for a in range(13) for b in range(3)]
     alone = np.concatenate([encoder.encode([text]) for text in texts])
-    assert encoder.batch_sizes[0] == 8
+    assert encoder.batch_sizes[0] == BATCH_SIZES[0]
     assert encoder.encode(texts).tobytes() == alone.tobytes()
 
 
