@@ -18,7 +18,7 @@ from workers.signals.said import Said, ask, rounded
 from workers.signals.scores import pair_keys, pairs_of
 from workers.statistics import Statistics
 
-CANDIDATES_PER_SIGNAL: Final = 10
+CANDIDATES_PER_SIGNAL: Final = 5
 
 
 class Recall:
