@@ -41,7 +41,8 @@ def plan(choice: Choice) -> list[Run]:
 
 
 def _all(choice: Choice) -> Iterator[Run]:
-    everything = [*available(encoder=choice.encoder), ours.OURS, *_ablations(choice)]
+    cascade = [ours.CASCADE] if choice.encoder else []
+    everything = [*available(encoder=choice.encoder), ours.OURS, *cascade, *_ablations(choice)]
     full = [dataset for dataset in DATASETS.values() if dataset.full]
     first = choice.seeds[:1]
     for method in choice.methods or everything:

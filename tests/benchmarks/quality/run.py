@@ -26,7 +26,7 @@ from tests.benchmarks.quality.vectors import VectorCache
 from workers.encoders.load import load_encoder
 from workers.evaluation.metrics import measure
 from workers.evaluation.outcomes import ProductOutcomes
-from workers.fit.fit import FitOptions
+from workers.fit.fit import CascadeOptions, FitOptions
 from workers.fit.labels import acceptable_labels
 from workers.fit.progress import silent
 
@@ -63,6 +63,8 @@ def digest(run: Run, places: Places) -> str:
     dependencies = _of_problem(run, places)
     if run.method.startswith(ours.OURS):
         dependencies |= _of_ours(places)
+        if run.method == ours.CASCADE:
+            dependencies |= {"cascade": _encoder_digest(places.encoder)}
     elif run.method == COMBINATION:
         names = members(encoder=places.encoder is not None)
         dependencies |= {"combination": _COMBINATION_VERSION}
@@ -130,9 +132,10 @@ def _said(run: Run, problem: Problem, places: Places, vectors: VectorCache | Non
 
 def _run_ours(run: Run, problem: Problem, places: Places) -> tuple[PerProduct, dict[str, Any]]:
     bundle = places.out / "bundles" / run.dataset / f"{run.split}-{run.seed}"
-    if run.method == ours.OURS:
-        encoder = load_encoder(places.our_encoder) if places.our_encoder else None
-        decided = ours.run_ours(problem, FitOptions(encoder=encoder, seed=run.seed), bundle, silent)
+    if run.method in {ours.OURS, ours.CASCADE}:
+        if run.method == ours.CASCADE:
+            bundle = bundle.with_name(f"{bundle.name}-cascade")
+        decided = ours.run_ours(problem, _fit_options(run, places), bundle, silent)
     else:
         signal = run.method.removeprefix(ours.WITHOUT)
         key = store.digest(_of_problem(run, places) | _of_ours(places))
@@ -144,6 +147,16 @@ def _run_ours(run: Run, problem: Problem, places: Places) -> tuple[PerProduct, d
         "fit_seconds": round(decided.fit_seconds, 2),
         "microseconds": round(decided.microseconds, 1),
     }
+
+
+def _fit_options(run: Run, places: Places) -> FitOptions:
+    encoder = load_encoder(places.our_encoder) if places.our_encoder else None
+    cascade = None
+    if run.method == ours.CASCADE:
+        if places.encoder is None:
+            raise ValueError(f"{ours.CASCADE} needs a sentence encoder; give --encoder")
+        cascade = CascadeOptions(load_encoder(places.encoder))
+    return FitOptions(encoder=encoder, cascade=cascade, seed=run.seed)
 
 
 def _outcomes(problem: Problem, products: PerProduct) -> ProductOutcomes:
