@@ -8,10 +8,13 @@ from threading import Thread
 from typing import Final, Protocol
 
 from streams.agents.context import Context, Turns
+from streams.agents.handover import Handover
 from streams.agents.learning import LearningStage, add_learning_agent
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
+from streams.agents.sifting import ProductRecords
 from streams.agents.statistics import StatisticsStage, add_statistics_agent
+from streams.candidates_log import CandidatesLog
 from streams.faust_app import FlowApp, build_app, changelog_name
 from streams.intake import Intake
 from streams.learning.reader import LearningReader
@@ -77,21 +80,25 @@ class FaustPart:
 
 
 class RecallPart(FaustPart):
-    """Recall, and learning unless it is off."""
+    """Recall, and learning unless it is off; candidates go straight to ``ranking`` where it is in this process."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, ranking: RankingPart | None = None) -> None:
         settings = context.settings
         super().__init__("recall", build_app(settings, "recall"), context)
         tables = RecallTables(self._app)
         self._view = StatisticsView(settings) if settings.learning else None
         statistics = self._view or NoStatistics()
         records = changelog_name(settings, PRODUCT_DIGESTS)
+        self._log = CandidatesLog(settings) if ranking else None
         self._recall = RecallStage(
             context,
             statistics,
-            tables.product_digests.of,
-            lambda partition: (records, partition) in self._app.table_partitions.broken,
-            self._app.table_changes.arrived,
+            ProductRecords(
+                tables.product_digests.of,
+                lambda partition: (records, partition) in self._app.table_partitions.broken,
+                self._app.table_changes.arrived,
+            ),
+            Handover(ranking.stage, self._log.undecided) if ranking and self._log else None,
         )
         self._recall.add_to(self._app)
         self._turns = (self._recall.turns,)
@@ -128,6 +135,8 @@ class RecallPart(FaustPart):
         if self._learning:
             await self._learning.drain(seconds)
         await self._app.stop()
+        if self._log:
+            await asyncio.get_running_loop().run_in_executor(None, self._log.close)
         if self._view:
             await asyncio.get_running_loop().run_in_executor(None, self._view.stop)
 
@@ -137,14 +146,14 @@ class RankingPart(FaustPart):
 
     def __init__(self, context: Context) -> None:
         super().__init__("ranking", build_app(context.settings, "ranking"), context)
-        self._stage = RankingStage(context)
-        self._turns = (self._stage.turns,)
-        self._stage.add_to(self._app)
+        self.stage = RankingStage(context)
+        self._turns = (self.stage.turns,)
+        self.stage.add_to(self._app)
 
     async def stop(self, seconds: float) -> None:
         """Leave the group, and wait for the acknowledgements under way."""
         await self._app.stop()
-        await self._stage.drain(seconds)
+        await self.stage.drain(seconds)
 
 
 class IntakePart:

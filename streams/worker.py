@@ -28,7 +28,6 @@ from streams.stages import IntakePart, Part, RankingPart, RecallPart
 from streams.tables import changelog_topics
 
 STAGES: Final[tuple[Stage, ...]] = ("recall", "ranking", "intake")
-_KINDS: Final[dict[Stage, type[Part]]] = {"recall": RecallPart, "ranking": RankingPart, "intake": IntakePart}
 _BEAT_SECONDS: Final = 0.5
 # Beyond the drain: then the process ends, whatever hangs. An orchestrator is told to wait 30 s beyond it.
 _LAST_SECONDS: Final = 25.0
@@ -103,7 +102,7 @@ class _Worker:
 
     async def _start(self, context: Context) -> None:
         """Start intake last: it sends nothing before those that do the work are ready."""
-        self._parts = [_KINDS[stage](context) for stage in self._stages]  # type: ignore[call-arg]
+        self._parts = _parts(context, self._stages)
         intake = [part for part in self._parts if part.name == "intake"]
         await asyncio.gather(*(self._start_part(part, context) for part in self._parts if part not in intake))
         for part in intake:
@@ -156,6 +155,13 @@ def _load(settings: Settings, metrics: Metrics, health: Health) -> Models:
     show(bundle, metrics)
     health.condition(_MODEL_LOADED, ready=True)
     return Models(bundle)
+
+
+def _parts(context: Context, stages: tuple[Stage, ...]) -> list[Part]:
+    ranking = RankingPart(context) if "ranking" in stages else None
+    recall = RecallPart(context, ranking) if "recall" in stages else None
+    intake = IntakePart(context) if "intake" in stages else None
+    return [part for part in (recall, ranking, intake) if part is not None]
 
 
 def _create_topics(settings: Settings) -> None:

@@ -12,7 +12,7 @@ import faust
 
 from schemas.topics import Topic
 from streams.agents.context import Context, Turns
-from streams.agents.gathering import gather
+from streams.agents.gathering import Gathering
 from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 
@@ -35,6 +35,7 @@ class BatchStage(ABC, Generic[Prepared]):
         self.context = context
         self.turns = Turns(context.health, self.name, context.settings.stall_seconds)
         self.rereading = Rereading()
+        self._gathering = Gathering(self._work)
         self._slots = asyncio.Semaphore(PENDING)
         self._pending: set[asyncio.Task[None]] = set()
 
@@ -43,10 +44,25 @@ class BatchStage(ABC, Generic[Prepared]):
         topic = self.context.settings.topic(self.topic)
         app.agent(raw_topic(app, topic), name=self.name, concurrency=1)(self.run)
         self.rereading.follow(app, topic)
+        app.on_partitions_revoked.connect(self._revoked)
 
     async def run(self, stream: Any) -> None:
         """The agent's loop."""
-        await gather(stream, self._work)
+        await self._gathering.run(stream)
+
+    async def give_up(self) -> None:
+        """Finish what is under way, before another worker may have the partitions, and forget what waits.
+
+        Else what we decide late could stand after what that worker decides of a later event. Takes at most half a
+        session: for longer, Kafka would wait for nobody.
+        """
+        self._gathering.forget()
+        try:
+            async with asyncio.timeout(self.context.settings.session_timeout_seconds / 2):
+                await self._gathering.idle()
+                await self.drain(self.context.settings.session_timeout_seconds)
+        except TimeoutError:
+            _log.warning("%s gave its partitions up with %d batches under way", self.name, len(self._pending))
 
     async def process(self, value: bytes | None, place: LogPlace) -> None:
         """Work on one batch; raises what keeps it from being completed, as far as that is known at once."""
@@ -73,6 +89,9 @@ class BatchStage(ABC, Generic[Prepared]):
         task = asyncio.get_running_loop().create_task(work(*arguments))
         self._pending.add(task)
         task.add_done_callback(self._over)
+
+    async def _revoked(self, _app: object, _places: object, **_: object) -> None:
+        await self.give_up()
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._pending.discard(task)

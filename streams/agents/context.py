@@ -66,23 +66,23 @@ class Context:
 
 
 class Turns:
-    """Whether an agent's loop turns: idle it beats by itself, at work only when the work ends."""
+    """Whether an agent's loop turns: idle it beats by itself, at work only when some of the work ends."""
 
     def __init__(self, health: Health, name: str, limit_seconds: float) -> None:
         self._health = health
         self._name = name
-        self._working = False
+        self._working = 0
         health.watch(name, limit_seconds)
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Mark one turn of the loop."""
-        self._working = True
+        """Mark one turn of the loop, or what is done beside it."""
+        self._working += 1
         try:
             yield
         finally:
-            self._working = False
-            self.beat_if_idle()
+            self._working -= 1
+            self._health.beat(self._name)
 
     def beat_if_idle(self) -> None:
         """To be called every second from the event loop, which thereby shows that it turns too."""

@@ -19,41 +19,58 @@ _READ_AHEAD: Final = 64
 _log = logging.getLogger(__name__)
 
 
-async def gather(stream: Any, work: Callable[[list[Any]], Awaitable[None]]) -> None:
-    """Give ``work`` groups of a Faust stream's events, the first that waits of each partition; then acknowledge.
+class Gathering:
+    """Gives ``work`` groups of a Faust stream's events, the first that waits of each partition; then acknowledges.
 
     So events of one partition are worked on one after the other, in their order. What ``work`` raises is logged.
-    Returns when the stream has ended and all is done.
     """
-    events: AsyncIterable[Any] = stream.noack().events()
-    waiting: defaultdict[int, deque[Any]] = defaultdict(deque)
-    room = asyncio.Semaphore(_READ_AHEAD)
-    come = asyncio.Event()
-    ended = False
 
-    async def turn() -> None:
-        while not ended or any(waiting.values()):
-            await come.wait()
-            come.clear()
-            while group := [queue.popleft() for queue in waiting.values() if queue]:
-                await _do(stream, work, group)
+    def __init__(self, work: Callable[[list[Any]], Awaitable[None]]) -> None:
+        self._work = work
+        self._waiting: defaultdict[int, deque[Any]] = defaultdict(deque)
+        self._room = asyncio.Semaphore(_READ_AHEAD)
+        self._come = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._ended = False
+
+    async def run(self, stream: Any) -> None:
+        """Read and work; returns when the stream has ended and all is done."""
+        events: AsyncIterable[Any] = stream.noack().events()
+        self._ended = False
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._turns(stream))
+            async for event in events:
+                self._waiting[event.message.partition].append(event)
+                self._come.set()
+                await self._room.acquire()
+            self._ended = True
+            self._come.set()
+
+    def forget(self) -> None:
+        """Leave what waits to whoever reads it next: it was not acknowledged."""
+        for _ in range(sum(map(len, self._waiting.values()))):
+            self._room.release()
+        self._waiting.clear()
+
+    async def idle(self) -> None:
+        """Return when nothing is worked on."""
+        async with self._turn:
+            pass
+
+    async def _turns(self, stream: Any) -> None:
+        while not self._ended or any(self._waiting.values()):
+            await self._come.wait()
+            self._come.clear()
+            while group := [queue.popleft() for queue in self._waiting.values() if queue]:
+                async with self._turn:
+                    await self._do(stream, group)
                 for _ in group:
-                    room.release()
+                    self._room.release()
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(turn())
-        async for event in events:
-            waiting[event.message.partition].append(event)
-            come.set()
-            await room.acquire()
-        ended = True
-        come.set()
-
-
-async def _do(stream: Any, work: Callable[[list[Any]], Awaitable[None]], group: list[Any]) -> None:
-    try:
-        await work(group)
-        for event in group:
-            await stream.ack(event)
-    except Exception:
-        _log.exception("work on %s failed", ", ".join(str(LogPlace.of(event)) for event in group))
+    async def _do(self, stream: Any, group: list[Any]) -> None:
+        try:
+            await self._work(group)
+            for event in group:
+                await stream.ack(event)
+        except Exception:
+            _log.exception("work on %s failed", ", ".join(str(LogPlace.of(event)) for event in group))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -21,7 +21,7 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.batch_stage import BatchStage
 from streams.agents.completions import Completions
-from streams.agents.context import Context, failure_detail
+from streams.agents.context import Context, at_once, failure_detail
 from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
 from workers.bundle.bundle import Bundle
@@ -66,8 +66,19 @@ class RankingStage(BatchStage[_Prepared]):
 
     async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
         """Return what is to be ranked, or ``None`` where the batch needs no decision, or another worker's."""
-        batch = decode(value, CandidateBatch)
-        again = self.rereading.possible(place)
+        return await self._prepare(decode(value, CandidateBatch), again=self.rereading.possible(place))
+
+    async def take(self, batches: Sequence[CandidateBatch], recorded: Awaitable[None]) -> None:
+        """Decide what recall hands over in this process, where nobody can have read it before.
+
+        No decision leaves before its product is ``recorded``; raises what that raises.
+        """
+        with self.turns.working():
+            prepared = [await self._prepare(batch, again=False) for batch in batches]
+            if undecided := [item for item in prepared if item is not None]:
+                await self._decide_and_send(undecided, recorded)
+
+    async def _prepare(self, batch: CandidateBatch, *, again: bool) -> _Prepared | None:
         if await self._is_done(batch):
             self.context.metrics.batch_skipped(STAGE)
             return None
@@ -79,8 +90,13 @@ class RankingStage(BatchStage[_Prepared]):
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Decide, and hand the decisions over."""
+        await self._decide_and_send(prepared, at_once())
+
+    async def _decide_and_send(self, prepared: Sequence[_Prepared], recorded: Awaitable[None]) -> None:
         started = perf_counter()
-        for item, ranked in zip(prepared, await self.context.in_compute_thread(self._rank, prepared), strict=True):
+        decided = await self.context.in_compute_thread(self._rank, prepared)
+        await recorded
+        for item, ranked in zip(prepared, decided, strict=True):
             acknowledged = await self.context.sink.submit(ranked.messages)
             self._completions.begin(item.batch)
             await self.beside(self._complete, item.batch, ranked, acknowledged)

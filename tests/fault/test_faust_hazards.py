@@ -19,6 +19,7 @@ from schemas.topics import PRODUCTS_BATCHED, REVIEWS_DECIDED
 from streams.agents.context import Context
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
+from streams.agents.sifting import ProductRecords
 from streams.faust_app import FlowApp, build_app, changelog_name, raw_topic
 from streams.health import Health
 from streams.kafka.cluster import Cluster
@@ -96,7 +97,9 @@ class Choking(RecallStage):
     def __init__(self, settings: Settings) -> None:
         nothing: Any = None
         super().__init__(
-            Context(settings, nothing, nothing, nothing, Metrics(), Health()), NoStatistics(), no_records
+            Context(settings, nothing, nothing, nothing, Metrics(), Health()),
+            NoStatistics(),
+            ProductRecords(no_records),
         )
         self.seen: list[int] = []
 

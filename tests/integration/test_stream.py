@@ -14,11 +14,14 @@ import orjson
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from schemas.events.codec import encode
+from schemas.events.batch import CandidateBatch
+from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import DeadLetter, Headers, original_headers
+from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.topics import (
+    CANDIDATES,
     CATEGORIES_ASSIGNED,
     CATEGORIES_NEEDS_REVIEW,
     PRODUCTS_CHANGED,
@@ -259,6 +262,44 @@ def test_stages_in_processes_of_their_own_decide_as_one(
     decided = by_source(decisions(installation))
     assert decided.keys() == set(places)
     assert {len(ids) for ids in decided.values()} == {1}
+
+
+def test_a_process_that_recalls_and_ranks_sends_no_candidates(
+    installation: Installation, products: list[Product]
+) -> None:
+    with installation.worker(), installation.worker():
+        places = installation.publish_products(products[:2_000])
+        installation.wait_until_committed()
+    assert by_source(decisions(installation)).keys() == set(places)
+    assert installation.read(installation.name(CANDIDATES)) == []
+
+
+def test_what_another_process_recalled_is_decided_before_what_is_handed_over(
+    installation: Installation, products: list[Product]
+) -> None:
+    some = list({product.product_id: product for product in products[:500]}.values())
+    with installation.worker("intake") as intake, installation.worker("recall") as recall:
+        installation.publish_products(some)
+        wait_until(lambda: recalled(installation) >= len(some), "all recalled, and none decided")
+        intake.kill()
+        recall.kill()
+    edited = [msgspec.structs.replace(product, title=f"{product.title} anew") for product in some]
+    places = installation.publish_products(edited)
+    with installation.worker():
+        installation.wait_until_committed()
+    assigned, review = (
+        installation.latest(installation.name(topic)) for topic in (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
+    )
+    assert len(assigned) + len(review) == len(some)
+    standing = [decode(value, CategoryAssigned) for value in assigned.values()]
+    asked = [decode(value, NeedsReview) for value in review.values()]
+    assert by_source([*standing, *asked]).keys() == set(places)
+
+
+def recalled(installation: Installation) -> int:
+    """Return how many products lie on the topic of candidates."""
+    messages = installation.read(installation.name(CANDIDATES))
+    return sum(len(decode(message.value(), CandidateBatch).products) for message in messages)
 
 
 def test_a_worker_that_comes_back_under_its_instance_id_moves_no_partition_of_another(

@@ -53,7 +53,7 @@ def test_the_signal_is_gone_with_its_context_and_no_other_is(signal: type) -> No
 
 
 def test_there_is_an_ablation_for_each_signal() -> None:
-    assert methods() == ["ours", *(f"ours_without_{name}" for name in NAMES)]
+    assert methods() == ["ours", "ours_cascade", *(f"ours_without_{name}" for name in NAMES)]
 
 
 def test_a_signal_that_does_not_exist_cannot_be_taken_away() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.agents.gathering import gather
+from streams.agents.gathering import Gathering
 from tests.agent_fakes import Event, Stream
 
 pytestmark = pytest.mark.unit
@@ -31,7 +31,7 @@ def groups_of(stream: Stream, failing: frozenset[int] = frozenset()) -> list[lis
         if any(event.offset in failing for event in events):
             raise RuntimeError("no such luck")
 
-    asyncio.run(gather(stream, work))
+    asyncio.run(Gathering(work).run(stream))
     return groups
 
 
@@ -68,3 +68,30 @@ def test_an_acknowledgement_that_fails_ends_nothing() -> None:
     stream = stream_of(0, None, None, None, 1, refused={0})
     assert len(groups_of(stream)) == 2
     assert [event.offset for event in stream.acknowledged] == [4]
+
+
+def test_what_waits_is_forgotten_and_what_is_worked_on_is_waited_for() -> None:
+    stream = stream_of(0, 0, 0, 1, None, None, None, None, 1)
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    worked_on: list[int] = []
+
+    async def work(events: list[Event]) -> None:
+        begun.set()
+        await goes_on.wait()
+        worked_on.extend(event.offset for event in events)
+
+    async def scenario() -> None:
+        gathering = Gathering(work)
+        running = asyncio.create_task(gathering.run(stream))
+        await begun.wait()
+        gathering.forget()
+        idle = asyncio.create_task(gathering.idle())
+        await asyncio.sleep(0)
+        assert not idle.done()
+        goes_on.set()
+        await idle
+        assert worked_on[:2] == [0, 3]
+        await running
+
+    asyncio.run(scenario())
+    assert [event.offset for event in stream.acknowledged] == worked_on == [0, 3, 8]

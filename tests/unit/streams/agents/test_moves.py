@@ -28,9 +28,11 @@ from schemas.topics import (
     PRODUCTS_BATCHED,
 )
 from streams.agents.context import Context
+from streams.agents.handover import Handover
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
+from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.metrics import Metrics
@@ -166,28 +168,40 @@ class _Intake:
 
 
 class _Stages:
-    """Recall and ranking, which crash and read again from what Faust had committed."""
+    """Recall and ranking, which crash and read again from what Faust had committed.
 
-    def __init__(self, context: Context, broker: _Broker, intake: _Intake) -> None:
-        self._context, self._broker, self._intake = context, broker, intake
+    Each life of recall is that of a process of its own, or of one that ranks too, and hands over directly.
+    """
+
+    def __init__(self, context: Context, broker: _Broker, intake: _Intake, chance: random.Random) -> None:
+        self._context, self._broker, self._intake, self._chance = context, broker, intake, chance
         self._records: dict[bytes, bytes] = {}
         self._recall_saved = self._ranking_saved = 0
         self._dies = False
-        self._start_recall()
         self._start_ranking()
+        self._start_recall()
 
     def _start_recall(self) -> None:
+        self._joined = self._chance.random() < 0.5
         self._recalled = self._recall_saved
         self._arrived = len(self._broker.candidates)
         self._recall = RecallStage(
-            self._context, NoStatistics(), lambda _: self._records, records_arrived=self._die_or_go_on
+            self._context,
+            NoStatistics(),
+            ProductRecords(lambda _: self._records, arrived=self._die_or_go_on),
+            Handover(self._ranking, self._undecided) if self._joined else None,
         )
         self._recall.rereading.begin({0: len(self._intake.batched)})
 
     def _kill_recall(self, chance: random.Random) -> None:
         """Start it anew; what it sent last may not have left."""
         del self._broker.candidates[chance.randint(self._arrived, len(self._broker.candidates)) :]
+        if self._joined:
+            self._start_ranking()
         self._start_recall()
+
+    def _undecided(self, _partition: int) -> int:
+        return len(self._broker.candidates) - self._ranking_saved
 
     async def _die_or_go_on(self) -> None:
         if self._dies:
@@ -199,10 +213,15 @@ class _Stages:
         self._ranking.rereading.begin({0: len(self._broker.candidates)})
 
     async def recall(self, count: int) -> None:
+        if self._joined:
+            # What it would wait for.
+            await self.rank(len(self._broker.candidates))
+            self._ranking_saved = self._ranked
         for value in self._intake.batched[self._recalled :][:count]:
             place = LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled)
             await self._recall.process(value, place)
             await self._recall.drain(10)
+            await self._ranking.drain(10)
             self._recalled += 1
 
     async def die_in_recall(self, chance: random.Random) -> None:
@@ -236,7 +255,7 @@ class _Stages:
         together = chance.random() < 0.5
         if together or chance.random() < 0.5:
             self._kill_recall(chance)
-        if together or chance.random() < 0.5:
+        if not self._joined and (together or chance.random() < 0.5):
             self._start_ranking()
         if together or chance.random() < 0.5:
             self._intake.start_again()
@@ -282,7 +301,7 @@ def test_one_topic_alone_holds_a_product_and_it_holds_its_latest_event(
             context = Context(
                 Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health(), marks
             )
-            stages = _Stages(context, broker, intake)
+            stages = _Stages(context, broker, intake, chance)
             for step in _steps(lives, more):
                 await _take(intake, stages, marks, step, chance)
             await stages.settle()

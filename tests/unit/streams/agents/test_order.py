@@ -22,6 +22,7 @@ from schemas.topics import BATCHES_COMPLETED, CANDIDATES
 from streams.agents.context import Context
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
+from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
@@ -103,7 +104,7 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
             context = Context(
                 Settings(data_dir=directory), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
             )
-            stage = RecallStage(context, NoStatistics(), lambda _: records)
+            stage = RecallStage(context, NoStatistics(), ProductRecords(lambda _: records))
             for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message
                 await stage.process(encode(batch), LogPlace("t", 0, number))

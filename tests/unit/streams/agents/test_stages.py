@@ -32,6 +32,7 @@ from streams.agents.context import Context
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
+from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
@@ -152,7 +153,7 @@ def _product(place: int, title: str = "a lamp") -> Product:
 
 def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), _no_records())
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
             await stage.process(batch, _place(place))
@@ -209,7 +210,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     stream = _waiting(*values)
 
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), _no_records())
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         await stage.run(stream)
         await stage.drain(10)
 
@@ -217,7 +218,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     assert (calls[0], [event.partition for event in stream.acknowledged]) == (3, [0, 1, 2, 3])
 
     async def one_by_one(context: Context, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), _no_records())
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         for partition in (0, 2, 3):
             await stage.process(values[partition], LogPlace("t", partition, 0))
         await stage.drain(10)
@@ -230,7 +231,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
 @pytest.mark.parametrize("title", ["a lamp", "choke in ranking"])
 def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tmp_path: Path, title: str) -> None:
     async def recall(context: Context, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), _no_records())
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         batches = (
             _batch(_product(0), _product(1), partition=0),
             _batch(None, partition=1),
@@ -330,7 +331,7 @@ def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_dec
 
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
     async def work(context: Context, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), _no_records())
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         with pytest.raises(InvalidEvent, match="came on 1"):
             await stage.process(_batch(_product(0)), LogPlace("t", 1, 0))
 
@@ -415,7 +416,7 @@ def test_candidates_bear_the_model_that_found_them_though_another_takes_over_mea
             return candidates(self, products, statistics)
 
         monkeypatch.setattr(_Model, "candidates", turn)
-        stage = RecallStage(context, NoStatistics(), _no_records())
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         for place in range(2):
             await stage.process(_batch(_product(place), first=place), _place(place))
         await stage.drain(10)
@@ -471,7 +472,9 @@ def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path)
     async def work(context: Context, _sink: _Sink) -> None:
         past = replace(context, progress=_Past())
         records: dict[bytes, bytes] = {}
-        await RecallStage(past, NoStatistics(), lambda _: records).process(_batch(_product(0)), _place(0))
+        await RecallStage(past, NoStatistics(), ProductRecords(lambda _: records)).process(
+            _batch(_product(0)), _place(0)
+        )
         assert list(records) == [b"p0"]
 
     assert _run(work, tmp_path).messages == []
@@ -496,7 +499,7 @@ def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_p
         async def arrived() -> None:
             seen.append((list(records), len(sink.messages)))
 
-        stage = RecallStage(context, NoStatistics(), lambda _: records, records_arrived=arrived)
+        stage = RecallStage(context, NoStatistics(), ProductRecords(lambda _: records, arrived=arrived))
         await stage.process(_batch(_product(0)), _place(0))
         await stage.drain(10)
 
@@ -514,7 +517,7 @@ def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_ord
             arrivals.append(asyncio.get_running_loop().create_future())
             return arrivals[-1]
 
-        stage = RecallStage(context, NoStatistics(), _no_records(), records_arrived=arrived)
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records(), arrived=arrived))
         for place in range(3):
             await stage.process(_batch(_product(place), first=place), _place(place))
         await asyncio.sleep(0)
@@ -539,7 +542,7 @@ def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
             if (failure := failures.pop(0)) is not None:
                 raise failure
 
-        stage = RecallStage(context, NoStatistics(), _no_records(), records_arrived=arrived)
+        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records(), arrived=arrived))
         for place in range(2):
             await stage.process(_batch(_product(place), first=place), _place(place))
         await stage.drain(10)

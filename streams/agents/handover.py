@@ -1,0 +1,52 @@
+"""From recall to ranking without Kafka between, where one process does both.
+
+Through Kafka candidates, hundreds of bytes each, cost a round trip and a seventh of the CPU time. They need not
+outlive the process, for what is not completed intake sends again, to recall.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from schemas.events.batch import CandidateBatch
+from streams.agents.ranking import RankingStage
+
+_ASK_AGAIN_SECONDS: Final = 0.1
+_log = logging.getLogger(__name__)
+
+
+class Handover:
+    """Gives batches of candidates to the ranking stage of this process, in the order of their partition's log.
+
+    Another worker, which does recall alone, may have had the partition before: what it sent through Kafka must be
+    decided first, or an older decision would stand last. ``undecided`` says of a partition how many messages of
+    the topic of candidates ranking has yet to decide; it blocks.
+    """
+
+    def __init__(self, ranking: RankingStage, undecided: Callable[[int], int]) -> None:
+        self._ranking = ranking
+        self._undecided = undecided
+        self._ready: set[int] = set()
+
+    async def ready(self, partition: int) -> None:
+        """Return when batches of a partition may be handed over."""
+        if partition in self._ready:
+            return
+        loop = asyncio.get_running_loop()
+        while waiting := await loop.run_in_executor(None, self._undecided, partition):
+            _log.info(
+                "partition %d: %d batches of candidates lie on their topic, and come first", partition, waiting
+            )
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        self._ready.add(partition)
+
+    async def take(self, batches: Sequence[CandidateBatch], recorded: Awaitable[None]) -> None:
+        """Decide batches, and hand the decisions to the producer once their products are ``recorded``."""
+        await self._ranking.take(batches, recorded)
+
+    def forget(self) -> None:
+        """Note that other workers may have the partitions now."""
+        self._ready.clear()

@@ -1,0 +1,127 @@
+"""What of a batch is to be decided, and what has its outcome already."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from schemas.errors import InvalidEvent
+from schemas.events.batch import BatchedProduct, CandidateProduct, EventOutcome, Outcome, ProductBatch
+from schemas.events.codec import decode
+from schemas.events.product import Product, decode_product
+from streams.agents.context import at_once, failure_detail
+from workers.history import Action, ProductRecord, consider, content_digest, undecided
+
+STAGE: Final = "recall"
+_TOMBSTONE: Final = b"null"
+
+
+class Records(Protocol):
+    """What is known of the products of one partition, encoded, by product."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """Return a record, or ``None``."""
+
+    def __setitem__(self, key: bytes, value: bytes, /) -> None:
+        """Set a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRecords:
+    """The table of records. ``of`` gives those of a partition.
+
+    ``forgetful`` says of a partition that records are missing: any product may then have been decided.
+    ``arrived`` waits until every change of records is safe that was made before the call.
+    """
+
+    of: Callable[[int], Records]
+    forgetful: Callable[[int], bool] = lambda _partition: False
+    arrived: Callable[[], Awaitable[None]] = at_once
+
+
+@dataclass(slots=True)
+class Sifted:
+    """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already.
+
+    ``coalesced`` are offsets that intake settled. One of them that is on record as decided was recorded by a
+    worker that died before the decision left; packed anew with a later event, it is left out. Nothing may pass for
+    unchanged by it, in this batch or a later one: the product would have no decision at all.
+    """
+
+    settled: list[EventOutcome]
+    coalesced: set[int] = field(default_factory=set)
+    products: list[Product] = field(default_factory=list)
+    events: list[BatchedProduct] = field(default_factory=list)
+    known: list[bool] = field(default_factory=list)
+    again: bool = False
+    removed: list[CandidateProduct] = field(default_factory=list)
+    records: dict[bytes, ProductRecord] = field(default_factory=dict)
+
+    def forget(self, product_id: str) -> None:
+        """Remember of a product that it could not be decided."""
+        key = product_id.encode()
+        if key in self.records:
+            self.records[key] = undecided(self.records[key])
+
+
+def sift(batch: ProductBatch, records: Records, model_version: str, *, again: bool) -> Sifted:
+    """Sort a batch; ``again`` says that any of its products may have been decided before."""
+    sifted = Sifted(list(batch.settled), coalesced={outcome.offset for outcome in batch.settled}, again=again)
+    for event in _latest_first(batch.products):
+        try:
+            value = bytes(event.product)
+            product = None if value == _TOMBSTONE else decode_product(value)
+            _sift_event(event, product, _record(batch, event, product, model_version), records, sifted)
+        except InvalidEvent as error:
+            sifted.settled.append(failed(event.offset, error))
+    return sifted
+
+
+def _record(
+    batch: ProductBatch, event: BatchedProduct, product: Product | None, model_version: str
+) -> ProductRecord:
+    """Return what is to be remembered of an event if it is decided."""
+    updated_at = None if product is None else product.updated_at
+    digest = content_digest(product, model_version)
+    return ProductRecord(batch.source_partition, event.place, updated_at, digest, event.offset)
+
+
+def _sift_event(
+    event: BatchedProduct, product: Product | None, asked: ProductRecord, records: Records, sifted: Sifted
+) -> None:
+    key = event.product_id.encode()
+    known = records.get(key)
+    before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
+    if before is not None and before.decided_offset in sifted.coalesced:
+        before = sifted.records[key] = undecided(before)
+    action, record = consider(before, asked, again=event.attempt > 1)
+    if record is not None:
+        sifted.records[key] = record
+    if action is not Action.DECIDE:
+        outcome = Outcome.UNCHANGED if action is Action.UNCHANGED else Outcome.SUPERSEDED
+        sifted.settled.append(EventOutcome(event.offset, outcome))
+    elif product is None:
+        sifted.removed.append(
+            CandidateProduct(
+                offset=event.offset, timestamp_ms=event.timestamp_ms, product_id=event.product_id, removed=True
+            )
+        )
+    else:
+        sifted.products.append(product)
+        sifted.events.append(event)
+        sifted.known.append(known is not None or sifted.again)
+
+
+def _latest_first(events: Sequence[BatchedProduct]) -> Iterator[BatchedProduct]:
+    """Yield of two events of one product the later one first: where it stands, the other is never decided."""
+    of_product: dict[str, list[BatchedProduct]] = {}
+    for event in events:
+        of_product.setdefault(event.product_id, []).append(event)
+    for group in of_product.values():
+        yield from sorted(group, key=lambda event: event.place, reverse=True)
+
+
+def failed(offset: int, error: BaseException) -> EventOutcome:
+    """Return the outcome of an event that recall could not do."""
+    return EventOutcome(offset, Outcome.FAILED, failure_detail(STAGE, error))

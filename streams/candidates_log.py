@@ -1,0 +1,48 @@
+"""How far ranking is with the topic of candidates, as the broker knows it."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.topics import CANDIDATES
+from streams.settings import Settings
+
+_BROKER_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+class CandidatesLog:
+    """Asks for the committed offsets of ranking's consumer group; it never joins the group."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topic(CANDIDATES)
+        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("ranking")), logger=_log)
+        self._asking = Lock()
+        self._closed = False
+
+    def undecided(self, partition: int) -> int:
+        """Return how many messages of a partition ranking has not committed, 1 where the broker does not say.
+
+        Blocks for as long as the broker takes to answer, 10 s at most; 0 once it is closed.
+        """
+        place = TopicPartition(self._topic, partition)
+        with self._asking:
+            if self._closed:
+                return 0
+            try:
+                first, end = self._consumer.get_watermark_offsets(place, _BROKER_SECONDS)
+                (committed,) = self._consumer.committed([place], _BROKER_SECONDS)
+            except KafkaException as error:
+                _log.warning("how far ranking is with %s/%d is not known: %s", self._topic, partition, error)
+                return 1
+        return max(end - max(first, committed.offset), 0)
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        with self._asking:
+            self._closed = True
+            self._consumer.close()

@@ -1,0 +1,219 @@
+"""Where one process recalls and ranks, candidates need no topic; what others left on it comes first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.events.batch import BatchCompleted, BatchedProduct, EventOutcome, Outcome, ProductBatch
+from schemas.events.codec import decode, encode
+from schemas.events.decision import CategoryAssigned
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from schemas.topics import BATCHES_COMPLETED, CATEGORIES_ASSIGNED
+from streams.agents.context import Context
+from streams.agents.handover import Handover
+from streams.agents.ranking import RankingStage
+from streams.agents.recall import RecallStage
+from streams.agents.rereading import LogPlace
+from streams.agents.sifting import ProductRecords
+from streams.health import Health
+from streams.metrics import Metrics
+from streams.models import Models
+from streams.settings import Settings
+from tests.agent_fakes import Log, one_candidate
+from workers.candidates import Candidates
+from workers.ranking.ranking import Verdict
+from workers.statistics import NoStatistics
+
+pytestmark = pytest.mark.unit
+
+
+class _Model:
+    """Is sure of all it is asked."""
+
+    model_version = "model 1"
+    taxonomy = Taxonomy.from_paths("tree", "1", [("Home", "Lamps")])
+
+    def __init__(self) -> None:
+        self.recall = self.ranking = self
+
+    def candidates(self, products: list[Product], _statistics: object) -> Candidates:
+        return one_candidate(products)
+
+    def decide(self, candidates: Candidates) -> list[Verdict]:
+        return [Verdict(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())] * len(candidates)
+
+
+class _Process:
+    """Recall and ranking of one process; ``left`` are messages on the topic of candidates, ``asked`` how often."""
+
+    def __init__(self, context: Context, log: Log) -> None:
+        self.log = log
+        self.left: list[int] = []
+        self.asked = 0
+        self.records: dict[bytes, bytes] = {}
+        self.arrivals: list[asyncio.Future[None]] = []
+        self.more = asyncio.Event()
+        self.safe_at_once = True
+        self.ranking = RankingStage(context)
+        handover = Handover(self.ranking, self._undecided)
+        table = ProductRecords(lambda _: self.records, arrived=self._arrived)
+        self.recall = RecallStage(context, NoStatistics(), table, handover)
+        self.recall.rereading.begin({0: 0})
+
+    def _undecided(self, _partition: int) -> int:
+        self.asked += 1
+        return self.left.pop() if self.left else 0
+
+    def _arrived(self) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.safe_at_once:
+            future.set_result(None)
+        self.arrivals.append(future)
+        self.more.set()
+        return future
+
+    async def work(self, offset: int, attempt: int = 1) -> None:
+        await self.recall.process(_batch(offset, attempt), LogPlace("t", 0, offset))
+
+    async def leaving(self, count: int) -> None:
+        """Return when so many batches wait for their records."""
+        while len(self.arrivals) < count:
+            await self.more.wait()
+            self.more.clear()
+
+    async def drain(self) -> None:
+        await self.recall.drain(10)
+        await self.ranking.drain(10)
+
+
+def _batch(offset: int, attempt: int) -> bytes:
+    product = encode(Product(product_id=f"p{offset}", title="a lamp"))
+    event = BatchedProduct(offset, 1_700_000_000_000, f"p{offset}", msgspec.Raw(product))
+    return encode(
+        ProductBatch(
+            batch_id=f"b{offset}", source_topic="s", source_partition=0, attempt=attempt, products=[event]
+        )
+    )
+
+
+def _run(work: Callable[[_Process], Awaitable[None]], tmp_path: Path) -> Log:
+    async def scenario() -> Log:
+        log = Log()
+        fakes: Any = (_Model(), log)
+        with ThreadPoolExecutor(1) as compute:
+            context = Context(
+                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+            )
+            await work(_Process(context, log))
+        return log
+
+    return asyncio.run(scenario())
+
+
+def _topics(log: Log) -> list[str]:
+    return [message.topic for message in log.messages]
+
+
+def test_decisions_and_completion_leave_and_no_candidates(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        await process.work(0)
+        await process.drain()
+
+    log = _run(work, tmp_path)
+    assert _topics(log) == [CATEGORIES_ASSIGNED.name, BATCHES_COMPLETED.name]
+    assert decode(log.messages[0].value, CategoryAssigned).source.offset == 0
+    completed = decode(log.messages[1].value, BatchCompleted)
+    assert completed.outcomes == [EventOutcome(0, Outcome.ASSIGNED)]
+
+
+def test_no_decision_leaves_before_its_product_is_on_record_and_all_leave_in_order(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.safe_at_once = False
+        for offset in range(3):
+            await process.work(offset)
+        await process.leaving(3)
+        for arrival in reversed(process.arrivals):
+            assert process.log.messages == []
+            arrival.set_result(None)
+        await process.drain()
+
+    decided = [
+        decode(message.value, CategoryAssigned).source.offset
+        for message in _run(work, tmp_path).messages
+        if message.topic == CATEGORIES_ASSIGNED.name
+    ]
+    assert decided == [0, 1, 2]
+
+
+def test_a_batch_whose_records_are_lost_is_not_decided_and_keeps_no_other_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(process: _Process) -> None:
+        process.safe_at_once = False
+        for offset in range(2):
+            await process.work(offset)
+        await process.leaving(2)
+        process.arrivals[0].set_exception(RuntimeError("too large"))
+        process.arrivals[1].set_result(None)
+        await process.drain()
+
+    decisions = [message for message in _run(work, tmp_path).messages if message.topic == CATEGORIES_ASSIGNED.name]
+    assert [decode(message.value, CategoryAssigned).source.offset for message in decisions] == [1]
+    assert "did not leave recall" in caplog.text
+
+
+def test_a_batch_that_comes_again_when_it_is_done_gets_its_completion_alone(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        await process.work(0)
+        await process.drain()
+        process.records.clear()
+        await process.work(0, attempt=2)
+        await process.drain()
+
+    assert _topics(_run(work, tmp_path)) == [
+        CATEGORIES_ASSIGNED.name,
+        BATCHES_COMPLETED.name,
+        BATCHES_COMPLETED.name,
+    ]
+
+
+def test_what_lies_on_the_topic_is_decided_first_and_is_asked_for_anew_when_partitions_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.agents.handover._ASK_AGAIN_SECONDS", 0)
+
+    async def work(process: _Process) -> None:
+        process.left = [2, 5]
+        await process.work(0)
+        assert process.asked == 3
+        await process.work(1)
+        assert process.asked == 3
+        await process.recall.give_up()
+        await process.work(2)
+        assert process.asked == 4
+        await process.drain()
+
+    assert _topics(_run(work, tmp_path)).count(CATEGORIES_ASSIGNED.name) == 3
+
+
+def test_partitions_are_given_up_when_what_is_under_way_is_decided(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.safe_at_once = False
+        await process.work(0)
+        given_up = asyncio.create_task(process.recall.give_up())
+        await process.leaving(1)
+        assert not given_up.done()
+        process.arrivals[0].set_result(None)
+        await given_up
+        assert CATEGORIES_ASSIGNED.name in _topics(process.log)
+        await process.drain()
+
+    _run(work, tmp_path)
