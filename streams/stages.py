@@ -182,7 +182,8 @@ class IntakePart:
         """Tell it to stop reading, and wait until what it sent has been completed."""
         self._stopping = True
         self._intake.stop()
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
+        if self._thread.ident:
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
 
     def beat(self) -> None:
         """Nothing: intake's own loop beats."""

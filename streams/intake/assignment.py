@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
@@ -71,19 +71,33 @@ def generation(consumer: Consumer, batched: TopicPartition) -> int | None:
     return None if end == OFFSET_END else end
 
 
-def announce(consumer: Consumer, source: TopicPartition, committed: int | None, owner: int | None) -> None:
-    """Commit the offset that is committed already, now with the new owner's generation, before it sends anything.
+def first_offset(consumer: Consumer, partition: TopicPartition) -> int | None:
+    """Return the partition's first offset, or ``None`` where the broker does not answer.
 
-    Should that fail, the next commit says it; until then batches of earlier owners are merely decided once more.
+    To be asked before the partitions are assigned: after it each question waits half a second, behind a fetch.
     """
-    if owner is None:
-        return
     try:
-        if committed is None:
-            committed = int(consumer.get_watermark_offsets(source, timeout=_BROKER_SECONDS)[0])
-        place = TopicPartition(source.topic, source.partition, committed, commit_metadata(owner))
-        consumer.commit(offsets=[place], asynchronous=False)
+        return int(consumer.get_watermark_offsets(partition, timeout=_BROKER_SECONDS)[0])
     except KafkaException as error:
         logger.warning(
-            "the new owner of %s/%d is not announced: %s", source.topic, source.partition, error.args[0].str()
+            "the start of %s/%d is not known: %s", partition.topic, partition.partition, error.args[0].str()
         )
+        return None
+
+
+def announce(consumer: Consumer, topic: str, owned: Mapping[int, tuple[int | None, int | None]]) -> None:
+    """Commit offsets that are committed already, now with the new owner's generation, before it sends anything.
+
+    ``owned`` has offset and generation of each partition. Should that fail, or one of the two not be known, the
+    next commit says it; until then batches of earlier owners are merely decided once more.
+    """
+    places = [
+        TopicPartition(topic, number, offset, commit_metadata(owner))
+        for number, (offset, owner) in owned.items()
+        if offset is not None and owner is not None
+    ]
+    try:
+        if places:
+            consumer.commit(offsets=places, asynchronous=False)
+    except KafkaException as error:
+        logger.warning("the new owner of partitions of %s is not announced: %s", topic, error.args[0].str())

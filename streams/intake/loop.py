@@ -15,7 +15,7 @@ from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
 from streams.health import Health
-from streams.intake.assignment import announce, begin, committed_offsets, end_offset
+from streams.intake.assignment import announce, begin, committed_offsets, end_offset, first_offset
 from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
@@ -204,14 +204,16 @@ class Intake:
 
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         committed = committed_offsets(consumer, [item for item in assigned if item.topic == self._products])
+        owned: dict[int, tuple[int | None, int | None]] = {}
         for item in assigned:
             if item.topic == self._completed:
                 item.offset = end_offset(consumer, item)
-            else:
-                self._begin(consumer, item.partition, committed.get(item.partition))
+                continue
+            offset = committed.get(item.partition)
+            state = self._begin(consumer, item.partition, offset)
+            owned[item.partition] = (first_offset(consumer, item) if offset is None else offset, state.generation)
         consumer.assign(assigned)
-        for number, state in self._partitions.items():
-            announce(consumer, TopicPartition(self._products, number), committed.get(number), state.generation)
+        announce(consumer, self._products, owned)
         # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.
         consumer.resume([item for item in assigned if item.topic == self._products])
         logger.info("intake owns partitions %s", sorted(self._partitions))
@@ -233,7 +235,7 @@ class Intake:
         self._circuit.lost()
         self._offsets.revoked(number)
         state = self._begin(self._consumer, number, offset)
-        announce(self._consumer, TopicPartition(self._products, number), offset, state.generation)
+        announce(self._consumer, self._products, {number: (offset, state.generation)})
         return state
 
     def _on_revoke(self, consumer: Consumer, _revoked: list[TopicPartition]) -> None:
