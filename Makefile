@@ -39,9 +39,9 @@ bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alt
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(NODES),--nodes $(NODES)) $(if $(filter-out 0,$(SHORT)),--short) \
 	  $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
-growth: $(STAMP_DEV)  ## what a product costs by neighbours, nodes and the size of events  [OUT=FILE.json PLOT=FILE.svg DATA=]
-	nice $(BIN)/python -m tests.benchmarks.growth $(if $(OUT),--out "$(OUT)") $(if $(PLOT),--plot "$(PLOT)") \
-	  $(if $(DATA),--data "$(DATA)")
+growth: $(STAMP_DEV)  ## what a product costs by neighbours, nodes, size of events, brands, partitions  [ONLY='brands partitions' EVENTS=20000 OUT=FILE.json PLOT=FILE.svg DATA=]
+	nice $(BIN)/python -m tests.benchmarks.growth $(foreach series,$(ONLY),--only $(series)) \
+	  $(if $(EVENTS),--events $(EVENTS)) $(if $(OUT),--out "$(OUT)") $(if $(PLOT),--plot "$(PLOT)") $(if $(DATA),--data "$(DATA)")
 
 stream-quality: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
 	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")

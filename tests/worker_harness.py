@@ -52,10 +52,11 @@ class Installation:
     prefix: str
     bundle: Path
     directory: Path
+    partitions: int = PARTITIONS
 
     def create(self) -> Self:
         """Make the topics."""
-        create_topics(self.connection, partitions=PARTITIONS, prefix=self.prefix)
+        create_topics(self.connection, partitions=self.partitions, prefix=self.prefix)
         return self
 
     def settings(self, **overrides: Any) -> Settings:
@@ -63,7 +64,7 @@ class Installation:
         return Settings(
             kafka=self.connection,
             topic_prefix=self.prefix,
-            partitions=PARTITIONS,
+            partitions=self.partitions,
             bundle=self.bundle,
             data_dir=self.directory,
             **overrides,
@@ -112,7 +113,7 @@ class Installation:
         """Return all that a topic holds now."""
         consumer = Consumer(self.connection.consumer_config("reader-of-a-test"))
         try:
-            places = [TopicPartition(topic, number, 0) for number in range(PARTITIONS)]
+            places = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
             ends = {place.partition: consumer.get_watermark_offsets(place)[1] for place in places}
             consumer.assign(places)
             found: list[Message] = []
@@ -141,7 +142,7 @@ class Installation:
         """Return (committed, end) of each source partition that has events which are not committed."""
         consumer = Consumer(self.connection.consumer_config(self.settings().group("intake")))
         try:
-            places = [TopicPartition(self.name(PRODUCTS_CHANGED), number) for number in range(PARTITIONS)]
+            places = [TopicPartition(self.name(PRODUCTS_CHANGED), number) for number in range(self.partitions)]
             found = {}
             for place in consumer.committed(places, 30):
                 end = consumer.get_watermark_offsets(place, 30)[1]
@@ -174,7 +175,7 @@ class Worker:
         variables = {
             "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": place.connection.bootstrap_servers,
             "SHELFWISE_TOPIC_PREFIX": place.prefix,
-            "SHELFWISE_PARTITIONS": PARTITIONS,
+            "SHELFWISE_PARTITIONS": place.partitions,
             "SHELFWISE_BUNDLE": place.bundle,
             "SHELFWISE_DATA_DIR": place.directory / f"worker-{self._port}",
             "SHELFWISE_METRICS_PORT": self._port,

@@ -9,9 +9,10 @@ import msgspec
 
 from schemas.events.codec import encode
 from schemas.events.product import decode_product
+from tests.benchmarks.growth.say import Say
+from tests.benchmarks.growth.tree import bundle_on_any
 from tests.benchmarks.throughput.events import Event, generate
 from tests.benchmarks.throughput.model_alone import BATCH, cost
-from tests.benchmarks.throughput.tree import bundle_on
 from workers.bundle.bundle import Bundle, load_bundle
 
 
@@ -29,11 +30,12 @@ class EventPoint(msgspec.Struct):
     us: dict[str, float]
 
 
-def by_tree(nodes: Iterable[int], products: int, seed: int, directory: Path) -> Iterator[TreePoint]:
+def by_tree(nodes: Iterable[int], products: int, seed: int, directory: Path, say: Say) -> Iterator[TreePoint]:
     """Yield a point for each number of nodes; models are fitted into ``directory``, and found there."""
     events = generate(seed, products)
     for count in nodes:
-        yield TreePoint(count, _warm_cost(load_bundle(bundle_on(count, directory)), events))
+        say(f"a model on {count:,} nodes")
+        yield TreePoint(count, _warm_cost(load_bundle(bundle_on_any(count, directory)), events))
 
 
 def by_event(bundle: Path, sizes: Iterable[int], products: int, seed: int) -> Iterator[EventPoint]:

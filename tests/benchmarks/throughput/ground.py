@@ -25,7 +25,7 @@ from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCT
 from streams.kafka.connection import KafkaConnection
 from tests.benchmarks.throughput.events import Event
 from tests.benchmarks.throughput.schedule import Schedule
-from tests.worker_harness import PARTITIONS, Installation
+from tests.worker_harness import Installation
 
 _OUTPUTS = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
 _SECONDS = 30.0
@@ -55,7 +55,9 @@ class Ground:
         self._admin = AdminClient(self._connection.client_config())
         self._read: dict[TopicPartition, int] = {}
         self._places = [
-            TopicPartition(installation.name(topic), number) for topic in _OUTPUTS for number in range(PARTITIONS)
+            TopicPartition(installation.name(topic), number)
+            for topic in _OUTPUTS
+            for number in range(installation.partitions)
         ]
 
     def create(self) -> None:

@@ -1,0 +1,115 @@
+"""What a process that has just started pays for the brands of a changelog: memory, time to read, CPU of recall."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import perf_counter
+
+import msgspec
+from threadpoolctl import threadpool_limits
+
+from schemas.events.product import Product, decode_product
+from streams.settings import Settings
+from streams.tables import StatisticsView
+from tests.benchmarks.growth.brand_records import brand_name
+from tests.benchmarks.throughput.events import generate
+from tests.benchmarks.throughput.model_alone import BATCH, Costs
+from workers.bundle.bundle import load_bundle
+from workers.encode import encode_products
+from workers.recall import Recall
+from workers.signals.brand_frequency import BrandFrequency
+from workers.statistics import Statistics
+
+_POLL_SECONDS = 0.5
+_PASSES = 5
+# One pass takes the signal alone some milliseconds, too few to tell from noise.
+_PASSES_OF_SIGNAL = 16
+
+
+class BrandPoint(msgspec.Struct):
+    """What so many learned brands cost: MB of 10^6 bytes, seconds until read, CPU microseconds a product.
+
+    ``recall_us`` is of all signals, ``brand_frequency_us`` of the one that asks for brands.
+    """
+
+    brands: int
+    memory_mb: float
+    read_seconds: float
+    recall_us: float
+    brand_frequency_us: float
+
+
+def measure(settings: Settings, bundle: Path, brands: int, products: int, seed: int) -> BrandPoint:
+    """Read the statistics as a worker does, then recall products whose brands are drawn evenly of all.
+
+    Evenly is the dearest: a brand that was asked for lately is remembered. Raises :class:`RuntimeError` where the
+    statistics cannot be read.
+    """
+    before, began = _resident_mb(), perf_counter()
+    view = _read(settings)
+    seconds, memory = perf_counter() - began, _resident_mb() - before
+    view.stop()
+    with threadpool_limits(1):
+        recall = load_bundle(bundle).recall
+        items = [decode_product(value, key) for key, value in generate(seed, products)]
+        asked = _Asked(recall, items, brands, view, Random(seed))
+        asked.brand_frequency_us()
+        asked.recall_us()
+        recall_us = median(asked.recall_us() for _ in range(_PASSES))
+        return BrandPoint(brands, memory, seconds, recall_us, asked.brand_frequency_us())
+
+
+class _Asked:
+    """Products that are asked about again and again, each time under brands drawn anew."""
+
+    def __init__(
+        self, recall: Recall, products: Sequence[Product], brands: int, statistics: Statistics, chance: Random
+    ) -> None:
+        self._recall = recall
+        self._products = products
+        self._brands = brands
+        self._statistics = statistics
+        self._chance = chance
+
+    def recall_us(self) -> float:
+        """Return the CPU microseconds a product of one pass of all signals."""
+        costs = Costs()
+        for first in range(0, len(self._products), BATCH):
+            encoded = encode_products(self._recall.encoder, self._drawn(first), self._statistics)
+            costs.of("recall", self._recall.of, encoded)
+        return 1e6 * costs.seconds["recall"] / len(self._products)
+
+    def brand_frequency_us(self) -> float:
+        """Return the CPU microseconds a product of the signal alone, the mean of several passes."""
+        signal = next(each for each in self._recall.signals if isinstance(each, BrandFrequency))
+        costs = Costs()
+        for first in range(0, len(self._products), BATCH):
+            encoded = encode_products(self._recall.encoder, self._drawn(first), self._statistics)
+            for _ in range(_PASSES_OF_SIGNAL):
+                costs.of("signal", signal.score, replace(encoded, products=self._drawn(first)))
+        return 1e6 * costs.seconds["signal"] / (_PASSES_OF_SIGNAL * len(self._products))
+
+    def _drawn(self, first: int) -> list[Product]:
+        return [
+            msgspec.structs.replace(product, brand=brand_name(self._chance.randrange(self._brands)))
+            for product in self._products[first : first + BATCH]
+        ]
+
+
+def _read(settings: Settings) -> StatisticsView:
+    view = StatisticsView(settings)
+    view.start()
+    while not view.caught_up.wait(_POLL_SECONDS):
+        if view.failure is not None:
+            raise RuntimeError("the statistics cannot be read") from view.failure
+    return view
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6

@@ -1,0 +1,62 @@
+"""Brands that the stream has learned of: names, statistics, and the changelog that they lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from confluent_kafka import Producer
+
+from schemas.events.codec import encode
+from streams.faust_app import changelog_name
+from streams.settings import Settings
+from streams.tables import BRAND_FREQUENCY
+from workers.learning import KeyStatistics
+
+MOST_BRANDS = 1_000_000
+_MOST_CATEGORIES = 5
+_SYLLABLES = ("ba", "co", "di", "fe", "gu", "ka", "lo", "mi", "ne", "ru")
+_SECONDS = 60.0
+
+
+def brand_name(number: int) -> str:
+    """Return the name of a brand, numbered from 0 to 999,999.
+
+    It is two words, of a thousand that there are: caches of words know them all.
+    """
+    syllables = [_SYLLABLES[int(digit)] for digit in f"{number:06d}"]
+    return f"{''.join(syllables[:3])} {''.join(syllables[3:])}"
+
+
+def records(categories: Sequence[str], partitions: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield key and value of each brand in turn: one to five of the categories, learned on several partitions."""
+    chance = Random(seed)
+    for number in range(MOST_BRANDS):
+        sold = chance.sample(categories, chance.randint(1, _MOST_CATEGORIES))
+        weights = {category: float(chance.randint(1, 500)) for category in sold}
+        places = chance.sample(range(partitions), min(len(sold), partitions))
+        applied = {f"categories.assigned.v1-{place}": chance.randrange(10_000_000) for place in places}
+        yield brand_name(number).encode(), encode(KeyStatistics(weights, applied))
+
+
+def write(settings: Settings, brands: Iterator[tuple[bytes, bytes]]) -> None:
+    """Write brands to the changelog of an installation; raises :class:`RuntimeError` where some did not arrive."""
+    failures = []
+
+    def arrived(error: object, _message: object) -> None:
+        if error is not None:
+            failures.append(error)
+
+    producer = Producer(settings.kafka.producer_config({"linger.ms": 50, "log_level": 3, "on_delivery": arrived}))
+    topic = changelog_name(settings, BRAND_FREQUENCY)
+    for key, value in brands:
+        while True:
+            try:
+                producer.produce(topic, value, key)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    missing = producer.flush(_SECONDS)
+    if failures or missing:
+        raise RuntimeError(f"{len(failures) + missing} brands did not arrive: {failures[:1]}")

@@ -1,0 +1,115 @@
+"""A worker on a real Kafka by the number of partitions: how fast, and at what cost."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.local import LocalKafka
+from tests.benchmarks.growth.say import Say
+from tests.benchmarks.throughput.events import Event, generate
+from tests.benchmarks.throughput.figures import Span
+from tests.benchmarks.throughput.ground import Ground
+from tests.benchmarks.throughput.processes import OurWorker
+from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
+from tests.worker_harness import Installation
+
+_POLL_SECONDS = 0.25
+_MOST_SECONDS = 60.0
+
+
+class PartitionPoint(msgspec.Struct):
+    """What a worker does with all events there before it starts.
+
+    ``ready_seconds`` are from the start of its process until it has its partitions; from then until its last
+    decision products are counted, and CPU microseconds a product: its own and the broker's. ``resends`` are
+    batches whose completion came too late.
+    """
+
+    partitions: int
+    learning: bool
+    decided: int
+    ready_seconds: float
+    products_per_second: float
+    us: float
+    broker_us: float
+    peak_memory_mb: float
+    resends: int
+
+
+def by_partition(
+    bundle: Path, counts: Iterable[int], events: int, seed: int, say: Say
+) -> Iterator[PartitionPoint]:
+    """Yield two points for each count, learning on and off: a worker decides so many events, a minute at most.
+
+    Raises :class:`schemas.errors.KafkaUnavailable` where Kafka does not start, and :class:`RuntimeError` where a
+    worker ends or decides nothing.
+    """
+    generated = generate(seed, events)
+    with tempfile.TemporaryDirectory(prefix="shelfwise-growth-") as directory, LocalKafka() as broker:
+        connection = KafkaConnection(bootstrap_servers=broker.bootstrap_servers)
+        assert broker.process_id is not None
+        for count in counts:
+            for learning in (True, False):
+                say(f"{count} partitions, learning {'on' if learning else 'off'}")
+                name = f"partitions-{count}-{learning}"
+                place = Installation(connection, f"{name}.", bundle, Path(directory) / name, count)
+                yield _point(place, broker.process_id, generated, learning=learning)
+
+
+def _point(place: Installation, broker: int, events: Sequence[Event], *, learning: bool) -> PartitionPoint:
+    with _ground(place) as made:
+        made.publish(events)
+        return _run(made, broker, len(events), learning=learning)
+
+
+def _run(ground: Ground, broker: int, events: int, *, learning: bool) -> PartitionPoint:
+    place, began = ground.installation, time.monotonic()
+    with OurWorker(place, (), {"learning": learning}) as worker:
+        ready = time.monotonic() - began
+        # Not the middle of the decisions: what many partitions have in flight at once may come out in one burst.
+        with Watch([worker.process_id, broker]) as watch:
+            started = time.time()
+            _wait(ground, worker, events)
+            until = time.time()
+            peak = peak_memory_mb(worker.process_id)
+            resends = int(worker.metric("shelfwise_batch_resends_total"))
+    times = ground.read().times
+    times = times[times <= until]
+    if not len(times):
+        raise RuntimeError(f"a worker of {place.partitions} partitions decided nothing in {until - started:.0f} s")
+    span = Span(started, float(times.max()), len(times))
+    return PartitionPoint(
+        partitions=place.partitions,
+        learning=learning,
+        decided=span.products,
+        ready_seconds=ready,
+        products_per_second=span.per_second,
+        us=1e6 * watch.spent(worker.process_id, span) / span.products,
+        broker_us=1e6 * watch.spent(broker, span) / span.products,
+        peak_memory_mb=peak,
+        resends=resends,
+    )
+
+
+def _wait(ground: Ground, worker: OurWorker, events: int) -> None:
+    deadline = time.monotonic() + _MOST_SECONDS
+    while ground.count() < events and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        worker.check()
+
+
+@contextmanager
+def _ground(place: Installation) -> Iterator[Ground]:
+    made = Ground(place)
+    made.create()
+    try:
+        yield made
+    finally:
+        made.delete()

@@ -1,0 +1,56 @@
+"""Models on trees larger than the words of the throughput benchmark's tree make names for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, combinations, islice
+from pathlib import Path
+
+from schemas.taxonomy import Taxonomy
+from tests.benchmarks.throughput.tree import FITTED, bundle_on, padded_taxonomy
+from tests.sample_model import sample_products
+from workers.fit.fit import FitOptions, fit
+from workers.fit.labels import place
+from workers.sample.tables import sample_leaves
+from workers.sample.wording import COLOURS
+
+# The largest tree whose names are the throughput benchmark's alone; larger ones hold all of it.
+_PADDED = 14_606
+_SEED = 7
+
+
+def filled_taxonomy(nodes: int) -> Taxonomy:
+    """Return the throughput benchmark's tree, filled up with leaves of two colours and a size.
+
+    Raises :class:`ValueError` where ``nodes`` are fewer than the sample's tree has, or more than there are names.
+    """
+    if nodes <= _PADDED:
+        return padded_taxonomy(nodes)
+    padded = padded_taxonomy(_PADDED)
+    made = Taxonomy.from_paths("growth", "1", chain(padded.paths, islice(_two_coloured(), nodes - _PADDED)))
+    if len(made) < nodes:
+        raise ValueError(f"{nodes} nodes; the words of the sample make {len(made)}")
+    return made
+
+
+def bundle_on_any(nodes: int, directory: Path) -> Path:
+    """Return a model on such a tree, fitted unless an earlier call with the same code left it in ``directory``."""
+    if nodes <= _PADDED:
+        return bundle_on(nodes, directory)
+    padded = bundle_on(_PADDED, directory)
+    bundle = padded.with_name(f"{padded.name}-filled-{nodes}")
+    if not bundle.exists():
+        taxonomy = filled_taxonomy(nodes)
+        fit(place(sample_products(_SEED, FITTED), taxonomy), taxonomy, bundle, FitOptions(folds=3))
+    return bundle
+
+
+def _two_coloured() -> Iterator[tuple[str, ...]]:
+    """Yield siblings of the sample's leaves, one of each leaf after the other."""
+    leaves = sample_leaves()
+    for number in range(max(len(leaf.sizes) for leaf in leaves)):
+        for one, other in combinations(COLOURS, 2):
+            for leaf in leaves:
+                if number < len(leaf.sizes):
+                    name = f"{one.capitalize()} and {other} {leaf.path[-1]}, {leaf.sizes[number]}"
+                    yield (*leaf.path[:-1], name)
