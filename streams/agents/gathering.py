@@ -14,15 +14,19 @@ from typing import Any, Final
 
 from streams.agents.rereading import LogPlace
 
-# Of all partitions, while one group is worked on.
-_READ_AHEAD: Final = 64
+# Of all partitions, while one group is worked on: enough for the windows of many, as what is fetched comes
+# partition by partition, and the last would else wait until all is done of the first. Faust itself holds more.
+_READ_AHEAD: Final = 1_024
+# Of a batch each: a call of the model takes no longer than a second.
+MOST_AT_ONCE: Final = 16
 _log = logging.getLogger(__name__)
 
 
 class Gathering:
     """Gives ``work`` groups of a Faust stream's events, the first that waits of each partition; then acknowledges.
 
-    So events of one partition are worked on one after the other, in their order. What ``work`` raises is logged.
+    So events of one partition are worked on one after the other, in their order. Of more than 16 partitions those
+    come first that have waited longest. What ``work`` raises is logged.
     """
 
     def __init__(self, work: Callable[[list[Any]], Awaitable[None]]) -> None:
@@ -58,14 +62,23 @@ class Gathering:
             pass
 
     async def _turns(self, stream: Any) -> None:
-        while not self._ended or any(self._waiting.values()):
+        while not self._ended or self._waiting:
             await self._come.wait()
             self._come.clear()
-            while group := [queue.popleft() for queue in self._waiting.values() if queue]:
+            while group := self._next():
                 async with self._turn:
                     await self._do(stream, group)
                 for _ in group:
                     self._room.release()
+
+    def _next(self) -> list[Any]:
+        group = []
+        for partition in list(self._waiting)[:MOST_AT_ONCE]:
+            queue = self._waiting.pop(partition)
+            group.append(queue.popleft())
+            if queue:
+                self._waiting[partition] = queue
+        return group
 
     async def _do(self, stream: Any, group: list[Any]) -> None:
         try:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.agents.gathering import Gathering
+from streams.agents.gathering import MOST_AT_ONCE, Gathering
 from tests.agent_fakes import Event, Stream
 
 pytestmark = pytest.mark.unit
@@ -38,6 +38,15 @@ def groups_of(stream: Stream, failing: frozenset[int] = frozenset()) -> list[lis
 def test_what_waits_is_taken_together_one_of_each_partition() -> None:
     groups = groups_of(stream_of(0, 1, 1, 2, 0))
     assert [[event.offset for event in group] for group in groups] == [[0, 1, 3], [4, 2]]
+
+
+def test_of_many_partitions_none_waits_until_all_is_done_of_others() -> None:
+    partitions = [number for number in range(MOST_AT_ONCE + 4) for _ in range(2)]
+    groups = groups_of(stream_of(*partitions))
+    taken = [[event.partition for event in group] for group in groups]
+    assert taken[0] == list(range(MOST_AT_ONCE))
+    assert taken[1] == [*range(MOST_AT_ONCE, MOST_AT_ONCE + 4), *range(MOST_AT_ONCE - 4)]
+    assert sorted(taken[2]) == list(range(MOST_AT_ONCE - 4, MOST_AT_ONCE + 4))
 
 
 @given(st.lists(st.none() | st.integers(0, 3), max_size=200))
