@@ -82,7 +82,11 @@ class Turns:
             yield
         finally:
             self._working -= 1
-            self._health.beat(self._name)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Show that the work waits for others, and does not stand still."""
+        self._health.beat(self._name)
 
     def beat_if_idle(self) -> None:
         """To be called every second from the event loop, which thereby shows that it turns too."""

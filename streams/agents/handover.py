@@ -31,8 +31,8 @@ class Handover:
         self._undecided = undecided
         self._ready: set[int] = set()
 
-    async def ready(self, partition: int) -> None:
-        """Return when batches of a partition may be handed over."""
+    async def ready(self, partition: int, go_on: Callable[[], None]) -> None:
+        """Return when batches of a partition may be handed over; ``go_on`` is called as long as they may not."""
         if partition in self._ready:
             return
         loop = asyncio.get_running_loop()
@@ -40,6 +40,7 @@ class Handover:
             _log.info(
                 "partition %d: %d batches of candidates lie on their topic, and come first", partition, waiting
             )
+            go_on()
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
         self._ready.add(partition)
 

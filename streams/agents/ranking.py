@@ -21,7 +21,7 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.batch_stage import BatchStage
 from streams.agents.completions import Completions
-from streams.agents.context import Context, at_once, failure_detail
+from streams.agents.context import Context, failure_detail
 from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
 from workers.bundle.bundle import Bundle
@@ -74,9 +74,12 @@ class RankingStage(BatchStage[_Prepared]):
         No decision leaves before its product is ``recorded``; raises what that raises.
         """
         with self.turns.working():
-            prepared = [await self._prepare(batch, again=False) for batch in batches]
-            if undecided := [item for item in prepared if item is not None]:
-                await self._decide_and_send(undecided, recorded)
+            found = [await self._prepare(batch, again=False) for batch in batches]
+            prepared = [item for item in found if item is not None]
+            ranked = await self._ranked_batches(prepared)
+        # Not as work: a broker that is away is no loop that stands still.
+        await recorded
+        await self._send(prepared, ranked)
 
     async def _prepare(self, batch: CandidateBatch, *, again: bool) -> _Prepared | None:
         if await self._is_done(batch):
@@ -90,18 +93,20 @@ class RankingStage(BatchStage[_Prepared]):
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Decide, and hand the decisions over."""
-        await self._decide_and_send(prepared, at_once())
+        await self._send(prepared, await self._ranked_batches(prepared))
 
-    async def _decide_and_send(self, prepared: Sequence[_Prepared], recorded: Awaitable[None]) -> None:
+    async def _ranked_batches(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
         started = perf_counter()
-        decided = await self.context.in_compute_thread(self._rank, prepared)
-        await recorded
-        for item, ranked in zip(prepared, decided, strict=True):
-            acknowledged = await self.context.sink.submit(ranked.messages)
-            self._completions.begin(item.batch)
-            await self.beside(self._complete, item.batch, ranked, acknowledged)
+        ranked = await self.context.in_compute_thread(self._rank, prepared) if prepared else []
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
+        return ranked
+
+    async def _send(self, prepared: Sequence[_Prepared], ranked: Sequence[_Ranked]) -> None:
+        for item, decided in zip(prepared, ranked, strict=True):
+            acknowledged = await self.context.sink.submit(decided.messages)
+            self._completions.begin(item.batch)
+            await self.beside(self._complete, item.batch, decided, acknowledged)
 
     async def _is_done(self, batch: CandidateBatch) -> bool:
         """Return whether the batch needs no decision; one whose completion may have been lost gets that again."""

@@ -85,7 +85,7 @@ class RecallStage(BatchStage[_Prepared]):
                 "out_of_bounds", f"a batch of partition {batch.source_partition} came on {place.partition}"
             )
         if self._handover is not None:
-            await self._handover.ready(batch.source_partition)
+            await self._handover.ready(batch.source_partition, self.turns.go_on)
         passed = await self.context.progress.passed(batch)
         again = self.rereading.possible(place) or self._table.forgetful(place.partition)
         records = self._table.of(batch.source_partition)

@@ -55,7 +55,7 @@ class _Process:
     """Recall and ranking of one process; ``left`` are messages on the topic of candidates, ``asked`` how often."""
 
     def __init__(self, context: Context, log: Log) -> None:
-        self.log = log
+        self.log, self.health = log, context.health
         self.left: list[int] = []
         self.asked = 0
         self.records: dict[bytes, bytes] = {}
@@ -192,8 +192,11 @@ def test_what_lies_on_the_topic_is_decided_first_and_is_asked_for_anew_when_part
 
     async def work(process: _Process) -> None:
         process.left = [2, 5]
+        beats: list[str] = []
+        monkeypatch.setattr(process.health, "beat", beats.append)
         await process.work(0)
         assert process.asked == 3
+        assert beats.count("recall") == 2
         await process.work(1)
         assert process.asked == 3
         await process.recall.give_up()
