@@ -5,7 +5,7 @@ Prints the rows of docs/encoders.md, "Cascade".
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from tests.benchmarks.quality.figures import compare, estimate
@@ -57,7 +58,6 @@ def main(  # noqa: PLR0917 - an option is a parameter
     \b
       python -m tests.benchmarks.cascade --encoder var/encoders/minilm --dataset flipkart --share 0.3 --share 1
     """
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     sentences = load_encoder(encoder)
     kinds = {_CHEAP: FitOptions(seed=seed)}
     kinds |= {
@@ -67,23 +67,24 @@ def main(  # noqa: PLR0917 - an option is a parameter
         kinds[sentences.name] = FitOptions(encoder=sentences, seed=seed)
     columns = ("catalogue", "encoder", "asked, %", *_FIGURES, "aurc", "less static: exact", "aurc", "us a product")
     table = Table(*columns)
-    for name in dataset:
-        problem = make_problem(read_catalogue(DATASETS[name], data), split, seed)
-        first: Decided | None = None
-        for kind, options in kinds.items():
-            bundle = out / name / f"{split}-{seed}" / kind.replace(" ", "-")
-            decided = run_ours(problem, options, bundle, silent)
-            first = first or decided
-            row = _row(decided, first) | {"asked": round(100 * _asked(bundle, problem), 1)}
-            click.echo(orjson.dumps({"dataset": name, "kind": kind} | row))
-            table.add_row(
-                name,
-                kind,
-                *(str(row[column]) for column in ("asked", *_FIGURES, "aurc", "gain")),
-                str(row["aurc_relative"]),
-                str(row["microseconds"]),
-            )
+    with threadpool_limits(1):
+        for name in dataset:
+            problem = make_problem(read_catalogue(DATASETS[name], data), split, seed)
+            for row in _measure(problem, kinds, out / name / f"{split}-{seed}"):
+                click.echo(orjson.dumps({"dataset": name} | row))
+                shown = ("kind", "asked", *_FIGURES, "aurc", "gain", "aurc_relative", "microseconds")
+                table.add_row(name, *(str(row[column]) for column in shown))
     Console(width=140).print(table)
+
+
+def _measure(problem: Problem, kinds: Mapping[str, FitOptions], out: Path) -> Iterator[dict[str, object]]:
+    """Yield the figures of each kind, the first of which the others are compared with."""
+    first: Decided | None = None
+    for kind, options in kinds.items():
+        bundle = out / kind.replace(" ", "-")
+        decided = run_ours(problem, options, bundle, silent)
+        first = first or decided
+        yield {"kind": kind} | _row(decided, first) | {"asked": round(100 * _asked(bundle, problem), 1)}
 
 
 def _row(decided: Decided, first: Decided) -> dict[str, object]:

@@ -8,7 +8,6 @@ Needs the extra: ``pip install 'shelfwise[encoders]'``.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, Final
 import click
 import numpy as np
 import orjson
+from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from workers.encoders.onnx import OnnxEncoder
@@ -53,16 +53,16 @@ def main(encoder: Path, data: Path, dataset: str, texts: int, rounds: int) -> No
 
     Example: python -m tests.benchmarks.encoder_efficiency --encoder var/encoders/minilm
     """
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     products = read_catalogue(DATASETS[dataset], data).products.products
     asked = list(dict.fromkeys(map(branded_text, products)))[:texts]
     model = OnnxEncoder.load(encoder)
     lengths = _lengths(encoder, model, asked)
     parts = _products(encoder / "model.onnx", lengths, model.batch_sizes)
     found = []
-    for _ in range(rounds):
-        spent = _seconds(lambda: model.encode(asked))
-        found.append((_limit(parts) / spent, spent))
+    with threadpool_limits(1):
+        for _ in range(rounds):
+            spent = _seconds(lambda: model.encode(asked))
+            found.append((_limit(parts) / spent, spent))
     shares, seconds = np.array(found).T
     click.echo(
         orjson.dumps(
