@@ -47,6 +47,18 @@ class Candidates:
             context=self.context[start:stop],
         )
 
+    def proposed(self) -> Candidates:
+        """Return the candidates that a signal still proposes; a product may be left without any."""
+        rows = self.named.any(axis=1)
+        counts = np.bincount(self.product_of_row[rows], minlength=len(self))
+        return replace(
+            self,
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            categories=self.categories[rows],
+            scores=self.scores[rows],
+            named=self.named[rows],
+        )
+
     @classmethod
     def together(cls, parts: Sequence[Candidates]) -> Candidates:
         """Return the candidates of all products of several parts, at least one.

@@ -72,15 +72,11 @@ def unasked(candidates: Candidates, sure: NDArray[np.bool_]) -> Candidates:
     """Return the candidates as if the cascade had not been asked about the ``sure`` products, bool (n,)."""
     columns = np.array([name.startswith(PREFIX) for name in candidates.signals])
     hidden = sure[candidates.product_of_row][:, None] & columns
-    named = candidates.named & ~hidden
-    kept = named.any(axis=1)
-    counts = np.bincount(candidates.product_of_row[kept], minlength=len(candidates))
     of_context = np.array([name.startswith(PREFIX) for name in candidates.context_names], np.bool_)
-    return replace(
+    left = replace(
         candidates,
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        categories=candidates.categories[kept],
-        scores=np.where(hidden, np.float32(np.nan), candidates.scores)[kept],
-        named=named[kept],
+        scores=np.where(hidden, np.float32(np.nan), candidates.scores),
+        named=candidates.named & ~hidden,
         context=np.where(sure[:, None] & of_context, np.float32(np.nan), candidates.context),
     )
+    return left.proposed()

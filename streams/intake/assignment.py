@@ -53,13 +53,28 @@ def end_offset(consumer: Consumer, partition: TopicPartition) -> int:
     Asked for now: "the end" as librdkafka understands it is found only when it first fetches, perhaps after the
     first completions. Missing those would cost a resend.
     """
+    ends = _ends(consumer, partition)
+    return int(OFFSET_END) if ends is None else ends[1]
+
+
+def first_offset(consumer: Consumer, partition: TopicPartition) -> int | None:
+    """Return the partition's first offset, or ``None`` where the broker does not answer.
+
+    To be asked before the partitions are assigned: after it each question waits half a second, behind a fetch.
+    """
+    ends = _ends(consumer, partition)
+    return None if ends is None else ends[0]
+
+
+def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | None:
     try:
-        return int(consumer.get_watermark_offsets(partition, timeout=_BROKER_SECONDS)[1])
+        first, end = consumer.get_watermark_offsets(partition, timeout=_BROKER_SECONDS)
     except KafkaException as error:
         logger.warning(
-            "the end of %s/%d is not known: %s", partition.topic, partition.partition, error.args[0].str()
+            "the ends of %s/%d are not known: %s", partition.topic, partition.partition, error.args[0].str()
         )
-        return int(OFFSET_END)
+        return None
+    return int(first), int(end)
 
 
 def generation(consumer: Consumer, batched: TopicPartition) -> int | None:
@@ -69,20 +84,6 @@ def generation(consumer: Consumer, batched: TopicPartition) -> int | None:
     """
     end = end_offset(consumer, batched)
     return None if end == OFFSET_END else end
-
-
-def first_offset(consumer: Consumer, partition: TopicPartition) -> int | None:
-    """Return the partition's first offset, or ``None`` where the broker does not answer.
-
-    To be asked before the partitions are assigned: after it each question waits half a second, behind a fetch.
-    """
-    try:
-        return int(consumer.get_watermark_offsets(partition, timeout=_BROKER_SECONDS)[0])
-    except KafkaException as error:
-        logger.warning(
-            "the start of %s/%d is not known: %s", partition.topic, partition.partition, error.args[0].str()
-        )
-        return None
 
 
 def announce(consumer: Consumer, topic: str, owned: Mapping[int, tuple[int | None, int | None]]) -> None:

@@ -21,7 +21,7 @@ import orjson
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
-from workers.encoders.onnx import OnnxEncoder
+from workers.encoders.onnx import OnnxEncoder, cut
 from workers.product_text import branded_text
 
 _DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -94,7 +94,7 @@ def _lengths(directory: Path, model: OnnxEncoder, texts: Sequence[str]) -> list[
     ]
 
 
-def _products(file: Path, lengths: Sequence[int], sizes: Sequence[int]) -> Counter[Product]:
+def _products(file: Path, lengths: Sequence[int], sizes: tuple[int, ...]) -> Counter[Product]:
     """Return the products with weights that texts of these lengths take, batched as the encoder does."""
     import onnx
 
@@ -105,15 +105,9 @@ def _products(file: Path, lengths: Sequence[int], sizes: Sequence[int]) -> Count
     ]
     found: Counter[Product] = Counter()
     for length, texts in Counter(lengths).items():
-        for size in _cut(texts, sizes):
-            found.update(Product(size * length, inner, columns) for inner, columns in shapes)
+        for batch in cut(range(texts), sizes):
+            found.update(Product(len(batch) * length, inner, columns) for inner, columns in shapes)
     return found
-
-
-def _cut(texts: int, sizes: Sequence[int]) -> Iterator[int]:
-    for size in sizes:
-        yield from [size] * (texts // size)
-        texts %= size
 
 
 def _limit(products: Counter[Product]) -> float:

@@ -12,7 +12,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -37,6 +37,7 @@ _MAX_TOKENIZER_BYTES: Final = 128 * 1024 * 1024
 _CHUNK: Final = 4_096
 
 Tokens = tuple[list[int], list[int]]
+Item = TypeVar("Item")
 
 
 class OnnxEncoder:
@@ -120,7 +121,7 @@ class OnnxEncoder:
             if ids:
                 by_length[len(ids)].append((row, (ids, types)))
         for group in by_length.values():
-            for batch in _cut(group, self._session.batch_sizes):
+            for batch in cut(group, self._session.batch_sizes):
                 ids_array = np.array([tokens[0] for _, tokens in batch], dtype=np.int64)
                 types_array = np.array([tokens[1] for _, tokens in batch], dtype=np.int64)
                 for (row, _), output in zip(batch, self._session.run(ids_array, types_array), strict=True):
@@ -148,7 +149,7 @@ class OnnxEncoder:
         return (values / norm).astype(np.float32)
 
 
-def _cut(group: list[tuple[int, Tokens]], sizes: tuple[int, ...]) -> Iterator[list[tuple[int, Tokens]]]:
+def cut(group: Sequence[Item], sizes: tuple[int, ...]) -> Iterator[Sequence[Item]]:
     """Cut a group into batches of the given sizes, largest first."""
     start = 0
     for size in sizes:

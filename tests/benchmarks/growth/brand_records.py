@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError
 
 from schemas.events.codec import encode
 from streams.faust_app import changelog_name
+from streams.outgoing import Outgoing
+from streams.sender import Sender
 from streams.settings import Settings
 from streams.tables import BRAND_FREQUENCY
 from workers.learning import KeyStatistics
@@ -43,20 +45,14 @@ def write(settings: Settings, brands: Iterator[tuple[bytes, bytes]]) -> None:
     """Write brands to the changelog of an installation; raises :class:`RuntimeError` where some did not arrive."""
     failures = []
 
-    def arrived(error: object, _message: object) -> None:
+    def arrived(error: KafkaError | None) -> None:
         if error is not None:
             failures.append(error)
 
-    producer = Producer(settings.kafka.producer_config({"linger.ms": 50, "log_level": 3, "on_delivery": arrived}))
+    sender = Sender(settings.kafka, "brands")
     topic = changelog_name(settings, BRAND_FREQUENCY)
     for key, value in brands:
-        while True:
-            try:
-                producer.produce(topic, value, key)
-                break
-            except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
-    missing = producer.flush(_SECONDS)
+        sender.send(Outgoing(topic, key, value, []), arrived)
+    missing = sender.flush(_SECONDS)
     if failures or missing:
         raise RuntimeError(f"{len(failures) + missing} brands did not arrive: {failures[:1]}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,12 +12,11 @@ import msgspec
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from tests.benchmarks.growth.say import Say
-from tests.benchmarks.throughput.events import Event, generate
+from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.figures import Span
-from tests.benchmarks.throughput.ground import Ground
+from tests.benchmarks.throughput.ground import Ground, ground
 from tests.benchmarks.throughput.processes import OurWorker
 from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
-from tests.worker_harness import Installation
 
 _POLL_SECONDS = 0.25
 _MOST_SECONDS = 60.0
@@ -59,28 +57,23 @@ def by_partition(
             for learning in (True, False):
                 say(f"{count} partitions, learning {'on' if learning else 'off'}")
                 name = f"partitions-{count}-{learning}"
-                place = Installation(connection, f"{name}.", bundle, Path(directory) / name, count)
-                yield _point(place, broker.process_id, generated, learning=learning)
+                with ground(connection, f"{name}.", bundle, Path(directory) / name, count) as made:
+                    made.publish(generated)
+                    yield _run(made, broker.process_id, events, learning=learning)
 
 
-def _point(place: Installation, broker: int, events: Sequence[Event], *, learning: bool) -> PartitionPoint:
-    with _ground(place) as made:
-        made.publish(events)
-        return _run(made, broker, len(events), learning=learning)
-
-
-def _run(ground: Ground, broker: int, events: int, *, learning: bool) -> PartitionPoint:
-    place, began = ground.installation, time.monotonic()
+def _run(made: Ground, broker: int, events: int, *, learning: bool) -> PartitionPoint:
+    place, began = made.installation, time.monotonic()
     with OurWorker(place, (), {"learning": learning}) as worker:
         ready = time.monotonic() - began
         # Not the middle of the decisions: what many partitions have in flight at once may come out in one burst.
         with Watch([worker.process_id, broker]) as watch:
             started = time.time()
-            _wait(ground, worker, events)
+            _wait(made, worker, events)
             until = time.time()
             peak = peak_memory_mb(worker.process_id)
             resends = int(worker.metric("shelfwise_batch_resends_total"))
-    times = ground.read().times
+    times = made.read().times
     times = times[times <= until]
     if not len(times):
         raise RuntimeError(f"a worker of {place.partitions} partitions decided nothing in {until - started:.0f} s")
@@ -98,18 +91,8 @@ def _run(ground: Ground, broker: int, events: int, *, learning: bool) -> Partiti
     )
 
 
-def _wait(ground: Ground, worker: OurWorker, events: int) -> None:
+def _wait(made: Ground, worker: OurWorker, events: int) -> None:
     deadline = time.monotonic() + _MOST_SECONDS
-    while ground.count() < events and time.monotonic() < deadline:
+    while made.count() < events and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         worker.check()
-
-
-@contextmanager
-def _ground(place: Installation) -> Iterator[Ground]:
-    made = Ground(place)
-    made.create()
-    try:
-        yield made
-    finally:
-        made.delete()

@@ -148,20 +148,17 @@ def without(candidates: Candidates, signal: str) -> Candidates:
         raise ValueError(f"no signal {signal!r} to take away; there are {', '.join(candidates.signals)}")
     place = candidates.signals.index(signal)
     others = [at for at in range(len(candidates.signals)) if at != place]
-    kept = candidates.named[:, others].any(axis=1)
-    counts = np.bincount(candidates.product_of_row[kept], minlength=len(candidates))
     own = next(kind for kind in SIGNALS if kind.name == signal).context_names
     context = [at for at, name in enumerate(candidates.context_names) if name not in own]
-    return dataclasses.replace(
+    left = dataclasses.replace(
         candidates,
         signals=tuple(candidates.signals[at] for at in others),
         context_names=tuple(candidates.context_names[at] for at in context),
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        categories=candidates.categories[kept],
-        scores=candidates.scores[kept][:, others],
-        named=candidates.named[kept][:, others],
+        scores=candidates.scores[:, others],
+        named=candidates.named[:, others],
         context=candidates.context[:, context],
     )
+    return left.proposed()
 
 
 def _outcomes(problem: Problem, verdicts: list[Verdict]) -> ProductOutcomes:

@@ -25,7 +25,7 @@ from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCT
 from streams.kafka.connection import KafkaConnection
 from tests.benchmarks.throughput.events import Event
 from tests.benchmarks.throughput.schedule import Schedule
-from tests.worker_harness import Installation
+from tests.worker_harness import PARTITIONS, Installation
 
 _OUTPUTS = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
 _SECONDS = 30.0
@@ -169,9 +169,11 @@ def _raise(failures: list[KafkaError]) -> None:
 
 
 @contextmanager
-def ground(connection: KafkaConnection, prefix: str, bundle: Path, directory: Path) -> Iterator[Ground]:
+def ground(
+    connection: KafkaConnection, prefix: str, bundle: Path, directory: Path, partitions: int = PARTITIONS
+) -> Iterator[Ground]:
     """Give the topics of one run, and delete them after it."""
-    made = Ground(Installation(connection, prefix, bundle, directory))
+    made = Ground(Installation(connection, prefix, bundle, directory, partitions))
     made.create()
     try:
         yield made
