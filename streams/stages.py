@@ -7,6 +7,7 @@ import logging
 from threading import Thread
 from typing import Final, Protocol
 
+from schemas.topics import PRODUCTS_BATCHED
 from streams.agents.context import Context, Turns
 from streams.agents.handover import Handover
 from streams.agents.learning import LearningStage, add_learning_agent
@@ -80,7 +81,10 @@ class FaustPart:
 
 
 class RecallPart(FaustPart):
-    """Recall, and learning unless it is off; candidates go straight to ``ranking`` where it is in this process."""
+    """Recall, and learning unless it is off.
+
+    Where ``ranking`` is in this process, candidates go straight there, and batches come straight from its intake.
+    """
 
     def __init__(self, context: Context, ranking: RankingPart | None = None) -> None:
         settings = context.settings
@@ -89,6 +93,8 @@ class RecallPart(FaustPart):
         self._view = StatisticsView(settings) if settings.learning else None
         statistics = self._view or NoStatistics()
         records = changelog_name(settings, PRODUCT_DIGESTS)
+        self._local = context.local if ranking else None
+        self._batched = settings.topic(PRODUCTS_BATCHED)
         self._log = CandidatesLog(settings) if ranking else None
         self._recall = RecallStage(
             context,
@@ -113,8 +119,8 @@ class RecallPart(FaustPart):
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application, or what it learns by."""
-        others = (part.failure for part in (self._view, self._reader) if part)
+        """What crashed the application, what it learns by, or kept a change of a table from arriving."""
+        others = (part.failure for part in (self._app.table_changes, self._view, self._reader) if part)
         return super().failure or next((failure for failure in others if failure), None)
 
     async def start(self) -> None:
@@ -123,9 +129,22 @@ class RecallPart(FaustPart):
             self._view.start()
             while not self._view.caught_up.is_set() and self._view.failure is None:
                 await asyncio.sleep(_POLL_SECONDS)
+        self._recall.take_from_intake()
         await super().start()
+        self._open_partitions()
         if self._reader:
             self._reader.start()
+
+    def beat(self) -> None:
+        """As of any stage; and open to intake of this process what a rebalance has brought."""
+        super().beat()
+        self._open_partitions()
+
+    def _open_partitions(self) -> None:
+        if self._local and self._app.settled:
+            for place in self._app.consumer.assignment():
+                if place.topic == self._batched:
+                    self._local.open(place.partition)
 
     async def stop(self, seconds: float) -> None:
         """Finish the events under way, then leave the group."""
@@ -162,7 +181,7 @@ class IntakePart:
     name = "intake"
 
     def __init__(self, context: Context) -> None:
-        self._intake = Intake(context.settings, context.metrics, context.health)
+        self._intake = Intake(context.settings, context.metrics, context.health, context.local)
         self._stopping = False
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, name="shelfwise-intake", daemon=True)

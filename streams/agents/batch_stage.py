@@ -12,7 +12,7 @@ import faust
 
 from schemas.topics import Topic
 from streams.agents.context import Context, Turns
-from streams.agents.gathering import Gathering
+from streams.agents.gathering import Gathering, described
 from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 
@@ -35,7 +35,7 @@ class BatchStage(ABC, Generic[Prepared]):
         self.context = context
         self.turns = Turns(context.health, self.name, context.settings.stall_seconds)
         self.rereading = Rereading()
-        self._gathering = Gathering(self._work)
+        self.gathering = Gathering(self._work)
         self._slots = asyncio.Semaphore(PENDING)
         self._pending: set[asyncio.Task[None]] = set()
 
@@ -48,7 +48,7 @@ class BatchStage(ABC, Generic[Prepared]):
 
     async def run(self, stream: Any) -> None:
         """The agent's loop."""
-        await self._gathering.run(stream)
+        await self.gathering.run(stream)
 
     async def give_up(self) -> None:
         """Finish what is under way, before another worker may have the partitions, and forget what waits.
@@ -56,13 +56,17 @@ class BatchStage(ABC, Generic[Prepared]):
         Else what we decide late could stand after what that worker decides of a later event. Takes at most half a
         session: for longer, Kafka would wait for nobody.
         """
-        self._gathering.forget()
+        self.forget_waiting()
         try:
             async with asyncio.timeout(self.context.settings.session_timeout_seconds / 2):
-                await self._gathering.idle()
+                await self.gathering.idle()
                 await self.drain(self.context.settings.session_timeout_seconds)
         except TimeoutError:
             _log.warning("%s gave its partitions up with %d batches under way", self.name, len(self._pending))
+
+    def forget_waiting(self) -> None:
+        """Leave what waits to whoever has the partitions next."""
+        self.gathering.forget()
 
     async def process(self, value: bytes | None, place: LogPlace) -> None:
         """Work on one batch; raises what keeps it from being completed, as far as that is known at once."""
@@ -78,6 +82,10 @@ class BatchStage(ABC, Generic[Prepared]):
     @abstractmethod
     async def prepare(self, value: bytes | None, place: LogPlace) -> Prepared | None:
         """Return what is to be worked on, or ``None`` where the batch is over and done with."""
+
+    async def prepare_item(self, item: Any) -> Prepared | None:
+        """As :meth:`prepare`, of a Faust event."""
+        return await self.prepare(item.value, LogPlace.of(item))
 
     @abstractmethod
     async def finish(self, prepared: Sequence[Prepared]) -> None:
@@ -101,11 +109,10 @@ class BatchStage(ABC, Generic[Prepared]):
         with self.turns.working():
             prepared = []
             for event in events:
-                place = LogPlace.of(event)
                 try:
-                    prepared.append(await self.prepare(event.value, place))
+                    prepared.append(await self.prepare_item(event))
                 except Exception:
-                    _log.exception("%s of %s failed; it will be sent again", self.name, place)
+                    _log.exception("%s of %s failed; it will be sent again", self.name, described(event))
             if batches := [item for item in prepared if item is not None]:
                 try:
                     await self.finish(batches)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from schemas.events.batch import ProductBatch
 from streams.agents.rereading import LogPlace
 
 # Of all partitions, while one group is worked on: enough for the windows of many, as what is fetched comes
@@ -22,9 +24,20 @@ MOST_AT_ONCE: Final = 16
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalBatch:
+    """A batch that did not come through Kafka: it has no place in a log, and nothing to be acknowledged."""
+
+    batch: ProductBatch
+
+    def __str__(self) -> str:
+        return f"batch {self.batch.batch_id}"
+
+
 class Gathering:
     """Gives ``work`` groups of a Faust stream's events, the first that waits of each partition; then acknowledges.
 
+    Batches that were handed over in this process (:meth:`add`) wait among them.
     So events of one partition are worked on one after the other, in their order. Of more than 16 partitions those
     come first that have waited longest. What ``work`` raises is logged.
     """
@@ -50,11 +63,18 @@ class Gathering:
             self._ended = True
             self._come.set()
 
-    def forget(self) -> None:
-        """Leave what waits to whoever reads it next: it was not acknowledged."""
-        for _ in range(sum(map(len, self._waiting.values()))):
-            self._room.release()
+    def add(self, batches: Sequence[ProductBatch]) -> None:
+        """Let batches wait for their turn, behind what waits of their partitions."""
+        for batch in batches:
+            self._waiting[batch.source_partition].append(LocalBatch(batch))
+        self._come.set()
+
+    def forget(self) -> list[ProductBatch]:
+        """Leave what waits to whoever reads it next: it was not acknowledged. Return what came by :meth:`add`."""
+        waiting = [item for queue in self._waiting.values() for item in queue]
         self._waiting.clear()
+        self._make_room(waiting)
+        return [item.batch for item in waiting if isinstance(item, LocalBatch)]
 
     async def idle(self) -> None:
         """Return when nothing is worked on."""
@@ -68,8 +88,7 @@ class Gathering:
             while group := self._next():
                 async with self._turn:
                     await self._do(stream, group)
-                for _ in group:
-                    self._room.release()
+                self._make_room(group)
 
     def _next(self) -> list[Any]:
         group = []
@@ -83,7 +102,18 @@ class Gathering:
     async def _do(self, stream: Any, group: list[Any]) -> None:
         try:
             await self._work(group)
-            for event in group:
-                await stream.ack(event)
+            for item in group:
+                if not isinstance(item, LocalBatch):
+                    await stream.ack(item)
         except Exception:
-            _log.exception("work on %s failed", ", ".join(str(LogPlace.of(event)) for event in group))
+            _log.exception("work on %s failed", ", ".join(map(described, group)))
+
+    def _make_room(self, items: Sequence[Any]) -> None:
+        for item in items:
+            if not isinstance(item, LocalBatch):
+                self._room.release()
+
+
+def described(item: Any) -> str:
+    """Return what a Faust event or a local batch is called in logs."""
+    return str(item if isinstance(item, LocalBatch) else LogPlace.of(item))

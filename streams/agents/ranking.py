@@ -21,7 +21,7 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.batch_stage import BatchStage
 from streams.agents.completions import Completions
-from streams.agents.context import Context, failure_detail
+from streams.agents.context import Completion, Context, failure_detail
 from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
 from workers.bundle.bundle import Bundle
@@ -100,6 +100,8 @@ class RankingStage(BatchStage[_Prepared]):
         ranked = await self.context.in_compute_thread(self._rank, prepared) if prepared else []
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
+        for item in prepared:
+            self.context.local.decided(item.batch)
         return ranked
 
     async def _send(self, prepared: Sequence[_Prepared], ranked: Sequence[_Ranked]) -> None:
@@ -114,18 +116,18 @@ class RankingStage(BatchStage[_Prepared]):
             return True
         completion = self._completions.known(batch)
         if completion is not None:
-            await self.context.sink.submit([completion])
+            await self.context.complete([completion])
         return completion is not None
 
     async def _complete(self, batch: CandidateBatch, ranked: _Ranked, acknowledged: asyncio.Future[None]) -> None:
         context = self.context
-        completion: Outgoing | None = None
+        completion: Completion | None = None
         try:
             await acknowledged
             now = time.time()
             context.metrics.decisions_acknowledged(now - stamp / 1000 for stamp in ranked.timestamps_ms)
-            completion = context.completion(batch, batch.settled + ranked.outcomes)
-            await context.sink.send_all([completion])
+            completion = Completion.of(batch, batch.settled + ranked.outcomes)
+            await (await context.complete([completion]))
         except KafkaException as error:
             _log.error("batch %s was not acknowledged (%s); it will be sent again", batch.batch_id, error)
         except Exception:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from schemas.events.cloudevents import EventType
 from schemas.events.codec import decode, encode
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.agents.batch_stage import BatchStage
-from streams.agents.context import Context
+from streams.agents.context import Completion, Context
+from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import STAGE, ProductRecords, Sifted, failed, sift
@@ -71,11 +72,20 @@ class RecallStage(BatchStage[_Prepared]):
         self._handover = handover
         self._leaving = asyncio.Lock()
 
+    def take_from_intake(self) -> None:
+        """Take the batches of the partitions that are opened to intake of this process; in the event loop."""
+        self.context.local.deliver_to(self.gathering.add)
+
     async def give_up(self) -> None:
         """Finish what is under way, and begin anew with whatever partitions come."""
         await super().give_up()
         if self._handover is not None:
             self._handover.forget()
+
+    def forget_waiting(self) -> None:
+        """Leave what waits to whoever has the partitions next; intake sends it there."""
+        self.context.local.close()
+        self.context.local.give_back(self.gathering.forget())
 
     async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
         """Sort what is to be recalled from what has its outcome."""
@@ -84,18 +94,27 @@ class RecallStage(BatchStage[_Prepared]):
             raise InvalidEvent(
                 "out_of_bounds", f"a batch of partition {batch.source_partition} came on {place.partition}"
             )
-        if self._handover is not None:
-            await self._handover.ready(batch.source_partition, self.turns.go_on)
         passed = await self.context.progress.passed(batch)
-        again = self.rereading.possible(place) or self._table.forgetful(place.partition)
-        records = self._table.of(batch.source_partition)
-        sifted = sift(batch, records, self.context.bundle.model_version, again=again)
+        sifted = await self._sift(batch, again=self.rereading.possible(place))
         if not passed:
             return _Prepared(batch, sifted)
         # Recorded all the same: the worker that decided it may have died before its records were safe.
         self._record(batch, sifted)
         self.context.metrics.batch_skipped(STAGE)
         return None
+
+    async def prepare_item(self, item: Any) -> _Prepared | None:
+        """Sort a batch that came through Kafka, or one that intake handed over: nobody has read that before."""
+        if not isinstance(item, LocalBatch):
+            return await super().prepare_item(item)
+        return _Prepared(item.batch, await self._sift(item.batch, again=False))
+
+    async def _sift(self, batch: ProductBatch, *, again: bool) -> Sifted:
+        partition = batch.source_partition
+        if self._handover is not None:
+            await self._handover.ready(partition, self.turns.go_on)
+        again |= self._table.forgetful(partition)
+        return sift(batch, self._table.of(partition), self.context.bundle.model_version, again=again)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Recall, record, and let the candidates leave beside the loop."""
@@ -112,7 +131,7 @@ class RecallStage(BatchStage[_Prepared]):
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
-    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch]) -> None:
+    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch | Completion]) -> None:
         """Hand over in order, and wait for the acknowledgement.
 
         Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
@@ -124,10 +143,11 @@ class RecallStage(BatchStage[_Prepared]):
                     batches = [item for item in leaving if isinstance(item, CandidateBatch)]
                     await self._handover.take(batches, recorded)
                 await recorded
-                acknowledged = await self.context.sink.submit(
-                    [item for item in leaving if isinstance(item, Outgoing)]
-                )
-            await acknowledged
+                acknowledged = [
+                    await self.context.sink.submit([item for item in leaving if isinstance(item, Outgoing)]),
+                    await self.context.complete([item for item in leaving if isinstance(item, Completion)]),
+                ]
+            await asyncio.gather(*acknowledged)
         except Exception as error:
             _log.error("%d batches did not leave recall (%r); they will be sent again", len(leaving), error)
 
@@ -173,11 +193,11 @@ class RecallStage(BatchStage[_Prepared]):
 
     def _output(
         self, item: _Prepared, candidates: Candidates | None, model_version: str
-    ) -> Outgoing | CandidateBatch:
+    ) -> Outgoing | CandidateBatch | Completion:
         """Return the candidates of a batch as they leave, or its completion where there is nothing to rank."""
         context, batch, sifted = self.context, item.batch, item.sifted
         if not sifted.products and not sifted.removed and not batch.probe:
-            return context.completion(batch, sifted.settled)
+            return Completion.of(batch, sifted.settled)
         found = _candidate_batch(item, candidates, model_version)
         output = found if self._handover is not None else self._message(batch, sifted, found)
         if candidates is not None:
@@ -186,7 +206,7 @@ class RecallStage(BatchStage[_Prepared]):
             context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
         return output
 
-    def _message(self, batch: ProductBatch, sifted: Sifted, found: CandidateBatch) -> Outgoing:
+    def _message(self, batch: ProductBatch, sifted: Sifted, found: CandidateBatch) -> Outgoing | Completion:
         value = encode(found)
         if len(value) > _MAX_VALUE_BYTES:
             return self._too_large(batch, sifted, len(value))
@@ -194,14 +214,14 @@ class RecallStage(BatchStage[_Prepared]):
             CANDIDATES, batch.source_partition, batch.batch_id, EventType.CANDIDATES, value
         )
 
-    def _too_large(self, batch: ProductBatch, sifted: Sifted, size: int) -> Outgoing:
+    def _too_large(self, batch: ProductBatch, sifted: Sifted, size: int) -> Completion:
         error = ValueError(f"{size} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
         _log.error("batch %s: %s", batch.batch_id, error)
         undecidable: list[BatchedProduct | CandidateProduct] = [*sifted.events, *sifted.removed]
         for product in undecidable:
             sifted.forget(product.product_id)
         outcomes = sifted.settled + [failed(product.offset, error) for product in undecidable]
-        return self.context.completion(batch, outcomes)
+        return Completion.of(batch, outcomes)
 
 
 def _candidate_batch(item: _Prepared, candidates: Candidates | None, model_version: str) -> CandidateBatch:

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED
 from streams.intake.partition import PartitionIntake
 from streams.intake.window import Window
-from streams.progress import commit_metadata
+from streams.progress import Mark, commit_metadata, committed_generation
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 _BROKER_SECONDS: Final = 10.0
 
 
-def begin(consumer: Consumer, settings: Settings, number: int, committed: int | None) -> PartitionIntake:
-    """Return the state of a partition that is now ours."""
+def begin(consumer: Consumer, settings: Settings, number: int, committed: Mark | None) -> PartitionIntake:
+    """Return the state of a partition that is now ours; ``committed`` is what its last owner left."""
     return PartitionIntake(
         settings.topic(PRODUCTS_CHANGED),
         number,
@@ -29,22 +29,26 @@ def begin(consumer: Consumer, settings: Settings, number: int, committed: int | 
         Window(
             settings.window_batches, settings.completion_timeout_seconds, time.monotonic, settings.batch_attempts
         ),
-        next_offset=committed,
-        generation=generation(consumer, TopicPartition(settings.topic(PRODUCTS_BATCHED), number)),
+        next_offset=None if committed is None else committed.offset,
+        generation=generation(consumer, TopicPartition(settings.topic(PRODUCTS_BATCHED), number), committed),
     )
 
 
-def committed_offsets(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[int, int]:
-    """Return the committed offset of each partition that has one; of none where the broker does not answer."""
+def committed_marks(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[int, Mark]:
+    """Return what is committed, of the partitions of which anything is; of none where the broker is silent."""
     if not partitions:
         return {}
     try:
         answer = consumer.committed(list(partitions), timeout=_BROKER_SECONDS)
     except KafkaException as error:
-        # Only metrics need them now: the consumer asks for itself, and waits as long as it must.
+        # The consumer asks for offsets itself, and waits as long as it must.
         logger.warning("committed offsets are not known: %s", error.args[0].str())
         return {}
-    return {item.partition: item.offset for item in answer if item.error is None and item.offset >= 0}
+    return {
+        item.partition: Mark(item.offset, committed_generation(item.metadata))
+        for item in answer
+        if item.error is None and item.offset >= 0
+    }
 
 
 def end_offset(consumer: Consumer, partition: TopicPartition) -> int:
@@ -77,13 +81,18 @@ def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | No
     return int(first), int(end)
 
 
-def generation(consumer: Consumer, batched: TopicPartition) -> int | None:
+def generation(consumer: Consumer, batched: TopicPartition, committed: Mark | None) -> int | None:
     """Return the generation of the partition's new owner, or ``None`` where the broker does not answer.
 
-    It is the end of the topic of batches: whatever lies before it was sent by an earlier owner.
+    It is the end of the topic of batches: whatever lies before it was sent by an earlier owner. But it is later
+    than that owner's in any case, which may have sent nothing through Kafka.
     """
     end = end_offset(consumer, batched)
-    return None if end == OFFSET_END else end
+    if end == OFFSET_END:
+        return None
+    if committed is None or committed.generation is None:
+        return end
+    return max(end, committed.generation + 1)
 
 
 def announce(consumer: Consumer, topic: str, owned: Mapping[int, tuple[int | None, int | None]]) -> None:

@@ -15,14 +15,16 @@ from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
 from streams.health import Health
-from streams.intake.assignment import announce, begin, committed_offsets, end_offset, first_offset
+from streams.intake.assignment import announce, begin, committed_marks, end_offset, first_offset
 from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
+from streams.local_flow import Decided, LocalFlow, News, Returned
 from streams.metrics import Metrics
+from streams.progress import Mark
 from streams.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,10 @@ class Intake:
     so the completion of a batch comes back to whoever sent it.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, health: Health, local: LocalFlow | None = None
+    ) -> None:
+        """``local`` leads to recall where this process does that too; else all goes through Kafka."""
         self._settings = settings
         self._metrics = metrics
         self._health = health
@@ -54,7 +59,8 @@ class Intake:
         self._ignored = 0
         self._read_seconds = min(max(settings.linger_ms / 1000, 0.001), _MAX_READ_SECONDS)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
-        self._outbox = Outbox(settings, metrics)
+        self._local = local or LocalFlow()
+        self._outbox = Outbox(settings, metrics, self._local)
         self._circuit = Circuit(settings, metrics, health)
         self._consumer = Consumer(settings.member_config(STAGE, {"on_commit": self._offsets.on_commit}))
         health.condition(ASSIGNED, ready=False)
@@ -103,6 +109,8 @@ class Intake:
         if received:
             self._metrics.events_received(received)
         self._outbox.poll()
+        for news in self._local.news():
+            self._hear(news)
         for state in self._partitions.values():
             self._settle(state)
         self._offsets.turn(self._consumer, self._partitions)
@@ -118,7 +126,7 @@ class Intake:
         if state is None:
             return False
         if message.topic() == self._completed:
-            self._complete(state, message.value())
+            self._decode_completion(state, message.value())
             return False
         if state.made_anew(message.offset()):
             state = self._begin_anew(state.partition, message.offset())
@@ -126,11 +134,30 @@ class Intake:
             SourceEvent(message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers)
         )
 
-    def _complete(self, state: PartitionIntake, value: bytes | None) -> None:
+    def _hear(self, news: News) -> None:
+        """Take in what the stages of this process say of a batch."""
+        state = self._partitions.get(news.source_partition)
+        if state is None:
+            return
+        if isinstance(news, Decided):
+            state.window.decided(news.batch_id)
+        elif isinstance(news, Returned):
+            self._outbox.redirect(state, news.batch)
+        else:
+            self._complete(state, news)
+
+    def _decode_completion(self, state: PartitionIntake, value: bytes | None) -> None:
         try:
             completed = decode(value, BatchCompleted)
+        except InvalidEvent as error:
+            logger.warning("a completion is ignored: %s", error)
+        else:
+            self._complete(state, completed)
+
+    def _complete(self, state: PartitionIntake, completed: BatchCompleted) -> None:
+        try:
             shipment = state.window.complete(completed.batch_id, completed.outcomes)
-        except (InvalidEvent, ValueError) as error:
+        except ValueError as error:
             logger.warning("a completion is ignored: %s", error)
             return
         if shipment is None:
@@ -144,7 +171,7 @@ class Intake:
         self._circuit.turn()
         states = self._partitions.values()
         # A call of the stages costs as much for one batch as for one of each partition: they leave in rounds.
-        begins = any(state.presses for state in states) or not any(state.window.waiting for state in states)
+        begins = any(state.presses for state in states) or not any(state.window.at_work for state in states)
         for state in states:
             self._send_again(state)
             while self._circuit.sends and (batch := self._next(state, joins=begins)) is not None:
@@ -152,6 +179,7 @@ class Intake:
                 self._outbox.open(state, item)
                 self._circuit.sent(item)
             self._steer(state)
+        self._outbox.hand_over()
 
     def _send_again(self, state: PartitionIntake) -> None:
         for shipment in state.window.due():
@@ -165,6 +193,8 @@ class Intake:
             self._outbox.send_probe(state, probe)
 
     def _next(self, state: PartitionIntake, *, joins: bool) -> PackedBatch | None:
+        if not self._outbox.may_open(state):
+            return None
         started = time.monotonic()
         batch = state.next_batch(self._circuit.most_events, joins=joins)
         if batch is not None:
@@ -203,15 +233,16 @@ class Intake:
         return sum(len(state.window) for state in self._partitions.values())
 
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
-        committed = committed_offsets(consumer, [item for item in assigned if item.topic == self._products])
+        committed = committed_marks(consumer, [item for item in assigned if item.topic == self._products])
         owned: dict[int, tuple[int | None, int | None]] = {}
         for item in assigned:
             if item.topic == self._completed:
                 item.offset = end_offset(consumer, item)
                 continue
-            offset = committed.get(item.partition)
-            state = self._begin(consumer, item.partition, offset)
-            owned[item.partition] = (first_offset(consumer, item) if offset is None else offset, state.generation)
+            mark = committed.get(item.partition)
+            state = self._begin(consumer, item.partition, mark)
+            offset = first_offset(consumer, item) if mark is None else mark.offset
+            owned[item.partition] = (offset, state.generation)
         consumer.assign(assigned)
         announce(consumer, self._products, owned)
         # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.
@@ -220,21 +251,23 @@ class Intake:
         self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)
 
-    def _begin(self, consumer: Consumer, number: int, committed: int | None) -> PartitionIntake:
+    def _begin(self, consumer: Consumer, number: int, committed: Mark | None) -> PartitionIntake:
         if committed is not None:
-            self._metrics.committed(self._products, number, committed)
+            self._metrics.committed(self._products, number, committed.offset)
         state = begin(consumer, self._settings, number, committed)
         self._offsets.assigned(number, state.generation)
+        self._local.own(number, state.generation)
         self._partitions[number] = state
         return state
 
     def _begin_anew(self, number: int, offset: int) -> PartitionIntake:
         """Forget what is held of a partition whose topic was made anew, or reset: its events are no more."""
         logger.warning("%s/%d goes on at the earlier offset %d", self._products, number, offset)
-        self._partitions[number].owned = False
+        before = self._partitions[number]
+        before.owned = False
         self._circuit.lost()
         self._offsets.revoked(number)
-        state = self._begin(self._consumer, number, offset)
+        state = self._begin(self._consumer, number, Mark(offset, before.generation))
         announce(self._consumer, self._products, {number: (offset, state.generation)})
         return state
 
@@ -250,6 +283,7 @@ class Intake:
     def _forget(self, consumer: Consumer) -> None:
         # What is in flight is dropped: it is not committed, so its next owner reads and decides it again.
         self._offsets.forget()
+        self._local.disown()
         for number, state in self._partitions.items():
             state.owned = False
             self._metrics.partition_revoked(self._products, number)

@@ -1,4 +1,4 @@
-"""What intake sends: batches to recall, and dead letters."""
+"""What intake sends: batches to recall, through Kafka or straight, and dead letters."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from streams.intake.dead_letters import DeadLetterWriter, Death
 from streams.intake.packer import SourceEvent
 from streams.intake.partition import PartitionIntake
 from streams.intake.shipment import InFlight, Shipment
+from streams.local_flow import LocalFlow
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.sender import Sender
@@ -32,8 +33,10 @@ _UNKNOWN_DETAIL: Final = "no reason was given"
 class Outbox:
     """Sends what a batch asks for; callbacks run in :meth:`poll`, so in intake's own thread."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, local: LocalFlow) -> None:
         self._metrics = metrics
+        self._local = local
+        self._handed_over: list[ProductBatch] = []
         self._batched = settings.topic(PRODUCTS_BATCHED)
         self._sender = Sender(settings.kafka, STAGE)
         self._letters = DeadLetterWriter(
@@ -44,6 +47,10 @@ class Outbox:
         """Take note of what was delivered; raises :class:`KafkaUnavailable` when nothing can be sent any more."""
         self._sender.poll(0)
         self._letters.retry()
+
+    def may_open(self, state: PartitionIntake) -> bool:
+        """Whether a new batch may be sent: none is handed over past others that travel through Kafka."""
+        return not (self._local.takes(state.partition) and state.window.through_kafka)
 
     def open(self, state: PartitionIntake, item: InFlight) -> None:
         """Send a new batch, and a dead letter for each event that was rejected."""
@@ -66,9 +73,25 @@ class Outbox:
         """Ask whether recall and ranking are at work; another follows where this one is lost."""
         logger.info("batches of %s/%d hang; probe %s is sent", self._batched, state.partition, probe.batch_id)
         message = msgspec.structs.replace(probe, generation=state.generation)
-        headers = cloudevents.headers(EventType.PRODUCTS_BATCHED, f"{probe.batch_id}/{probe.attempt}")
-        outgoing = Outgoing(self._batched, None, encode(message), headers, message.source_partition)
-        self._sender.send(outgoing, lambda _error: None)
+        if self._local.takes(state.partition):
+            self._handed_over.append(message)
+        else:
+            self._sender.send(self._outgoing(message), lambda _error: None)
+
+    def hand_over(self) -> None:
+        """Give recall of this process all at once what was sent to it since the last call."""
+        if self._handed_over:
+            self._local.hand_over(self._handed_over)
+            self._handed_over = []
+
+    def redirect(self, state: PartitionIntake, batch: ProductBatch) -> None:
+        """Send through Kafka what recall of this process gave back, unless nobody waits for it any more.
+
+        No attempt is over: nothing was begun.
+        """
+        shipment = state.window.awaited(batch.batch_id)
+        if shipment is not None and batch.generation == state.generation:
+            self._send_through_kafka(state, shipment, batch)
 
     def bury_failed(self, state: PartitionIntake, shipment: Shipment) -> None:
         """Send a dead letter for each event that recall or ranking could not work on."""
@@ -87,7 +110,14 @@ class Outbox:
             attempt=item.attempt,
             generation=state.generation,
         )
+        if self._local.takes(state.partition):
+            self._handed_over.append(message)
+            item.local = True
+            state.window.acknowledged(item)
+        else:
+            self._send_through_kafka(state, item, message)
 
+    def _send_through_kafka(self, state: PartitionIntake, item: Shipment, message: ProductBatch) -> None:
         def delivered(error: KafkaError | None) -> None:
             if error is None:
                 state.window.acknowledged(item)
@@ -95,11 +125,13 @@ class Outbox:
             logger.warning("batch %s was not delivered: %s", message.batch_id, error.str())
             state.window.refused(item)
 
-        headers = cloudevents.headers(EventType.PRODUCTS_BATCHED, f"{message.batch_id}/{item.attempt}")
+        item.local = False
         item.queued = True
-        self._sender.send(
-            Outgoing(self._batched, None, encode(message), headers, message.source_partition), delivered
-        )
+        self._sender.send(self._outgoing(message), delivered)
+
+    def _outgoing(self, message: ProductBatch) -> Outgoing:
+        headers = cloudevents.headers(EventType.PRODUCTS_BATCHED, f"{message.batch_id}/{message.attempt}")
+        return Outgoing(self._batched, None, encode(message), headers, message.source_partition)
 
     def _bury(self, state: PartitionIntake, item: InFlight, event: SourceEvent, death: Death) -> None:
         def acknowledged() -> None:

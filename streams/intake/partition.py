@@ -99,13 +99,13 @@ class PartitionIntake:
             return False
         if len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES:
             return True
-        patience = _PATIENCE_SECONDS if self.window.waiting else _PATIENCE_WITH_OTHERS_SECONDS
+        patience = _PATIENCE_SECONDS if self.window.at_work else _PATIENCE_WITH_OTHERS_SECONDS
         return self.window.clock() - self._held_since >= patience
 
     def next_batch(self, most: int | None = None, *, joins: bool = True) -> PackedBatch | None:
         """Pack the next batch, if there is one to send now, of ``most`` events where that is given.
 
-        A batch that is not full waits up to a second while another is in flight, and fills meanwhile (after
+        A batch that is not full waits up to a second while another is worked on, and fills meanwhile (after
         Nagle's rule, RFC 896): so batches are small when there is little to do and large when there is much. It
         also waits for other partitions, up to a quarter of a second, unless it ``joins`` theirs that leave now.
         """
@@ -113,7 +113,7 @@ class PartitionIntake:
             return None
         if most is not None:
             return pack(self.topic, self.partition, self._take(most))
-        if self.presses or (joins and not self.window.waiting):
+        if self.presses or (joins and not self.window.at_work):
             return pack(self.topic, self.partition, self._take(self.batch_products))
         return None
 

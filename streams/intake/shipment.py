@@ -46,7 +46,8 @@ class Shipment:
 
     ``queued`` says that the producer has it and the broker has not yet acknowledged it. ``overtaken`` says that
     something of the partition, or a probe, came through ranking that was sent no earlier: then it is this that
-    cannot be done, and not all. ``tries`` are those of what it was split from.
+    cannot be done, and not all. ``tries`` are those of what it was split from. ``local`` says that
+    it was handed over in this process, ``decided`` that its decisions are on their way to the broker.
     """
 
     of: InFlight
@@ -58,6 +59,8 @@ class Shipment:
     queued: bool = False
     rejections: int = 0
     overtaken: bool = False
+    local: bool = False
+    decided: bool = False
     given_up: bool = False
     outcomes: list[EventOutcome] | None = None
 
@@ -65,6 +68,11 @@ class Shipment:
     def awaited(self) -> bool:
         """Whether its completion has not come."""
         return self.outcomes is None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the stages may be at work on it."""
+        return self.awaited and not self.decided
 
     @property
     def is_part(self) -> bool:

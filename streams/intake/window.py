@@ -60,6 +60,16 @@ class Window:
         return sum(item.outcomes is None for item in self._batches)
 
     @property
+    def at_work(self) -> bool:
+        """Whether the stages may be at work on a batch: one that is decided only awaits the broker."""
+        return any(shipment.at_work for shipment in self._shipments.values())
+
+    @property
+    def through_kafka(self) -> bool:
+        """Whether something is awaited that was sent through Kafka."""
+        return any(not shipment.local for shipment in self._shipments.values())
+
+    @property
     def oldest(self) -> InFlight | None:
         """The first batch that is not done, or none."""
         return next((item for item in self._batches if not item.done), None)
@@ -88,6 +98,15 @@ class Window:
         shipment.queued = False
         shipment.due_at = self.clock() + min(_FIRST_BACKOFF_SECONDS * 2**shipment.rejections, _MAX_BACKOFF_SECONDS)
         shipment.rejections = min(shipment.rejections + 1, 10)
+
+    def awaited(self, batch_id: str) -> Shipment | None:
+        """Return what was sent under this id, if its completion has not come."""
+        return self._shipments.get(batch_id)
+
+    def decided(self, batch_id: str) -> None:
+        """Note that the model's work on a batch, or a part of one, is over."""
+        if (shipment := self._shipments.get(batch_id)) is not None:
+            shipment.decided = True
 
     def complete(self, batch_id: str, outcomes: Sequence[EventOutcome]) -> Shipment | None:
         """Take in a completion, and return what it completes.
@@ -164,6 +183,7 @@ class Window:
         if not shipment.rejections and not shipment.overtaken and shipment.attempt >= enough:
             self._suspect = shipment.message
         shipment.attempt += 1
+        shipment.decided = False
         shipment.due_at = now + self._timeout(shipment.attempt)
         return [shipment]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -23,6 +24,7 @@ from streams.intake import Intake
 from streams.intake.circuit import CLOSED
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
+from streams.local_flow import LocalFlow
 from streams.metrics import Metrics
 from streams.progress import committed_generation
 from streams.settings import Settings
@@ -84,24 +86,58 @@ class Downstream:
         consumer.close()
 
 
-def complete(producer: Producer, settings: Settings, batch: ProductBatch, outcomes: list[EventOutcome]) -> None:
-    completed = BatchCompleted(
+def completion(batch: ProductBatch, outcomes: list[EventOutcome]) -> BatchCompleted:
+    return BatchCompleted(
         batch_id=batch.batch_id,
         source_topic=batch.source_topic,
         source_partition=batch.source_partition,
         attempt=batch.attempt,
         outcomes=outcomes,
     )
-    producer.produce(settings.topic(BATCHES_COMPLETED), encode(completed), partition=batch.source_partition)
+
+
+def complete(producer: Producer, settings: Settings, batch: ProductBatch, outcomes: list[EventOutcome]) -> None:
+    value = encode(completion(batch, outcomes))
+    producer.produce(settings.topic(BATCHES_COMPLETED), value, partition=batch.source_partition)
+
+
+class LocalStages:
+    """Stands for recall and ranking of intake's own process: an event loop that decides what it is handed."""
+
+    def __init__(self) -> None:
+        self.flow = LocalFlow()
+        self.batches: list[ProductBatch] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> LocalStages:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(PATIENCE_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_SECONDS)
+        self._loop.close()
+
+    async def _open(self) -> None:
+        self.flow.deliver_to(self._take)
+        for number in range(PARTITIONS):
+            self.flow.open(number)
+
+    def _take(self, batches: Sequence[ProductBatch]) -> None:
+        self.batches += batches
+        for batch in batches:
+            assert self.flow.completed(completion(batch, decide(batch)), batch.generation)
 
 
 class Running:
     """An intake in its thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, local: LocalFlow | None = None) -> None:
         self.registry = CollectorRegistry()
         self.health = Health()
-        self.intake = Intake(settings, Metrics(self.registry), self.health)
+        self.intake = Intake(settings, Metrics(self.registry), self.health, local)
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -128,8 +164,8 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Running]:
-    intake = Running(settings)
+def running(settings: Settings, local: LocalFlow | None = None) -> Iterator[Running]:
+    intake = Running(settings, local)
     intake.start()
     try:
         yield intake
@@ -475,6 +511,31 @@ def test_a_new_owner_says_so_with_its_first_commit_before_it_sends_anything(
         marks = generations(settings)
     assert owners() == {(number, owner) for number in range(PARTITIONS) for owner in (0, marks[number])}
     assert committed(settings) == [0] * PARTITIONS
+
+
+def test_with_recall_in_its_process_nothing_goes_through_kafka_and_each_owner_has_a_later_generation(
+    settings: Settings,
+) -> None:
+    def decide_all_of(owner: int, events: list[Event]) -> None:
+        with LocalStages() as stages, running(settings, stages.flow) as intake:
+            publish(settings, events)
+            wait_for(lambda: intake.outcome(Outcome.ASSIGNED) == 500, "all outcomes")
+            wait_for(lambda: committed(settings) == [250 * (owner + 1)] * PARTITIONS, "all commits")
+            assert generations(settings) == [owner] * PARTITIONS
+        decided = [item.product_id for batch in stages.batches for item in batch.products]
+        assert Counter(decided) == Counter(name.decode() for name, _, _ in events if name)
+
+    for owner in range(2):
+        decide_all_of(owner, [product(number) for number in range(500 * owner, 500 * (owner + 1))])
+    assert ends(settings, PRODUCTS_BATCHED) == ends(settings, BATCHES_COMPLETED) == [0] * PARTITIONS
+
+
+def ends(settings: Settings, topic: Topic) -> list[int]:
+    consumer = Consumer(settings.kafka.consumer_config("reader"))
+    places = [TopicPartition(settings.topic(topic), number) for number in range(PARTITIONS)]
+    found = [consumer.get_watermark_offsets(place, PATIENCE_SECONDS)[1] for place in places]
+    consumer.close()
+    return found
 
 
 def test_completions_that_make_no_sense_are_ignored(settings: Settings, downstream: Downstream) -> None:

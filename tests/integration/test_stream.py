@@ -21,9 +21,11 @@ from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.topics import (
+    BATCHES_COMPLETED,
     CANDIDATES,
     CATEGORIES_ASSIGNED,
     CATEGORIES_NEEDS_REVIEW,
+    PRODUCTS_BATCHED,
     PRODUCTS_CHANGED,
     PRODUCTS_DEAD_LETTER,
     REVIEWS_DECIDED,
@@ -32,7 +34,7 @@ from streams.faust_app import changelog_name
 from streams.kafka.cluster import Cluster
 from streams.tables import BRAND_FREQUENCY
 from tests.sample_model import sample_products
-from tests.worker_harness import PARTITIONS, Installation, Worker, by_source, decisions, wait_until
+from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
 from workers.sample import sample_taxonomy
 
 pytestmark = pytest.mark.integration
@@ -272,6 +274,45 @@ def test_a_process_that_recalls_and_ranks_sends_no_candidates(
         installation.wait_until_committed()
     assert by_source(decisions(installation)).keys() == set(places)
     assert installation.read(installation.name(CANDIDATES)) == []
+
+
+def test_a_process_that_does_all_sends_neither_batches_nor_completions(
+    installation: Installation, products: list[Product]
+) -> None:
+    with installation.worker() as worker:
+        places = installation.publish_products(products[:2_000])
+        installation.wait_until_committed()
+        assert worker.stop() == 0
+    assert by_source(decisions(installation)).keys() == set(places)
+    for topic in (PRODUCTS_BATCHED, CANDIDATES, BATCHES_COMPLETED):
+        assert installation.read(installation.name(topic)) == []
+
+
+def test_batches_go_through_kafka_where_another_process_recalls_and_straight_again_when_it_is_gone(
+    installation: Installation, products: list[Product]
+) -> None:
+    quick = {"session_timeout_seconds": 6}
+    with installation.worker(**quick):
+        places = installation.publish_products(products[:1_000])
+        installation.wait_until_committed()
+        with installation.worker("recall", **quick) as other:
+            places += installation.publish_products(products[1_000:3_000])
+            installation.wait_until_committed()
+            assert installation.read(installation.name(PRODUCTS_BATCHED)) != []
+            places += installation.publish_products(products[3_000:4_000])
+            other.kill()
+            installation.wait_until_committed()
+        wait_until(lambda: goes_straight(installation, products, places), "batches that take the short way")
+    assert by_source(decisions(installation)).keys() == set(places)
+
+
+def goes_straight(installation: Installation, products: list[Product], places: list[Position]) -> bool:
+    """Publish some products anew, add to their places, and return whether none of them went through Kafka."""
+    before = len(installation.read(installation.name(PRODUCTS_BATCHED)))
+    edited = [msgspec.structs.replace(item, title=f"{item.title} {len(places)}") for item in products[:100]]
+    places += installation.publish_products(edited)
+    installation.wait_until_committed()
+    return len(installation.read(installation.name(PRODUCTS_BATCHED))) == before
 
 
 def test_what_another_process_recalled_is_decided_before_what_is_handed_over(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.agents.gathering import MOST_AT_ONCE, Gathering
+from schemas.events.batch import ProductBatch
+from streams.agents.gathering import MOST_AT_ONCE, Gathering, LocalBatch
 from tests.agent_fakes import Event, Stream
 
 pytestmark = pytest.mark.unit
@@ -104,3 +106,41 @@ def test_what_waits_is_forgotten_and_what_is_worked_on_is_waited_for() -> None:
 
     asyncio.run(scenario())
     assert [event.offset for event in stream.acknowledged] == worked_on == [0, 3, 8]
+
+
+def local_batch(partition: int) -> ProductBatch:
+    return ProductBatch(batch_id="b", source_topic="s", source_partition=partition, attempt=1, products=[])
+
+
+def test_a_batch_that_is_handed_over_takes_its_turn_among_events_and_is_not_acknowledged() -> None:
+    stream = stream_of(0, 1, None, None, None, 0)
+    groups: list[list[Any]] = []
+
+    async def scenario() -> None:
+        async def work(items: list[Any]) -> None:
+            if not groups:
+                gathering.add([local_batch(0), local_batch(2)])
+            groups.append(items)
+
+        gathering = Gathering(work)
+        await gathering.run(stream)
+
+    asyncio.run(scenario())
+    assert [[type(item) for item in group] for group in groups] == [
+        [Event, Event],
+        [LocalBatch, LocalBatch],
+        [Event],
+    ]
+    assert [item.batch.source_partition for item in groups[1]] == [0, 2]
+    assert [event.offset for event in stream.acknowledged] == [0, 1, 5]
+
+
+def test_batches_that_were_handed_over_and_wait_are_given_back_when_what_waits_is_forgotten() -> None:
+    async def work(items: list[Any]) -> None:
+        raise AssertionError(items)
+
+    gathering = Gathering(work)
+    batches = [local_batch(0), local_batch(1)]
+    gathering.add(batches)
+    assert gathering.forget() == batches
+    assert gathering.forget() == []

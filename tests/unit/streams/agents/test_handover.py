@@ -1,4 +1,4 @@
-"""Where one process recalls and ranks, candidates need no topic; what others left on it comes first."""
+"""Where one process does all, batches and candidates need no topic; what others left on it comes first."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import BATCHES_COMPLETED, CATEGORIES_ASSIGNED
 from streams.agents.context import Context
+from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import ProductRecords
 from streams.health import Health
+from streams.local_flow import Decided, Returned
 from streams.metrics import Metrics
 from streams.models import Models
 from streams.settings import Settings
@@ -55,7 +57,7 @@ class _Process:
     """Recall and ranking of one process; ``left`` are messages on the topic of candidates, ``asked`` how often."""
 
     def __init__(self, context: Context, log: Log) -> None:
-        self.log, self.health = log, context.health
+        self.log, self.health, self.local = log, context.health, context.local
         self.left: list[int] = []
         self.asked = 0
         self.records: dict[bytes, bytes] = {}
@@ -81,7 +83,13 @@ class _Process:
         return future
 
     async def work(self, offset: int, attempt: int = 1) -> None:
-        await self.recall.process(_batch(offset, attempt), LogPlace("t", 0, offset))
+        await self.recall.process(encode(_batch(offset, attempt)), LogPlace("t", 0, offset))
+
+    async def work_locally(self, offset: int) -> None:
+        """Let intake of this process hand a batch over, and work on it."""
+        prepared = await self.recall.prepare_item(LocalBatch(_batch(offset)))
+        assert prepared is not None
+        await self.recall.finish([prepared])
 
     async def leaving(self, count: int) -> None:
         """Return when so many batches wait for their records."""
@@ -94,13 +102,16 @@ class _Process:
         await self.ranking.drain(10)
 
 
-def _batch(offset: int, attempt: int) -> bytes:
+def _batch(offset: int, attempt: int = 1) -> ProductBatch:
     product = encode(Product(product_id=f"p{offset}", title="a lamp"))
     event = BatchedProduct(offset, 1_700_000_000_000, f"p{offset}", msgspec.Raw(product))
-    return encode(
-        ProductBatch(
-            batch_id=f"b{offset}", source_topic="s", source_partition=0, attempt=attempt, products=[event]
-        )
+    return ProductBatch(
+        batch_id=f"b{offset}",
+        source_topic="s",
+        source_partition=0,
+        attempt=attempt,
+        products=[event],
+        generation=7,
     )
 
 
@@ -220,3 +231,65 @@ def test_partitions_are_given_up_when_what_is_under_way_is_decided(tmp_path: Pat
         await process.drain()
 
     _run(work, tmp_path)
+
+
+def test_intake_of_this_process_hears_of_its_batches_directly_when_the_broker_has_the_decisions(
+    tmp_path: Path,
+) -> None:
+    async def work(process: _Process) -> None:
+        process.local.own(0, 7)
+        await process.work_locally(0)
+        await process.drain()
+        decided, completed = process.local.news()
+        assert decided == Decided(0, "b0")
+        assert isinstance(completed, BatchCompleted)
+        assert completed.outcomes == [EventOutcome(0, Outcome.ASSIGNED)]
+
+    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name]
+
+
+def test_a_batch_of_another_intake_is_completed_through_kafka(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.local.own(0, 8)
+        await process.work(0)
+        await process.drain()
+        assert process.local.news() == []
+
+    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name, BATCHES_COMPLETED.name]
+
+
+def test_a_batch_with_nothing_to_rank_is_completed_directly_once_it_is_on_record(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.local.own(0, 7)
+        await process.work_locally(0)
+        await process.drain()
+        process.local.news()
+        process.safe_at_once = False
+        copy = msgspec.structs.replace(_batch(0).products[0], offset=1)
+        again = msgspec.structs.replace(_batch(1), products=[copy])
+        prepared = await process.recall.prepare_item(LocalBatch(again))
+        assert prepared is not None
+        await process.recall.finish([prepared])
+        await process.leaving(2)
+        assert process.local.news() == []
+        process.arrivals[1].set_result(None)
+        await process.drain()
+        (completed,) = process.local.news()
+        assert isinstance(completed, BatchCompleted)
+        assert completed.outcomes == [EventOutcome(1, Outcome.UNCHANGED)]
+
+    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name]
+
+
+def test_batches_that_wait_when_partitions_are_given_up_go_back_to_intake(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.recall.take_from_intake()
+        process.local.own(0, 7)
+        process.local.open(0)
+        process.local.hand_over([_batch(0)])
+        await asyncio.sleep(0)
+        await process.recall.give_up()
+        assert not process.local.takes(0)
+        assert process.local.news() == [Returned(_batch(0))]
+
+    assert _run(work, tmp_path).messages == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.events.batch import BatchCompleted, Outcome
+from schemas.events.batch import BatchCompleted, Outcome, ProductBatch
 from schemas.events.codec import decode, encode
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
@@ -28,6 +29,7 @@ from schemas.topics import (
     PRODUCTS_BATCHED,
 )
 from streams.agents.context import Context
+from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
@@ -116,22 +118,34 @@ class _Killed(Exception):
 
 
 class _Intake:
-    """Packs events into batches, and packs those that were not committed anew when it starts anew."""
+    """Packs events into batches, and packs those that were not committed anew when it starts anew.
+
+    ``batched`` is the topic of batches, ``local`` leads to recall of the same process, if that has the partition.
+    """
 
     def __init__(self, broker: _Broker, marks: _Marks) -> None:
         self._broker, self._marks = broker, marks
         self.source: list[SourceEvent] = []
         self.batched: list[bytes] = []
+        self.local: deque[ProductBatch] | None = None
         self._start()
 
     def _start(self) -> None:
         self._window: list[PackedBatch] = []
         self._next = self._marks.committed.offset
         self._heard = len(self._broker.completed)
+        self._through_kafka: set[str] = set()
 
     def start_again(self) -> None:
-        self._marks.committed = replace(self._marks.committed, generation=len(self.batched))
+        generation = max(len(self.batched), (self._marks.committed.generation or 0) + 1)
+        self._marks.committed = replace(self._marks.committed, generation=generation)
         self._start()
+
+    def close_local(self) -> None:
+        """Recall of this process lost the partition: what it had not begun with goes through Kafka."""
+        returned, self.local = self.local or (), None
+        for batch in returned:
+            self._send_through_kafka(batch)
 
     def publish_some(self, chance: random.Random) -> None:
         for _ in range(chance.randint(1, 4)):
@@ -141,6 +155,8 @@ class _Intake:
             self.source.append(SourceEvent(len(self.source), 1_700_000_000_000, product_id.encode(), value, list))
 
     def pack(self, count: int) -> None:
+        if self.local is not None and self._through_kafka & self._awaited():
+            return
         if events := self.source[self._next :][:count]:
             self._window.append(pack(_SOURCE, 0, events))
             self._next += len(events)
@@ -157,7 +173,19 @@ class _Intake:
     def _send(self, batch: PackedBatch, attempt: int) -> None:
         generation = self._marks.committed.generation
         message = msgspec.structs.replace(batch.message, attempt=attempt, generation=generation)
+        if self.local is None:
+            self._send_through_kafka(message)
+        else:
+            self._through_kafka.discard(message.batch_id)
+            self.local.append(message)
+
+    def _send_through_kafka(self, message: ProductBatch) -> None:
+        self._through_kafka.add(message.batch_id)
         self.batched.append(encode(message))
+
+    def _awaited(self) -> set[str]:
+        done = {completed.batch_id for completed in self._broker.completed[self._heard :]}
+        return {batch.message.batch_id for batch in self._window} - done
 
     def commit(self) -> None:
         """Commit what has been completed without a gap; a batch packed alike has the id of an earlier one."""
@@ -170,7 +198,8 @@ class _Intake:
 class _Stages:
     """Recall and ranking, which crash and read again from what Faust had committed.
 
-    Each life of recall is that of a process of its own, or of one that ranks too, and hands over directly.
+    Each life of recall is that of a process of its own, or of one that ranks too, and hands over directly, or of
+    one that has the partition's intake as well, and is handed over to.
     """
 
     def __init__(self, context: Context, broker: _Broker, intake: _Intake, chance: random.Random) -> None:
@@ -182,7 +211,8 @@ class _Stages:
         self._start_recall()
 
     def _start_recall(self) -> None:
-        self._joined = self._chance.random() < 0.5
+        self._joined = self._chance.random() < 0.6
+        self._intake.local = deque() if self._joined and self._chance.random() < 0.6 else None
         self._recalled = self._recall_saved
         self._arrived = len(self._broker.candidates)
         self._recall = RecallStage(
@@ -196,9 +226,18 @@ class _Stages:
     def _kill_recall(self, chance: random.Random) -> None:
         """Start it anew; what it sent last may not have left."""
         del self._broker.candidates[chance.randint(self._arrived, len(self._broker.candidates)) :]
+        with_intake = self._intake.local is not None
         if self._joined:
             self._start_ranking()
         self._start_recall()
+        if with_intake:
+            self._intake.start_again()
+
+    def leave(self) -> None:
+        """Another process is given recall's partition, and intake sends what was not begun with there."""
+        if self._intake.local is not None:
+            self._intake.close_local()
+            self._start_recall()
 
     def _undecided(self, _partition: int) -> int:
         return len(self._broker.candidates) - self._ranking_saved
@@ -217,12 +256,20 @@ class _Stages:
             # What it would wait for.
             await self.rank(len(self._broker.candidates))
             self._ranking_saved = self._ranked
-        for value in self._intake.batched[self._recalled :][:count]:
-            place = LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled)
-            await self._recall.process(value, place)
+        for _ in range(count):
+            log, local = self._intake.batched[self._recalled :], self._intake.local
+            if local and (not log or self._chance.random() < 0.5):
+                await self._recall_local(local.popleft())
+            elif log:
+                await self._recall.process(log[0], LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled))
+                self._recalled += 1
             await self._recall.drain(10)
             await self._ranking.drain(10)
-            self._recalled += 1
+
+    async def _recall_local(self, batch: ProductBatch) -> None:
+        prepared = await self._recall.prepare_item(LocalBatch(batch))
+        assert prepared is not None
+        await self._recall.finish([prepared])
 
     async def die_in_recall(self, chance: random.Random) -> None:
         """Record batches, of which the first records arrive, and send nothing of them."""
@@ -264,13 +311,20 @@ class _Stages:
         """Decide all that was published: what is not completed intake sends again."""
         self._intake.pack(len(self._intake.source))
         for _ in range(2):
-            await self.recall(len(self._intake.batched))
+            self._intake.pack(len(self._intake.source))
+            await self.recall(len(self._intake.batched) + len(self._intake.local or ()))
             await self.rank(len(self._broker.candidates))
             self._intake.commit()
             self._intake.send_all_again()
 
 
-_STEPS = ["publish", "pack", "recall", "rank", "commit", "save", "crash"] * 2 + ["settle", "hear", "again", "die"]
+_STEPS = ["publish", "pack", "recall", "rank", "commit", "save", "crash"] * 2 + [
+    "settle",
+    "hear",
+    "again",
+    "die",
+    "leave",
+]
 _LIFE = ["publish", "pack", "pack", "recall", "recall", "rank", "commit", "save", "crash"]
 
 
@@ -333,6 +387,7 @@ async def _take(intake: _Intake, stages: _Stages, marks: _Marks, step: str, chan
         "again": lambda: intake.send_again(chance),
         "crash": lambda: stages.crash(chance),
         "die": lambda: stages.die_in_recall(chance),
+        "leave": stages.leave,
     }
     work = deeds[step]()
     if work is not None:

@@ -526,3 +526,37 @@ def test_batches_cover_the_partition_without_a_gap_whatever_the_sizes(sizes: lis
         assert batch.first_offset == expected
         expected = batch.last_offset + 1
     assert expected == len(sizes)
+
+
+def test_a_batch_that_is_decided_awaits_the_broker_alone_until_it_is_sent_again() -> None:
+    clock = Clock()
+    window = Window(4, 10, clock)
+    batch = pack("t", 0, [good(0)])
+    window.open(batch)
+    assert window.at_work
+    window.decided(batch.message.batch_id)
+    assert (window.at_work, window.waiting) == (False, 1)
+    clock.now = 10.0
+    assert [shipment.attempt for shipment in window.due()] == [2]
+    assert window.at_work
+    window.complete(batch.message.batch_id, outcomes(batch))
+    assert not window.at_work
+
+
+def test_word_of_an_unknown_batch_changes_nothing() -> None:
+    window = Window(4, 10, Clock())
+    window.open(pack("t", 0, [good(0)]))
+    window.decided("another")
+    assert window.at_work
+
+
+def test_the_next_batch_leaves_when_the_one_before_is_decided_though_the_broker_has_not_acknowledged_it() -> None:
+    state = PartitionIntake("t", 0, 8, Window(4, 10, Clock()), next_offset=0)
+    state.add(good(0))
+    first = state.next_batch()
+    assert first is not None
+    state.window.open(first)
+    state.add(good(1))
+    assert state.next_batch() is None
+    state.window.decided(first.message.batch_id)
+    assert state.next_batch() is not None

@@ -1,0 +1,122 @@
+"""Batches from intake to recall, and what becomes of them, without Kafka between where one process does all.
+
+Through Kafka a batch takes two round trips more, and the next one leaves only when all of them are over. Nothing
+hangs on a batch outliving the process: what is not completed was not committed, and is read and packed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from schemas.events.batch import BatchCompleted, CandidateBatch, ProductBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The model's work on a batch is over; what it decided is on its way to the broker."""
+
+    source_partition: int
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Recall did not begin with a batch, and will not: its partition goes to another worker."""
+
+    batch: ProductBatch
+
+    @property
+    def source_partition(self) -> int:
+        """The partition of its events."""
+        return self.batch.source_partition
+
+
+News = BatchCompleted | Decided | Returned
+Take = Callable[[Sequence[ProductBatch]], None]
+
+
+class LocalFlow:
+    """Where intake, in its thread, and the stages of the same process, in the event loop, meet.
+
+    Recall opens the partitions that it owns. Each method belongs to one of the two sides; what both read is
+    changed by one of them alone, in single steps.
+    """
+
+    def __init__(self) -> None:
+        self._receiver: tuple[asyncio.AbstractEventLoop, Take] | None = None
+        self._open: frozenset[int] = frozenset()
+        self._generations: dict[int, int] = {}
+        self._news: deque[News] = deque()
+
+    def own(self, partition: int, generation: int | None) -> None:
+        """Intake: say under which generation a partition is ours; without one, completions come through Kafka."""
+        if generation is None:
+            self._generations.pop(partition, None)
+        else:
+            self._generations[partition] = generation
+
+    def disown(self) -> None:
+        """Intake: say that no partition is ours."""
+        self._generations.clear()
+
+    def takes(self, partition: int) -> bool:
+        """Intake: return whether recall takes batches of a partition here; by the time they come it may not."""
+        return partition in self._open
+
+    def hand_over(self, batches: Sequence[ProductBatch]) -> None:
+        """Intake: give batches to recall, to be worked on together as far as they are of different partitions."""
+        if self._receiver is None:
+            self.give_back(batches)
+            return
+        loop, take = self._receiver
+        # The loop may have ended: then we stop, and the next owner reads the events again.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._deliver, batches, take)
+
+    def news(self) -> list[News]:
+        """Intake: return what has come since the last call, in its order."""
+        return [self._news.popleft() for _ in range(len(self._news))]
+
+    def deliver_to(self, take: Take) -> None:
+        """Recall: name what takes the batches, in the running event loop."""
+        self._receiver = asyncio.get_running_loop(), take
+
+    @property
+    def open_partitions(self) -> frozenset[int]:
+        """The partitions whose batches recall takes."""
+        return self._open
+
+    def open(self, partition: int) -> None:
+        """Recall: take batches of a partition from now on."""
+        self._open |= {partition}
+
+    def close(self) -> None:
+        """Recall: take none any more."""
+        self._open = frozenset()
+
+    def give_back(self, batches: Sequence[ProductBatch]) -> None:
+        """Recall: let intake send batches elsewhere, with which nothing was begun."""
+        self._news.extend(map(Returned, batches))
+
+    def decided(self, batch: CandidateBatch) -> None:
+        """Ranking: say that the model's work on a batch is over."""
+        if self._is_ours(batch.source_partition, batch.generation):
+            self._news.append(Decided(batch.source_partition, batch.batch_id))
+
+    def completed(self, completed: BatchCompleted, generation: int | None) -> bool:
+        """Give a completion to intake, and return whether it is this process's intake that awaits it."""
+        ours = self._is_ours(completed.source_partition, generation)
+        if ours:
+            self._news.append(completed)
+        return ours
+
+    def _is_ours(self, partition: int, generation: int | None) -> bool:
+        return generation is not None and self._generations.get(partition) == generation
+
+    def _deliver(self, batches: Sequence[ProductBatch], take: Take) -> None:
+        take([batch for batch in batches if batch.source_partition in self._open])
+        self.give_back([batch for batch in batches if batch.source_partition not in self._open])
