@@ -1,7 +1,8 @@
-"""Batches from intake to recall, and what becomes of them, without Kafka between where one process does all.
+"""Batches from intake to recall, and word of them back, without Kafka between where one process does all.
 
-Through Kafka a batch takes two round trips more, and the next one leaves only when all of them are over. Nothing
-hangs on a batch outliving the process: what is not completed was not committed, and is read and packed again.
+Through Kafka a batch takes a round trip more, and the next one leaves only when its completion has come back too.
+Nothing hangs on a batch outliving the process: what is not completed was not committed, and is read and packed
+again. Completions go through Kafka all the same: what became of every event is to be found there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from schemas.events.batch import BatchCompleted, CandidateBatch, ProductBatch
+from schemas.events.batch import CandidateBatch, ProductBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Returned:
         return self.batch.source_partition
 
 
-News = BatchCompleted | Decided | Returned
+News = Decided | Returned
 Take = Callable[[Sequence[ProductBatch]], None]
 
 
@@ -53,7 +54,7 @@ class LocalFlow:
         self._news: deque[News] = deque()
 
     def own(self, partition: int, generation: int | None) -> None:
-        """Intake: say under which generation a partition is ours; without one, completions come through Kafka."""
+        """Intake: say under which generation a partition is ours; without one, nothing is heard of its batches."""
         if generation is None:
             self._generations.pop(partition, None)
         else:
@@ -102,20 +103,10 @@ class LocalFlow:
         """Recall: let intake send batches elsewhere, with which nothing was begun."""
         self._news.extend(map(Returned, batches))
 
-    def decided(self, batch: CandidateBatch) -> None:
-        """Ranking: say that the model's work on a batch is over."""
-        if self._is_ours(batch.source_partition, batch.generation):
+    def decided(self, batch: ProductBatch | CandidateBatch) -> None:
+        """Recall or ranking: say that the model's work on a batch is over, where it is our intake that sent it."""
+        if batch.generation is not None and self._generations.get(batch.source_partition) == batch.generation:
             self._news.append(Decided(batch.source_partition, batch.batch_id))
-
-    def completed(self, completed: BatchCompleted, generation: int | None) -> bool:
-        """Give a completion to intake, and return whether it is this process's intake that awaits it."""
-        ours = self._is_ours(completed.source_partition, generation)
-        if ours:
-            self._news.append(completed)
-        return ours
-
-    def _is_ours(self, partition: int, generation: int | None) -> bool:
-        return generation is not None and self._generations.get(partition) == generation
 
     def _deliver(self, batches: Sequence[ProductBatch], take: Take) -> None:
         take([batch for batch in batches if batch.source_partition in self._open])

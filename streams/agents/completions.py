@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 from schemas.events.batch import CandidateBatch
-from streams.agents.context import Completion
+from streams.outgoing import Outgoing
 
 # Some 3 KB each; the windows of all partitions of a worker hold fewer batches than this.
 _KEPT: Final = 1_024
@@ -23,13 +23,13 @@ class Completions:
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
         self._under_way: set[_Name] = set()
-        self._done: OrderedDict[_Name, Completion] = OrderedDict()
+        self._done: OrderedDict[_Name, Outgoing] = OrderedDict()
 
     def under_way(self, batch: CandidateBatch) -> bool:
         """Return whether the batch was decided and only awaits its acknowledgements."""
         return batch.attempt > 1 and _name(batch) in self._under_way
 
-    def known(self, batch: CandidateBatch) -> Completion | None:
+    def known(self, batch: CandidateBatch) -> Outgoing | None:
         """Return the completion of a batch that was sent again after it was done."""
         return self._done.get(_name(batch)) if batch.attempt > 1 else None
 
@@ -38,7 +38,7 @@ class Completions:
         self._done.pop(_name(batch), None)
         self._under_way.add(_name(batch))
 
-    def end(self, batch: CandidateBatch, completion: Completion | None) -> None:
+    def end(self, batch: CandidateBatch, completion: Outgoing | None) -> None:
         """Note that the batch is done, or with ``None`` that it is not and must be decided again."""
         self._under_way.discard(_name(batch))
         if completion is not None:

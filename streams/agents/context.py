@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self, TypeVar
+from typing import TypeVar
 
 from schemas.events.batch import BatchCompleted, CandidateBatch, EventOutcome, ProductBatch
 from schemas.events.cloudevents import EventType, headers
@@ -25,25 +25,6 @@ from workers.bundle.bundle import Bundle
 
 Result = TypeVar("Result")
 MAX_DETAIL_CHARACTERS = 300
-
-
-class Completion(NamedTuple):
-    """What ends a batch, and the generation of the intake that awaits it."""
-
-    completed: BatchCompleted
-    generation: int | None
-
-    @classmethod
-    def of(cls, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Self:
-        """Return the completion of a batch."""
-        completed = BatchCompleted(
-            batch_id=batch.batch_id,
-            source_topic=batch.source_topic,
-            source_partition=batch.source_partition,
-            attempt=batch.attempt,
-            outcomes=outcomes,
-        )
-        return cls(completed, batch.generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +53,17 @@ class Context:
         """Return an internal message about a batch; it travels on the batch's partition number."""
         return Outgoing(self.settings.topic(topic), batch_id.encode(), value, headers(kind, batch_id), partition)
 
-    async def complete(self, completions: Sequence[Completion]) -> asyncio.Future[None]:
-        """Tell intake that batches are over, and return when it, or the broker, knows, as a future."""
-        return await self.sink.submit(
-            [
-                self.message(
-                    BATCHES_COMPLETED,
-                    completed.source_partition,
-                    completed.batch_id,
-                    EventType.BATCH_COMPLETED,
-                    encode(completed),
-                )
-                for completed, generation in completions
-                if not self.local.completed(completed, generation)
-            ]
+    def completion(self, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Outgoing:
+        """Return the message that ends a batch."""
+        completed = BatchCompleted(
+            batch_id=batch.batch_id,
+            source_topic=batch.source_topic,
+            source_partition=batch.source_partition,
+            attempt=batch.attempt,
+            outcomes=outcomes,
+        )
+        return self.message(
+            BATCHES_COMPLETED, batch.source_partition, batch.batch_id, EventType.BATCH_COMPLETED, encode(completed)
         )
 
 

@@ -21,7 +21,7 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.batch_stage import BatchStage
 from streams.agents.completions import Completions
-from streams.agents.context import Completion, Context, failure_detail
+from streams.agents.context import Context, failure_detail
 from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
 from workers.bundle.bundle import Bundle
@@ -116,18 +116,18 @@ class RankingStage(BatchStage[_Prepared]):
             return True
         completion = self._completions.known(batch)
         if completion is not None:
-            await self.context.complete([completion])
+            await self.context.sink.submit([completion])
         return completion is not None
 
     async def _complete(self, batch: CandidateBatch, ranked: _Ranked, acknowledged: asyncio.Future[None]) -> None:
         context = self.context
-        completion: Completion | None = None
+        completion: Outgoing | None = None
         try:
             await acknowledged
             now = time.time()
             context.metrics.decisions_acknowledged(now - stamp / 1000 for stamp in ranked.timestamps_ms)
-            completion = Completion.of(batch, batch.settled + ranked.outcomes)
-            await (await context.complete([completion]))
+            completion = context.completion(batch, batch.settled + ranked.outcomes)
+            await context.sink.send_all([completion])
         except KafkaException as error:
             _log.error("batch %s was not acknowledged (%s); it will be sent again", batch.batch_id, error)
         except Exception:

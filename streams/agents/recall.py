@@ -22,7 +22,7 @@ from schemas.events.cloudevents import EventType
 from schemas.events.codec import decode, encode
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.agents.batch_stage import BatchStage
-from streams.agents.context import Completion, Context
+from streams.agents.context import Context
 from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
 from streams.agents.rereading import LogPlace
@@ -131,7 +131,7 @@ class RecallStage(BatchStage[_Prepared]):
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
-    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch | Completion]) -> None:
+    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch]) -> None:
         """Hand over in order, and wait for the acknowledgement.
 
         Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
@@ -143,11 +143,10 @@ class RecallStage(BatchStage[_Prepared]):
                     batches = [item for item in leaving if isinstance(item, CandidateBatch)]
                     await self._handover.take(batches, recorded)
                 await recorded
-                acknowledged = [
-                    await self.context.sink.submit([item for item in leaving if isinstance(item, Outgoing)]),
-                    await self.context.complete([item for item in leaving if isinstance(item, Completion)]),
-                ]
-            await asyncio.gather(*acknowledged)
+                acknowledged = await self.context.sink.submit(
+                    [item for item in leaving if isinstance(item, Outgoing)]
+                )
+            await acknowledged
         except Exception as error:
             _log.error("%d batches did not leave recall (%r); they will be sent again", len(leaving), error)
 
@@ -193,11 +192,12 @@ class RecallStage(BatchStage[_Prepared]):
 
     def _output(
         self, item: _Prepared, candidates: Candidates | None, model_version: str
-    ) -> Outgoing | CandidateBatch | Completion:
+    ) -> Outgoing | CandidateBatch:
         """Return the candidates of a batch as they leave, or its completion where there is nothing to rank."""
         context, batch, sifted = self.context, item.batch, item.sifted
         if not sifted.products and not sifted.removed and not batch.probe:
-            return Completion.of(batch, sifted.settled)
+            context.local.decided(batch)
+            return context.completion(batch, sifted.settled)
         found = _candidate_batch(item, candidates, model_version)
         output = found if self._handover is not None else self._message(batch, sifted, found)
         if candidates is not None:
@@ -206,7 +206,7 @@ class RecallStage(BatchStage[_Prepared]):
             context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
         return output
 
-    def _message(self, batch: ProductBatch, sifted: Sifted, found: CandidateBatch) -> Outgoing | Completion:
+    def _message(self, batch: ProductBatch, sifted: Sifted, found: CandidateBatch) -> Outgoing:
         value = encode(found)
         if len(value) > _MAX_VALUE_BYTES:
             return self._too_large(batch, sifted, len(value))
@@ -214,14 +214,14 @@ class RecallStage(BatchStage[_Prepared]):
             CANDIDATES, batch.source_partition, batch.batch_id, EventType.CANDIDATES, value
         )
 
-    def _too_large(self, batch: ProductBatch, sifted: Sifted, size: int) -> Completion:
+    def _too_large(self, batch: ProductBatch, sifted: Sifted, size: int) -> Outgoing:
         error = ValueError(f"{size} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
         _log.error("batch %s: %s", batch.batch_id, error)
         undecidable: list[BatchedProduct | CandidateProduct] = [*sifted.events, *sifted.removed]
         for product in undecidable:
             sifted.forget(product.product_id)
         outcomes = sifted.settled + [failed(product.offset, error) for product in undecidable]
-        return Completion.of(batch, outcomes)
+        return self.context.completion(batch, outcomes)
 
 
 def _candidate_batch(item: _Prepared, candidates: Candidates | None, model_version: str) -> CandidateBatch:

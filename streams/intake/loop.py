@@ -22,7 +22,7 @@ from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
-from streams.local_flow import Decided, LocalFlow, News, Returned
+from streams.local_flow import Decided, LocalFlow, News
 from streams.metrics import Metrics
 from streams.progress import Mark
 from streams.settings import Settings
@@ -126,7 +126,7 @@ class Intake:
         if state is None:
             return False
         if message.topic() == self._completed:
-            self._decode_completion(state, message.value())
+            self._complete(state, message.value())
             return False
         if state.made_anew(message.offset()):
             state = self._begin_anew(state.partition, message.offset())
@@ -141,23 +141,14 @@ class Intake:
             return
         if isinstance(news, Decided):
             state.window.decided(news.batch_id)
-        elif isinstance(news, Returned):
-            self._outbox.redirect(state, news.batch)
         else:
-            self._complete(state, news)
+            self._outbox.redirect(state, news.batch)
 
-    def _decode_completion(self, state: PartitionIntake, value: bytes | None) -> None:
+    def _complete(self, state: PartitionIntake, value: bytes | None) -> None:
         try:
             completed = decode(value, BatchCompleted)
-        except InvalidEvent as error:
-            logger.warning("a completion is ignored: %s", error)
-        else:
-            self._complete(state, completed)
-
-    def _complete(self, state: PartitionIntake, completed: BatchCompleted) -> None:
-        try:
             shipment = state.window.complete(completed.batch_id, completed.outcomes)
-        except ValueError as error:
+        except (InvalidEvent, ValueError) as error:
             logger.warning("a completion is ignored: %s", error)
             return
         if shipment is None:

@@ -21,7 +21,6 @@ from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.topics import (
-    BATCHES_COMPLETED,
     CANDIDATES,
     CATEGORIES_ASSIGNED,
     CATEGORIES_NEEDS_REVIEW,
@@ -276,15 +275,13 @@ def test_a_process_that_recalls_and_ranks_sends_no_candidates(
     assert installation.read(installation.name(CANDIDATES)) == []
 
 
-def test_a_process_that_does_all_sends_neither_batches_nor_completions(
-    installation: Installation, products: list[Product]
-) -> None:
+def test_a_process_that_does_all_sends_no_batches(installation: Installation, products: list[Product]) -> None:
     with installation.worker() as worker:
         places = installation.publish_products(products[:2_000])
         installation.wait_until_committed()
         assert worker.stop() == 0
     assert by_source(decisions(installation)).keys() == set(places)
-    for topic in (PRODUCTS_BATCHED, CANDIDATES, BATCHES_COMPLETED):
+    for topic in (PRODUCTS_BATCHED, CANDIDATES):
         assert installation.read(installation.name(topic)) == []
 
 

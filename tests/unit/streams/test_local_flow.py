@@ -1,4 +1,4 @@
-"""Where one process does all, intake hands batches to recall, and hears of them without Kafka."""
+"""Where one process does all, intake hands batches to recall, and hears when they are decided."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from schemas.events.batch import BatchCompleted, CandidateBatch, EventOutcome, Outcome, ProductBatch
+from schemas.events.batch import CandidateBatch, ProductBatch
 from streams.local_flow import Decided, LocalFlow, Returned
 from tests.agent_fakes import one_candidate
 from workers.packing import pack
@@ -18,11 +18,6 @@ def _batch(partition: int, name: str = "b") -> ProductBatch:
     return ProductBatch(
         batch_id=name, source_topic="s", source_partition=partition, attempt=1, products=[], generation=7
     )
-
-
-def _completed(partition: int) -> BatchCompleted:
-    outcomes = [EventOutcome(0, Outcome.ASSIGNED)]
-    return BatchCompleted(batch_id="b", source_topic="s", source_partition=partition, attempt=1, outcomes=outcomes)
 
 
 def _candidates(generation: int | None) -> CandidateBatch:
@@ -98,8 +93,7 @@ def test_only_the_generation_that_sent_a_batch_hears_of_it(
     local = LocalFlow()
     local.own(0, owned)
     local.decided(_candidates(of_batch))
-    assert local.completed(_completed(0), of_batch) is ours
-    assert local.news() == ([Decided(0, "b"), _completed(0)] if ours else [])
+    assert local.news() == ([Decided(0, "b")] if ours else [])
 
 
 def test_who_owns_no_partition_any_more_hears_of_none() -> None:
@@ -107,6 +101,7 @@ def test_who_owns_no_partition_any_more_hears_of_none() -> None:
     local.own(0, 7)
     local.own(1, 7)
     local.own(1, None)
-    assert not local.completed(_completed(1), 7)
+    local.decided(_batch(1))
     local.disown()
-    assert not local.completed(_completed(0), 7)
+    local.decided(_batch(0))
+    assert local.news() == []

@@ -233,22 +233,23 @@ def test_partitions_are_given_up_when_what_is_under_way_is_decided(tmp_path: Pat
     _run(work, tmp_path)
 
 
-def test_intake_of_this_process_hears_of_its_batches_directly_when_the_broker_has_the_decisions(
-    tmp_path: Path,
-) -> None:
+def test_intake_of_this_process_hears_that_its_batch_is_decided_before_the_broker_has_it(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
         process.local.own(0, 7)
+        process.safe_at_once = False
         await process.work_locally(0)
+        await process.leaving(1)
+        while not (news := process.local.news()):  # noqa: ASYNC110 - who tells of news is what is tested
+            await asyncio.sleep(0)
+        assert news == [Decided(0, "b0")]
+        assert process.log.messages == []
+        process.arrivals[0].set_result(None)
         await process.drain()
-        decided, completed = process.local.news()
-        assert decided == Decided(0, "b0")
-        assert isinstance(completed, BatchCompleted)
-        assert completed.outcomes == [EventOutcome(0, Outcome.ASSIGNED)]
 
-    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name]
+    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name, BATCHES_COMPLETED.name]
 
 
-def test_a_batch_of_another_intake_is_completed_through_kafka(tmp_path: Path) -> None:
+def test_the_intake_of_another_process_hears_of_its_batch_by_the_completion_alone(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
         process.local.own(0, 8)
         await process.work(0)
@@ -258,27 +259,23 @@ def test_a_batch_of_another_intake_is_completed_through_kafka(tmp_path: Path) ->
     assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name, BATCHES_COMPLETED.name]
 
 
-def test_a_batch_with_nothing_to_rank_is_completed_directly_once_it_is_on_record(tmp_path: Path) -> None:
+def test_a_batch_with_nothing_to_rank_counts_as_decided(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
         process.local.own(0, 7)
         await process.work_locally(0)
         await process.drain()
-        process.local.news()
-        process.safe_at_once = False
+        assert process.local.news() == [Decided(0, "b0")]
         copy = msgspec.structs.replace(_batch(0).products[0], offset=1)
         again = msgspec.structs.replace(_batch(1), products=[copy])
         prepared = await process.recall.prepare_item(LocalBatch(again))
         assert prepared is not None
         await process.recall.finish([prepared])
-        await process.leaving(2)
-        assert process.local.news() == []
-        process.arrivals[1].set_result(None)
+        assert process.local.news() == [Decided(0, "b1")]
         await process.drain()
-        (completed,) = process.local.news()
-        assert isinstance(completed, BatchCompleted)
-        assert completed.outcomes == [EventOutcome(1, Outcome.UNCHANGED)]
 
-    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name]
+    log = _run(work, tmp_path)
+    completed = decode(log.messages[-1].value, BatchCompleted)
+    assert completed.outcomes == [EventOutcome(1, Outcome.UNCHANGED)]
 
 
 def test_batches_that_wait_when_partitions_are_given_up_go_back_to_intake(tmp_path: Path) -> None:

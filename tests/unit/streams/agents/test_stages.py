@@ -443,7 +443,7 @@ def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again
 
     sent = _run(work, tmp_path).messages
     assert [message.topic for message in sent] == [CATEGORIES_ASSIGNED.name] + [BATCHES_COMPLETED.name] * 2
-    assert sent[1].value == sent[2].value
+    assert sent[1] is sent[2]
 
 
 def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_of_the_old(tmp_path: Path) -> None:
