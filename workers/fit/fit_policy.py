@@ -133,8 +133,8 @@ def _fit_back_off(decisions: Decisions, assigned: NDArray[np.bool_], budget: Err
     left = decisions.take(~assigned)
     right = left.levels.category == left.truth
     top_level = left.levels.probability[:, 0]
-    # Those that keep the budget each by itself make room for others.
-    thresholds = levels_to_test(top_level, int((top_level >= 1 - budget.max_error).sum()))
+    # A top-level category is right more often than this says: the first of these make room for the others.
+    thresholds = levels_to_test(top_level, int((top_level >= 1 - 3 * budget.max_error).sum()))
     accepted = np.full(len(thresholds), assigned.sum())
     wrong = np.full(len(thresholds), (assigned & ~decisions.right).sum())
     for place, least in enumerate(thresholds.tolist()):
