@@ -15,7 +15,8 @@ categories leave of the budget is used. Last, backing off goes on until it fails
 A promise must not be tested on decisions that shaped what is tested. So in the second test the products of a
 fold are held to stricter thresholds of single categories that the other folds chose, and in the third they are
 assigned by thresholds of the other folds alone: as their probabilities are by a ranker that the other folds
-taught.
+taught. That the errors observed say which categories are bounded adds no risk: each has its own sequence, which
+is the same where it is not asked.
 """
 
 from __future__ import annotations
