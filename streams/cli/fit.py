@@ -131,7 +131,7 @@ def _cascade(directory: str | None, share: float) -> CascadeOptions | None:
 
 def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
     from workers.fit.fit_ranking import RankingOptions
-    from workers.ranking.policy import ErrorBudget
+    from workers.ranking.error_budget import ErrorBudget
     from workers.ranking.ranker import RankerOptions
 
     budget = ErrorBudget() if max_error is None else ErrorBudget(max_error=max_error)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
+from workers.fit.fit_policy import Decisions, fit_policy
 from workers.fit.fit_rankers import fit_rankers
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_decisions
 from workers.fit.progress import Progress
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
+from workers.ranking.error_budget import ErrorBudget, threshold
 from workers.ranking.features import FeatureBuilder
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.policy import LEAST_ALSO, ErrorBudget, Policy, threshold
 from workers.ranking.ranker import RankerOptions
 from workers.ranking.ranking import Ranking
+
+# A candidate less likely than this is never reported beside an assignment, whatever the data say.
+_LEAST_ALSO: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def fit_ranking(
     levels = AncestorLevels.of(seen.candidates, probability, taxonomy.ancestor_matrix)
     truth = taxonomy.ancestor_matrix[seen.labels]
     roots = taxonomy.ancestor_matrix[top.category, 0]
-    policy = Policy.choose(levels, truth, top, roots, options.budget)
+    policy = fit_policy(Decisions(top, levels, truth, roots, seen.folds), options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=builder,
@@ -69,7 +74,7 @@ def _also_threshold(
 ) -> float:
     """Return from which probability on candidates that are not the likeliest are right, within the budget."""
     probability = own_probability(margins)
-    beside = probability >= LEAST_ALSO
+    beside = probability >= _LEAST_ALSO
     beside[top.row[top.row >= 0]] = False
     rows = np.flatnonzero(beside)
     owner = seen.candidates.product_of_row[rows].tolist()

@@ -55,7 +55,7 @@ class CategoryChange:
 class BudgetCheck:
     """The error budget: of ``decisions`` of the candidate ``wrong`` were wrong; broken where that is no chance."""
 
-    decisions_of: Literal["assigned", "backed_off"]
+    decisions_of: Literal["assigned", "assigned_or_backed_off"]
     decisions: int
     wrong: int
     max_error: float
@@ -145,20 +145,24 @@ def compare_categories(
 
 
 def check_budget(candidate: ProductOutcomes, max_error: float, level: float) -> list[BudgetCheck]:
-    """Test whether more than ``max_error`` of what the candidate assigns, or backs off to, is wrong.
+    """Test whether more than ``max_error`` is wrong of what the candidate assigns, or of all that it decides.
 
-    A back-off is right where the category is an ancestor of the label. The p-value is exact (Clopper and Pearson,
-    1934); Holm corrects for the two.
+    Those are promises of a policy (:mod:`workers.fit.fit_policy`); a back-off is right where the category is an
+    ancestor of the label. The p-value is exact (Clopper and Pearson, 1934); Holm corrects for the two.
     """
-    right = is_prefix(candidate.taxonomy, candidate.decided, candidate.labels)
-    exactly = candidate.decided == candidate.labels
-    counts: list[tuple[int, int]] = []
-    for outcome, correct in ((Outcome.ASSIGNED, exactly), (Outcome.BACKED_OFF, right)):
-        rows = np.array([one is outcome for one in candidate.outcome], bool)
-        counts.append((int(rows.sum()), int((rows & ~correct).sum())))
+    assigned, backed_off = (
+        np.array([one is outcome for one in candidate.outcome], bool)
+        for outcome in (Outcome.ASSIGNED, Outcome.BACKED_OFF)
+    )
+    wrong_assigned = assigned & (candidate.decided != candidate.labels)
+    wrong_prefix = backed_off & ~is_prefix(candidate.taxonomy, candidate.decided, candidate.labels)
+    counts = [
+        (int(assigned.sum()), int(wrong_assigned.sum())),
+        (int((assigned | backed_off).sum()), int((wrong_assigned | wrong_prefix).sum())),
+    ]
     p_values = np.array([float(binom.sf(wrong - 1, decisions, max_error)) for decisions, wrong in counts])
     broken = holm(p_values, level)
-    names: tuple[Literal["assigned", "backed_off"], ...] = ("assigned", "backed_off")
+    names: tuple[Literal["assigned", "assigned_or_backed_off"], ...] = ("assigned", "assigned_or_backed_off")
     return [
         BudgetCheck(name, *counts[i], max_error, float(p_values[i]), "broken" if broken[i] else "kept")
         for i, name in enumerate(names)

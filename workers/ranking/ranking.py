@@ -132,7 +132,7 @@ class Ranking:
         self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64]
     ) -> list[tuple[Outcome, int | None, float]]:
         assigned = self.policy.assigns(top, self.taxonomy.ancestor_matrix[top.category, 0])
-        depth = levels.deepest(self.policy.back_off)
+        depth = self.policy.level(levels)
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]

@@ -94,9 +94,23 @@ def test_the_budget_is_broken_by_more_errors_than_chance_gives(wrong: int, verdi
     decided = current.labels.copy()
     decided[:wrong] = np.where(decided[:wrong] == LEAVES[0], LEAVES[1], LEAVES[0])
     outcomes = dataclasses.replace(current, decided=decided, outcome=(Outcome.ASSIGNED,) * 1_000)
-    assigned, backed_off = check_budget(outcomes, 0.05, LEVEL)
+    assigned, decided_at_all = check_budget(outcomes, 0.05, LEVEL)
     assert (assigned.decisions, assigned.wrong, assigned.verdict) == (1_000, wrong, verdict)
-    assert (backed_off.decisions, backed_off.verdict) == (0, "kept")
+    assert (decided_at_all.decisions, decided_at_all.wrong, decided_at_all.verdict) == (1_000, wrong, verdict)
+
+
+@pytest.mark.parametrize(("wrong", "verdict"), [(30, "kept"), (90, "broken")])
+def test_back_offs_keep_the_budget_together_with_the_assignments(wrong: int, verdict: str) -> None:
+    current, _ = simulate_pair(np.random.default_rng(6), Simulated(products=1_000))
+    roots = current.taxonomy.ancestor_matrix[current.labels, 0]
+    decided = np.where(np.arange(1_000) < 100, roots, current.labels)
+    tops = np.unique(roots)
+    decided[:wrong] = tops[(np.searchsorted(tops, roots[:wrong]) + 1) % len(tops)]
+    outcome = (Outcome.BACKED_OFF,) * 100 + (Outcome.ASSIGNED,) * 900
+    outcomes = dataclasses.replace(current, decided=decided.astype(np.int32), outcome=outcome)
+    assigned, together = check_budget(outcomes, 0.05, LEVEL)
+    assert (assigned.decisions, assigned.wrong, assigned.verdict) == (900, 0, "kept")
+    assert (together.decisions, together.wrong, together.verdict) == (1_000, wrong, verdict)
 
 
 def test_a_model_that_assigns_nothing_has_no_precision_and_loses_its_coverage() -> None:

@@ -1,4 +1,4 @@
-"""Assign, back off or review: exactly one, within the error budget."""
+"""Candidates to decisions: the likeliest, its ancestors, the level to back off to, and confidence."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from schemas.taxonomy.tree import Taxonomy
 from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
+from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.policy import ErrorBudget, Policy, threshold
+from workers.ranking.policy import Policy
 
 pytestmark = pytest.mark.unit
 
 TREE = Taxonomy.from_paths("t", "1", ["A > B > C", "A > B > D", "A > E", "F > G"])
-BUDGET = ErrorBudget(max_error=0.05, risk=0.05)
 
 
 def candidates(*products: dict[str, float]) -> tuple[Candidates, np.ndarray]:
@@ -48,109 +48,23 @@ def test_ancestors_sum_what_lies_below_them() -> None:
     assert levels.deepest(0.95).tolist() == [-1]
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.99))
-def test_what_is_assigned_keeps_the_budget_on_the_data_it_was_chosen_on(seed: int, skill: float) -> None:
-    random = np.random.default_rng(seed)
-    probability = random.beta(4 * skill, 4 * (1 - skill), 2_000)
-    right = random.random(2_000) < probability
-    chosen = threshold(probability, right, BUDGET)
-    accepted = probability >= chosen
-    if accepted.any():
-        assert (~right[accepted]).mean() <= BUDGET.max_error
+@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.01, 2))
+def test_the_level_backed_off_to_is_the_deepest_that_is_much_surer_than_the_top_has_to_be(
+    sure: list[list[float]], back_off: float
+) -> None:
+    probability = -np.sort(-np.array(sure), axis=1)
+    levels = AncestorLevels(np.zeros(probability.shape, np.int32), probability)
+    for of_one, level in zip(probability, Policy(NEVER, back_off).level(levels).tolist(), strict=True):
+        assert (level >= 0) == (of_one[0] >= back_off)
+        if level > 0:
+            assert of_one[level] >= 1 - (1 - back_off) / 4
+        if 0 <= level < 2:
+            assert of_one[level + 1] < 1 - (1 - back_off) / 4
 
 
-def test_the_budget_holds_on_new_data_as_often_as_it_says() -> None:
-    broken = 0
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        # An overconfident model: its probabilities cannot be taken at their word.
-        probability = random.random(3_000)
-        right = random.random(3_000) < 0.5 + 0.5 * probability**2
-        chosen = threshold(probability[:1_500], right[:1_500], BUDGET)
-        level = max(chosen, 0)
-        true_error = 1 - (0.5 + 0.5 * np.linspace(min(level, 1), 1, 1_001) ** 2).mean() if level <= 1 else 0
-        broken += true_error > BUDGET.max_error
-    assert broken <= 200 * BUDGET.risk
-
-
-def test_nothing_is_assigned_where_nothing_is_known() -> None:
-    random = np.random.default_rng(0)
-    assert threshold(random.random(500), random.random(500) < 0.5, BUDGET) > 1
-    assert threshold(np.empty(0), np.empty(0, bool), BUDGET) > 1
-
-
-def test_a_sure_model_assigns_all() -> None:
-    probability = np.linspace(0.5, 1, 1_000)
-    assert threshold(probability, np.ones(1_000, bool), BUDGET) == pytest.approx(0.5)
-
-
-def test_backing_off_is_chosen_among_what_was_not_assigned() -> None:
-    random = np.random.default_rng(1)
-    sure = random.random(4_000) < 0.5
-    # Half the products are clear; of the others, all that is known is that they are under A > B.
-    rows = [{"A > B > C": 0.98} if clear else {"A > B > C": 0.5, "A > B > D": 0.47} for clear in sure]
-    found, probability = candidates(*rows)
-    truth_paths = [
-        "A > B > C" if clear or coin < 0.5 else "A > B > D"
-        for clear, coin in zip(sure, random.random(4_000), strict=True)
-    ]
-    truth = TREE.ancestor_matrix[[TREE.index_of_path(path) for path in truth_paths]]
-    top = TopCandidates.of(found, probability)
-    levels = AncestorLevels.of(found, probability, TREE.ancestor_matrix)
-    policy = Policy.choose(levels, truth, top, levels.category[:, 0], BUDGET)
-    assert 0.5 < policy.assign <= 0.98
-    assert policy.back_off == pytest.approx(0.97)
-
-
-def decisions(correct: np.ndarray, paths: list[str]) -> tuple[AncestorLevels, np.ndarray, TopCandidates]:
-    """Products whose only candidate is the path given, at probability 0.9; the truth is it, or another leaf."""
-    found, probability = candidates(*({path: 0.9} for path in paths))
-    labels = [path if right else "A > E" for path, right in zip(paths, correct, strict=True)]
-    truth = TREE.ancestor_matrix[[TREE.index_of_path(path) for path in labels]]
-    return (
-        AncestorLevels.of(found, probability, TREE.ancestor_matrix),
-        truth,
-        TopCandidates.of(found, probability),
-    )
-
-
-def test_a_top_level_category_beyond_the_budget_is_assigned_less_though_all_together_keep_it() -> None:
-    paths = ["A > B > C"] * 4_000 + ["F > G"] * 400
-    # One in a hundred is wrong under A, one in five under F: together well below one in twenty.
-    correct = np.array([number % 100 > 0 for number in range(4_000)] + [number % 5 > 0 for number in range(400)])
-    levels, truth, top = decisions(correct, paths)
-    roots = levels.category[:, 0]
-    policy = Policy.choose(levels, truth, top, roots, BUDGET)
-    assigned = policy.assigns(top, roots)
-    assert assigned[:4_000].all()
-    assert not assigned[4_000:].any()
+def test_a_policy_is_read_as_it_was_written() -> None:
+    policy = Policy(0.75, 0.5, {3: 0.875}, also=NEVER)
     assert Policy.from_json(orjson.loads(orjson.dumps(policy.to_json()))) == policy
-
-
-def test_few_assignments_of_a_top_level_category_say_too_little_to_judge_it_apart() -> None:
-    correct = np.array([number % 100 > 0 for number in range(4_000)] + [number % 5 > 0 for number in range(40)])
-    levels, truth, top = decisions(correct, ["A > B > C"] * 4_000 + ["F > G"] * 40)
-    assert Policy.choose(levels, truth, top, levels.category[:, 0], BUDGET).assign_under == {}
-
-
-def test_all_that_is_assigned_or_backed_off_keeps_the_budget_together() -> None:
-    random = np.random.default_rng(4)
-    # Leaves are right in 97 of 100 where the model is sure, and in half where not; then their parent is, in 94.
-    sure = random.random(6_000) < 0.7
-    rows = [{"A > B > C": 0.95} if clear else {"A > B > C": 0.45, "A > B > D": 0.4} for clear in sure]
-    found, probability = candidates(*rows)
-    draws = random.random(6_000)
-    labels = [
-        ("A > B > C" if draw < 0.97 else "A > E")
-        if clear
-        else ("A > B > C" if draw < 0.5 else "A > B > D" if draw < 0.94 else "A > E")
-        for clear, draw in zip(sure, draws, strict=True)
-    ]
-    truth = TREE.ancestor_matrix[[TREE.index_of_path(path) for path in labels]]
-    levels = AncestorLevels.of(found, probability, TREE.ancestor_matrix)
-    policy = Policy.choose(levels, truth, TopCandidates.of(found, probability), levels.category[:, 0], BUDGET)
-    assert 0.5 < policy.assign <= 0.95
-    assert policy.back_off == pytest.approx(0.85)
 
 
 def test_probabilities_of_a_product_leave_room_for_none() -> None:

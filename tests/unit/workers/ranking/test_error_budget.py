@@ -1,0 +1,66 @@
+"""Thresholds keep the budget as often as they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.ranking.error_budget import NEVER, ErrorBudget, threshold, threshold_observed
+
+pytestmark = pytest.mark.unit
+
+BUDGET = ErrorBudget(max_error=0.05, risk=0.05)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.99))
+def test_what_is_accepted_keeps_the_budget_on_the_data_it_was_chosen_on(seed: int, skill: float) -> None:
+    random = np.random.default_rng(seed)
+    probability = random.beta(4 * skill, 4 * (1 - skill), 2_000)
+    right = random.random(2_000) < probability
+    bounded = probability >= threshold(probability, right, BUDGET)
+    observed = probability >= threshold_observed(probability, right, BUDGET.max_error)
+    for accepted in (bounded, observed):
+        assert (~right[accepted]).sum() <= BUDGET.max_error * accepted.sum()
+    assert bounded.sum() <= observed.sum()
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=40))
+def test_a_threshold_lower_than_the_observed_one_breaks_the_budget(pairs: list[tuple[int, bool]]) -> None:
+    probability = np.array([tenths / 10 for tenths, _ in pairs])
+    right = np.array([each for _, each in pairs], np.bool_)
+    least = threshold_observed(probability, right, 0.25)
+    for lower in np.unique(probability[probability < least]):
+        assert (~right[probability >= lower]).mean() > 0.25
+
+
+def test_the_budget_holds_on_new_data_as_often_as_it_says() -> None:
+    broken = 0
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        # An overconfident model: its probabilities cannot be taken at their word.
+        probability = random.random(1_500)
+        right = random.random(1_500) < 0.5 + 0.5 * probability**2
+        least = threshold(probability, right, BUDGET)
+        true_error = 1 - (0.5 + 0.5 * np.linspace(min(least, 1), 1, 1_001) ** 2).mean()
+        broken += least <= 1 and true_error > BUDGET.max_error
+    assert 0 < broken <= 400 * BUDGET.risk
+
+
+def test_nothing_is_accepted_where_nothing_is_known() -> None:
+    random = np.random.default_rng(0)
+    assert threshold(random.random(500), random.random(500) < 0.5, BUDGET) == NEVER
+    assert threshold(np.empty(0), np.empty(0, bool), BUDGET) == NEVER
+    assert threshold_observed(np.empty(0), np.empty(0, bool), 0.05) == NEVER
+
+
+def test_what_has_no_probability_is_never_accepted() -> None:
+    probability = np.where(np.arange(1_000) < 700, 0.9, 0.0)
+    assert threshold(probability, np.ones(1_000, bool), BUDGET) == pytest.approx(0.9)
+    assert threshold_observed(probability, np.ones(1_000, bool), 0.05) == pytest.approx(0.9)
+
+
+def test_a_sure_model_is_accepted_to_the_last() -> None:
+    probability = np.linspace(0.5, 1, 1_000)
+    assert threshold(probability, np.ones(1_000, bool), BUDGET) == pytest.approx(0.5)
