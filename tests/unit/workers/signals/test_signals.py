@@ -119,6 +119,24 @@ def test_a_product_that_says_nothing_gets_no_invented_candidate(kind: type[Signa
     assert best(fit(kind, training), training, product(0, "zzz")) == [None]
 
 
+@pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
+def test_a_created_parent_is_no_candidate(kind: type[Signal], training: TrainingSet) -> None:
+    home = TREE.index_of_path("Home")
+    assert not TREE.is_listed[home]
+
+    class AllAtHome:
+        def brand(self, key: str) -> Mapping[str, float]:
+            return {TREE.ids[home]: 30.0}
+
+        def store(self, key: str) -> Mapping[str, float]:
+            return {TREE.ids[home]: 30.0}
+
+    asked = product(1, "home", brand="Lumo", stores=("Home",), merchant_category="Home")
+    batch = encode_products(StaticEncoder.pretrained(), [asked], AllAtHome())
+    _, categories = fit(kind, training).score(batch).top(len(TREE))
+    assert home not in categories
+
+
 def test_the_nearest_category_text_is_named(training: TrainingSet) -> None:
     rows, categories = fit(TextEmbedding, training).score(training.batch).top(1)
     assert (categories == training.labels[rows]).mean() > 0.9
