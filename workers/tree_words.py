@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from workers.text.tokens import words
 _WEIGHT_OF_PARENTS: Final = 0.5
 # What shares less with a category shares "home" or "accessories" with it, as with a thousand others.
 _LEAST: Final = 0.1
-_WORDS_CACHED: Final = 200_000
+_CHUNKS_CACHED: Final = 200_000
 
 
 class TreeWords:
@@ -34,7 +35,7 @@ class TreeWords:
         texts = [*(path[-1] for path in paths), *(" ".join(path[:-1]) for path in paths)]
         stems = (_stem(word) for text in texts for word in words(text))
         self._columns = {stem: column for column, stem in enumerate(dict.fromkeys(stems))}
-        self._column_of = lru_cache(_WORDS_CACHED)(self._find)
+        self._columns_of = lru_cache(_CHUNKS_CACHED)(self._find)
         bags = self._bags(texts)
         found_in = np.bincount(bags.indices, minlength=len(self._columns))
         self._rarity = 1 + np.log((1 + len(texts)) / (1 + found_in))
@@ -57,9 +58,9 @@ class TreeWords:
 
     def _bags(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Return how often each text has each word of the tree: CSR float32 (texts, words)."""
-        rows = [[column for word in words(text) if (column := self._column_of(word)) >= 0] for text in texts]
+        rows = [list(chain.from_iterable(map(self._columns_of, text.split()))) for text in texts]
         ends = np.cumsum([0, *map(len, rows)])
-        columns = np.array([column for row in rows for column in row], np.int32)
+        columns = np.fromiter(chain.from_iterable(rows), np.int32, int(ends[-1]))
         shape = (len(texts), len(self._columns))
         bags = sparse.csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape)
         bags.sum_duplicates()
@@ -73,8 +74,10 @@ class TreeWords:
         scaled = (weights / norms[owners]).astype(np.float32)
         return sparse.csr_matrix((scaled, bags.indices, bags.indptr), bags.shape)
 
-    def _find(self, word: str) -> int:
-        return self._columns.get(_stem(word), -1)
+    def _find(self, chunk: str) -> tuple[int, ...]:
+        """Return the words of the tree in a piece of text without white space; pieces repeat, and are cached."""
+        stems = map(_stem, words(chunk))
+        return tuple(self._columns[stem] for stem in stems if stem in self._columns)
 
 
 @lru_cache(maxsize=2)
