@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import InvalidTaxonomy
-from schemas.taxonomy.node import MAX_NODES, PATH_SEPARATOR, fault_of_id, fault_of_path, fold_path
+from schemas.taxonomy.node import MAX_NODES, PATH_SEPARATOR, CategoryNode, fault_of_id, fault_of_path, fold_path
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -74,6 +74,14 @@ def parents(paths: tuple[tuple[str, ...], ...], by_path: Mapping[tuple[str, ...]
             raise InvalidTaxonomy(f"category {text!r} has no parent {above!r} in the tree; add it")
         result[position] = parent
     return result
+
+
+def listed(name: str, nodes: Sequence[CategoryNode]) -> NDArray[np.bool_]:
+    """Return bool (n,), which nodes are listed; raise where none is."""
+    found = np.fromiter((node.is_listed for node in nodes), np.bool_, len(nodes))
+    if not found.any():
+        raise InvalidTaxonomy(f"no category of taxonomy {name} is listed; list those that products are put in")
+    return found
 
 
 def ancestor_matrix(parents: NDArray[np.int32], depths: NDArray[np.int8]) -> NDArray[np.int32]:

@@ -46,8 +46,8 @@ def build_nodes(parsed: Parsed, *, repair_missing_parents: bool) -> Built:
     - A path with a second id is one category: the first id is the node's, the second an alias; a warning.
     - An id with a second path is an error, for a label by that id would be ambiguous.
     - A category whose own name is blank below a parent that has one is left out, with a warning.
-    - A missing parent is created just before its first child, with an id made of its path, and a warning;
-      without ``repair_missing_parents`` it is an error.
+    - A missing parent is created just before its first child, not listed, with an id made of its path, and a
+      warning; without ``repair_missing_parents`` it is an error.
     """
     problems = list(parsed.problems)
     kept, aliases = _distinct(parsed.entries, problems)
@@ -117,7 +117,7 @@ def _with_parents(
             if above in kept or above in created:
                 continue
             created.add(above)
-            nodes.append(CategoryNode(path_id(above), above))
+            nodes.append(CategoryNode(path_id(above), above, is_listed=False))
             problems.append(_missing_parent(above, entry, repair))
         nodes.append(CategoryNode(_node_id(entry), path))
     return nodes, len(created)
@@ -127,7 +127,13 @@ def _missing_parent(above: _Path, entry: Entry, repair: bool) -> Problem:
     text = PATH_SEPARATOR.join(above)
     detail = f"a parent of {entry.path[-1]!r} is not in the file"
     if repair:
-        return warning(ProblemKind.MISSING_PARENT, entry.line, detail, text, "created")
+        return warning(
+            ProblemKind.MISSING_PARENT,
+            entry.line,
+            detail,
+            text,
+            "created, for its children: no product is put in it",
+        )
     return error(ProblemKind.MISSING_PARENT, entry.line, detail, text, "add a line for it, or allow its creation")
 
 

@@ -20,10 +20,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class CategoryNode:
-    """A category: its id, unique in the tree, and the names from the root to it."""
+    """A category: its id, unique in the tree, and the names from the root to it.
+
+    ``is_listed`` is false where no file or path named it, and it was only created as somebody's missing parent.
+    """
 
     id: str
     path: tuple[str, ...]
+    is_listed: bool = True
 
 
 def clean_name(name: str) -> str:
@@ -60,11 +64,14 @@ def path_id(path: Sequence[str]) -> str:
 def content_version(nodes: Iterable[CategoryNode]) -> str:
     """Return ``"sha256-"`` and 12 hexadecimal digits of the nodes' digest: the version where none is stated.
 
-    It is of the ids and paths in their order, so line endings, comments and layout do not change it.
+    It is of the ids and paths in their order, and of which nodes are not listed; line endings, comments and layout
+    do not change it.
     """
     digest = hashlib.sha256()
     for node in nodes:
-        digest.update("\x1f".join((node.id, *node.path)).encode() + b"\x1e")
+        # No name is blank: one at the end marks the node.
+        mark = () if node.is_listed else ("",)
+        digest.update("\x1f".join((node.id, *node.path, *mark)).encode() + b"\x1e")
     return f"sha256-{digest.hexdigest()[:12]}"
 
 

@@ -69,7 +69,8 @@ class TaxonomyReport:
         depths = ", ".join(f"{depth}: {count:,}" for depth, count in self.depth_histogram.items())
         roots = ", ".join(self.roots[:_SHOWN_ROOTS]) + (", ..." if len(self.roots) > _SHOWN_ROOTS else "")
         counts = ", ".join(f"{kind}: {count:,}" for kind, count in self.problem_counts.items()) or "none"
-        created = f", {self.created_parents:,} of them missing parents" if self.created_parents else ""
+        missing = f", {self.created_parents:,} of them missing parents that no product is put in"
+        created = missing if self.created_parents else ""
         for label, value in (
             ("name, version", f"{self.name}, {self.version or '-'} ({self.format})"),
             ("categories read", f"{self.entries:,}"),

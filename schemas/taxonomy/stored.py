@@ -1,4 +1,4 @@
-"""The tree as JSON in a model bundle: three columns, parents by index."""
+"""The tree as JSON in a model bundle: three columns, parents and unlisted nodes by index."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ MAX_STORED_BYTES: Final = 256 * 1024 * 1024
 _Id = Annotated[str, msgspec.Meta(max_length=MAX_ID_LENGTH)]
 _Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
 _Column = msgspec.Meta(max_length=MAX_NODES)
+_Index = Annotated[int, msgspec.Meta(ge=0, lt=MAX_NODES)]
 
 
 class Stored(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is stored. The three columns have one entry a node; ``parents`` holds -1 for a root."""
+    """What is stored. The three columns have one entry a node; ``parents`` holds -1 for a root.
+
+    ``unlisted`` are the indices of the nodes that are not listed.
+    """
 
     format: Literal["shelfwise.taxonomy.v1"] = "shelfwise.taxonomy.v1"
     name: Annotated[str, msgspec.Meta(max_length=1_000)]
@@ -26,6 +30,7 @@ class Stored(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ids: Annotated[list[_Id], _Column]
     names: Annotated[list[_Name], _Column]
     parents: Annotated[list[Annotated[int, msgspec.Meta(ge=-1, lt=MAX_NODES)]], _Column]
+    unlisted: Annotated[list[_Index], _Column] = []
     aliases: Annotated[dict[_Id, _Id], _Column] = {}
 
 
@@ -45,6 +50,9 @@ def decode(data: bytes) -> Stored:
     if not len(stored.ids) == len(stored.names) == len(stored.parents):
         lengths = f"{len(stored.ids)}, {len(stored.names)} and {len(stored.parents)}"
         raise InvalidTaxonomy(f"ids, names and parents have {lengths} entries; make the bundle again")
+    if stored.unlisted and max(stored.unlisted) >= len(stored.ids):
+        last = max(stored.unlisted)
+        raise InvalidTaxonomy(f"node {last} is not listed, and not there either; make the bundle again")
     return stored
 
 

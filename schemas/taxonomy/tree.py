@@ -31,7 +31,7 @@ class Taxonomy:
 
     ``aliases`` maps further ids to the id of the node they stand for: files exist that give one category
     two ids. Raises :class:`InvalidTaxonomy` where the nodes are none or too many, an id or a path is repeated
-    or out of bounds, or a node's parent is missing; a parent may come after its child.
+    or out of bounds, a node's parent is missing, or none is listed; a parent may come after its child.
 
     Attributes, n being the number of nodes, read-only all of them:
 
@@ -39,6 +39,8 @@ class Taxonomy:
     - ``parents``: int32 (n,), index of the parent, -1 for a root
     - ``depths``: int8 (n,), 1 for a root
     - ``is_leaf``: bool (n,)
+    - ``is_listed``: bool (n,), whether the node was named itself, and not only created as a missing parent of
+      others. Products are put in listed nodes; one may back off to any
     - ``roots``: tuple of indices
     - ``ancestor_matrix``: int32 (n, max_depth); column d holds the index of the ancestor at depth d + 1, the
       node itself included, and -1 below the node's own depth
@@ -71,22 +73,34 @@ class Taxonomy:
         bounds = np.searchsorted(self.parents[self._children], np.arange(len(nodes) + 1), side="left")
         self._child_bounds: Final = bounds
         self.is_leaf: Final[NDArray[np.bool_]] = arrays.frozen(bounds[1:] == bounds[:-1])
+        self.is_listed: Final = arrays.frozen(arrays.listed(name, nodes))
 
     @classmethod
     def from_paths(cls, name: str, version: str | None, paths: Iterable[Sequence[str] | str]) -> Taxonomy:
-        """Make the tree of these paths, root first in each; missing ancestors are created before their child.
+        """Make the tree of these paths, root first in each.
 
-        Whitespace in names is cleaned and a repeated path counts once. A node's id is
-        :func:`schemas.taxonomy.node.path_id` of its path: the same in every tree, run and Python. A
-        ``version`` of ``None`` becomes the content's digest. Raises :class:`InvalidTaxonomy`.
+        Missing ancestors are created before their child, and are not listed. Whitespace in names is cleaned and a
+        repeated path counts once. A node's id is :func:`schemas.taxonomy.node.path_id` of its path: the same in
+        every tree, run and Python. A ``version`` of ``None`` becomes the content's digest. Raises
+        :class:`InvalidTaxonomy`.
         """
-        seen: dict[tuple[str, ...], None] = {}
+        listed: dict[tuple[str, ...], bool] = {}
         for path in paths:
             cleaned = _as_path(path)
-            for depth in range(1, len(cleaned) + 1):
-                seen.setdefault(cleaned[:depth])
-        nodes = [CategoryNode(path_id(path), path) for path in seen]
+            for depth in range(1, len(cleaned)):
+                listed.setdefault(cleaned[:depth], False)
+            listed[cleaned] = True
+        nodes = [CategoryNode(path_id(path), path, is_listed) for path, is_listed in listed.items()]
         return cls(name, version or content_version(nodes), nodes)
+
+    def with_listed(self, indices: Iterable[int]) -> Taxonomy:
+        """Return the tree, of the same name and version, in which the nodes at these indices are listed too."""
+        listed = self.is_listed.copy()
+        listed[list(indices)] = True
+        if np.array_equal(listed, self.is_listed):
+            return self
+        nodes = [CategoryNode(*node) for node in zip(self.ids, self.paths, listed.tolist(), strict=True)]
+        return Taxonomy(self.name, self.version, nodes, aliases=self.aliases)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -94,7 +108,8 @@ class Taxonomy:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Taxonomy):
             return NotImplemented
-        return self._key() == other._key() and self.aliases == other.aliases
+        same_lists = np.array_equal(self.is_listed, other.is_listed)
+        return self._key() == other._key() and same_lists and self.aliases == other.aliases
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, len(self)))
@@ -172,6 +187,7 @@ class Taxonomy:
                 ids=list(self.ids),
                 names=list(self.names),
                 parents=self.parents.tolist(),
+                unlisted=np.flatnonzero(~self.is_listed).tolist(),
                 aliases=dict(self.aliases),
             )
         )
@@ -180,7 +196,10 @@ class Taxonomy:
     def from_json_bytes(cls, data: bytes) -> Taxonomy:
         """Read what :meth:`to_json_bytes` wrote. Raises :class:`InvalidTaxonomy` on anything else."""
         read = stored.decode(data)
-        nodes = [CategoryNode(*node) for node in zip(read.ids, stored.resolve_paths(read), strict=True)]
+        listed = np.ones(len(read.ids), np.bool_)
+        listed[read.unlisted] = False
+        columns = zip(read.ids, stored.resolve_paths(read), listed.tolist(), strict=True)
+        nodes = [CategoryNode(*node) for node in columns]
         return cls(read.name, read.version, nodes, aliases=read.aliases)
 
 

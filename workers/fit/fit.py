@@ -73,9 +73,10 @@ def fit(
     """Fit every part and write the bundle to ``out``.
 
     No label is too few: the ranker learns from the names of the categories too, and what is not known is sent to
-    review.
+    review. A node that the tree does not list is a category all the same where a label names it.
     """
     options = options or FitOptions()
+    taxonomy = taxonomy.with_listed(labelled.labels.tolist())
     started = perf_counter()
     progress("encoder", 0, 1)
     encoder = options.encoder or StaticEncoder.pretrained()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.candidates import Candidates
+from schemas.taxonomy.tree import Taxonomy
 from workers.fit.namesakes import WEIGHT
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.parallel import map_threads
@@ -15,14 +16,15 @@ from workers.fit.progress import Progress
 from workers.ranking.features import FeatureBuilder
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 
-# Where no product was held out to choose the number of trees on.
-_TREES_UNSEEN: Final = 100
+# Where no product was held out to choose the number of trees on. More learn that titles hold whole names: without
+# a label, 100 trees were right 1 point less often than 15, on average of four catalogues and two encoders.
+_TREES_UNSEEN: Final = 15
 
 
 def fit_rankers(
     seen: OutOfFold,
     guide: OutOfFold,
-    builder: FeatureBuilder,
+    taxonomy: Taxonomy,
     options: RankerOptions,
     progress: Progress,
 ) -> tuple[NDArray[np.float32], Ranker]:
@@ -30,7 +32,7 @@ def fit_rankers(
 
     The number of trees is the one that does best on what each of the former did not see.
     """
-    lessons = _lessons(seen, guide, builder)
+    lessons = lessons_of(seen, guide, taxonomy)
     count = len(seen.candidates.categories)
     fold_of_row = seen.folds[seen.candidates.product_of_row]
     held_out = [np.flatnonzero(fold_of_row == fold) for fold in np.unique(fold_of_row)]
@@ -49,11 +51,20 @@ def fit_rankers(
     return margins, of_all.first(trees)
 
 
-def _lessons(seen: OutOfFold, guide: OutOfFold, builder: FeatureBuilder) -> Lessons:
-    """Return the rows of both, those of ``seen`` first."""
-    matrix = builder.build(Candidates.together([seen.candidates, guide.candidates]))
+def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons:
+    """Return the rows of both, those of ``seen`` first.
+
+    How common a category is, is counted on the other folds: counted on all, the category of a product would never
+    be one that has no labelled product, and the ranker would learn that none of these is ever right.
+    """
+    matrices = []
+    starts = np.flatnonzero(np.diff(seen.folds, prepend=-1, append=-1))
+    for start, stop in pairwise(starts.tolist()):
+        others = seen.labels[seen.folds != seen.folds[start]]
+        matrices.append(FeatureBuilder.of_labels(taxonomy, others).build(seen.candidates.part(start, stop)))
+    matrices.append(FeatureBuilder.of_labels(taxonomy, seen.labels).build(guide.candidates))
     relevant = np.concatenate([seen.relevant, guide.relevant])
     weight = np.ones(len(relevant), np.float32)
     if len(seen.labels):
         weight[len(seen.relevant) :] = min(1.0, WEIGHT / len(guide.labels))
-    return Lessons(matrix, matrix.values, relevant, weight)
+    return Lessons(matrices[-1], np.concatenate([matrix.values for matrix in matrices]), relevant, weight)

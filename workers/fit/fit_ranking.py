@@ -45,9 +45,7 @@ def fit_ranking(
     Margins for calibration and thresholds come from rankers that did not see the product: one a fold. The
     rankers learn from ``guide`` too, products that are not like those to come: nothing else is fitted on them.
     """
-    counts = np.bincount(seen.labels, minlength=len(taxonomy)).astype(np.float32)
-    builder = FeatureBuilder(taxonomy, counts / max(float(counts.sum()), 1.0))
-    margins, ranker = fit_rankers(seen, guide, builder, options.ranker, progress)
+    margins, ranker = fit_rankers(seen, guide, taxonomy, options.ranker, progress)
     owner = seen.candidates.product_of_row
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner, len(seen.labels))
     probability = probabilities(margins, owner)
@@ -59,7 +57,7 @@ def fit_ranking(
     policy = fit_policy(Decisions(top, levels, truth, roots, seen.folds), options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
-        features=builder,
+        features=FeatureBuilder.of_labels(taxonomy, seen.labels),
         ranker=ranker,
         probabilities=probabilities,
         assign_calibrator=Calibrator.fit(top.probability, right),

@@ -23,10 +23,10 @@ _MOST_NOISE: Final = 12
 
 
 def namesakes(taxonomy: Taxonomy, seed: int) -> tuple[list[Product], NDArray[np.int32]]:
-    """Return at most 1,000 products and their labels, int32 (n,): names of leaves among words of other names."""
+    """Return at most 1,000 products and their labels, int32 (n,): names among words of other names."""
     random = np.random.default_rng(seed)
-    leaves = np.flatnonzero(taxonomy.is_leaf)
-    chosen = np.sort(random.permutation(leaves)[:_MOST]).astype(np.int32)
+    listed = np.flatnonzero(taxonomy.is_listed)
+    chosen = np.sort(random.permutation(listed)[:_MOST]).astype(np.int32)
     others = sorted({word for name in taxonomy.names for word in words(name)}) or ["thing"]
     products = []
     for node in chosen.tolist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,12 @@ class FeatureBuilder:
         self._leaves = taxonomy.is_leaf.astype(np.float32)
         self._parents = taxonomy.parents
         self._roots = taxonomy.ancestor_matrix[:, 0]
+
+    @classmethod
+    def of_labels(cls, taxonomy: Taxonomy, labels: NDArray[np.int32]) -> Self:
+        """Make it of the labelled products' categories, int32 (n,)."""
+        counts = np.bincount(labels, minlength=len(taxonomy)).astype(np.float32)
+        return cls(taxonomy, counts / np.float32(max(len(labels), 1)))
 
     def build(self, candidates: Candidates) -> FeatureMatrix:
         """Return the features of every candidate; a row depends on its own product's candidates alone."""

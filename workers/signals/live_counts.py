@@ -74,9 +74,10 @@ class LiveCounts(KeyedCounts):
             return _NOTHING
         known = self._learned.get(key)
         if known is None or known.weights is not weights:
-            # Learned under another version of the tree, a category may be gone from this one.
+            # Learned under another version of the tree, a category may be gone from this one, or from its list.
             found = [(self._taxonomy.find_id(name), weight) for name, weight in weights.items()]
-            kept = [(node, weight) for node, weight in found if node is not None]
+            is_listed = self._taxonomy.is_listed
+            kept = [(node, weight) for node, weight in found if node is not None and is_listed[node]]
             nodes = np.array([node for node, _ in kept], np.int32)
             known = _Learned(weights, nodes, np.array([weight for _, weight in kept], np.float64))
             if len(self._learned) >= _REMEMBERED_KEYS:

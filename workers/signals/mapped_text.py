@@ -27,11 +27,11 @@ def fold(text: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _nodes_by_name(names: tuple[str, ...]) -> Mapping[str, list[int]]:
-    """Return the nodes of each name, folded; made once for a tree, whose names are many."""
+def _nodes_by_name(taxonomy: Taxonomy) -> Mapping[str, list[int]]:
+    """Return the listed nodes of each name, folded; made once for a tree, whose names are many."""
     found: defaultdict[str, list[int]] = defaultdict(list)
-    for node, name in enumerate(names):
-        found[fold(name)].append(node)
+    for node in np.flatnonzero(taxonomy.is_listed).tolist():
+        found[fold(taxonomy.names[node])].append(node)
     return dict(found)
 
 
@@ -44,7 +44,7 @@ class MappedText(KeyedCounts):
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
         """``counts`` has been counted over the same keys."""
         super().__init__(counts, taxonomy)
-        self._namesakes = _nodes_by_name(taxonomy.names)
+        self._namesakes = _nodes_by_name(taxonomy)
 
     def score(self, batch: Batch) -> SparseScores:
         """Score by shares; context is (log of 1 + count, largest share) of the deciding key."""

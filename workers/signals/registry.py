@@ -7,6 +7,7 @@ from typing import Final
 from workers.signals.affiliate_category import AffiliateCategory
 from workers.signals.base import Signal
 from workers.signals.brand_frequency import BrandFrequency
+from workers.signals.category_words import CategoryWords
 from workers.signals.closest_example import ClosestExample
 from workers.signals.embedding_classifier import EmbeddingClassifier
 from workers.signals.labelled_neighbours import LabelledNeighbours
@@ -20,6 +21,7 @@ from workers.signals.text_embedding import TextEmbedding
 
 SIGNALS: Final[tuple[type[Signal], ...]] = (
     TextEmbedding,
+    CategoryWords,
     LabelledNeighbours,
     ClosestExample,
     SiblingExamples,
@@ -35,6 +37,7 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
 
 SENTENCE_SIGNALS: Final[tuple[type[Signal], ...]] = (
     TextEmbedding,
+    CategoryWords,
     LabelledNeighbours,
     ClosestExample,
     EmbeddingClassifier,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,21 @@ from workers.signals.base import Batch, Reference, ReferenceSignal
 from workers.signals.scores import no_context
 
 
-class EmbeddingScores:
-    """Nearest categories by FAISS; the score of any pair is the cosine, computed when asked for."""
+class _Listed(NamedTuple):
+    """The listed nodes: int32 (m,), their ``vectors`` float32 (m, d), and an index of these."""
 
-    def __init__(self, index: Any, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
+    nodes: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+    index: Any
+
+
+class EmbeddingScores:
+    """Nearest listed categories by FAISS; the score of any pair is the cosine, computed when asked for."""
+
+    def __init__(self, listed: _Listed, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
         """``vectors`` are the categories' (nodes, d) and ``queries`` the products' (n, d), both float32."""
         self.context = no_context(len(queries))
-        self._index = index
+        self._listed = listed
         self._vectors = vectors
         self._queries = queries
 
@@ -27,8 +35,8 @@ class EmbeddingScores:
         products = np.flatnonzero(np.any(self._queries, axis=1))
         if not len(products):
             return np.empty(0, np.int64), np.empty(0, np.int32)
-        _, categories = nearest(self._index, self._vectors, self._queries[products], count)
-        return np.repeat(products, categories.shape[1]), categories.ravel().astype(np.int32)
+        _, rows = nearest(self._listed.index, self._listed.vectors, self._queries[products], count)
+        return np.repeat(products, rows.shape[1]), self._listed.nodes[rows.ravel()]
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the cosine of each pair."""
@@ -36,16 +44,19 @@ class EmbeddingScores:
 
 
 class TextEmbedding(ReferenceSignal):
-    """Knows every node of the tree from its text alone, so it names categories that no label ever named."""
+    """Knows every listed node of the tree from its text alone, so it names categories that no label ever named."""
 
     name = "text_embedding"
     context_names: tuple[str, ...] = ()
 
     def __init__(self, reference: Reference) -> None:
-        """Index the categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
+        """Index the listed categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
         super().__init__(reference)
-        self._index = flat_index(reference.category_vectors)
+        is_listed = reference.taxonomy.is_listed
+        # Where all are, no copy is held.
+        vectors = reference.category_vectors if is_listed.all() else reference.category_vectors[is_listed]
+        self._listed = _Listed(np.flatnonzero(is_listed).astype(np.int32), vectors, flat_index(vectors))
 
     def score(self, batch: Batch) -> EmbeddingScores:
         """Score by cosine."""
-        return EmbeddingScores(self._index, self.reference.category_vectors, batch.vectors)
+        return EmbeddingScores(self._listed, self.reference.category_vectors, batch.vectors)

@@ -118,6 +118,7 @@ def test_a_missing_parent_is_created_before_its_child_or_refused_on_demand(tmp_p
     tree = _read(tmp_path, text)
     assert tree.paths == (("Home",), ("Home", "Lamps", "Desk"), ("Home", "Lamps"))
     assert tree.ids == ("3a78695388b38b5c", "7", "8")
+    assert tree.is_listed.tolist() == [False, True, True]
     with pytest.raises(InvalidTaxonomy, match=r"tree\.txt, line 1: a parent of 'Desk'.*'Home'; add a line"):
         _read(tmp_path, text, repair_missing_parents=False)
 

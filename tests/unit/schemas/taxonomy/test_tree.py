@@ -128,6 +128,7 @@ def test_a_stored_tree_reads_back_equal(paths: list[list[str]]) -> None:
     assert again == tree
     assert hash(again) == hash(tree)
     assert again.ancestor_matrix.tolist() == tree.ancestor_matrix.tolist()
+    assert again.is_listed.tolist() == tree.is_listed.tolist()
 
 
 @given(path_lists)
@@ -152,6 +153,9 @@ def test_parents_may_come_after_their_children(paths: list[list[str]]) -> None:
         ({"ids": ["1", "i" * 257]}, "length"),
         ({"format": "shelfwise.taxonomy.v9"}, "format"),
         ({"aliases": {"x": "nowhere"}}, "names no category"),
+        ({"unlisted": [2]}, "node 2 is not listed, and not there"),
+        ({"unlisted": [-1]}, "unlisted"),
+        ({"unlisted": [0, 1]}, "no category of taxonomy shop is listed"),
         ({"more": 1}, "more"),
     ],
 )
@@ -196,7 +200,29 @@ def test_a_path_out_of_bounds_makes_no_tree(path: tuple[str, ...]) -> None:
 
 
 def test_the_version_of_a_tree_without_one_is_of_its_content() -> None:
-    one = Taxonomy.from_paths("shop", None, ["A > B"])
+    one = Taxonomy.from_paths("shop", None, ["A", "A > B"])
     assert one.version == Taxonomy.from_paths("other", None, [("A",), ("A", "B")]).version
-    assert one.version != Taxonomy.from_paths("shop", None, ["A > C"]).version
-    assert one.version.startswith("sha256-")
+    assert one.version != Taxonomy.from_paths("shop", None, ["A", "A > C"]).version
+    assert one.version != Taxonomy.from_paths("shop", None, ["A > B"]).version
+    assert one.version == "sha256-d52c19826643"
+
+
+@given(path_lists)
+def test_a_node_is_listed_where_a_path_ends_in_it(paths: list[list[str]]) -> None:
+    tree = Taxonomy.from_paths("shop", None, paths)
+    named = {tuple(path) for path in paths}
+    assert [path in named for path in tree.paths] == tree.is_listed.tolist()
+
+
+def test_a_node_can_be_listed_later() -> None:
+    tree = Taxonomy.from_paths("shop", "3", ["A > B > C"])
+    more = tree.with_listed([1])
+    assert more.is_listed.tolist() == [False, True, True]
+    assert (more.name, more.version, more.ids) == (tree.name, tree.version, tree.ids)
+    assert more != tree
+    assert more.with_listed([1, 2]) is more
+
+
+def test_nodes_of_which_none_is_listed_are_refused() -> None:
+    with pytest.raises(InvalidTaxonomy, match="no category of taxonomy shop is listed"):
+        Taxonomy("shop", "1", [CategoryNode("1", ("A",), is_listed=False)])

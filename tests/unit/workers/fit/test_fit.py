@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import InvalidBundle, InvalidProducts
 from schemas.events.batch import Outcome
@@ -17,6 +19,7 @@ from workers.fit.fit import FitOptions, fit
 from workers.fit.fit_ranking import RankingOptions
 from workers.fit.folds import assign_folds
 from workers.fit.labels import place, taxonomy_of_labels
+from workers.fit.namesakes import namesakes
 from workers.product_files import LabelledProduct
 from workers.ranking.ranker import RankerOptions
 from workers.statistics import NoStatistics
@@ -74,6 +77,23 @@ def test_few_labels_or_none_do_not_hurt_what_the_words_of_the_tree_tell(labels: 
     assert likeliest == ["Home > Vases", "Sport > Footballs", "Food > Bread", "Sport > Bicycles", "Home > Lamps"]
     # Nothing was held out, or too little, to know how often this is right.
     assert {verdict.outcome for verdict in verdicts} == {Outcome.NEEDS_REVIEW}
+
+
+def test_a_created_parent_that_a_label_names_is_a_category(tmp_path: Path) -> None:
+    fit(place([row(1, ("Sport",))], HOME), HOME, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    found = bundle.recall.candidates([Product(product_id="1", title="sport")], NoStatistics()).categories
+    assert HOME.index_of_path("Sport") in found
+    assert HOME.index_of_path("Home") not in found
+    assert bundle.taxonomy.version == HOME.version
+
+
+@given(st.sets(st.sampled_from(["A", "A > B", "A > B > C", "A > D", "E > F"]), min_size=1))
+def test_namesakes_are_of_all_listed_nodes_and_of_no_other(paths: set[str]) -> None:
+    tree = Taxonomy.from_paths("t", "1", paths)
+    products, labels = namesakes(tree, seed=1)
+    assert {tree.path_text(label) for label in labels.tolist()} == paths
+    assert all(p.title.endswith(tree.names[label]) for p, label in zip(products, labels, strict=True))
 
 
 def test_a_ranker_of_few_trees_needs_no_folds_to_be_fitted(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from workers.encoders.static import StaticEncoder
 from workers.signals.affiliate_category import AffiliateCategory
 from workers.signals.base import Batch, Reference, Signal, TrainingSet
 from workers.signals.brand_frequency import BrandFrequency
+from workers.signals.category_words import CategoryWords
 from workers.signals.closest_example import ClosestExample
 from workers.signals.embedding_classifier import EmbeddingClassifier
 from workers.signals.labelled_neighbours import LabelledNeighbours
@@ -119,9 +121,41 @@ def test_a_product_that_says_nothing_gets_no_invented_candidate(kind: type[Signa
     assert best(fit(kind, training), training, product(0, "zzz")) == [None]
 
 
+@pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
+def test_a_created_parent_is_no_candidate(kind: type[Signal], training: TrainingSet) -> None:
+    home = TREE.index_of_path("Home")
+    assert not TREE.is_listed[home]
+
+    class AllAtHome:
+        def brand(self, key: str) -> Mapping[str, float]:
+            return {TREE.ids[home]: 30.0}
+
+        def store(self, key: str) -> Mapping[str, float]:
+            return {TREE.ids[home]: 30.0}
+
+    asked = product(1, "home", brand="Lumo", stores=("Home",), merchant_category="Home")
+    batch = encode_products(StaticEncoder.pretrained(), [asked], AllAtHome())
+    _, categories = fit(kind, training).score(batch).top(len(TREE))
+    assert home not in categories
+
+
 def test_the_nearest_category_text_is_named(training: TrainingSet) -> None:
     rows, categories = fit(TextEmbedding, training).score(training.batch).top(1)
     assert (categories == training.labels[rows]).mean() > 0.9
+
+
+def test_a_word_in_common_decides_between_names_of_like_meaning(training: TrainingSet) -> None:
+    tree = Taxonomy.from_paths("t", "1", ["Drinks > Ale", "Drinks > Beer", "Drinks > Lager"])
+    encoder = StaticEncoder.pretrained()
+    like = encoder.encode(["beer"] * len(tree))
+    asked = encode_products(encoder, [product(1, "craft lager, 6 cans")], NoStatistics())
+    signal = fit(CategoryWords, replace(training, taxonomy=tree, category_vectors=like))
+    rows, categories = signal.score(asked).top(3)
+    assert [tree.names[node] for node in categories] == ["Lager"]
+    nodes = np.flatnonzero(tree.is_listed).astype(np.int32)
+    scores = signal.score(asked).at(np.zeros(len(nodes), np.int64), nodes)
+    assert scores.argmax() == nodes.tolist().index(categories[0])
+    assert rows.tolist() == [0]
 
 
 def test_neighbours_vote_for_their_own_category(training: TrainingSet) -> None:
