@@ -25,7 +25,7 @@ def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.i
     """
     unknown = np.isnan(values)
     by_column = np.atleast_2d(values.T)
-    order = np.argsort((owner << 33) - _as_integers(by_column), axis=1, kind="stable")
+    order = np.argsort((owner << 33) - as_integers(by_column), axis=1, kind="stable")
     firsts = starts(owner)
     places = np.empty(by_column.shape, np.int64)
     np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=1)
@@ -34,7 +34,7 @@ def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.i
     return places
 
 
-def _as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return integers of 32 bits and a sign, in the order of the values, NaN below all.
 
     Source: IEEE 754-2019, 5.10: numbers of one sign are in the order of their bits. To sort by one integer takes

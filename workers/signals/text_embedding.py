@@ -1,24 +1,21 @@
-"""Signal: the categories whose own text lies nearest to the product's, by cosine of embeddings (FAISS)."""
+"""Signal: the categories whose own text lies nearest to the product's, by cosine of embeddings."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nearest import flat_index, nearest, pair_cosines
-from workers.signals.base import Batch, Reference, ReferenceSignal
+from workers.nearest import nearest, pair_cosines
+from workers.signals.base import Batch, ReferenceSignal
 from workers.signals.scores import no_context
 
 
 class EmbeddingScores:
-    """Nearest categories by FAISS; the score of any pair is the cosine, computed when asked for."""
+    """Nearest categories; the score of any pair is the cosine, computed when asked for."""
 
-    def __init__(self, index: Any, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
+    def __init__(self, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
         """``vectors`` are the categories' (nodes, d) and ``queries`` the products' (n, d), both float32."""
         self.context = no_context(len(queries))
-        self._index = index
         self._vectors = vectors
         self._queries = queries
 
@@ -27,7 +24,7 @@ class EmbeddingScores:
         products = np.flatnonzero(np.any(self._queries, axis=1))
         if not len(products):
             return np.empty(0, np.int64), np.empty(0, np.int32)
-        _, categories = nearest(self._index, self._vectors, self._queries[products], count)
+        _, categories = nearest(self._vectors, self._queries[products], count)
         return np.repeat(products, categories.shape[1]), categories.ravel().astype(np.int32)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -41,11 +38,6 @@ class TextEmbedding(ReferenceSignal):
     name = "text_embedding"
     context_names: tuple[str, ...] = ()
 
-    def __init__(self, reference: Reference) -> None:
-        """Index the categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
-        super().__init__(reference)
-        self._index = flat_index(reference.category_vectors)
-
     def score(self, batch: Batch) -> EmbeddingScores:
         """Score by cosine."""
-        return EmbeddingScores(self._index, self.reference.category_vectors, batch.vectors)
+        return EmbeddingScores(self.reference.category_vectors, batch.vectors)
