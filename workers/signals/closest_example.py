@@ -24,6 +24,5 @@ class ClosestExample(ReferenceSignal):
         products = np.repeat(np.flatnonzero(found.known), found.labels.shape[1])
         labels = found.labels[found.known].ravel()
         # Neighbours come nearest first, and the first of each pair is what np.unique tells of.
-        _, firsts = np.unique(pair_keys(products, labels), return_index=True)
-        cosines = found.cosines[found.known].ravel()
-        return SparseScores(products[firsts], labels[firsts], cosines[firsts], no_context(len(batch)))
+        keys, firsts = np.unique(pair_keys(products, labels), return_index=True)
+        return SparseScores(keys, found.cosines[found.known].ravel()[firsts], no_context(len(batch)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workers.examples import group_keys
 from workers.signals.base import Batch, Reference, ReferenceSignal
-from workers.signals.scores import SparseScores, pair_keys, pairs_of
+from workers.signals.scores import SparseScores, pair_keys
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512
@@ -70,9 +70,9 @@ class SiblingExamples(ReferenceSignal):
         if len(firsts):
             nearest = np.maximum.reduceat(nearest, firsts)
         context = np.zeros((len(batch), 1), np.float32)
-        products, categories = pairs_of(keys[firsts])
-        np.maximum.at(context[:, 0], products, nearest)
-        return SparseScores(products, categories, nearest, context)
+        keys = keys[firsts]
+        np.maximum.at(context[:, 0], keys >> 32, nearest)
+        return SparseScores(keys, nearest, context)
 
     def _siblings(self, key: str) -> _Siblings:
         found = self._held.get(key)
