@@ -88,16 +88,15 @@ class FeatureBuilder:
     ) -> NDArray[np.float64]:
         """Return float64 (m, 5), as ``_AGREEMENT`` names them."""
         support = reciprocal.mean(axis=1, dtype=np.float64)
-        return np.stack(
-            [
-                candidates.named.sum(axis=1),
-                (ranks == 1).sum(axis=1),
-                support,
-                segments.total(support, pair_keys(owner, self._parents[candidates.categories] + 1)),
-                segments.total(support, pair_keys(owner, self._roots[candidates.categories])),
-            ],
-            axis=1,
-        )
+        parents = self._parents[candidates.categories] + 1
+        above = np.concatenate([pair_keys(owner, parents), ~pair_keys(owner, self._roots[candidates.categories])])
+        found = np.empty((len(owner), len(_AGREEMENT)))
+        found[:, 0] = np.count_nonzero(candidates.named, axis=1)
+        found[:, 1] = np.count_nonzero(ranks == 1, axis=1)
+        found[:, 2] = support
+        # Keys of parents are positive, those of roots negative.
+        found[:, 3:] = segments.total(np.concatenate([support, support]), above).reshape(2, -1).T
+        return found
 
     def _category(self, candidates: Candidates) -> NDArray[np.float32]:
         """Return float32 (m, 3), as ``_CATEGORY`` names them."""

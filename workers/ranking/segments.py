@@ -13,9 +13,40 @@ from numpy.typing import NDArray
 _Floating = TypeVar("_Floating", bound=np.floating)
 
 
-def starts(owner: NDArray[np.int64]) -> NDArray[np.int64]:
+def changes(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return whether each of the keys (m,) differs from the one before it, bool (m,); the first does."""
+    changed = np.ones(len(keys), np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=changed[1:])
+    return changed
+
+
+def starts(owner: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the first row of each product that has rows: int64 (products with rows,)."""
-    return np.flatnonzero(np.diff(owner, prepend=-1)).astype(np.int64)
+    return np.flatnonzero(changes(owner)).astype(np.int64, copy=False)
+
+
+def groups(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct keys, ascending, and the place of each of the keys among them, int64 (m,)."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = changes(ordered)
+    places = np.empty(len(keys), np.int64)
+    places[order] = np.cumsum(first) - 1
+    return ordered[first], places
+
+
+def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the row of the greatest value of each segment, of equal ones the first; segments begin at ``firsts``.
+
+    ``values`` is (m,) without NaN; no segment is empty, and the first begins at 0.
+    """
+    if not len(firsts):
+        return firsts
+    segment = np.zeros(len(values), np.int64)
+    segment[firsts[1:]] = 1
+    segment = np.cumsum(segment)
+    greatest = np.flatnonzero(values == np.maximum.reduceat(values, firsts)[segment])
+    return greatest[changes(segment[greatest])]
 
 
 def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -58,10 +89,12 @@ def maximum(values: NDArray[_Floating], owner: NDArray[np.int64]) -> NDArray[_Fl
 
 
 def _sizes(firsts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.diff(np.append(firsts, len(owner)))
+    sizes = np.full(len(firsts), len(owner), np.int64)
+    sizes[:-1] = firsts[1:]
+    return sizes - firsts
 
 
 def total(values: NDArray[np.float64], keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for each row the sum of values of all rows with its key; keys are int64 (m,) in any order."""
-    _, inverse = np.unique(keys, return_inverse=True)
-    return np.bincount(inverse, weights=values)[inverse].astype(np.float64)
+    _, place = groups(keys)
+    return np.bincount(place, weights=values)[place].astype(np.float64, copy=False)

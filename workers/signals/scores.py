@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.ranking.segments import changes, groups
+
 if TYPE_CHECKING:
     from workers.signals.base import Scores
 
@@ -127,15 +129,12 @@ def pairs_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
 def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return each of the keys once, ascending."""
     ordered = np.sort(keys)
-    first = np.empty(len(ordered), np.bool_)
-    first[:1] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered[first]
+    return ordered[changes(ordered)]
 
 
 def summed(
     products: NDArray[np.int64], categories: NDArray[np.int32], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the key of each pair once, ascending, and the sum of its values, added up in their order."""
-    keys, places = np.unique(pair_keys(products, categories), return_inverse=True)
+    keys, places = groups(pair_keys(products, categories))
     return keys, np.bincount(places, values, len(keys)).astype(np.float64, copy=False)

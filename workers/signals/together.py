@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.ranking.segments import as_integers
+from workers.ranking.segments import as_integers, changes
 from workers.signals.scores import SparseScores, pair_keys, pairs_of
 
 if TYPE_CHECKING:
@@ -33,14 +33,11 @@ class ScoresTogether:
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the ``count`` best pairs of each signal and product, by :func:`pair_keys`, and their signals."""
-        owners = self._keys >> 32
-        changes = np.empty(len(owners), np.bool_)
-        changes[:1] = True
-        np.not_equal(owners[1:], owners[:-1], out=changes[1:])
-        group = np.cumsum(changes)
+        first = changes(self._keys >> 32)
+        group = np.cumsum(first)
         # Stable: of equal scores the first category comes first.
         order = np.argsort((group << 33) - as_integers(self._values), kind="stable")
-        places = np.arange(len(order)) - np.flatnonzero(changes)[group - 1]
+        places = np.arange(len(order)) - np.flatnonzero(first)[group - 1]
         best = self._keys[order[places < count]]
         signals = best >> _SIGNAL_BITS
         keys, columns = [best ^ (signals << _SIGNAL_BITS)], [signals]

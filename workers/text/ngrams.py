@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from workers.ranking.segments import changes
 from workers.signals.scores import pair_keys, pairs_of
 from workers.sparse_rows import SparseRows
 from workers.text.tokens import character_ngrams, words
@@ -133,8 +134,8 @@ def weigh(
     column, int64 (F,), from 0 to 7.
     """
     keys = np.sort(pair_keys(texts, columns))
-    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
-    times = np.diff(firsts, append=len(keys))
+    firsts = np.flatnonzero(changes(keys))
+    times = np.diff(np.append(firsts, len(keys)))
     rows, columns = pairs_of(keys[firsts])
     values = (1 + np.log(times.astype(np.float32))) * idf[columns]
     parts = (rows << 3) | part[columns]
