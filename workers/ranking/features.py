@@ -67,9 +67,11 @@ class FeatureBuilder:
     def build(self, candidates: Candidates) -> FeatureMatrix:
         """Return the features of every candidate; a row depends on its own product's candidates alone."""
         owner = candidates.product_of_row
-        ranks = segments.ranks(candidates.scores, owner)
+        order = segments.falling(candidates.scores, owner)
+        ranks = segments.ranks(candidates.scores, owner, order)
+        leads = _leads(candidates.scores, ranks, *segments.best_two(candidates.scores, owner, order))
         reciprocal = _reciprocal(ranks)
-        of_signals = np.stack([candidates.scores, _leads(candidates.scores, ranks, owner), reciprocal], axis=2)
+        of_signals = np.stack([candidates.scores, leads, reciprocal], axis=2)
         parts = [
             of_signals.reshape(len(owner), 3 * len(candidates.signals)),
             self._agreement(candidates, ranks, reciprocal, owner),
@@ -104,13 +106,12 @@ class FeatureBuilder:
         return np.stack([self._log_priors[nodes], self._depths[nodes], self._leaves[nodes]], axis=1)
 
 
-def _leads(scores: NDArray[np.float32], ranks: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.float32]:
+def _leads(
+    scores: NDArray[np.float32], ranks: NDArray[np.int64], best: NDArray[np.float32], second: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return each score less that of the best other candidate: float32 (m, signals), negative behind it."""
-    first = ranks == 1
-    best = segments.maximum(scores, owner)
-    best_of_rest = segments.maximum(np.where(first, np.float32(np.nan), scores), owner)
-    rival = np.where(first, best_of_rest, best)
-    return np.where(np.isfinite(rival), scores - np.where(np.isfinite(rival), rival, np.float32(0)), scores)
+    rival = np.where(ranks == 1, second, best)
+    return scores - np.where(np.isfinite(rival), rival, np.float32(0))
 
 
 def _reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -118,6 +118,8 @@ class Ranking:
     ) -> list[tuple[int, ...]]:
         """Return the further categories of each product that was assigned, likeliest first."""
         found: list[tuple[int, ...]] = [() for _ in outcomes]
+        if self.policy.also > 1:
+            return found
         likely = np.flatnonzero(own_probability(margins) >= self.policy.also)
         for product in sorted(set(candidates.product_of_row[likely].tolist())):
             if outcomes[product] is not Outcome.ASSIGNED:

@@ -49,20 +49,45 @@ def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> ND
     return greatest[changes(segment[greatest])]
 
 
-def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+def falling(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return each product's rows by falling value, NaN last, products as they come: int64 (m,) or (columns, m).
+
+    ``values`` is float32 (m,) or, each column for itself, (m, columns).
+    """
+    return np.argsort((owner << 33) - as_integers(values.T), axis=-1, kind="stable")
+
+
+def ranks(
+    values: NDArray[np.float32], owner: NDArray[np.int64], order: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Return each row's place in its product by falling value, 1 being first; 0 where the value is NaN.
 
-    ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape.
+    ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape. ``order`` is
+    what :func:`falling` says of them, where that is known.
     """
-    unknown = np.isnan(values)
-    by_column = np.atleast_2d(values.T)
-    order = np.argsort((owner << 33) - as_integers(by_column), axis=1, kind="stable")
+    order = falling(values, owner) if order is None else order
     firsts = starts(owner)
-    places = np.empty(by_column.shape, np.int64)
-    np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=1)
-    places = places.T.reshape(values.shape)
-    places[unknown] = 0
+    places = np.empty(order.shape, np.int64)
+    np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=-1)
+    places = np.ascontiguousarray(places.T)
+    places[np.isnan(values)] = 0
     return places
+
+
+def best_two(
+    values: NDArray[np.float32], owner: NDArray[np.int64], order: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return for each row the greatest value of its product, and the next: float32 (m, columns) each.
+
+    NaN where no value is known; ``values`` is float32 (m, columns), ``order`` what :func:`falling` says of them.
+    """
+    firsts = starts(owner)
+    sizes = _sizes(firsts, owner)
+    columns = np.arange(values.shape[1])[:, None]
+    seconds = np.minimum(firsts + 1, len(owner) - 1)
+    best = values[order[:, firsts], columns]
+    second = np.where(sizes > 1, values[order[:, seconds], columns], np.float32(np.nan))
+    return np.repeat(best, sizes, axis=1).T, np.repeat(second, sizes, axis=1).T
 
 
 def as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:

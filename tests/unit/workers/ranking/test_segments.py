@@ -77,3 +77,16 @@ def test_of_the_greatest_values_of_a_product_the_first_is_found(groups: list[lis
     found = segments.first_greatest(values.astype(np.float64), firsts)
     expected = [first + group.index(max(group)) for first, group in zip(firsts.tolist(), groups, strict=True)]
     assert found.tolist() == expected
+
+
+@given(GROUPS)
+def test_the_best_two_are_the_greatest_known_values_of_the_product(groups: list[list[float]]) -> None:
+    values, owner = flat(groups)
+    table = np.stack([values, -values], axis=1)
+    found = segments.best_two(table, owner, segments.falling(table, owner))
+    for place in range(len(values)):
+        mates = table[owner == owner[place]]
+        for column in range(2):
+            known = np.sort(mates[~np.isnan(mates[:, column]), column])[::-1]
+            expected = [*known.tolist()[:2], np.nan, np.nan][:2]
+            assert np.array_equal([each[place, column] for each in found], expected, equal_nan=True)
