@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +59,6 @@ class SparseScores:
         self.keys = keys
         self.scores = scores
         self.context = context
-
-    @classmethod
-    def of_rows(cls, rows: Sequence[Mapping[int, float]], context: NDArray[np.float32]) -> Self:
-        """Make them of one mapping a product, from node index to score."""
-        products = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-        keys = pair_keys(products, np.array([category for row in rows for category in row], np.int32))
-        scores = np.array([score for row in rows for score in row.values()], np.float32)
-        order = np.argsort(keys)
-        return cls(keys[order], scores[order], context)
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
