@@ -76,14 +76,16 @@ class StaticEncoder:
         """Return float32 vectors (len(texts), d) of L2 norm 1; an empty text gives zeros."""
         words = [text.lower().split()[:_MAXIMUM_WORDS] for text in texts]
         parts = list(map(self._tokens_of, chain.from_iterable(words)))
-        tokens = np.concatenate(parts) if parts else np.empty(0, np.int32)
-        ends = ends_of(list(map(len, parts)))[ends_of(list(map(len, words)))]
+        tokens = np.frombuffer(b"".join(parts), np.int32)
+        ends_of_words = ends_of(list(map(len, parts))) // tokens.itemsize
+        ends = ends_of_words[ends_of(list(map(len, words)))]
         return unit_rows(SparseRows(np.ones(len(tokens), np.float32), tokens, ends).times(self._vectors))
 
-    def _tokenize(self, word: str) -> NDArray[np.int32]:
+    def _tokenize(self, word: str) -> bytes:
+        """Return the tokens of a word, int32, as bytes: a thousand of these are joined sooner than arrays are."""
         # A lone surrogate is no character, and the tokenizer would raise.
         clean = word.encode("utf-8", "replace").decode("utf-8")
-        return np.array(self._tokenizer.encode(clean, add_special_tokens=False).ids, np.int32)
+        return np.array(self._tokenizer.encode(clean, add_special_tokens=False).ids, np.int32).tobytes()
 
     def save(self, directory: Path) -> None:
         """Write ``encoder.json``, ``tokenizer.json`` and ``encoder.safetensors``."""
