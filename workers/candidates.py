@@ -80,4 +80,4 @@ class Candidates:
     @property
     def product_of_row(self) -> NDArray[np.int64]:
         """The product index of each candidate row, int64 (m,)."""
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        return np.repeat(np.arange(len(self)), self.offsets[1:] - self.offsets[:-1])

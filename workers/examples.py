@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from schemas.events.product import Product
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.nearest import Index, flat_index, nearest
+from workers.nearest import nearest
 from workers.statistics import normalise_key
 
 NEIGHBOURS: Final = 48
@@ -61,7 +61,6 @@ class Examples:
         self.labels = labels
         self.groups = groups
         self._lists = lists
-        self._index: Index = lists or flat_index(vectors)
 
     @classmethod
     def of(cls, products: Sequence[Product], vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> Self:
@@ -91,7 +90,7 @@ class Examples:
         cosines = np.zeros((len(queries), count), np.float32)
         rows = np.zeros((len(queries), count), np.int64)
         if count and known.any():
-            cosines[known], rows[known] = nearest(self._index, self.vectors, queries[known], count)
+            cosines[known], rows[known] = nearest(self.vectors, queries[known], count, self._lists)
         return Neighbours(cosines, self.labels[rows] if count else rows.astype(np.int32), known)
 
     def save(self, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine (FAISS), with the same bits for a query whatever its batch."""
+"""Nearest neighbours by cosine, with the same bits for a query whatever its batch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-# BLAS picks its kernels by the shape of the matrices, and kernels round differently. So FAISS finds a few more
+from workers.ranking.segments import as_integers
+
+# BLAS picks its kernels by the shape of the matrices, and kernels round differently. So an index finds a few more
 # neighbours than wanted, and the cosines that order them are computed pair by pair.
 _SPARE: Final = 8
+# Bounds what is held at once: 16 MiB of products of queries and vectors, 64 MiB of vectors of 256 floats.
+_COMPARED_AT_ONCE: Final = 1 << 22
+_PAIRS_AT_ONCE: Final = 1 << 16
 
 # FAISS multiplies matrices from this many queries on; its default of 20 leaves small batches ten times slower.
 faiss.cvar.distance_compute_blas_threshold = 2
@@ -26,22 +31,54 @@ class Index(Protocol):
 
 
 def flat_index(vectors: NDArray[np.float32]) -> Any:
-    """Return an exact inner-product index of float32 vectors (n, d)."""
+    """Return an exact inner-product index (FAISS) of float32 vectors (n, d)."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors))
     return index
 
 
 def nearest(
-    index: Index, vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int, index: Index | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return cosines float32 (n, k) and rows int64 (n, k) of the nearest of ``vectors``, nearest first.
 
-    ``index`` is of ``vectors``, ``queries`` float32 (n, d); k is ``count`` or, if that is less, the number of
-    vectors. Of equally near ones the first comes first.
+    ``vectors`` float32 (m, d) and ``queries`` float32 (n, d) are of L2 norm 1 at most; k is ``count`` or, if that
+    is less, m. Of equally near ones the first comes first. An ``index`` of the vectors saves comparing them all.
     """
-    found = min(count + _SPARE, len(vectors))
-    _, rows = index.search(np.ascontiguousarray(queries), found)
+    if index is not None:
+        return _nearest_indexed(vectors, queries, count, index)
+    count = min(count, len(vectors))
+    step = max(1, _COMPARED_AT_ONCE // max(1, len(vectors)))
+    found = [_nearest_of_all(vectors, queries[at : at + step], count) for at in range(0, len(queries), step)]
+    cosines = [np.empty((0, count), np.float32), *(cosines for cosines, _ in found)]
+    return np.concatenate(cosines), np.concatenate([np.empty((0, count), np.int64), *(rows for _, rows in found)])
+
+
+def _nearest_of_all(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Compare with all, roughly, and anew with those that rounding might have kept from the nearest."""
+    if count == 0:
+        return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+    products = queries @ vectors.T
+    least = np.partition(products, len(vectors) - count, axis=1)[:, len(vectors) - count]
+    # Twice what two ways to sum an inner product of vectors of norm 1 can differ by: Higham, "Accuracy and
+    # Stability of Numerical Algorithms", 3.1.
+    least -= np.float32(2 * vectors.shape[1] * np.finfo(np.float32).eps)
+    query, row = np.divmod(np.flatnonzero(products >= least[:, None]), len(vectors))
+    cosines = np.empty(len(row), np.float32)
+    for at in range(0, len(row), _PAIRS_AT_ONCE):
+        pairs = slice(at, at + _PAIRS_AT_ONCE)
+        cosines[pairs] = pair_cosines(queries[query[pairs]], vectors[row[pairs]])
+    order = np.argsort((query << 33) - as_integers(cosines), kind="stable")
+    kept = order[np.searchsorted(query, np.arange(len(queries)))[:, None] + np.arange(count)]
+    return cosines[kept], row[kept]
+
+
+def _nearest_indexed(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int, index: Index
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    _, rows = index.search(np.ascontiguousarray(queries), min(count + _SPARE, len(vectors)))
     cosines = np.einsum("ij,ikj->ik", queries, vectors[rows], optimize=False)
     order = np.lexsort((rows, -cosines), axis=1)[:, :count]
     return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(rows, order, axis=1)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from workers.candidates import Candidates
@@ -15,7 +14,8 @@ from workers.encode import encode_products
 from workers.encoders.base import Encoder
 from workers.signals.base import Batch, Reference, Signal
 from workers.signals.said import Said, ask, rounded
-from workers.signals.scores import pair_keys, pairs_of
+from workers.signals.scores import distinct, pairs_of
+from workers.signals.together import ScoresTogether
 from workers.statistics import Statistics
 
 CANDIDATES_PER_SIGNAL: Final = 5
@@ -52,24 +52,18 @@ class Recall:
 
 def union(said: Sequence[Said], products: int) -> Candidates:
     """Return what any signal proposes of so many products, scored by all of them."""
-    proposals = [pair_keys(*each.scores.top(CANDIDATES_PER_SIGNAL)) for each in said]
-    keys = np.unique(np.concatenate(proposals)) if proposals else np.empty(0, np.int64)
+    scores = ScoresTogether([each.scores for each in said])
+    proposed, by = scores.top(CANDIDATES_PER_SIGNAL)
+    keys = distinct(proposed)
+    named = np.zeros((len(keys), len(said)), np.bool_)
+    named[np.searchsorted(keys, proposed), by] = True
     owners, categories = pairs_of(keys)
-    columns = [rounded(each.scores.at(owners, categories)) for each in said]
     return Candidates(
         signals=tuple(each.signal for each in said),
         context_names=tuple(name for each in said for name in each.context_names),
         offsets=np.searchsorted(owners, np.arange(products + 1)).astype(np.int64),
         categories=categories,
-        scores=np.stack(columns, axis=1).astype(np.float32),
-        named=_named(keys, proposals),
-        context=np.concatenate([each.scores.context for each in said], axis=1).astype(np.float32),
+        scores=rounded(scores.at(keys)),
+        named=named,
+        context=np.concatenate([each.scores.context for each in said], axis=1).astype(np.float32, copy=False),
     )
-
-
-def _named(keys: NDArray[np.int64], proposals: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
-    """Return which signals proposed which of the keys, bool (m, signals)."""
-    named = np.zeros((len(keys), len(proposals)), np.bool_)
-    for column, proposed in enumerate(proposals):
-        named[np.searchsorted(keys, proposed), column] = True
-    return named

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from schemas.events.product import Product
 from workers.product_text import FIELDS
+from workers.sparse_rows import SparseRows
 from workers.text.ngrams import NgramOptions, NgramVectorizer, weigh
 
 _OPTIONS: Final[dict[str, NgramOptions]] = {
@@ -29,7 +30,7 @@ class _Batch(Protocol):
     @property
     def products(self) -> Sequence[Product]: ...
     @property
-    def ngrams(self) -> dict[TextFeatures, sparse.csr_matrix]: ...
+    def ngrams(self) -> dict[TextFeatures, SparseRows]: ...
 
 
 class TextFeatures:
@@ -57,19 +58,23 @@ class TextFeatures:
             }
         )
 
-    def of(self, batch: _Batch) -> sparse.csr_matrix:
-        """Return the features of a batch's products, float32 CSR (n, F); made once a batch, whoever asks."""
+    def of(self, batch: _Batch) -> SparseRows:
+        """Return the features of a batch's n products, n rows of F columns; made once a batch, whoever asks."""
         found = batch.ngrams.get(self)
         if found is None:
             products, columns, first = [], [], 0
             for field, vectorizer in self._vectorizers.items():
-                of, found_columns = vectorizer.occurrences([FIELDS[field](product) for product in batch.products])
+                of, found_columns = vectorizer.occurrences(list(map(FIELDS[field], batch.products)))
                 products.append(of)
                 columns.append(found_columns + np.int32(first))
                 first += len(vectorizer)
             occurrences = np.concatenate(products), np.concatenate(columns)
             found = batch.ngrams[self] = weigh(*occurrences, len(batch.products), self._idf, self._part)
         return found
+
+    def matrix(self, batch: _Batch) -> sparse.csr_matrix:
+        """Return the same as float32 CSR (n, F)."""
+        return self.of(batch).matrix(len(self))
 
     def save(self, directory: Path) -> None:
         """Write ``text_features.safetensors`` and ``text_features.json``."""

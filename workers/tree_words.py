@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from schemas.taxonomy.tree import Taxonomy
+from workers.signals.scores import pair_keys
 from workers.text.tokens import words
 
 # A name says what is in a category, those above it where it stands.
@@ -46,15 +47,16 @@ class TreeWords:
     def __reduce__(self) -> tuple[object, tuple[Taxonomy]]:
         return tree_words, (self._taxonomy,)
 
-    def shared(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        """Return (texts, nodes, how much they share), paired: int64, int32 and float32 (m,), the texts ascending.
+    def shared(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return pairs of texts and nodes, keys int64 (m,) ascending, and how much they share, float32 (m,).
 
         At most 1.5; what shares less than 0.1 is left out. What is said of a text depends on it alone.
         """
         found = self._weigh(self._bags(texts)) @ self._words
+        found.sort_indices()
         kept = found.data >= _LEAST
         owners = np.repeat(np.arange(len(texts)), np.diff(found.indptr))
-        return owners[kept], self._nodes[found.indices[kept]], found.data[kept]
+        return pair_keys(owners[kept], self._nodes[found.indices[kept]]), found.data[kept]
 
     def _bags(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Return how often each text has each word of the tree: CSR float32 (texts, words)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,11 +17,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from scipy import sparse
 from tokenizers import Tokenizer
 
 from schemas.errors import InvalidFile
 from workers.nearest import unit_rows
+from workers.sparse_rows import SparseRows, ends_of
 
 _PACKAGE: Final = "wordllama"
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
@@ -73,22 +74,18 @@ class StaticEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 vectors (len(texts), d) of L2 norm 1; an empty text gives zeros."""
-        rows = [self._tokens(text) for text in texts]
-        counts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-        tokens = np.concatenate(rows) if rows else np.empty(0, np.int32)
-        shape = (len(texts), len(self._vectors))
-        bags = sparse.csr_matrix((np.ones(len(tokens), np.float32), tokens, counts), shape=shape)
-        vectors = np.asarray(bags @ self._vectors, np.float32)
-        return unit_rows(vectors)
+        words = [text.lower().split()[:_MAXIMUM_WORDS] for text in texts]
+        parts = list(map(self._tokens_of, chain.from_iterable(words)))
+        tokens = np.frombuffer(b"".join(parts), np.int32)
+        ends_of_words = ends_of(list(map(len, parts))) // tokens.itemsize
+        ends = ends_of_words[ends_of(list(map(len, words)))]
+        return unit_rows(SparseRows(np.ones(len(tokens), np.float32), tokens, ends).times(self._vectors))
 
-    def _tokens(self, text: str) -> NDArray[np.int32]:
-        parts = [self._tokens_of(word) for word in text.lower().split()[:_MAXIMUM_WORDS]]
-        return np.concatenate(parts) if parts else np.empty(0, np.int32)
-
-    def _tokenize(self, word: str) -> NDArray[np.int32]:
+    def _tokenize(self, word: str) -> bytes:
+        """Return the tokens of a word, int32, as bytes: a thousand of these are joined sooner than arrays are."""
         # A lone surrogate is no character, and the tokenizer would raise.
         clean = word.encode("utf-8", "replace").decode("utf-8")
-        return np.array(self._tokenizer.encode(clean, add_special_tokens=False).ids, np.int32)
+        return np.array(self._tokenizer.encode(clean, add_special_tokens=False).ids, np.int32).tobytes()
 
     def save(self, directory: Path) -> None:
         """Write ``encoder.json``, ``tokenizer.json`` and ``encoder.safetensors``."""

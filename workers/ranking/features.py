@@ -73,9 +73,11 @@ class FeatureBuilder:
     def build(self, candidates: Candidates) -> FeatureMatrix:
         """Return the features of every candidate; a row depends on its own product's candidates alone."""
         owner = candidates.product_of_row
-        ranks = segments.ranks(candidates.scores, owner)
+        order = segments.falling(candidates.scores, owner)
+        ranks = segments.ranks(candidates.scores, owner, order)
+        leads = _leads(candidates.scores, ranks, *segments.best_two(candidates.scores, owner, order))
         reciprocal = _reciprocal(ranks)
-        of_signals = np.stack([candidates.scores, _leads(candidates.scores, ranks, owner), reciprocal], axis=2)
+        of_signals = np.stack([candidates.scores, leads, reciprocal], axis=2)
         parts = [
             of_signals.reshape(len(owner), 3 * len(candidates.signals)),
             self._agreement(candidates, ranks, reciprocal, owner),
@@ -94,16 +96,15 @@ class FeatureBuilder:
     ) -> NDArray[np.float64]:
         """Return float64 (m, 5), as ``_AGREEMENT`` names them."""
         support = reciprocal.mean(axis=1, dtype=np.float64)
-        return np.stack(
-            [
-                candidates.named.sum(axis=1),
-                (ranks == 1).sum(axis=1),
-                support,
-                segments.total(support, pair_keys(owner, self._parents[candidates.categories] + 1)),
-                segments.total(support, pair_keys(owner, self._roots[candidates.categories])),
-            ],
-            axis=1,
-        )
+        parents = self._parents[candidates.categories] + 1
+        above = np.concatenate([pair_keys(owner, parents), ~pair_keys(owner, self._roots[candidates.categories])])
+        found = np.empty((len(owner), len(_AGREEMENT)))
+        found[:, 0] = np.count_nonzero(candidates.named, axis=1)
+        found[:, 1] = np.count_nonzero(ranks == 1, axis=1)
+        found[:, 2] = support
+        # Keys of parents are positive, those of roots negative.
+        found[:, 3:] = segments.total(np.concatenate([support, support]), above).reshape(2, -1).T
+        return found
 
     def _category(self, candidates: Candidates) -> NDArray[np.float32]:
         """Return float32 (m, 3), as ``_CATEGORY`` names them."""
@@ -111,13 +112,12 @@ class FeatureBuilder:
         return np.stack([self._log_priors[nodes], self._depths[nodes], self._leaves[nodes]], axis=1)
 
 
-def _leads(scores: NDArray[np.float32], ranks: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.float32]:
+def _leads(
+    scores: NDArray[np.float32], ranks: NDArray[np.int64], best: NDArray[np.float32], second: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return each score less that of the best other candidate: float32 (m, signals), negative behind it."""
-    first = ranks == 1
-    best = segments.maximum(scores, owner)
-    best_of_rest = segments.maximum(np.where(first, np.float32(np.nan), scores), owner)
-    rival = np.where(first, best_of_rest, best)
-    return np.where(np.isfinite(rival), scores - np.where(np.isfinite(rival), rival, np.float32(0)), scores)
+    rival = np.where(ranks == 1, second, best)
+    return scores - np.where(np.isfinite(rival), rival, np.float32(0))
 
 
 def _reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float32]:

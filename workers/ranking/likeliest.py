@@ -30,9 +30,8 @@ class TopCandidates:
         """Find them; of equal ones the first in the order of the tree's nodes."""
         rows = np.full(len(candidates), -1, np.int64)
         owner = candidates.product_of_row
-        order = np.lexsort((candidates.categories, -probability, owner))
-        firsts = segments.starts(owner)
-        rows[owner[firsts]] = order[firsts]
+        likeliest = segments.first_greatest(probability, segments.starts(owner))
+        rows[owner[likeliest]] = likeliest
         has = rows >= 0
         category = np.full(len(candidates), -1, np.int32)
         best = np.zeros(len(candidates))
@@ -58,19 +57,16 @@ class AncestorLevels:
         depths = ancestors.shape[1]
         category = np.full((len(candidates), depths), -1, np.int32)
         best = np.zeros((len(candidates), depths))
-        owner = candidates.product_of_row
-        for depth in range(depths):
-            nodes = ancestors[candidates.categories, depth]
-            deep = nodes >= 0
-            if not deep.any():
-                break
-            keys, inverse = np.unique(pair_keys(owner[deep], nodes[deep]), return_inverse=True)
-            mass = np.bincount(inverse, weights=probability[deep])
-            products, categories = pairs_of(keys)
-            order = np.lexsort((-mass, products))
-            likeliest = order[segments.starts(products[order])]
-            category[products[likeliest], depth] = categories[likeliest]
-            best[products[likeliest], depth] = mass[likeliest]
+        nodes = ancestors[candidates.categories].T
+        depth, row = np.nonzero(nodes >= 0)
+        level = depth * len(candidates) + candidates.product_of_row[row]
+        keys, place = segments.groups(pair_keys(level, nodes[depth, row]))
+        mass = np.bincount(place, weights=probability[row], minlength=len(keys)).astype(np.float64, copy=False)
+        likeliest = segments.first_greatest(mass, segments.starts(keys >> 32))
+        levels, categories = pairs_of(keys[likeliest])
+        depth, product = np.divmod(levels, max(1, len(candidates)))
+        category[product, depth] = categories
+        best[product, depth] = mass[likeliest]
         return cls(category, np.minimum.accumulate(best, axis=1))
 
     def deepest(self, threshold_: float) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from workers.ranking import booster
 from workers.ranking.features import FeatureMatrix
 
 # Finer histograms cost time and change no decision.
@@ -64,8 +65,9 @@ class Lessons:
 class Ranker:
     """Scores candidates; the margin is in log-odds."""
 
-    def __init__(self, booster: Any) -> None:
-        self._booster = booster
+    def __init__(self, trees: Any) -> None:
+        """``trees`` is XGBoost's booster."""
+        self._booster = trees
         self._booster.set_param({"nthread": 1})
 
     @classmethod
@@ -94,10 +96,10 @@ class Ranker:
         }
         watched = [] if held_out is None else [(held_out.matrix(learned), "held_out")]
         losses: dict[str, dict[str, list[float]]] = {}
-        booster = xgboost.train(
+        trees = xgboost.train(
             parameters, learned, options.trees, evals=watched, evals_result=losses, verbose_eval=False
         )
-        return cls(booster), np.array(losses.get("held_out", {}).get("logloss", []))
+        return cls(trees), np.array(losses.get("held_out", {}).get("logloss", []))
 
     def first(self, trees: int) -> Ranker:
         """Return the ranker as it was after so many trees."""
@@ -107,10 +109,7 @@ class Ranker:
         """Return the margins, float32 (m,), of feature values float32 (m, f)."""
         if not len(values):
             return np.empty(0, np.float32)
-        margins: NDArray[np.float32] = self._booster.inplace_predict(
-            values, predict_type="margin", validate_features=False
-        )
-        return margins
+        return booster.margins(self._booster, values)
 
     def contributions(
         self, features: FeatureMatrix, rows: NDArray[np.intp], *, exact: bool
@@ -122,14 +121,7 @@ class Ranker:
         """
         if not len(rows):
             return np.empty((0, len(features.names) + 1), np.float32)
-        # XGBoost takes as long to compare names as to explain a few rows.
-        shares: NDArray[np.float32] = self._booster.predict(
-            xgboost.DMatrix(features.values[rows], nthread=1),
-            pred_contribs=True,
-            approx_contribs=not exact,
-            validate_features=False,
-        )
-        return shares
+        return booster.contributions(self._booster, features.values[rows], exact=exact)
 
     def save(self, file: Path) -> None:
         """Write the trees as UBJSON."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -99,19 +100,17 @@ class Ranking:
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
         sure = self.assign_calibrator(top.probability)
         outcomes = self._outcomes(top, levels, sure)
-        evidence = self._evidence(candidates, scored.features, top, [outcome for outcome, _, _ in outcomes])
-        also = self._also(candidates, scored.margins, top, [outcome for outcome, _, _ in outcomes])
+        kinds = [outcome for outcome, _, _ in outcomes]
         return [
-            Verdict(
-                outcome,
-                category,
-                confidence,
-                round(float(sure[product]), 6) if top.row[product] >= 0 else 0.0,
-                _alternatives(candidates, probability, product),
-                evidence[product],
-                also[product],
+            Verdict(outcome, category, confidence, likeliest, alternatives, evidence, also)
+            for (outcome, category, confidence), likeliest, alternatives, evidence, also in zip(
+                outcomes,
+                _confidences(sure, top),
+                _alternatives(candidates, probability),
+                self._evidence(candidates, scored.features, top, kinds),
+                self._also(candidates, scored.margins, top, kinds),
+                strict=True,
             )
-            for product, (outcome, category, confidence) in enumerate(outcomes)
         ]
 
     def _also(
@@ -119,8 +118,10 @@ class Ranking:
     ) -> list[tuple[int, ...]]:
         """Return the further categories of each product that was assigned, likeliest first."""
         found: list[tuple[int, ...]] = [() for _ in outcomes]
+        if self.policy.also > 1:
+            return found
         likely = np.flatnonzero(own_probability(margins) >= self.policy.also)
-        for product in np.unique(candidates.product_of_row[likely]).tolist():
+        for product in sorted(set(candidates.product_of_row[likely].tolist())):
             if outcomes[product] is not Outcome.ASSIGNED:
                 continue
             rows = likely[candidates.product_of_row[likely] == product]
@@ -136,32 +137,34 @@ class Ranking:
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]
-        prefix_sure = self.back_off_calibrator(mass)
-        found: list[tuple[Outcome, int | None, float]] = []
-        for product in range(len(assigned)):
-            if assigned[product]:
-                found.append((Outcome.ASSIGNED, int(top.category[product]), round(float(sure[product]), 6)))
-            elif depth[product] >= 0:
-                confidence = round(float(prefix_sure[product]), 6)
-                found.append((Outcome.BACKED_OFF, int(ancestor[product]), confidence))
-            else:
-                confidence = round(float(sure[product]), 6) if top.row[product] >= 0 else 0.0
-                found.append((Outcome.NEEDS_REVIEW, None, confidence))
-        return found
+        backed_off = zip(ancestor.tolist(), self.back_off_calibrator(mass).tolist(), strict=True)
+        likeliest = zip(top.category.tolist(), _confidences(sure, top), strict=True)
+        return [
+            (Outcome.ASSIGNED, *best)
+            if is_assigned
+            else (Outcome.BACKED_OFF, above[0], round(above[1], 6))
+            if is_backed_off
+            else (Outcome.NEEDS_REVIEW, None, best[1])
+            for is_assigned, is_backed_off, best, above in zip(
+                assigned.tolist(), (depth >= 0).tolist(), likeliest, backed_off, strict=True
+            )
+        ]
 
     def _evidence(
         self, candidates: Candidates, matrix: FeatureMatrix, top: TopCandidates, outcomes: list[Outcome]
     ) -> list[tuple[Evidence, ...]]:
         """Explain the likeliest candidate: exactly where a person will read it, cheaply elsewhere."""
         evidence: list[tuple[Evidence, ...]] = [() for _ in outcomes]
-        review = np.array([outcome is Outcome.NEEDS_REVIEW for outcome in outcomes], np.bool_)
+        products = np.flatnonzero(top.row >= 0)
+        rows = top.row[products]
+        review = np.array([outcome is Outcome.NEEDS_REVIEW for outcome in outcomes], np.bool_)[products]
+        shares = np.empty((len(rows), len(matrix.names) + 1), np.float32)
         for exact in (True, False):
-            products = np.flatnonzero((review == exact) & (top.row >= 0))
-            rows = top.row[products]
-            shares = self.ranker.contributions(matrix, rows, exact=exact)
-            explained = _by_source(candidates, matrix, rows, shares[:, :-1])
-            for product, found in zip(products.tolist(), explained, strict=True):
-                evidence[product] = found
+            chosen = np.flatnonzero(review == exact)
+            shares[chosen] = self.ranker.contributions(matrix, rows[chosen], exact=exact)
+        explained = _by_source(candidates, matrix, rows, shares[:, :-1])
+        for product, found in zip(products.tolist(), explained, strict=True):
+            evidence[product] = found
         return evidence
 
 
@@ -205,9 +208,20 @@ def _sorted_sources(sources: tuple[str, ...]) -> tuple[list[str], NDArray[np.int
     return names, np.array(features), np.array([ordered.index(name) for name in names])
 
 
-def _alternatives(
-    candidates: Candidates, probability: NDArray[np.float64], product: int
-) -> tuple[tuple[int, float], ...]:
-    rows = slice(int(candidates.offsets[product]), int(candidates.offsets[product + 1]))
-    best = np.argsort(-probability[rows], kind="stable")[:ALTERNATIVES] + rows.start
-    return tuple((int(candidates.categories[row]), round(float(probability[row]), 6)) for row in best)
+def _confidences(sure: NDArray[np.float64], top: TopCandidates) -> list[float]:
+    """Return the confidence in each product's likeliest candidate, 0 where it has none."""
+    return [round(each, 6) for each in np.where(top.row >= 0, sure, 0.0).tolist()]
+
+
+def _alternatives(candidates: Candidates, probability: NDArray[np.float64]) -> list[tuple[tuple[int, float], ...]]:
+    """Return the likeliest candidates of each product and their probabilities, likeliest first."""
+    # Stable: of equally likely ones the first category comes first.
+    order = np.lexsort((-probability, candidates.product_of_row))
+    firsts = candidates.offsets[:-1, None] + np.arange(ALTERNATIVES)
+    has = firsts < candidates.offsets[1:, None]
+    best = order[firsts[has]]
+    pairs = iter(zip(candidates.categories[best].tolist(), probability[best].tolist(), strict=True))
+    return [
+        tuple((category, round(likely, 6)) for category, likely in islice(pairs, count))
+        for count in has.sum(axis=1).tolist()
+    ]

@@ -13,28 +13,84 @@ from numpy.typing import NDArray
 _Floating = TypeVar("_Floating", bound=np.floating)
 
 
-def starts(owner: NDArray[np.int64]) -> NDArray[np.int64]:
+def changes(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return whether each of the keys (m,) differs from the one before it, bool (m,); the first does."""
+    changed = np.ones(len(keys), np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=changed[1:])
+    return changed
+
+
+def starts(owner: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the first row of each product that has rows: int64 (products with rows,)."""
-    return np.flatnonzero(np.diff(owner, prepend=-1)).astype(np.int64)
+    return np.flatnonzero(changes(owner)).astype(np.int64, copy=False)
 
 
-def ranks(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+def groups(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct keys, ascending, and the place of each of the keys among them, int64 (m,)."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = changes(ordered)
+    places = np.empty(len(keys), np.int64)
+    places[order] = np.cumsum(first) - 1
+    return ordered[first], places
+
+
+def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the row of the greatest value of each segment, of equal ones the first; segments begin at ``firsts``.
+
+    ``values`` is (m,) without NaN; no segment is empty, and the first begins at 0.
+    """
+    if not len(firsts):
+        return firsts
+    segment = np.zeros(len(values), np.int64)
+    segment[firsts[1:]] = 1
+    segment = np.cumsum(segment)
+    greatest = np.flatnonzero(values == np.maximum.reduceat(values, firsts)[segment])
+    return greatest[changes(segment[greatest])]
+
+
+def falling(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return each product's rows by falling value, NaN last, products as they come: int64 (m,) or (columns, m).
+
+    ``values`` is float32 (m,) or, each column for itself, (m, columns).
+    """
+    return np.argsort((owner << 33) - as_integers(values.T), axis=-1, kind="stable")
+
+
+def ranks(
+    values: NDArray[np.float32], owner: NDArray[np.int64], order: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Return each row's place in its product by falling value, 1 being first; 0 where the value is NaN.
 
-    ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape.
+    ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape. ``order`` is
+    what :func:`falling` says of them, where that is known.
     """
-    unknown = np.isnan(values)
-    by_column = np.atleast_2d(values.T)
-    order = np.argsort((owner << 33) - _as_integers(by_column), axis=1, kind="stable")
+    order = falling(values, owner) if order is None else order
     firsts = starts(owner)
-    places = np.empty(by_column.shape, np.int64)
-    np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=1)
-    places = places.T.reshape(values.shape)
-    places[unknown] = 0
+    places = np.empty(order.shape, np.int64)
+    np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=-1)
+    places = np.ascontiguousarray(places.T)
+    places[np.isnan(values)] = 0
     return places
 
 
-def _as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def best_two(
+    values: NDArray[np.float32], owner: NDArray[np.int64], order: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return for each row the greatest value of its product, and the next: float32 (m, columns) each.
+
+    NaN where no value is known; ``values`` is float32 (m, columns), ``order`` what :func:`falling` says of them.
+    """
+    firsts = starts(owner)
+    sizes = _sizes(firsts, owner)
+    columns = np.arange(values.shape[1])[:, None]
+    seconds = np.minimum(firsts + 1, len(owner) - 1)
+    best = values[order[:, firsts], columns]
+    second = np.where(sizes > 1, values[order[:, seconds], columns], np.float32(np.nan))
+    return np.repeat(best, sizes, axis=1).T, np.repeat(second, sizes, axis=1).T
+
+
+def as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return integers of 32 bits and a sign, in the order of the values, NaN below all.
 
     Source: IEEE 754-2019, 5.10: numbers of one sign are in the order of their bits. To sort by one integer takes
@@ -58,10 +114,12 @@ def maximum(values: NDArray[_Floating], owner: NDArray[np.int64]) -> NDArray[_Fl
 
 
 def _sizes(firsts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.diff(np.append(firsts, len(owner)))
+    sizes = np.full(len(firsts), len(owner), np.int64)
+    sizes[:-1] = firsts[1:]
+    return sizes - firsts
 
 
 def total(values: NDArray[np.float64], keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for each row the sum of values of all rows with its key; keys are int64 (m,) in any order."""
-    _, inverse = np.unique(keys, return_inverse=True)
-    return np.bincount(inverse, weights=values)[inverse].astype(np.float64)
+    _, place = groups(keys)
+    return np.bincount(place, weights=values)[place].astype(np.float64, copy=False)

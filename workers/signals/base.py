@@ -9,12 +9,12 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.examples import Examples, Neighbours
 from workers.signals.linear_models import LinearModels
+from workers.sparse_rows import SparseRows
 from workers.statistics import NoStatistics, Statistics
 from workers.text_features import TextFeatures
 
@@ -35,7 +35,7 @@ class Batch:
     described: NDArray[np.float32]
     statistics: Statistics = field(default_factory=NoStatistics)
     neighbours: dict[Examples, Neighbours] = field(default_factory=dict, compare=False, repr=False)
-    ngrams: dict[TextFeatures, sparse.csr_matrix] = field(default_factory=dict, compare=False, repr=False)
+    ngrams: dict[TextFeatures, SparseRows] = field(default_factory=dict, compare=False, repr=False)
     weighed: dict[LinearModels, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:

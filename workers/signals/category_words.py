@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workers.nearest import pair_cosines, unit_rows
 from workers.product_text import embedding_text
 from workers.signals.base import Batch, Reference, ReferenceSignal
-from workers.signals.scores import SparseScores, no_context
+from workers.signals.scores import SparseScores, no_context, pair_keys
 from workers.tree_words import tree_words
 
 # Chosen on training sides of four catalogues, without labelled products to learn from.
@@ -35,8 +35,10 @@ class WordScores:
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the best of the categories that share words with the product."""
         products, categories = self._shared.top(4 * count)
+        order = np.argsort(pair_keys(products, categories))
+        products, categories = products[order], categories[order]
         scores = self.at(products, categories)
-        return SparseScores(products, categories, scores, self.context).top(count)
+        return SparseScores(pair_keys(products, categories), scores, self.context).top(count)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the score of each pair."""
@@ -56,7 +58,7 @@ class CategoryWords(ReferenceSignal):
 
     def score(self, batch: Batch) -> WordScores:
         """Score by meaning and words; the meaning of a description counts half."""
-        pairs = self._words.shared([embedding_text(product) for product in batch.products])
+        keys, shares = self._words.shared([embedding_text(product) for product in batch.products])
         queries = unit_rows(batch.vectors + _WEIGHT_OF_DESCRIPTION * batch.described)
-        shared = SparseScores(*pairs, no_context(len(batch)))
+        shared = SparseScores(keys, shares, no_context(len(batch)))
         return WordScores(shared, self.reference.category_vectors, queries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.ranking.segments import changes
 from workers.signals.base import Batch, ReferenceSignal
 from workers.signals.scores import SparseScores, no_context, pair_keys
 
@@ -23,7 +24,8 @@ class ClosestExample(ReferenceSignal):
         found = self.reference.examples.nearest(batch)
         products = np.repeat(np.flatnonzero(found.known), found.labels.shape[1])
         labels = found.labels[found.known].ravel()
-        # Neighbours come nearest first, and the first of each pair is what np.unique tells of.
-        _, firsts = np.unique(pair_keys(products, labels), return_index=True)
-        cosines = found.cosines[found.known].ravel()
-        return SparseScores(products[firsts], labels[firsts], cosines[firsts], no_context(len(batch)))
+        keys = pair_keys(products, labels)
+        # Stable: neighbours come nearest first, and so does the nearest of each pair.
+        order = np.argsort(keys, kind="stable")
+        order = order[changes(keys[order])]
+        return SparseScores(keys[order], found.cosines[found.known].ravel()[order], no_context(len(batch)))

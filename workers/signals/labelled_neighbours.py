@@ -33,5 +33,5 @@ class LabelledNeighbours(ReferenceSignal):
             cosines = np.exp(_SHARPNESS * (cosines - cosines[:, :1]))
             cosines /= cosines.sum(axis=1, keepdims=True)
         voters = np.repeat(np.flatnonzero(found.known), cosines.shape[1])
-        votes = summed(voters, found.labels[found.known, :VOTERS].ravel(), cosines.ravel())
-        return SparseScores(votes[0], votes[1], votes[2].astype(np.float32), context)
+        keys, votes = summed(voters, found.labels[found.known, :VOTERS].ravel(), cosines.ravel())
+        return SparseScores(keys, votes.astype(np.float32), context)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from workers.signals.sparse_linear import SparseLinear
+from workers.sparse_rows import SparseRows, ends_of
 
 if TYPE_CHECKING:
     from workers.signals.base import Batch
@@ -26,17 +27,17 @@ class LinearModels:
         self._models: list[SparseLinear] = []
         self._weights: _Weights | None = None
 
-    def add(self, model: SparseLinear) -> Callable[[Batch, sparse.csr_matrix], NDArray[np.float32]]:
+    def add(self, model: SparseLinear) -> Callable[[Batch, SparseRows], NDArray[np.float32]]:
         """Add a model.
 
-        Returns what maps a batch of n products, and their features CSR (n, F), to the sums of the model's weights,
-        float32 (n, c), without intercepts.
+        Returns what maps a batch of n products and their n-grams, n rows of F columns, to the sums of the model's
+        weights, float32 (n, c), without intercepts.
         """
         self._models.append(model)
         self._weights = None
         return partial(self._weigh, len(self._models) - 1)
 
-    def _weigh(self, place: int, batch: Batch, features: sparse.csr_matrix) -> NDArray[np.float32]:
+    def _weigh(self, place: int, batch: Batch, features: SparseRows) -> NDArray[np.float32]:
         found = batch.weighed.get(self)
         if found is None:
             if self._weights is None:
@@ -52,19 +53,18 @@ class _Weights:
     def __init__(self, weights: sparse.csr_matrix) -> None:
         sizes = np.diff(weights.indptr)
         whole = sizes >= max(1, _WHOLE_FROM * weights.shape[1])
-        self._place = np.where(whole, np.cumsum(whole) - 1, -1)
+        self._place = np.where(whole, np.cumsum(whole) - 1, -1).astype(np.int32)
         self._whole = weights[whole].toarray()
         self._others = sparse.diags_array((~whole).astype(np.float32), format="csr") @ weights
         self._others.eliminate_zeros()
 
-    def weigh(self, features: sparse.csr_matrix) -> NDArray[np.float32]:
-        """Return the product with features CSR (n, F): float32 (n, c); a row of it depends on its own alone."""
-        place = self._place[features.indices]
+    def weigh(self, features: SparseRows) -> NDArray[np.float32]:
+        """Return the product with n rows of F columns: float32 (n, c); a row of it depends on its own alone."""
+        place = self._place[features.columns]
         whole = place >= 0
-        ends = np.concatenate([[0], np.cumsum(whole)])[features.indptr]
-        shape = (features.shape[0], len(self._whole))
-        found = sparse.csr_matrix((features.data[whole], place[whole], ends), shape=shape) @ self._whole
-        others = features.data[~whole], features.indices[~whole], features.indptr - ends
-        rest = sparse.csr_matrix(others, shape=features.shape) @ self._others
-        weighed: NDArray[np.float32] = found + rest.toarray()
+        ends = ends_of(whole)[features.ends]
+        weighed = SparseRows(features.values[whole], place[whole], ends).times(self._whole)
+        others = ~whole
+        rest = SparseRows(features.values[others], features.columns[others], features.ends - ends)
+        rest.add_product(self._others, weighed)
         return weighed

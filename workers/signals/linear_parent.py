@@ -56,7 +56,7 @@ class LinearParent:
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Fit the hyperplanes."""
-        features = reference.text_features.of(training.batch)
+        features = reference.text_features.matrix(training.batch)
         return cls(reference, fit_hyperplanes(features, _parents(reference)[training.labels]))
 
     def state(self) -> SignalState:

@@ -33,7 +33,7 @@ class LinearText:
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Fit the hyperplanes; with a single category there is nothing to tell apart."""
-        features = reference.text_features.of(training.batch)
+        features = reference.text_features.matrix(training.batch)
         return cls(reference, fit_hyperplanes(features, training.labels))
 
     def state(self) -> SignalState:

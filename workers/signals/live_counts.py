@@ -51,14 +51,15 @@ class LiveCounts(KeyedCounts):
                     nodes.append(found[0])
                     values.append(found[1])
         products = np.repeat(np.array(owners), [len(part) for part in nodes])
-        products, categories, weights = summed(products, np.concatenate(nodes), np.concatenate(values))
+        keys, weights = summed(products, np.concatenate(nodes), np.concatenate(values))
+        products = keys >> 32
         total = np.bincount(products, weights, len(batch))
         largest = np.zeros(len(batch))
         np.maximum.at(largest, products, weights)
         shared = np.divide(largest, total, out=np.zeros(len(batch)), where=total > 0)
         context = np.stack([np.log1p(total), shared], axis=1).astype(np.float32)
         scores = (weights / (total[products] + DOUBT)).astype(np.float32)
-        return SparseScores(products, categories, scores, context)
+        return SparseScores(keys, scores, context)
 
     def _of_training(self, key: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         found = self._fitted.get(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,24 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.signals.base import Batch
 from workers.signals.counts import CategoryCounts, Weights, focus, shares
 from workers.signals.keyed_counts import KeyedCounts
-from workers.signals.scores import SparseScores
+from workers.signals.scores import SparseScores, pair_keys
 from workers.text.tokens import words
 
 # A category that bears the very name is worth less than one labelled product that says so.
 _NAMESAKE_WEIGHT: Final = 0.5
+# Shops and networks use the same few texts over and over; what each maps to is found once.
+REMEMBERED_TEXTS: Final = 10_000
 
 
+class _Mapped(NamedTuple):
+    """What some keys map to: ``nodes`` int32 ascending, their float32 ``scores``, and the context."""
+
+    nodes: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    context: tuple[float, float]
+
+
+@lru_cache(REMEMBERED_TEXTS)
 def fold(text: str) -> str:
     """Return a text's words, folded: the form under which texts and names of categories are compared."""
     return " ".join(words(text))
@@ -45,19 +56,36 @@ class MappedText(KeyedCounts):
         """``counts`` has been counted over the same keys."""
         super().__init__(counts, taxonomy)
         self._namesakes = _nodes_by_name(taxonomy)
+        self._mapped: dict[tuple[str, ...], _Mapped] = {}
 
     def score(self, batch: Batch) -> SparseScores:
         """Score by shares; context is (log of 1 + count, largest share) of the deciding key."""
-        context = np.zeros((len(batch), 2), np.float32)
-        rows = [self._row(self.keys(product), context[row]) for row, product in enumerate(batch.products)]
-        return SparseScores.of_rows(rows, context)
+        found = [self._map(tuple(self.keys(product))) for product in batch.products]
+        products = np.repeat(np.arange(len(found)), [len(each.nodes) for each in found])
+        keys = pair_keys(products, np.concatenate([_NO_NODES, *(each.nodes for each in found)]))
+        scores = np.concatenate([_NO_SCORES, *(each.scores for each in found)])
+        context = np.array([each.context for each in found], np.float32).reshape(-1, 2)
+        return SparseScores(keys, scores, context)
 
-    def _row(self, keys: list[str], context: NDArray[np.float32]) -> dict[int, float]:
+    def _map(self, keys: tuple[str, ...]) -> _Mapped:
+        found = self._mapped.get(keys)
+        if found is None:
+            if len(self._mapped) >= REMEMBERED_TEXTS:
+                self._mapped.clear()
+            found = self._mapped[keys] = self._look_up(keys)
+        return found
+
+    def _look_up(self, keys: tuple[str, ...]) -> _Mapped:
         weights: Weights = next((counted for key in keys if (counted := self._counts[key])), {})
-        context[:] = focus(weights)
         row = shares(weights)
         for key in keys:
             namesakes = self._namesakes.get(key, ())
             for node in namesakes:
                 row[node] = max(row.get(node, 0.0), _NAMESAKE_WEIGHT / len(namesakes))
-        return row
+        nodes = sorted(row)
+        scores = np.array([row[node] for node in nodes], np.float32)
+        return _Mapped(np.array(nodes, np.int32), scores, focus(weights))
+
+
+_NO_NODES: Final = np.empty(0, np.int32)
+_NO_SCORES: Final = np.empty(0, np.float32)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from schemas.events.product import Product
-from workers.signals.mapped_text import MappedText, fold
+from workers.signals.mapped_text import REMEMBERED_TEXTS, MappedText, fold
 
 _SEPARATORS: Final = re.compile(r"\s*[>|/»,]\s*")
 
@@ -20,6 +21,10 @@ class MerchantCategory(MappedText):
     @staticmethod
     def keys(product: Product) -> list[str]:
         """Return the whole text and its last part."""
-        text = product.merchant_category or ""
-        parts = [part for part in map(fold, _SEPARATORS.split(text)) if part]
-        return list(dict.fromkeys([fold(text), parts[-1]])) if parts else []
+        return list(_keys(product.merchant_category or ""))
+
+
+@lru_cache(REMEMBERED_TEXTS)
+def _keys(text: str) -> tuple[str, ...]:
+    parts = [part for part in map(fold, _SEPARATORS.split(text)) if part]
+    return tuple(dict.fromkeys([fold(text), parts[-1]])) if parts else ()

@@ -33,14 +33,13 @@ class NaiveBayes:
     def score(self, batch: Batch) -> DenseScores:
         """Score every category that has labelled products."""
         features = self._features.of(batch)
-        mass = np.asarray(features.sum(axis=1), np.float32)
-        scores = self._weigh(batch, features) + mass * self._model.intercepts
+        scores = self._weigh(batch, features) + features.sums()[:, None] * self._model.intercepts
         return DenseScores(self._model.known, scores, no_context(len(batch)))
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Count."""
-        features = reference.text_features.of(training.batch)
+        features = reference.text_features.matrix(training.batch)
         known, places = np.unique(training.labels, return_inverse=True)
         known = known.astype(np.int32)
         if len(known) < 2:

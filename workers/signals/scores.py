@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workers.ranking.segments import changes, groups
 
 if TYPE_CHECKING:
     from workers.signals.base import Scores
@@ -48,52 +49,34 @@ class DenseScores:
 
 
 class SparseScores:
-    """Scores of the few categories that a signal has heard of for each product."""
+    """Scores of the few categories that a signal has heard of for each product.
 
-    def __init__(
-        self,
-        products: NDArray[np.int64],
-        categories: NDArray[np.int32],
-        scores: NDArray[np.float32],
-        context: NDArray[np.float32],
-    ) -> None:
-        """The i-th pair of product and category has ``scores[i]``, greater is better; no pair occurs twice.
+    ``keys`` int64 (m,), ascending, are the pairs by :func:`pair_keys`, ``scores`` float32 (m,) theirs.
+    """
 
-        All are of length m, ``context`` is float32 (n, columns).
-        """
+    def __init__(self, keys: NDArray[np.int64], scores: NDArray[np.float32], context: NDArray[np.float32]) -> None:
+        """A greater score is better; no pair occurs twice. ``context`` is float32 (n, columns)."""
+        self.keys = keys
+        self.scores = scores
         self.context = context
-        keys = pair_keys(products, categories)
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        self._scores = scores[order]
-
-    @classmethod
-    def of_rows(cls, rows: Sequence[Mapping[int, float]], context: NDArray[np.float32]) -> Self:
-        """Make them of one mapping a product, from node index to score."""
-        return cls(
-            np.repeat(np.arange(len(rows)), [len(row) for row in rows]),
-            np.array([category for row in rows for category in row], np.int32),
-            np.array([score for row in rows for score in row.values()], np.float32),
-            context,
-        )
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
-        products = self._keys >> 32
+        products = self.keys >> 32
         # Stable: of equal scores the first category comes first.
-        best = np.lexsort((-self._scores, products))
+        best = np.lexsort((-self.scores, products))
         firsts = np.searchsorted(products, products)
         kept = best[np.arange(len(best)) - firsts < count]
-        return pairs_of(self._keys[kept])
+        return pairs_of(self.keys[kept])
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
-        if len(self._keys):
+        if len(self.keys):
             wanted = pair_keys(products, categories)
-            places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
-            hit = self._keys[places] == wanted
-            found[hit] = self._scores[places[hit]]
+            places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+            hit = self.keys[places] == wanted
+            found[hit] = self.scores[places[hit]]
         return found
 
 
@@ -133,10 +116,15 @@ def pairs_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
     return keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
 
 
+def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return each of the keys once, ascending."""
+    ordered = np.sort(keys)
+    return ordered[changes(ordered)]
+
+
 def summed(
     products: NDArray[np.int64], categories: NDArray[np.int32], values: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
-    """Return each pair once, ascending, with the sum of its values, added up in their order."""
-    keys, places = np.unique(pair_keys(products, categories), return_inverse=True)
-    total = np.bincount(places, values, len(keys)).astype(np.float64)
-    return *pairs_of(keys), total
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the key of each pair once, ascending, and the sum of its values, added up in their order."""
+    keys, places = groups(pair_keys(products, categories))
+    return keys, np.bincount(places, values, len(keys)).astype(np.float64, copy=False)

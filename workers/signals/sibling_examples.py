@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.examples import group_keys
+from workers.ranking.segments import starts
 from workers.signals.base import Batch, Reference, ReferenceSignal
-from workers.signals.scores import SparseScores, pair_keys, pairs_of
+from workers.signals.scores import SparseScores, pair_keys
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512
@@ -65,14 +66,14 @@ class SiblingExamples(ReferenceSignal):
         keys = pair_keys(products, np.concatenate(labels))
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
-        firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+        firsts = starts(keys)
         nearest = np.concatenate(cosines)[order]
         if len(firsts):
             nearest = np.maximum.reduceat(nearest, firsts)
         context = np.zeros((len(batch), 1), np.float32)
-        products, categories = pairs_of(keys[firsts])
-        np.maximum.at(context[:, 0], products, nearest)
-        return SparseScores(products, categories, nearest, context)
+        keys = keys[firsts]
+        np.maximum.at(context[:, 0], keys >> 32, nearest)
+        return SparseScores(keys, nearest, context)
 
     def _siblings(self, key: str) -> _Siblings:
         found = self._held.get(key)
@@ -82,7 +83,7 @@ class SiblingExamples(ReferenceSignal):
             # Sorted by category, a sample is fair to all of them.
             rows = _sample(rows[np.argsort(examples.labels[rows], kind="stable")])
             labels = examples.labels[rows]
-            firsts = np.flatnonzero(np.diff(labels, prepend=-1))
+            firsts = starts(labels)
             found = _Siblings(examples.vectors[rows], labels[firsts], firsts)
             if self._vectors_held + len(rows) > _VECTORS_HELD:
                 self._held, self._vectors_held = {}, 0

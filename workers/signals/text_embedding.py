@@ -1,27 +1,26 @@
-"""Signal: the categories whose own text lies nearest to the product's, by cosine of embeddings (FAISS)."""
+"""Signal: the categories whose own text lies nearest to the product's, by cosine of embeddings."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nearest import flat_index, nearest, pair_cosines
+from workers.nearest import nearest, pair_cosines
 from workers.signals.base import Batch, Reference, ReferenceSignal
 from workers.signals.scores import no_context
 
 
 class _Listed(NamedTuple):
-    """The listed nodes: int32 (m,), their ``vectors`` float32 (m, d), and an index of these."""
+    """The listed nodes: int32 (m,), and their ``vectors`` float32 (m, d)."""
 
     nodes: NDArray[np.int32]
     vectors: NDArray[np.float32]
-    index: Any
 
 
 class EmbeddingScores:
-    """Nearest listed categories by FAISS; the score of any pair is the cosine, computed when asked for."""
+    """Nearest listed categories; the score of any pair is the cosine, computed when asked for."""
 
     def __init__(self, listed: _Listed, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
         """``vectors`` are the categories' (nodes, d) and ``queries`` the products' (n, d), both float32."""
@@ -35,7 +34,7 @@ class EmbeddingScores:
         products = np.flatnonzero(np.any(self._queries, axis=1))
         if not len(products):
             return np.empty(0, np.int64), np.empty(0, np.int32)
-        _, rows = nearest(self._listed.index, self._listed.vectors, self._queries[products], count)
+        _, rows = nearest(self._listed.vectors, self._queries[products], count)
         return np.repeat(products, rows.shape[1]), self._listed.nodes[rows.ravel()]
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -44,18 +43,17 @@ class EmbeddingScores:
 
 
 class TextEmbedding(ReferenceSignal):
-    """Knows every listed node of the tree from its text alone, so it names categories that no label ever named."""
+    """Knows every node of the tree from its text alone, so it names categories that no label ever named."""
 
     name = "text_embedding"
     context_names: tuple[str, ...] = ()
 
     def __init__(self, reference: Reference) -> None:
-        """Index the listed categories' vectors: flat and exact, as trees of 15,000 nodes are small."""
         super().__init__(reference)
         is_listed = reference.taxonomy.is_listed
         # Where all are, no copy is held.
         vectors = reference.category_vectors if is_listed.all() else reference.category_vectors[is_listed]
-        self._listed = _Listed(np.flatnonzero(is_listed).astype(np.int32), vectors, flat_index(vectors))
+        self._listed = _Listed(np.flatnonzero(is_listed).astype(np.int32), vectors)
 
     def score(self, batch: Batch) -> EmbeddingScores:
         """Score by cosine."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from workers.ranking.segments import changes
 from workers.signals.scores import pair_keys, pairs_of
+from workers.sparse_rows import SparseRows
 from workers.text.tokens import character_ngrams, words
 
 _WORDS_CACHED: Final = 200_000
@@ -81,30 +84,32 @@ class NgramVectorizer:
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Return a float32 CSR matrix of shape (len(texts), F); a row depends on its own text alone."""
-        return weigh(*self.occurrences(texts), len(texts), self.idf, self.of_characters.astype(np.int64))
+        found = weigh(*self.occurrences(texts), len(texts), self.idf, self.of_characters.astype(np.int64))
+        return found.matrix(len(self))
 
     def occurrences(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the text and the column of each feature that occurs, each time that it does: (m,) each."""
-        found, sizes = [np.empty(0, np.int32)], []
-        for text in texts:
-            tokens = words(text, self.options.maximum_words)
-            parts = [self._word_indices(tokens)]
-            if self.options.characters is not None:
-                parts += map(self._characters_of, tokens)
-            found += parts
-            sizes.append(sum(map(len, parts)))
-        return np.repeat(np.arange(len(texts)), sizes), np.concatenate(found)
+        tokens = [words(text, self.options.maximum_words) for text in texts]
+        parts = list(map(self._word_indices, tokens))
+        owners = list(range(len(texts)))
+        if self.options.characters is not None:
+            parts += map(self._characters_of, chain.from_iterable(tokens))
+            owners += chain.from_iterable(map(repeat, owners, map(len, tokens)))
+        columns = np.frombuffer(b"".join(parts), np.int32)
+        sizes = np.array(list(map(len, parts)), np.int64) // columns.itemsize
+        return np.repeat(np.array(owners, np.int64), sizes), columns
 
-    def _word_indices(self, tokens: list[str]) -> NDArray[np.int32]:
-        columns = self._word_columns
-        found = [columns[gram] for gram in _word_grams(tokens, self.options) if gram in columns]
-        return np.array(found, np.int32)
+    def _word_indices(self, tokens: list[str]) -> bytes:
+        return self._columns(self._word_columns, _word_grams(tokens, self.options))
 
-    def _look_up_characters(self, token: str) -> NDArray[np.int32]:
-        columns = self._character_columns
+    def _look_up_characters(self, token: str) -> bytes:
         shortest, longest = self.options.characters or (1, 0)
-        found = [columns[gram] for gram in character_ngrams(token, shortest, longest) if gram in columns]
-        return np.array(found, np.int32)
+        return self._columns(self._character_columns, character_ngrams(token, shortest, longest))
+
+    @staticmethod
+    def _columns(known: dict[str, int], grams: list[str]) -> bytes:
+        """Return the columns of known n-grams, int32, as bytes: a thousand are joined sooner than arrays are."""
+        return array("i", [column for column in map(known.get, grams) if column is not None]).tobytes()
 
     def state(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
         """Return what :meth:`restore` needs: a JSON object, and ``idf``."""
@@ -125,21 +130,21 @@ def weigh(
     count: int,
     idf: NDArray[np.float32],
     part: NDArray[np.int64],
-) -> sparse.csr_matrix:
-    """Return sublinear term frequency times idf, float32 CSR (count, F), each part of a row of L2 norm 1.
+) -> SparseRows:
+    """Return sublinear term frequency times idf, ``count`` rows of F columns, each part of a row of L2 norm 1.
 
     ``texts`` and ``columns`` (m,) are of what occurs, in any order; ``idf`` is (F,), ``part`` the part of each
     column, int64 (F,), from 0 to 7.
     """
-    keys, times = np.unique(pair_keys(texts, columns), return_counts=True)
-    rows, columns = pairs_of(keys)
+    keys = np.sort(pair_keys(texts, columns))
+    firsts = np.flatnonzero(changes(keys))
+    times = np.diff(np.append(firsts, len(keys)))
+    rows, columns = pairs_of(keys[firsts])
     values = (1 + np.log(times.astype(np.float32))) * idf[columns]
     parts = (rows << 3) | part[columns]
     values /= np.sqrt(np.bincount(parts, values**2))[parts]
-    ends = np.searchsorted(rows, np.arange(count + 1))
-    matrix = sparse.csr_matrix((values.astype(np.float32), columns, ends), shape=(count, len(idf)))
-    matrix.has_canonical_format = True
-    return matrix
+    ends = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
+    return SparseRows(values.astype(np.float32, copy=False), columns, ends)
 
 
 def _word_grams(tokens: list[str], options: NgramOptions) -> list[str]:

@@ -14,7 +14,7 @@ from schemas.events.product import Product
 from tests.benchmarks.throughput.events import product
 from workers.encoders.base import Encoder
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.nearest import Index, flat_index, nearest
+from workers.nearest import Index, nearest
 from workers.product_text import branded_text
 from workers.sample import generate_catalogue
 from workers.sample.dice import Dice
@@ -54,7 +54,7 @@ def measure(
 
 def _point(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> Point:
     few = queries[:_EXACT_QUERIES]
-    exact_rows, exact_us = _search(flat_index(vectors), vectors, few)
+    exact_rows, exact_us = _search(None, vectors, few)
     if len(vectors) < LEAST_VECTORS:
         return Point(len(vectors), exact_us, "exact", exact_us, 1.0, 0.0)
     began = perf_counter()
@@ -69,12 +69,12 @@ def _point(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> Point:
 
 
 def _search(
-    index: Index, vectors: NDArray[np.float32], queries: NDArray[np.float32]
+    index: Index | None, vectors: NDArray[np.float32], queries: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], float]:
     """Return the rows found, and CPU microseconds a query."""
     began = process_time()
     rows = [
-        nearest(index, vectors, queries[start : start + _BATCH], _FOUND)[1]
+        nearest(vectors, queries[start : start + _BATCH], _FOUND, index)[1]
         for start in range(0, len(queries), _BATCH)
     ]
     return np.concatenate(rows), 1e6 * (process_time() - began) / len(queries)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schemas.events.product import Product
 from workers.examples import Examples
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.nearest import flat_index, nearest, unit_rows
+from workers.nearest import nearest, unit_rows
 
 pytestmark = pytest.mark.unit
 
@@ -34,17 +34,17 @@ LISTS = InvertedLists.of(VECTORS)
 
 
 def test_nineteen_of_twenty_neighbours_are_found() -> None:
-    _, found = nearest(LISTS, VECTORS, QUERIES, 10)
-    _, exact = nearest(flat_index(VECTORS), VECTORS, QUERIES, 10)
+    _, found = nearest(VECTORS, QUERIES, 10, LISTS)
+    _, exact = nearest(VECTORS, QUERIES, 10)
     recall = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(found, exact, strict=True)])
     assert recall >= 0.95
 
 
 @given(st.lists(st.integers(0, 299), min_size=1, max_size=70))
 def test_a_query_finds_the_same_alone_and_in_any_batch(chosen: list[int]) -> None:
-    cosines, rows = nearest(LISTS, VECTORS, QUERIES[chosen], 10)
+    cosines, rows = nearest(VECTORS, QUERIES[chosen], 10, LISTS)
     for place in (0, len(chosen) // 2, len(chosen) - 1):
-        alone = nearest(LISTS, VECTORS, QUERIES[chosen][place : place + 1], 10)
+        alone = nearest(VECTORS, QUERIES[chosen][place : place + 1], 10, LISTS)
         assert np.array_equal(alone[0][0], cosines[place])
         assert np.array_equal(alone[1][0], rows[place])
 
@@ -59,8 +59,8 @@ def test_a_query_near_whose_centroids_there_is_too_little_is_compared_with_all()
     vectors = unit_rows(RANDOM.normal(size=(100, DIMENSIONS)).astype(np.float32))
     centroids = vectors[:90]
     lists = InvertedLists(vectors, centroids, np.full(100, 89, np.int32))
-    _, rows = nearest(lists, vectors, vectors[:5], 20)
-    _, exact = nearest(flat_index(vectors), vectors, vectors[:5], 20)
+    _, rows = nearest(vectors, vectors[:5], 20, lists)
+    _, exact = nearest(vectors, vectors[:5], 20)
     assert np.array_equal(rows, exact)
 
 
@@ -70,9 +70,9 @@ def test_examples_find_the_same_after_they_were_stored(tmp_path: Path, count: in
     examples = Examples.of(named, VECTORS[:count], np.zeros(count, np.int32))
     examples.save(tmp_path)
     again = Examples.load(tmp_path)
-    cosines, rows = nearest(examples._index, VECTORS[:count], QUERIES, 48)
-    cosines_again, rows_again = nearest(again._index, VECTORS[:count], QUERIES, 48)
+    cosines, rows = nearest(VECTORS[:count], QUERIES, 48, examples._lists)
+    cosines_again, rows_again = nearest(VECTORS[:count], QUERIES, 48, again._lists)
     assert np.array_equal(cosines, cosines_again)
     assert np.array_equal(rows, rows_again)
-    assert isinstance(examples._index, InvertedLists) is isinstance(again._index, InvertedLists)
-    assert isinstance(again._index, InvertedLists) is (count >= LEAST_VECTORS)
+    assert isinstance(examples._lists, InvertedLists) is isinstance(again._lists, InvertedLists)
+    assert isinstance(again._lists, InvertedLists) is (count >= LEAST_VECTORS)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
+from workers.signals.scores import pairs_of
 from workers.tree_words import TreeWords, tree_words
 
 pytestmark = pytest.mark.unit
@@ -22,7 +23,8 @@ TEXTS = st.lists(st.text(max_size=30) | st.sampled_from(["a desk lamp", "glass b
 
 def shared(*texts: str) -> list[dict[str, float]]:
     found: list[dict[str, float]] = [{} for _ in texts]
-    owners, nodes, values = TreeWords(TREE).shared(texts)
+    keys, values = TreeWords(TREE).shared(texts)
+    owners, nodes = pairs_of(keys)
     for owner, node, value in zip(owners.tolist(), nodes.tolist(), values.tolist(), strict=True):
         found[owner][TREE.path_text(node)] = value
     return found

@@ -60,3 +60,33 @@ def test_each_column_is_ranked_and_compared_for_itself(groups: list[list[float]]
     for column in range(3):
         assert np.array_equal(ranks[:, column], segments.ranks(table[:, column], owner))
         assert np.array_equal(greatest[:, column], segments.maximum(table[:, column], owner))
+
+
+@given(st.lists(st.integers(-3, 3), max_size=20))
+def test_groups_are_the_distinct_keys(chosen: list[int]) -> None:
+    keys = np.array(chosen, np.int64)
+    found, places = segments.groups(keys)
+    assert found.tolist() == sorted(set(chosen))
+    assert np.array_equal(found[places], keys)
+
+
+@given(st.lists(st.lists(st.integers(-2, 2), min_size=1, max_size=5), max_size=5))
+def test_of_the_greatest_values_of_a_product_the_first_is_found(groups: list[list[int]]) -> None:
+    values, owner = flat([[float(value) for value in group] for group in groups])
+    firsts = segments.starts(owner)
+    found = segments.first_greatest(values.astype(np.float64), firsts)
+    expected = [first + group.index(max(group)) for first, group in zip(firsts.tolist(), groups, strict=True)]
+    assert found.tolist() == expected
+
+
+@given(GROUPS)
+def test_the_best_two_are_the_greatest_known_values_of_the_product(groups: list[list[float]]) -> None:
+    values, owner = flat(groups)
+    table = np.stack([values, -values], axis=1)
+    found = segments.best_two(table, owner, segments.falling(table, owner))
+    for place in range(len(values)):
+        mates = table[owner == owner[place]]
+        for column in range(2):
+            known = np.sort(mates[~np.isnan(mates[:, column]), column])[::-1]
+            expected = [*known.tolist()[:2], np.nan, np.nan][:2]
+            assert np.array_equal([each[place, column] for each in found], expected, equal_nan=True)

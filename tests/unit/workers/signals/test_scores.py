@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.signals.scores import DenseScores, PartialScores, SparseScores, no_context
+from workers.signals.base import Scores
+from workers.signals.scores import DenseScores, PartialScores, SparseScores, no_context, pair_keys, pairs_of
+from workers.signals.together import ScoresTogether
 
 pytestmark = pytest.mark.unit
 
@@ -16,9 +18,15 @@ ROWS = st.lists(
 )
 
 
+def sparse(rows: list[dict[int, float]], context: np.ndarray) -> SparseScores:
+    pairs = [(product << 32 | node, row[node]) for product, row in enumerate(rows) for node in sorted(row)]
+    keys = np.array([key for key, _ in pairs], np.int64)
+    return SparseScores(keys, np.array([score for _, score in pairs], np.float32), context)
+
+
 @given(ROWS, st.integers(1, 8))
 def test_sparse_scores_propose_the_best_of_each_product_once(rows: list[dict[int, float]], count: int) -> None:
-    products, categories = SparseScores.of_rows(rows, no_context(len(rows))).top(count)
+    products, categories = sparse(rows, no_context(len(rows))).top(count)
     for product, row in enumerate(rows):
         named = categories[products == product].tolist()
         assert len(named) == len(set(named)) == min(count, len(row))
@@ -28,7 +36,7 @@ def test_sparse_scores_propose_the_best_of_each_product_once(rows: list[dict[int
 
 @given(ROWS)
 def test_sparse_scores_know_what_they_were_given_and_nothing_else(rows: list[dict[int, float]]) -> None:
-    scores = SparseScores.of_rows(rows, no_context(len(rows)))
+    scores = sparse(rows, no_context(len(rows)))
     for product, row in enumerate(rows):
         categories = np.arange(21, dtype=np.int32)
         found = scores.at(np.full(21, product), categories)
@@ -59,7 +67,7 @@ def test_partial_scores_say_of_their_products_what_they_were_given_and_of_others
     products = len(rows) + data.draw(st.integers(0, 3))
     places = np.sort(np.array(data.draw(st.permutations(range(products)))[: len(rows)], np.intp))
     context = np.arange(len(rows), dtype=np.float32)[:, None]
-    given = SparseScores.of_rows(rows, context)
+    given = sparse(rows, context)
     partial = PartialScores(given, places, products)
     owners, categories = partial.top(3)
     of_given, same = given.top(3)
@@ -71,3 +79,22 @@ def test_partial_scores_say_of_their_products_what_they_were_given_and_of_others
         expected = given.at(np.full(21, known[0]), np.arange(21, dtype=np.int32)) if len(known) else np.nan
         np.testing.assert_array_equal(said, expected)
         assert np.isnan(partial.context[product, 0]) == (not len(known))
+
+
+@given(ROWS, ROWS, st.integers(1, 8))
+def test_signals_say_together_what_each_says(
+    rows: list[dict[int, float]], others: list[dict[int, float]], count: int
+) -> None:
+    products = max(len(rows), len(others))
+    rows, others = ([*each, *[{}] * (products - len(each))] for each in (rows, others))
+    context = no_context(products)
+    values = np.arange(2 * products, dtype=np.float32).reshape(-1, 2)
+    dense = DenseScores(np.array([3, 7], np.int32), values, context)
+    said: list[Scores] = [sparse(rows, context), dense, sparse(others, context)]
+    together = ScoresTogether(said)
+    keys, signals = together.top(count)
+    everything = np.array([product << 32 | node for product in range(products) for node in range(21)], np.int64)
+    for place, each in enumerate(said):
+        assert sorted(keys[signals == place].tolist()) == sorted(pair_keys(*each.top(count)).tolist())
+        expected = each.at(*pairs_of(everything))
+        assert np.array_equal(together.at(everything)[:, place], expected, equal_nan=True)

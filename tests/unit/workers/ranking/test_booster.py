@@ -1,0 +1,51 @@
+"""What XGBoost's C API says is what its Python calls say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+import xgboost
+
+from workers.ranking import booster
+
+pytestmark = pytest.mark.unit
+
+RANDOM = np.random.default_rng(0)
+VALUES = RANDOM.normal(size=(300, 5)).astype(np.float32)
+VALUES[RANDOM.random(VALUES.shape) < 0.2] = np.nan
+LABELS = np.nan_to_num(VALUES[:, 0]) + np.nan_to_num(VALUES[:, 1]) > 0
+TREES = xgboost.train(
+    {"objective": "binary:logistic", "max_depth": 3, "nthread": 1}, xgboost.DMatrix(VALUES, LABELS), 9
+)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 300])
+def test_margins_are_the_same(rows: int) -> None:
+    expected = TREES.predict(xgboost.DMatrix(VALUES[:rows]), output_margin=True)
+    assert np.array_equal(booster.margins(TREES, VALUES[:rows]), expected)
+
+
+def test_an_array_that_is_not_contiguous_is_read_rightly() -> None:
+    assert np.array_equal(booster.margins(TREES, VALUES[::3]), booster.margins(TREES, VALUES)[::3])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_contributions_are_the_same(*, exact: bool) -> None:
+    expected = TREES.predict(xgboost.DMatrix(VALUES[:7]), pred_contribs=True, approx_contribs=not exact)
+    assert np.array_equal(booster.contributions(TREES, VALUES[:7], exact=exact), expected)
+
+
+def test_what_was_returned_stays_when_it_is_asked_again() -> None:
+    first = booster.margins(TREES, VALUES[:2])
+    kept = first.copy()
+    booster.margins(TREES, VALUES[2:4])
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("ask", [booster.margins, partial(booster.contributions, exact=False)])
+def test_too_many_features_are_an_error(ask: Callable[..., object]) -> None:
+    with pytest.raises(xgboost.core.XGBoostError, match="Check failed"):
+        ask(TREES, np.hstack([VALUES, VALUES]))

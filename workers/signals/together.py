@@ -1,0 +1,61 @@
+"""What all signals say of one batch, asked together: a dozen small steps for each cost more than the signals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.ranking.segments import as_integers, changes
+from workers.signals.scores import SparseScores, pair_keys, pairs_of
+
+if TYPE_CHECKING:
+    from workers.signals.base import Scores
+
+# Above the bits of any pair of a product and a category: a batch has fewer than 2 ** 26 products.
+_SIGNAL_BITS: Final = 58
+
+
+class ScoresTogether:
+    """The scores of s signals; those that hold few pairs are searched as one list of them."""
+
+    def __init__(self, scores: Sequence[Scores]) -> None:
+        self._scores = tuple(scores)
+        found = [(place, each) for place, each in enumerate(scores) if isinstance(each, SparseScores)]
+        self._sparse = np.array([place for place, _ in found], np.int64)
+        self._others = [(place, each) for place, each in enumerate(scores) if not isinstance(each, SparseScores)]
+        sizes = [len(each.keys) for _, each in found]
+        marks = np.repeat(self._sparse << _SIGNAL_BITS, sizes)
+        self._keys = np.concatenate([np.empty(0, np.int64), *(each.keys for _, each in found)]) | marks
+        self._values = np.concatenate([np.empty(0, np.float32), *(each.scores for _, each in found)])
+
+    def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the ``count`` best pairs of each signal and product, by :func:`pair_keys`, and their signals."""
+        first = changes(self._keys >> 32)
+        group = np.cumsum(first)
+        # Stable: of equal scores the first category comes first.
+        order = np.argsort((group << 33) - as_integers(self._values), kind="stable")
+        places = np.arange(len(order)) - np.flatnonzero(first)[group - 1]
+        best = self._keys[order[places < count]]
+        signals = best >> _SIGNAL_BITS
+        keys, columns = [best ^ (signals << _SIGNAL_BITS)], [signals]
+        for place, each in self._others:
+            keys.append(pair_keys(*each.top(count)))
+            columns.append(np.full(len(keys[-1]), place))
+        return np.concatenate(keys), np.concatenate(columns)
+
+    def at(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the scores of pairs, by :func:`pair_keys` (m,): float32 (m, s), NaN where a signal knows none."""
+        found = np.full((len(keys), len(self._scores)), np.nan, np.float32)
+        if len(self._keys):
+            wanted = keys[:, None] | (self._sparse << _SIGNAL_BITS)
+            places = np.searchsorted(self._keys, wanted.ravel()).reshape(wanted.shape)
+            np.minimum(places, len(self._keys) - 1, out=places)
+            known = np.where(self._keys[places] == wanted, self._values[places], np.float32(np.nan))
+            found[:, self._sparse] = known
+        products, categories = pairs_of(keys)
+        for place, each in self._others:
+            found[:, place] = each.at(products, categories)
+        return found

@@ -1,0 +1,91 @@
+"""Rows of few values, and their products with matrices.
+
+SciPy's kernels without its matrices: to make and check one takes a hundred microseconds, longer than to multiply
+it where a batch has few products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import _sparsetools
+
+# Its type stub takes the values for indices.
+_add_to_dense: Final[Any] = _sparsetools.csr_todense
+
+
+@dataclass(frozen=True, slots=True)
+class SparseRows:
+    """n rows: ``values`` float32 (m,) in ``columns`` int32 (m,), of which row i has ``ends[i]:ends[i + 1]``.
+
+    ``ends`` is int32 (n + 1,). What stands twice in a row counts twice.
+    """
+
+    values: NDArray[np.float32]
+    columns: NDArray[np.int32]
+    ends: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def matrix(self, width: int) -> sparse.csr_matrix:
+        """Return the rows as float32 CSR (n, width)."""
+        return sparse.csr_matrix((self.values, self.columns, self.ends), shape=(len(self), width))
+
+    def sums(self) -> NDArray[np.float32]:
+        """Return the sum of each row, float32 (n,)."""
+        sums = np.zeros(len(self), np.float32)
+        filled = np.flatnonzero(self.ends[1:] > self.ends[:-1])
+        if len(filled):
+            sums[filled] = np.add.reduceat(self.values, self.ends[filled])
+        return sums
+
+    def times(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the product with C-contiguous float32 (F, c): float32 (n, c).
+
+        A row of it depends on its own row alone.
+        """
+        found = np.zeros((len(self), weights.shape[1]), np.float32)
+        _sparsetools.csr_matvecs(
+            len(self),
+            len(weights),
+            weights.shape[1],
+            self.ends,
+            self.columns,
+            self.values,
+            weights.ravel(),
+            found.ravel(),
+        )
+        return found
+
+    def add_product(self, weights: sparse.csr_matrix, to: NDArray[np.float32]) -> None:
+        """Add the product with float32 CSR (F, c), int32 indices, to C-contiguous float32 (n, c)."""
+        most = int((weights.indptr[self.columns + 1] - weights.indptr[self.columns]).sum())
+        ends = np.empty(len(self) + 1, np.int32)
+        columns, values = np.empty(most, np.int32), np.empty(most, np.float32)
+        _sparsetools.csr_matmat(
+            len(self),
+            weights.shape[1],
+            self.ends,
+            self.columns,
+            self.values,
+            weights.indptr,
+            weights.indices,
+            weights.data,
+            ends,
+            columns,
+            values,
+        )
+        _add_to_dense(len(self), weights.shape[1], ends, columns, values, to)
+
+
+def ends_of(sizes: Sequence[int] | NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return where n rows of these sizes begin and end: int32 (n + 1,), the first 0."""
+    ends = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(np.asarray(sizes, np.int32), out=ends[1:])
+    return ends
