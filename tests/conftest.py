@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from schemas.errors import KafkaUnavailable
 from streams.kafka.cluster import Cluster, open_cluster
@@ -17,6 +18,10 @@ from streams.kafka.local import LocalKafka
 from tests.sample_model import fit_sample
 
 _REPORTED: Final = pytest.StashKey[list[str]]()
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

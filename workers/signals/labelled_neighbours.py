@@ -1,4 +1,4 @@
-"""Signal: the labelled products nearest to a product vote for their categories (FAISS).
+"""Signal: the labelled products nearest to a product vote for their categories.
 
 Source: distance-weighted k-nearest neighbours, Dudani (1976).
 """

@@ -50,7 +50,7 @@ def test_no_title_is_on_both_sides(split: str, seed: int) -> None:
         max_size=60,
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_titles_that_differ_in_case_and_signs_alone_stay_together(found: list[str]) -> None:
     products = [
         Product(product_id=str(n), title=title, stores=(f"shop {n % 7}",)) for n, title in enumerate(found)

@@ -177,4 +177,4 @@ class LearningMachine(RuleBasedStateMachine):
 
 
 TestLearningMachine = LearningMachine.TestCase
-TestLearningMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLearningMachine.settings = settings(max_examples=150, stateful_step_count=40)

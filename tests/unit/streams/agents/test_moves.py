@@ -336,7 +336,7 @@ def _steps(lives: Sequence[Sequence[bool]], more: Sequence[tuple[int, str]]) -> 
     return steps
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(st.booleans(), min_size=len(_LIFE), max_size=len(_LIFE)), max_size=5),
     st.lists(st.tuples(st.integers(0, 50), st.sampled_from(_STEPS)), max_size=20),

@@ -128,7 +128,7 @@ _EDITS = st.builds(Edit, _DAYS, st.sampled_from(("Cup", "Mug"))) | st.just(Edit(
 _STEPS = st.lists(_EDITS | st.builds(Again, st.integers(0, 9)), min_size=1, max_size=8)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([Edit(10, "A"), Edit(None, None), Edit(5, "C")], [1])
 @example([Edit(10, "A"), Edit(None, "B"), Edit(5, "C")], [1])
 @example([Edit(10, "A"), Edit(None, None), Edit(11, "C")], [1])

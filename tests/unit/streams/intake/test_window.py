@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -407,7 +407,6 @@ class IntakeMachine(RuleBasedStateMachine):
 
 
 TestIntakeMachine = IntakeMachine.TestCase
-TestIntakeMachine.settings = settings(deadline=None)
 
 
 def intake(window: Window, batch_products: int = 4) -> PartitionIntake:

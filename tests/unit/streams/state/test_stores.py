@@ -122,7 +122,7 @@ def replayed(changelog: list[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
     return {key: value for key, value in latest.items() if value is not None}
 
 
-Life.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+Life.TestCase.settings = settings(max_examples=20, stateful_step_count=15)
 TestWhereverTheProcessDies = Life.TestCase
 
 

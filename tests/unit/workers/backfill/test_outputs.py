@@ -62,7 +62,7 @@ def test_an_output_goes_on_after_its_last_decision(tmp_path: Path, name: str) ->
     assert last_line(path) == 5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2_000))
 def test_a_line_that_was_cut_is_taken_off_and_written_again(
     tmp_path_factory: pytest.TempPathFactory, cut: int

@@ -47,7 +47,7 @@ def write_lookup(path: Path, table: Any, *, pooled: bool, output: str = "anythin
 
 
 @given(st.lists(texts_of_words, min_size=1, max_size=30), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_text_has_the_same_bits_whatever_its_batch_and_order(
     encoder: OnnxEncoder, texts: list[str], random: Any
 ) -> None:

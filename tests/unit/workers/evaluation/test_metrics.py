@@ -187,7 +187,7 @@ def random_outcomes(rows: list[tuple[int, int, float, int]]) -> ProductOutcomes:
 
 
 @given(ROWS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_figure_is_in_bounds_and_lenient_is_never_below_strict(rows: list[Any]) -> None:
     figures = measure(random_outcomes(rows))
     for key in HEADLINES:
@@ -202,7 +202,7 @@ def test_every_figure_is_in_bounds_and_lenient_is_never_below_strict(rows: list[
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_the_file_changes_no_figure(rows: list[Any], random: Any) -> None:
     mixed = list(rows)
     random.shuffle(mixed)

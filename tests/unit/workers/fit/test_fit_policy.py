@@ -85,7 +85,7 @@ def test_each_promise_holds_on_new_products_as_often_as_it_says() -> None:
     assert np.median(assigned) > 0.5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2_000), st.floats(0, 0.5))
 def test_a_category_with_a_threshold_of_its_own_keeps_the_budget_where_it_was_chosen(
     seed: int, count: int, overconfidence: float
