@@ -63,8 +63,8 @@ class SparseRows:
         )
         return found
 
-    def add_product(self, weights: sparse.csr_matrix, to: NDArray[np.float32]) -> None:
-        """Add the product with float32 CSR (F, c), int32 indices, to C-contiguous float32 (n, c)."""
+    def product(self, weights: sparse.csr_matrix) -> SparseRows:
+        """Return the product with float32 CSR (F, c), int32 indices: rows of c columns, each of these once."""
         most = int((weights.indptr[self.columns + 1] - weights.indptr[self.columns]).sum())
         ends = np.empty(len(self) + 1, np.int32)
         columns, values = np.empty(most, np.int32), np.empty(most, np.float32)
@@ -81,7 +81,12 @@ class SparseRows:
             columns,
             values,
         )
-        _add_to_dense(len(self), weights.shape[1], ends, columns, values, to)
+        return SparseRows(values[: ends[-1]], columns[: ends[-1]], ends)
+
+    def add_product(self, weights: sparse.csr_matrix, to: NDArray[np.float32]) -> None:
+        """Add the product with float32 CSR (F, c), int32 indices, to C-contiguous float32 (n, c)."""
+        found = self.product(weights)
+        _add_to_dense(len(self), weights.shape[1], found.ends, found.columns, found.values, to)
 
 
 def ends_of(sizes: Sequence[int] | NDArray[np.bool_]) -> NDArray[np.int32]:

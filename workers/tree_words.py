@@ -13,10 +13,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.scores import pair_keys
+from workers.signals.scores import distinct, pair_keys, pairs_of
+from workers.sparse_rows import SparseRows
+from workers.text.ngrams import weigh
 from workers.text.tokens import words
 
 # A name says what is in a category, those above it where it stands.
@@ -37,10 +38,11 @@ class TreeWords:
         stems = (_stem(word) for text in texts for word in words(text))
         self._columns = {stem: column for column, stem in enumerate(dict.fromkeys(stems))}
         self._columns_of = lru_cache(_CHUNKS_CACHED)(self._find)
-        bags = self._bags(texts)
-        found_in = np.bincount(bags.indices, minlength=len(self._columns))
-        self._rarity = 1 + np.log((1 + len(texts)) / (1 + found_in))
-        weighed = self._weigh(bags)
+        _, found = pairs_of(distinct(pair_keys(*self._occurrences(texts))))
+        found_in = np.bincount(found, minlength=len(self._columns))
+        self._rarity = (1 + np.log((1 + len(texts)) / (1 + found_in))).astype(np.float32)
+        self._one_part = np.zeros(len(self._columns), np.int64)
+        weighed = self._weigh(texts).matrix(len(self._columns))
         count = len(paths)
         self._words = (weighed[:count] + _WEIGHT_OF_PARENTS * weighed[count:]).T.tocsr().astype(np.float32)
 
@@ -52,29 +54,23 @@ class TreeWords:
 
         At most 1.5; what shares less than 0.1 is left out. What is said of a text depends on it alone.
         """
-        found = self._weigh(self._bags(texts)) @ self._words
-        found.sort_indices()
-        kept = found.data >= _LEAST
-        owners = np.repeat(np.arange(len(texts)), np.diff(found.indptr))
-        return pair_keys(owners[kept], self._nodes[found.indices[kept]]), found.data[kept]
+        found = self._weigh(texts).product(self._words)
+        kept = np.flatnonzero(found.values >= _LEAST)
+        owners = np.repeat(np.arange(len(texts)), np.diff(found.ends))
+        keys = pair_keys(owners[kept], self._nodes[found.columns[kept]])
+        order = np.argsort(keys)
+        return keys[order], found.values[kept[order]]
 
-    def _bags(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Return how often each text has each word of the tree: CSR float32 (texts, words)."""
+    def _weigh(self, texts: Sequence[str]) -> SparseRows:
+        """Return the words of each text by how few texts of the tree have them, rows of L2 norm 1."""
+        return weigh(*self._occurrences(texts), len(texts), self._rarity, self._one_part)
+
+    def _occurrences(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the text and the column of each word of the tree, each time that it occurs: (m,) each."""
         rows = [list(chain.from_iterable(map(self._columns_of, text.split()))) for text in texts]
-        ends = np.cumsum([0, *map(len, rows)])
-        columns = np.fromiter(chain.from_iterable(rows), np.int32, int(ends[-1]))
-        shape = (len(texts), len(self._columns))
-        bags = sparse.csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape)
-        bags.sum_duplicates()
-        return bags
-
-    def _weigh(self, bags: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Return the rows with each word weighed by how few texts of the tree have it, scaled to L2 norm 1."""
-        weights = bags.data * self._rarity[bags.indices]
-        owners = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
-        norms = np.sqrt(np.bincount(owners, weights**2, bags.shape[0]))
-        scaled = (weights / norms[owners]).astype(np.float32)
-        return sparse.csr_matrix((scaled, bags.indices, bags.indptr), bags.shape)
+        sizes = list(map(len, rows))
+        columns = np.fromiter(chain.from_iterable(rows), np.int32, sum(sizes))
+        return np.repeat(np.arange(len(texts)), sizes), columns
 
     def _find(self, chunk: str) -> tuple[int, ...]:
         """Return the words of the tree in a piece of text without white space; pieces repeat, and are cached."""

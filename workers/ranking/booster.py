@@ -20,17 +20,23 @@ _MATRIX_OPTIONS: Final = b'{"missing": NaN, "nthread": 1}'
 
 
 def margins(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the margins, float32 (m,), of feature values float32 (m, f), NaN where unknown."""
+    """Return the margins, float32 (m,), of feature values float32 (m, f), NaN where unknown.
+
+    Raises :class:`ValueError` where the booster knows another number of features.
+    """
     found = _Found()
-    rows = np.ascontiguousarray(values, np.float32)
+    rows = _rows(booster, values)
     _check(_LIB.XGBoosterPredictFromDense(booster.handle, _array(rows), _options(_MARGIN), None, *found.places))
     return found.copy((len(rows),))
 
 
 def contributions(booster: Any, values: NDArray[np.float32], *, exact: bool) -> NDArray[np.float32]:
-    """Return each feature's share of the margin, and the bias: float32 (m, f + 1) of float32 (m, f)."""
+    """Return each feature's share of the margin, and the bias: float32 (m, f + 1) of float32 (m, f).
+
+    Raises as :func:`margins` does.
+    """
     found = _Found()
-    rows = np.ascontiguousarray(values, np.float32)
+    rows = _rows(booster, values)
     matrix = ctypes.c_void_p()
     _check(_LIB.XGDMatrixCreateFromDense(_array(rows), _MATRIX_OPTIONS, ctypes.byref(matrix)))
     try:
@@ -57,6 +63,13 @@ class _Found:
     def copy(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         size = math.prod(self._shape[: self._dimensions.value])
         return np.ctypeslib.as_array(self._values, (size,)).reshape(shape).copy()
+
+
+def _rows(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    # XGBoost finds that out too, but may read beyond the row before.
+    if (features := booster.num_features()) != values.shape[1]:
+        raise ValueError(f"rows of {values.shape[1]} features for a ranker of {features}; make the bundle anew")
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _array(values: NDArray[np.float32]) -> bytes:

@@ -46,6 +46,7 @@ def test_what_was_returned_stays_when_it_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("ask", [booster.margins, partial(booster.contributions, exact=False)])
-def test_too_many_features_are_an_error(ask: Callable[..., object]) -> None:
-    with pytest.raises(xgboost.core.XGBoostError, match="Check failed"):
-        ask(TREES, np.hstack([VALUES, VALUES]))
+@pytest.mark.parametrize("features", [4, 10])
+def test_rows_of_another_number_of_features_are_an_error(ask: Callable[..., object], features: int) -> None:
+    with pytest.raises(ValueError, match=f"rows of {features} features for a ranker of 5"):
+        ask(TREES, np.hstack([VALUES, VALUES])[:, :features])
