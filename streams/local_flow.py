@@ -86,11 +86,6 @@ class LocalFlow:
         """Recall: name what takes the batches, in the running event loop."""
         self._receiver = asyncio.get_running_loop(), take
 
-    @property
-    def open_partitions(self) -> frozenset[int]:
-        """The partitions whose batches recall takes."""
-        return self._open
-
     def open(self, partition: int) -> None:
         """Recall: take batches of a partition from now on."""
         self._open |= {partition}
@@ -99,14 +94,21 @@ class LocalFlow:
         """Recall: take none any more."""
         self._open = frozenset()
 
+    def awaits(self, batch: ProductBatch | CandidateBatch) -> bool:
+        """Recall: return whether our intake still waits for a batch that it handed over."""
+        return batch.generation is None or self._is_ours(batch)
+
     def give_back(self, batches: Sequence[ProductBatch]) -> None:
         """Recall: let intake send batches elsewhere, with which nothing was begun."""
         self._news.extend(map(Returned, batches))
 
     def decided(self, batch: ProductBatch | CandidateBatch) -> None:
         """Recall or ranking: say that the model's work on a batch is over, where it is our intake that sent it."""
-        if batch.generation is not None and self._generations.get(batch.source_partition) == batch.generation:
+        if self._is_ours(batch):
             self._news.append(Decided(batch.source_partition, batch.batch_id))
+
+    def _is_ours(self, batch: ProductBatch | CandidateBatch) -> bool:
+        return batch.generation is not None and self._generations.get(batch.source_partition) == batch.generation
 
     def _deliver(self, batches: Sequence[ProductBatch], take: Take) -> None:
         take([batch for batch in batches if batch.source_partition in self._open])

@@ -54,6 +54,8 @@ class Gathering:
         """Read and work; returns when the stream has ended and all is done."""
         events: AsyncIterable[Any] = stream.noack().events()
         self._ended = False
+        if self._waiting:
+            self._come.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._turns(stream))
             async for event in events:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
@@ -71,6 +71,7 @@ class RecallStage(BatchStage[_Prepared]):
         self._table = table
         self._handover = handover
         self._leaving = asyncio.Lock()
+        self._times_given_up = 0
 
     def take_from_intake(self) -> None:
         """Take the batches of the partitions that are opened to intake of this process; in the event loop."""
@@ -79,6 +80,7 @@ class RecallStage(BatchStage[_Prepared]):
     async def give_up(self) -> None:
         """Finish what is under way, and begin anew with whatever partitions come."""
         await super().give_up()
+        self._times_given_up += 1
         if self._handover is not None:
             self._handover.forget()
 
@@ -107,6 +109,9 @@ class RecallStage(BatchStage[_Prepared]):
         """Sort a batch that came through Kafka, or one that intake handed over: nobody has read that before."""
         if not isinstance(item, LocalBatch):
             return await super().prepare_item(item)
+        if not self.context.local.awaits(item.batch):
+            self.context.metrics.batch_skipped(STAGE)
+            return None
         return _Prepared(item.batch, await self._sift(item.batch, again=False))
 
     async def _sift(self, batch: ProductBatch, *, again: bool) -> Sifted:
@@ -127,16 +132,16 @@ class RecallStage(BatchStage[_Prepared]):
         ]
         for item in prepared:
             self._record(item.batch, item.sifted)
-        await self.beside(self._leave, leaving)
+        await self.beside(self._leave, leaving, self._times_given_up)
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
-    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch]) -> None:
+    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch], times_given_up: int) -> None:
         """Hand over in order, and wait for the acknowledgement.
 
         Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
         """
-        recorded = asyncio.ensure_future(self._table.arrived())
+        recorded = asyncio.ensure_future(self._recorded(self._table.arrived(), times_given_up))
         try:
             async with self._leaving:
                 if self._handover is not None:
@@ -149,6 +154,15 @@ class RecallStage(BatchStage[_Prepared]):
             await acknowledged
         except Exception as error:
             _log.error("%d batches did not leave recall (%r); they will be sent again", len(leaving), error)
+
+    async def _recorded(self, arrived: Awaitable[None], times_given_up: int) -> None:
+        """Return when records have ``arrived`` and are ours; raises where the partitions were given up meanwhile.
+
+        The next owner may have read the changelog before they reached it: it would never learn of them.
+        """
+        await arrived
+        if self._times_given_up != times_given_up:
+            raise RuntimeError("the partitions were given up before the records were safe")
 
     def _record(self, batch: ProductBatch, sifted: Sifted) -> None:
         records = self._table.of(batch.source_partition)

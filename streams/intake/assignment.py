@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
@@ -20,7 +21,15 @@ logger = logging.getLogger(__name__)
 _BROKER_SECONDS: Final = 10.0
 
 
-def begin(consumer: Consumer, settings: Settings, number: int, committed: Mark | None) -> PartitionIntake:
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What is committed of a partition: ``mark`` is ``None`` where nothing is, or where that is not ``known``."""
+
+    mark: Mark | None = None
+    known: bool = False
+
+
+def begin(consumer: Consumer, settings: Settings, number: int, committed: Committed) -> PartitionIntake:
     """Return the state of a partition that is now ours; ``committed`` is what its last owner left."""
     return PartitionIntake(
         settings.topic(PRODUCTS_CHANGED),
@@ -29,13 +38,13 @@ def begin(consumer: Consumer, settings: Settings, number: int, committed: Mark |
         Window(
             settings.window_batches, settings.completion_timeout_seconds, time.monotonic, settings.batch_attempts
         ),
-        next_offset=None if committed is None else committed.offset,
+        next_offset=None if committed.mark is None else committed.mark.offset,
         generation=generation(consumer, TopicPartition(settings.topic(PRODUCTS_BATCHED), number), committed),
     )
 
 
-def committed_marks(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[int, Mark]:
-    """Return what is committed, of the partitions of which anything is; of none where the broker is silent."""
+def committed(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[int, Committed]:
+    """Return what is committed of each partition; of none where the broker does not answer."""
     if not partitions:
         return {}
     try:
@@ -45,9 +54,11 @@ def committed_marks(consumer: Consumer, partitions: Sequence[TopicPartition]) ->
         logger.warning("committed offsets are not known: %s", error.args[0].str())
         return {}
     return {
-        item.partition: Mark(item.offset, committed_generation(item.metadata))
+        item.partition: Committed(
+            Mark(item.offset, committed_generation(item.metadata)) if item.offset >= 0 else None, known=True
+        )
         for item in answer
-        if item.error is None and item.offset >= 0
+        if item.error is None
     }
 
 
@@ -81,18 +92,18 @@ def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | No
     return int(first), int(end)
 
 
-def generation(consumer: Consumer, batched: TopicPartition, committed: Mark | None) -> int | None:
-    """Return the generation of the partition's new owner, or ``None`` where the broker does not answer.
+def generation(consumer: Consumer, batched: TopicPartition, committed: Committed) -> int | None:
+    """Return the generation of the partition's new owner, or ``None`` where the broker did not say enough.
 
     It is the end of the topic of batches: whatever lies before it was sent by an earlier owner. But it is later
     than that owner's in any case, which may have sent nothing through Kafka.
     """
     end = end_offset(consumer, batched)
-    if end == OFFSET_END:
+    if end == OFFSET_END or not committed.known:
         return None
-    if committed is None or committed.generation is None:
+    if committed.mark is None or committed.mark.generation is None:
         return end
-    return max(end, committed.generation + 1)
+    return max(end, committed.mark.generation + 1)
 
 
 def announce(consumer: Consumer, topic: str, owned: Mapping[int, tuple[int | None, int | None]]) -> None:

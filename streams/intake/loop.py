@@ -15,7 +15,7 @@ from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
 from streams.health import Health
-from streams.intake.assignment import announce, begin, committed_marks, end_offset, first_offset
+from streams.intake.assignment import Committed, announce, begin, committed, end_offset, first_offset
 from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
 from streams.intake.offsets import Offsets
@@ -162,7 +162,8 @@ class Intake:
         self._circuit.turn()
         states = self._partitions.values()
         # A call of the stages costs as much for one batch as for one of each partition: they leave in rounds.
-        begins = any(state.presses for state in states) or not any(state.window.at_work for state in states)
+        presses = any(state.presses and self._outbox.may_open(state) for state in states)
+        begins = presses or not any(state.window.at_work for state in states)
         for state in states:
             self._send_again(state)
             while self._circuit.sends and (batch := self._next(state, joins=begins)) is not None:
@@ -224,15 +225,15 @@ class Intake:
         return sum(len(state.window) for state in self._partitions.values())
 
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
-        committed = committed_marks(consumer, [item for item in assigned if item.topic == self._products])
+        left = committed(consumer, [item for item in assigned if item.topic == self._products])
         owned: dict[int, tuple[int | None, int | None]] = {}
         for item in assigned:
             if item.topic == self._completed:
                 item.offset = end_offset(consumer, item)
                 continue
-            mark = committed.get(item.partition)
-            state = self._begin(consumer, item.partition, mark)
-            offset = first_offset(consumer, item) if mark is None else mark.offset
+            found = left.get(item.partition, Committed())
+            state = self._begin(consumer, item.partition, found)
+            offset = first_offset(consumer, item) if found.mark is None else found.mark.offset
             owned[item.partition] = (offset, state.generation)
         consumer.assign(assigned)
         announce(consumer, self._products, owned)
@@ -242,10 +243,10 @@ class Intake:
         self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)
 
-    def _begin(self, consumer: Consumer, number: int, committed: Mark | None) -> PartitionIntake:
-        if committed is not None:
-            self._metrics.committed(self._products, number, committed.offset)
-        state = begin(consumer, self._settings, number, committed)
+    def _begin(self, consumer: Consumer, number: int, found: Committed) -> PartitionIntake:
+        if found.mark is not None:
+            self._metrics.committed(self._products, number, found.mark.offset)
+        state = begin(consumer, self._settings, number, found)
         self._offsets.assigned(number, state.generation)
         self._local.own(number, state.generation)
         self._partitions[number] = state
@@ -258,7 +259,7 @@ class Intake:
         before.owned = False
         self._circuit.lost()
         self._offsets.revoked(number)
-        state = self._begin(self._consumer, number, Mark(offset, before.generation))
+        state = self._begin(self._consumer, number, Committed(Mark(offset, before.generation), known=True))
         announce(self._consumer, self._products, {number: (offset, state.generation)})
         return state
 

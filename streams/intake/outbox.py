@@ -73,7 +73,9 @@ class Outbox:
         """Ask whether recall and ranking are at work; another follows where this one is lost."""
         logger.info("batches of %s/%d hang; probe %s is sent", self._batched, state.partition, probe.batch_id)
         message = msgspec.structs.replace(probe, generation=state.generation)
-        if self._local.takes(state.partition):
+        straight = self._local.takes(state.partition)
+        state.window.probe_sent(local=straight)
+        if straight:
             self._handed_over.append(message)
         else:
             self._sender.send(self._outgoing(message), lambda _error: None)
@@ -90,7 +92,8 @@ class Outbox:
         No attempt is over: nothing was begun.
         """
         shipment = state.window.awaited(batch.batch_id)
-        if shipment is not None and batch.generation == state.generation:
+        latest = shipment is not None and batch.attempt == shipment.attempt
+        if shipment is not None and latest and batch.generation == state.generation:
             self._send_through_kafka(state, shipment, batch)
 
     def bury_failed(self, state: PartitionIntake, shipment: Shipment) -> None:

@@ -43,6 +43,7 @@ class Window:
     _shipments: dict[str, Shipment] = field(default_factory=dict)
     _sequence: int = 0
     _probe: tuple[str, int] | None = None
+    _probe_is_local: bool = False
     _suspect: ProductBatch | None = None
     _completed_at: float = -math.inf
 
@@ -66,8 +67,8 @@ class Window:
 
     @property
     def through_kafka(self) -> bool:
-        """Whether something is awaited that was sent through Kafka."""
-        return any(not shipment.local for shipment in self._shipments.values())
+        """Whether something is awaited that was sent through Kafka, and not for long."""
+        return any(not shipment.local and shipment.attempt == 1 for shipment in self._shipments.values())
 
     @property
     def oldest(self) -> InFlight | None:
@@ -117,7 +118,7 @@ class Window:
         """
         self._completed_at = self.clock()
         if self._probe is not None and batch_id == self._probe[0]:
-            self._overtake(self._probe[1])
+            self._overtake(self._probe[1], local=self._probe_is_local)
             self._probe = None
             return None
         shipment = self._shipments.get(batch_id)
@@ -126,7 +127,7 @@ class Window:
         ranked = shipment.complete({outcome.offset: outcome for outcome in outcomes})
         del self._shipments[batch_id]
         if ranked:
-            self._overtake(shipment.sequence)
+            self._overtake(shipment.sequence, local=shipment.local)
         return shipment
 
     def due(self) -> list[Shipment]:
@@ -154,6 +155,10 @@ class Window:
         )
         self._probe = (message.batch_id, self._sequence)
         return message
+
+    def probe_sent(self, *, local: bool) -> None:
+        """Note by which way the latest probe went."""
+        self._probe_is_local = local
 
     def settle(self) -> list[InFlight]:
         """Forget the batches that are done and have none before them that is not, and return them in order.
@@ -187,9 +192,10 @@ class Window:
         shipment.due_at = now + self._timeout(shipment.attempt)
         return [shipment]
 
-    def _overtake(self, sequence: int) -> None:
+    def _overtake(self, sequence: int, *, local: bool) -> None:
+        # What went by the other way may be late for reasons of its own.
         for shipment in self._shipments.values():
-            shipment.overtaken |= shipment.sequence <= sequence
+            shipment.overtaken |= shipment.sequence <= sequence and shipment.local == local
 
     def _timeout(self, attempt: int) -> float:
         doubled = self.timeout_seconds * 2 ** min(attempt - 1, 30)

@@ -87,6 +87,7 @@ class _Process:
 
     async def work_locally(self, offset: int) -> None:
         """Let intake of this process hand a batch over, and work on it."""
+        self.local.own(0, 7)
         prepared = await self.recall.prepare_item(LocalBatch(_batch(offset)))
         assert prepared is not None
         await self.recall.finish([prepared])
@@ -115,13 +116,13 @@ def _batch(offset: int, attempt: int = 1) -> ProductBatch:
     )
 
 
-def _run(work: Callable[[_Process], Awaitable[None]], tmp_path: Path) -> Log:
+def _run(work: Callable[[_Process], Awaitable[None]], tmp_path: Path, **overrides: Any) -> Log:
     async def scenario() -> Log:
         log = Log()
         fakes: Any = (_Model(), log)
         with ThreadPoolExecutor(1) as compute:
             context = Context(
-                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+                Settings(data_dir=tmp_path, **overrides), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
             )
             await work(_Process(context, log))
         return log
@@ -288,5 +289,32 @@ def test_batches_that_wait_when_partitions_are_given_up_go_back_to_intake(tmp_pa
         await process.recall.give_up()
         assert not process.local.takes(0)
         assert process.local.news() == [Returned(_batch(0))]
+
+    assert _run(work, tmp_path).messages == []
+
+
+def test_nothing_leaves_whose_records_are_safe_only_after_the_partitions_were_given_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(process: _Process) -> None:
+        process.safe_at_once = False
+        await process.work_locally(0)
+        await process.leaving(1)
+        await process.recall.give_up()
+        assert "with 1 batches under way" in caplog.text
+        process.arrivals[0].set_result(None)
+        await process.drain()
+
+    assert _run(work, tmp_path, session_timeout_seconds=1).messages == []
+    assert "given up before the records were safe" in caplog.text
+
+
+def test_a_batch_that_no_intake_of_this_process_waits_for_any_more_is_left_alone(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.local.own(0, 8)
+        assert await process.recall.prepare_item(LocalBatch(_batch(0))) is None
+        process.local.disown()
+        assert await process.recall.prepare_item(LocalBatch(_batch(0))) is None
+        assert process.records == {}
 
     assert _run(work, tmp_path).messages == []

@@ -37,6 +37,7 @@ from streams.agents.rereading import LogPlace
 from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.intake.packer import PackedBatch, SourceEvent, pack
+from streams.local_flow import LocalFlow
 from streams.metrics import Metrics
 from streams.models import Models
 from streams.outgoing import Outgoing
@@ -123,8 +124,8 @@ class _Intake:
     ``batched`` is the topic of batches, ``local`` leads to recall of the same process, if that has the partition.
     """
 
-    def __init__(self, broker: _Broker, marks: _Marks) -> None:
-        self._broker, self._marks = broker, marks
+    def __init__(self, broker: _Broker, marks: _Marks, flow: LocalFlow) -> None:
+        self._broker, self._marks, self._flow = broker, marks, flow
         self.source: list[SourceEvent] = []
         self.batched: list[bytes] = []
         self.local: deque[ProductBatch] | None = None
@@ -135,6 +136,7 @@ class _Intake:
         self._next = self._marks.committed.offset
         self._heard = len(self._broker.completed)
         self._through_kafka: set[str] = set()
+        self._flow.own(0, self._marks.committed.generation)
 
     def start_again(self) -> None:
         generation = max(len(self.batched), (self._marks.committed.generation or 0) + 1)
@@ -268,8 +270,8 @@ class _Stages:
 
     async def _recall_local(self, batch: ProductBatch) -> None:
         prepared = await self._recall.prepare_item(LocalBatch(batch))
-        assert prepared is not None
-        await self._recall.finish([prepared])
+        if prepared is not None:
+            await self._recall.finish([prepared])
 
     async def die_in_recall(self, chance: random.Random) -> None:
         """Record batches, of which the first records arrive, and send nothing of them."""
@@ -347,13 +349,14 @@ def test_one_topic_alone_holds_a_product_and_it_holds_its_latest_event(
 ) -> None:
     chance = random.Random(seed)
     broker, marks = _Broker(), _Marks()
-    intake = _Intake(broker, marks)
+    flow = LocalFlow()
+    intake = _Intake(broker, marks, flow)
 
     async def scenario() -> None:
         fakes: Any = (_Fickle(chance), broker)
         with ThreadPoolExecutor(1) as compute:
             context = Context(
-                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health(), marks
+                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health(), marks, flow
             )
             stages = _Stages(context, broker, intake, chance)
             for step in _steps(lives, more):

@@ -135,6 +135,37 @@ def test_what_is_given_back_and_nobody_awaits_goes_nowhere(monkeypatch: pytest.M
     asyncio.run(scenario())
 
 
+def test_of_copies_that_are_given_back_only_the_latest_goes_through_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        site = _Site(monkeypatch)
+        site.local.open(0)
+        await site.send(0)
+        site.now = 10.0
+        await site.send_again()
+        for batch in site.taken:
+            site.outbox.redirect(site.state, batch)
+        assert [sent.attempt for sent in site.through_kafka] == [2]
+
+    asyncio.run(scenario())
+
+
+def test_one_that_hangs_in_kafka_holds_the_next_ones_up_only_until_it_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        site = _Site(monkeypatch)
+        await site.send(0)
+        shipment = site.state.window.awaited(site.through_kafka[0].batch_id)
+        assert shipment is not None
+        site.state.window.acknowledged(shipment)
+        site.now = 10.0
+        assert len(await site.send_again()) == 1
+        site.local.open(0)
+        assert site.outbox.may_open(site.state)
+
+    asyncio.run(scenario())
+
+
 def test_a_batch_that_does_not_complete_is_sent_again_by_the_way_that_is_open_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -559,3 +559,14 @@ def test_the_next_batch_leaves_when_the_one_before_is_decided_though_the_broker_
     assert state.next_batch() is None
     state.window.decided(first.message.batch_id)
     assert state.next_batch() is not None
+
+
+def test_what_comes_through_by_one_way_says_nothing_of_what_went_by_the_other() -> None:
+    window = Window(4, 10, Clock())
+    slow, quick = (window.open(pack("t", 0, [good(offset)])) for offset in range(2))
+    quick.shipments[0].local = True
+    window.complete(quick.batch.message.batch_id, outcomes(quick.batch))
+    assert not slow.shipments[0].overtaken
+    third = window.open(pack("t", 0, [good(2)]))
+    window.complete(third.batch.message.batch_id, outcomes(third.batch))
+    assert slow.shipments[0].overtaken
