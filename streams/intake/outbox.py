@@ -92,9 +92,9 @@ class Outbox:
         No attempt is over: nothing was begun.
         """
         shipment = state.window.awaited(batch.batch_id)
-        latest = shipment is not None and batch.attempt == shipment.attempt
-        if shipment is not None and latest and batch.generation == state.generation:
-            self._send_through_kafka(state, shipment, batch)
+        if shipment is None or batch.attempt != shipment.attempt or batch.generation != state.generation:
+            return
+        self._send_through_kafka(state, shipment, batch)
 
     def bury_failed(self, state: PartitionIntake, shipment: Shipment) -> None:
         """Send a dead letter for each event that recall or ranking could not work on."""

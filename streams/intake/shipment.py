@@ -70,11 +70,6 @@ class Shipment:
         return self.outcomes is None
 
     @property
-    def at_work(self) -> bool:
-        """Whether the stages may be at work on it."""
-        return self.awaited and not self.decided
-
-    @property
     def is_part(self) -> bool:
         """Whether it is not all of its batch."""
         return self.message.batch_id != self.of.batch.message.batch_id

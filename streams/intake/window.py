@@ -63,7 +63,7 @@ class Window:
     @property
     def at_work(self) -> bool:
         """Whether the stages may be at work on a batch: one that is decided only awaits the broker."""
-        return any(shipment.at_work for shipment in self._shipments.values())
+        return any(not shipment.decided for shipment in self._shipments.values())
 
     @property
     def through_kafka(self) -> bool:

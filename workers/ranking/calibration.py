@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
-from workers.ranking import segments
+from workers import segments
 
 _DIGITS: Final = 12
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
+from workers import segments
 from workers.candidates import Candidates
-from workers.ranking import segments
 from workers.signals.scores import pair_keys
 
 AGREEMENT: Final = "agreement"

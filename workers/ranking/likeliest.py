@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from workers import segments
 from workers.candidates import Candidates
-from workers.ranking import segments
 from workers.signals.scores import pair_keys, pairs_of
 
 

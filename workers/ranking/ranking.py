@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from schemas.events.batch import Outcome
 from schemas.events.decision import Evidence
 from schemas.taxonomy.tree import Taxonomy
+from workers import segments
 from workers.candidates import Candidates
-from workers.ranking import segments
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.likeliest import AncestorLevels, TopCandidates

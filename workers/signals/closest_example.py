@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.ranking.segments import changes
+from workers.segments import changes
 from workers.signals.base import Batch, ReferenceSignal
 from workers.signals.scores import SparseScores, no_context, pair_keys
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.ranking.segments import changes, groups
+from workers.segments import changes, groups
 
 if TYPE_CHECKING:
     from workers.signals.base import Scores

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.examples import group_keys
-from workers.ranking.segments import starts
+from workers.segments import starts
 from workers.signals.base import Batch, Reference, ReferenceSignal
 from workers.signals.scores import SparseScores, pair_keys
 

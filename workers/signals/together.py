@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.ranking.segments import as_integers, changes
+from workers.segments import as_integers, changes
 from workers.signals.scores import SparseScores, pair_keys, pairs_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.ranking import segments
+from workers import segments
 
 pytestmark = pytest.mark.unit
 
