@@ -111,11 +111,15 @@ class RecallPart(FaustPart):
         self._learning: LearningStage | None = None
         self._reader: LearningReader | None = None
         if settings.learning:
-            self._learning = LearningStage(context, tables.product_contributions, self._app.table_changes.arrived)
+            self._learning = LearningStage(
+                context, tables.product_contributions.of, self._app.table_changes.arrived
+            )
             self._turns += (self._learning.turns,)
             self._reader = LearningReader(settings, context.health)
             add_learning_agent(self._app, self._learning)
-            add_statistics_agent(self._app, StatisticsStage(context, tables.statistics))
+            add_statistics_agent(
+                self._app, StatisticsStage(context, {kind: table.of for kind, table in tables.statistics.items()})
+            )
 
     @property
     def failure(self) -> BaseException | None:

@@ -6,7 +6,7 @@ newer than the last of its topic changes no state, and a change that a key has s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, cast
 
 import msgspec
@@ -163,15 +163,18 @@ def changes_of(state: ProductState, position: SourcePosition) -> list[Statistics
     return []
 
 
-def apply_change(value: KeyStatistics, change: StatisticsChanged) -> KeyStatistics | None:
-    """Return the statistics after the change, or ``None`` where they hold it already."""
-    partition = f"{change.source.topic}-{change.source.partition}"
-    if value.applied.get(partition, -1) >= change.source.offset:
-        return None
-    weights = dict(value.weights)
-    _add(weights, change.removed_category, -change.removed_weight)
-    _add(weights, change.added_category, change.added_weight)
-    return KeyStatistics(weights, {**value.applied, partition: change.source.offset})
+def apply_changes(value: KeyStatistics, changes: Iterable[StatisticsChanged]) -> tuple[KeyStatistics, int]:
+    """Return the statistics after the changes, and how many of these they did not hold yet."""
+    weights, applied, new = dict(value.weights), dict(value.applied), 0
+    for change in changes:
+        partition = f"{change.source.topic}-{change.source.partition}"
+        if applied.get(partition, -1) >= change.source.offset:
+            continue
+        _add(weights, change.removed_category, -change.removed_weight)
+        _add(weights, change.added_category, change.added_weight)
+        applied[partition] = change.source.offset
+        new += 1
+    return KeyStatistics(weights, applied), new
 
 
 def _add(weights: dict[str, float], category: str | None, weight: float) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import faust
@@ -25,6 +25,7 @@ from streams.agents.rereading import LogPlace
 from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
 from streams.learning.reader import learning_sources
+from streams.state.entries import Entries, EntriesOf
 from workers import learning
 from workers.learning import ProductState, Source
 
@@ -33,8 +34,27 @@ STAGE: Final = "learning"
 _WAITING_CHANGES: Final = 10_000
 _log = logging.getLogger(__name__)
 _states: Final = msgspec.json.Decoder(ProductState)
-_Table = MutableMapping[bytes, bytes]
 _Name = tuple[Source, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """The states of a batch's products, each read once and written once."""
+
+    stored: Entries
+    changed: dict[bytes, ProductState] = field(default_factory=dict)
+
+    def of(self, key: bytes) -> ProductState:
+        """Return a product's state with what the batch has changed so far."""
+        if (state := self.changed.get(key)) is not None:
+            return state
+        stored = self.stored.get(key)
+        return ProductState() if stored is None else _states.decode(stored)
+
+    def write(self) -> None:
+        """Store what the batch has changed."""
+        for key, state in self.changed.items():
+            self.stored[key] = encode(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +78,9 @@ class LearningStage:
     """
 
     def __init__(
-        self, context: Context, products: _Table, state_arrived: Callable[[], Awaitable[None]] = at_once
+        self, context: Context, products: EntriesOf, state_arrived: Callable[[], Awaitable[None]] = at_once
     ) -> None:
-        """``state_arrived`` waits until every change of ``products`` so far is safe."""
+        """``products`` is the table of states; ``state_arrived`` waits until every change of it so far is safe."""
         settings = context.settings
         self.context = context
         self._products = products
@@ -79,7 +99,7 @@ class LearningStage:
         async for event in events:
             with self.turns.working():
                 try:
-                    batch = decode(event.value, LearningBatch)
+                    batch = _decoded(event)
                 except InvalidEvent as error:
                     _log.error("nothing learned from %s: %s", LogPlace.of(event), error)
                     await unacknowledged.ack(event)
@@ -102,7 +122,7 @@ class LearningStage:
 
     async def learn(self, batch: LearningBatch) -> list[StatisticsChanged]:
         """Bring the products' states up to date, and return the changes to send; keeps what cannot be used."""
-        states: dict[bytes, ProductState] = {}
+        states = _States(self._products(batch.partition))
         changes: list[StatisticsChanged] = []
         for decision in batch.decisions:
             position = SourcePosition(self._topics[decision.topic], batch.partition, decision.offset)
@@ -122,8 +142,7 @@ class LearningStage:
             except Exception as error:
                 _log.exception("nothing learned from %s", position)
                 refused.append((position, verdict, InvalidEvent("processing_failed", repr(error))))
-        for key, state in states.items():
-            self._products[key] = encode(state)
+        states.write()
         for position, verdict, reason in refused:
             await bury(self.context, STAGE, position, verdict, reason)
         return changes
@@ -134,22 +153,16 @@ class LearningStage:
             await asyncio.wait([self._shipping], timeout=seconds)
 
     def _apply(
-        self, states: dict[bytes, ProductState], key: bytes, source: Source, said: Said, position: SourcePosition
+        self, states: _States, key: bytes, source: Source, said: Said, position: SourcePosition
     ) -> list[StatisticsChanged]:
-        state = self._state(states, key)
+        state = states.of(key)
         changed = learning.apply(state, source, said, position)
         if changed is not None:
-            states[key] = state = changed
+            states.changed[key] = state = changed
         return learning.changes_of(state, position)
 
-    def _state(self, states: dict[bytes, ProductState], key: bytes) -> ProductState:
-        if (state := states.get(key)) is not None:
-            return state
-        stored = self._products.get(key)
-        return ProductState() if stored is None else _states.decode(stored)
-
     def _judge(
-        self, states: dict[bytes, ProductState], verdict: VerdictMessage, position: SourcePosition
+        self, states: _States, verdict: VerdictMessage, position: SourcePosition
     ) -> list[StatisticsChanged]:
         if not verdict.key:
             raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
@@ -159,7 +172,7 @@ class LearningStage:
             said = learning.said_by_tombstone(place)
         else:
             said = learning.said_by_verdict(decode(verdict.value, ReviewDecided), place)
-        self._check(said, self._state(states, verdict.key))
+        self._check(said, states.of(verdict.key))
         return self._apply(states, verdict.key, "verdict", said, position)
 
     def _check(self, verdict: Said, state: ProductState) -> None:
@@ -208,6 +221,15 @@ class LearningStage:
             await learned.stream.ack(learned.event)
         except Exception:
             _log.exception("%s was not acknowledged; it is read again after a restart", LogPlace.of(learned.event))
+
+
+def _decoded(event: Any) -> LearningBatch:
+    batch = decode(event.value, LearningBatch)
+    if batch.partition != event.message.partition:
+        raise InvalidEvent(
+            "out_of_bounds", f"a batch of partition {batch.partition} came on {event.message.partition}"
+        )
+    return batch
 
 
 def _names(batch: LearningBatch) -> set[_Name]:

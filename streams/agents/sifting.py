@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, CandidateProduct, EventOutcome, Outcome, ProductBatch
 from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
 from streams.agents.context import at_once, failure_detail
+from streams.state.entries import Entries, EntriesOf
 from workers.history import Action, ProductRecord, consider, content_digest, undecided
 
 STAGE: Final = "recall"
 _TOMBSTONE: Final = b"null"
-
-
-class Records(Protocol):
-    """What is known of the products of one partition, encoded, by product."""
-
-    def get(self, key: bytes, /) -> bytes | None:
-        """Return a record, or ``None``."""
-
-    def __setitem__(self, key: bytes, value: bytes, /) -> None:
-        """Set a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +26,7 @@ class ProductRecords:
     ``arrived`` waits until every change of records is safe that was made before the call.
     """
 
-    of: Callable[[int], Records]
+    of: EntriesOf
     forgetful: Callable[[int], bool] = lambda _partition: False
     arrived: Callable[[], Awaitable[None]] = at_once
 
@@ -65,7 +56,7 @@ class Sifted:
             self.records[key] = undecided(self.records[key])
 
 
-def sift(batch: ProductBatch, records: Records, model_version: str, *, again: bool) -> Sifted:
+def sift(batch: ProductBatch, records: Entries, model_version: str, *, again: bool) -> Sifted:
     """Sort a batch; ``again`` says that any of its products may have been decided before."""
     sifted = Sifted(list(batch.settled), coalesced={outcome.offset for outcome in batch.settled}, again=again)
     for event in _latest_first(batch.products):
@@ -88,7 +79,7 @@ def _record(
 
 
 def _sift_event(
-    event: BatchedProduct, product: Product | None, asked: ProductRecord, records: Records, sifted: Sifted
+    event: BatchedProduct, product: Product | None, asked: ProductRecord, records: Entries, sifted: Sifted
 ) -> None:
     key = event.product_id.encode()
     known = records.get(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterable, Iterable, MutableMapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Final, Literal
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from streams.agents.rereading import LogPlace
 from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
 from streams.settings import Settings
+from streams.state.entries import EntriesOf
 from workers import learning
 from workers.learning import Key, KeyStatistics
 
@@ -28,7 +29,6 @@ from workers.learning import Key, KeyStatistics
 _MAX_CHANGES: Final = 2_000
 _log = logging.getLogger(__name__)
 _decoder: Final = msgspec.json.Decoder(KeyStatistics)
-_Table = MutableMapping[bytes, bytes]
 
 
 def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]) -> list[Outgoing]:
@@ -58,7 +58,7 @@ def _partition(change: StatisticsChanged, partitions: int) -> int:
 class StatisticsStage:
     """Applies changes to the tables: weights and the position up to which they count, in one value."""
 
-    def __init__(self, context: Context, tables: dict[str, _Table]) -> None:
+    def __init__(self, context: Context, tables: Mapping[str, EntriesOf]) -> None:
         """``tables`` are those of brands and of stores, by kind."""
         self.context = context
         self._tables = tables
@@ -68,29 +68,28 @@ class StatisticsStage:
         events: AsyncIterable[Any] = stream.events()
         async for event in events:
             try:
-                self.apply(event.value)
+                self.apply(event.value, event.message.partition)
             except Exception as error:
                 _log.error("no statistics from %s: %s", LogPlace.of(event), error)
 
-    def apply(self, value: bytes | None) -> None:
-        """Apply changes; a repeated one is counted and changes nothing."""
+    def apply(self, value: bytes | None, partition: int) -> None:
+        """Apply changes that came on a partition; a repeated one is counted and changes nothing."""
         by_key: dict[Key, list[StatisticsChanged]] = defaultdict(list)
         for change in decode(value, StatisticsBatch).changes:
             by_key[change.kind, change.key].append(change)
-        counts: Counter[tuple[Literal["brand", "store"], bool]] = Counter()
+        applied: Counter[Literal["brand", "store"]] = Counter()
+        repeated: Counter[Literal["brand", "store"]] = Counter()
         for (kind, name), changes in by_key.items():
-            table, key = self._tables[kind], name.encode()
+            table, key = self._tables[kind](partition), name.encode()
             stored = table.get(key)
             known = KeyStatistics() if stored is None else _decoder.decode(stored)
-            before = known
-            for change in changes:
-                changed = learning.apply_change(known, change)
-                counts[kind, changed is not None] += 1
-                known = known if changed is None else changed
-            if known is not before:
-                table[key] = encode(known)
-        for (kind, new), count in counts.items():
-            self.context.metrics.statistics_updated(kind, result="applied" if new else "repeated", count=count)
+            changed, new = learning.apply_changes(known, changes)
+            applied[kind] += new
+            repeated[kind] += len(changes) - new
+            if new:
+                table[key] = encode(changed)
+        for kind in applied:
+            self.context.metrics.statistics_updated(kind, applied=applied[kind], repeated=repeated[kind])
 
 
 def add_statistics_agent(app: faust.App, stage: StatisticsStage) -> None:

@@ -29,6 +29,8 @@ _IDLE_SECONDS: Final = 0.1
 # What brands and stores count is written whole at every change: the more changes at once, the fewer writes.
 _FILL_SECONDS: Final = 0.25
 _MESSAGES_A_TURN: Final = 2_000
+# Each answer costs the broker and us half a millisecond: it comes as often as we look, or when it is worth it.
+_FETCHES: Final = {"fetch.wait.max.ms": int(_FILL_SECONDS * 1000), "fetch.min.bytes": 1 << 20}
 _STOP_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class LearningReader:
         self._sources = learning_sources(settings)
         self._topic = settings.topic(LEARNING_BATCHED)
         self._sender = Sender(settings.kafka, GROUP)
-        self._consumer = Consumer(settings.member_config(GROUP))
+        self._consumer = Consumer(settings.member_config(GROUP, _FETCHES))
         self._read: dict[tuple[str, int], int] = {}
         self._stopped = Event()
         self.failure: BaseException | None = None

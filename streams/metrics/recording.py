@@ -140,14 +140,10 @@ class Metrics:
         """Count a micro-batch that was read again and needs no work."""
         self._skipped.labels(_stage(stage)).inc()
 
-    def statistics_updated(
-        self,
-        kind: Literal["brand", "store"],
-        count: int = 1,
-        result: Literal["applied", "repeated"] = "applied",
-    ) -> None:
+    def statistics_updated(self, kind: Literal["brand", "store"], *, applied: int = 0, repeated: int = 0) -> None:
         """Count changes of the live statistics."""
-        self._statistics.labels(kind, result).inc(count)
+        self._statistics.labels(kind, "applied").inc(applied)
+        self._statistics.labels(kind, "repeated").inc(repeated)
 
     def tables(self, broken: int, recovered_records: int, recovery_seconds: float) -> None:
         """Show how many table partitions are not whole, and how the latest recovery went."""

@@ -182,7 +182,7 @@ def test_what_is_learned_is_counted_once_though_a_killed_worker_reads_it_again(
     """After ``kill -9`` Faust reads what it had not committed once more, and counts in tables grow twice.
 
     Guard: each key's statistics hold up to which position of its source they count
-    (:func:`workers.learning.apply_change`), in one value with the weights.
+    (:func:`workers.learning.apply_changes`), in one value with the weights.
     """
     installation = Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
     category, verdicts = sample_taxonomy().ids[0], 1_500

@@ -137,9 +137,9 @@ def test_a_change_that_a_key_holds_is_not_applied_again() -> None:
     change = StatisticsChanged(
         kind="brand", key="acme", source=SourcePosition("a", 1, 5), added_category="lamps", added_weight=1.0
     )
-    value = learning.apply_change(KeyStatistics(), change)
-    assert value == KeyStatistics({"lamps": 1.0}, {"a-1": 5})
-    assert learning.apply_change(value, change) is None
+    value, new = learning.apply_changes(KeyStatistics(), [change, change])
+    assert (value, new) == (KeyStatistics({"lamps": 1.0}, {"a-1": 5}), 1)
+    assert learning.apply_changes(value, [change]) == (value, 0)
 
 
 _said = st.builds(
@@ -179,7 +179,7 @@ def test_counts_equal_a_recount_whatever_is_delivered_again(
         changes = learning.changes_of(states[product], position)
         for change in changes * data.draw(st.integers(1, 2)):
             key = (change.kind, change.key)
-            counted[key] = learning.apply_change(counted.get(key, KeyStatistics()), change) or counted[key]
+            counted[key], _ = learning.apply_changes(counted.get(key, KeyStatistics()), [change])
         read[topic] += 1
         if data.draw(st.integers(0, 9)) == 0:  # delivered again from an earlier place
             read[topic] = data.draw(st.integers(0, read[topic]))

@@ -117,9 +117,7 @@ class LearningMachine(RuleBasedStateMachine):
         for change in self.changes[self.arrived :][:count]:
             self.arrived += 1
             key = (change.kind, change.key)
-            counted = learning.apply_change(self.counted.get(key, KeyStatistics()), change)
-            if counted is not None:
-                self.counted[key] = counted
+            self.counted[key], _ = learning.apply_changes(self.counted.get(key, KeyStatistics()), [change])
 
     @precondition(lambda self: self.arrived)
     @rule(back=st.integers(1, 8))

@@ -72,7 +72,7 @@ def context(tmp_path: Path, log: Any) -> Context:
 
 @pytest.fixture
 def stage(context: Context, products: dict[bytes, bytes]) -> LearningStage:
-    return LearningStage(context, products)
+    return LearningStage(context, lambda _: products)
 
 
 def learn(stage: LearningStage, batch: LearningBatch) -> list[StatisticsChanged]:
@@ -206,7 +206,10 @@ def test_a_later_event_of_a_product_in_the_same_topic_waits_until_the_changes_of
         return await submit(messages)
 
     log.submit = note
-    learn_from(LearningStage(context, products), stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))))
+    learn_from(
+        LearningStage(context, lambda _: products),
+        stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))),
+    )
     assert sent_when == [(1, 1), (2, 1)]
 
 
@@ -218,7 +221,7 @@ def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
         raise RuntimeError("the broker is away")
 
     stream = stream_of(judged(1, verdict(_CUPS)))
-    learn_from(LearningStage(context, products, refuse), stream)
+    learn_from(LearningStage(context, lambda _: products, refuse), stream)
     assert (log.messages, acknowledged(stream)) == ([], [])
 
 
