@@ -30,6 +30,8 @@ from workers import learning
 from workers.learning import ProductState, Source
 
 STAGE: Final = "learning"
+# The reader sends batches of all partitions at once, and what comes of them leaves together.
+_GATHER_SECONDS: Final = 0.05
 # Changes that wait for those before them to arrive.
 _WAITING_CHANGES: Final = 10_000
 _log = logging.getLogger(__name__)
@@ -200,6 +202,7 @@ class LearningStage:
     async def _ship(self) -> None:
         """Send what waits, and what comes to wait meanwhile."""
         while self._waiting:
+            await asyncio.sleep(_GATHER_SECONDS)
             lot, self._waiting = self._waiting, []
             changes = [change for item in lot for change in item.changes]
             try:

@@ -27,10 +27,10 @@ GROUP: Final = "learning"
 _NAME: Final = "learning reader"
 _IDLE_SECONDS: Final = 0.1
 # What brands and stores count is written whole at every change: the more changes at once, the fewer writes.
-_FILL_SECONDS: Final = 0.25
+_FILL_SECONDS: Final = 0.5
 _MESSAGES_A_TURN: Final = 2_000
-# Each answer costs the broker and us half a millisecond: it comes as often as we look, or when it is worth it.
-_FETCHES: Final = {"fetch.wait.max.ms": int(_FILL_SECONDS * 1000), "fetch.min.bytes": 1 << 20}
+# Each answer costs the broker and us half a millisecond: it comes when it is worth that, or time is up.
+_FETCHES: Final = {"fetch.wait.max.ms": 250, "fetch.min.bytes": 1 << 20}
 _STOP_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
