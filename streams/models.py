@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from schemas.errors import InvalidBundle, ShelfwiseError
@@ -18,6 +22,7 @@ from workers.bundle.release import Admission
 from workers.statistics import NoStatistics
 
 _WARMING_PRODUCTS: Final = 64
+_LOADING_NICENESS: Final = 10
 _log = logging.getLogger(__name__)
 
 
@@ -142,7 +147,7 @@ class ModelWatch:
             manifest = await loop.run_in_executor(None, read_manifest, self._settings.bundle)
             if manifest.model_version == self._models.current.model_version:
                 return
-            bundle = await loop.run_in_executor(None, self._load, self._settings, self._models.current)
+            bundle = await self._load_beside_the_work()
         except ShelfwiseError as error:
             self._tell(f"{error}; model {self._models.current.model_version} goes on")
             return
@@ -155,8 +160,25 @@ class ModelWatch:
         await asyncio.sleep(overlap)
         self._models.forget_others()
 
+    async def _load_beside_the_work(self) -> Bundle:
+        loop = asyncio.get_running_loop()
+        pool = ThreadPoolExecutor(1, "shelfwise-model", initializer=_step_back)
+        try:
+            return await loop.run_in_executor(pool, self._load, self._settings, self._models.current)
+        finally:
+            pool.shutdown(wait=False)
+
     def _tell(self, problem: str) -> None:
         """Log a problem once, however often it is met."""
         if problem != self._told:
             self._told = problem
             _log.error("%s", problem)
+
+
+def _step_back() -> None:
+    """Let this thread have what others leave of the CPU: half a second of loading held decisions up as long.
+
+    Only Linux knows niceness of threads, setpriority(2).
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOADING_NICENESS)

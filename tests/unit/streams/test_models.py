@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +32,10 @@ def bundle(version: str) -> Any:
     )
 
 
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
 class Place:
     """Where a bundle lies: its version, or what is wrong with it."""
 
@@ -36,12 +43,14 @@ class Place:
         self.version = version
         self.problem = ""
         self.loads = 0
+        self.niceness = 0
 
     def read_manifest(self, _directory: Path) -> Any:
         return SimpleNamespace(model_version=self.version)
 
     def load(self, _settings: Settings, _current: Any) -> Any:
         self.loads += 1
+        self.niceness = niceness()
         if self.problem:
             raise InvalidBundle(self.problem)
         return bundle(self.version)
@@ -87,6 +96,13 @@ def test_ranking_knows_the_new_model_before_recall_works_with_it_and_the_old_one
 def test_the_same_bundle_is_not_loaded_again(watch: ModelWatch, place: Place) -> None:
     asyncio.run(watch.look())
     assert place.loads == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no niceness of threads")
+def test_what_is_decided_meanwhile_goes_before_the_loading(watch: ModelWatch, place: Place) -> None:
+    place.version, place.problem = "two", "it is only looked at"
+    asyncio.run(watch.look())
+    assert place.niceness > niceness()
 
 
 def test_a_bundle_that_cannot_be_loaded_changes_nothing_and_is_told_of_once(
