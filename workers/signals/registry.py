@@ -15,6 +15,7 @@ from workers.signals.linear_parent import LinearParent
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
 from workers.signals.naive_bayes import NaiveBayes
+from workers.signals.price import Price
 from workers.signals.sibling_examples import SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
 from workers.signals.text_embedding import TextEmbedding
@@ -33,6 +34,7 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
     AffiliateCategory,
     BrandFrequency,
     StoreCooccurrence,
+    Price,
 )
 
 SENTENCE_SIGNALS: Final[tuple[type[Signal], ...]] = (

@@ -24,6 +24,7 @@ from workers.signals.linear_parent import LinearParent
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
 from workers.signals.naive_bayes import NaiveBayes
+from workers.signals.price import Price
 from workers.signals.registry import SIGNALS
 from workers.signals.sibling_examples import MAXIMUM_SIBLINGS, SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
@@ -92,7 +93,7 @@ def test_a_product_scores_the_same_alone_and_in_any_batch(kind: type[Signal], tr
         alone = signal.score(training.batch.take(np.array([row])))
         expected = together.at(np.full(len(TREE), row), categories)
         assert np.array_equal(alone.at(np.zeros(len(TREE), np.int64), categories), expected, equal_nan=True)
-        assert np.array_equal(alone.context[0], together.context[row])
+        assert np.array_equal(alone.context[0], together.context[row], equal_nan=True)
 
 
 @pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
@@ -266,3 +267,60 @@ def test_of_a_category_without_labelled_products_its_parent_is_known(training: T
 
 def test_a_word_that_one_category_alone_has_speaks_for_it_to_naive_bayes(training: TrainingSet) -> None:
     assert best(fit(NaiveBayes, training), training, product(1, "glass deluxe", brand="Lumo")) == [VASES]
+
+
+_USUAL = {LAMPS: 25.0, VASES: 20.0, BALLS: 15.0, BIKES: 1_000.0}
+
+
+@pytest.fixture(scope="module")
+def price() -> Price:
+    """Fitted on prices in euros and in yen; no vase has one."""
+    products, labels = [], []
+    for number in range(320):
+        kind = list(KINDS)[number % 4]
+        rate, currency = (1, "EUR") if number < 160 else (160, "JPY")
+        amount = None if kind == VASES else rate * _USUAL[kind] * (0.9 + number % 3 / 10)
+        products.append(product(number, "x", price=amount, currency=currency))
+        labels.append(kind)
+    nothing = np.zeros((len(TREE), 256), np.float32)
+    return fit(Price, TrainingSet(silent(products), np.array(labels, np.int32), TREE, nothing))
+
+
+def prices(signal: Price, asked: Product) -> dict[int, float]:
+    """The score of each category that it knows of."""
+    nodes = np.array(list(KINDS), np.int32)
+    scores = signal.score(silent([asked])).at(np.zeros(len(nodes), np.int64), nodes)
+    return {
+        node: score for node, score in zip(nodes.tolist(), scores.tolist(), strict=True) if not np.isnan(score)
+    }
+
+
+def test_a_price_tells_categories_apart_and_proposes_none(price: Price) -> None:
+    asked = product(1, "x", price=980.0, currency="EUR")
+    found = prices(price, asked)
+    assert max(found, key=found.__getitem__) == BIKES
+    assert found[BIKES] > 0 > found[LAMPS]
+    assert len(price.score(silent([asked])).top(3)[0]) == 0
+
+
+def test_prices_are_compared_within_their_currency(price: Price) -> None:
+    in_yen = prices(price, product(1, "x", price=2_400.0, currency="JPY"))
+    assert max(in_yen, key=in_yen.__getitem__) == BALLS
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"price": 0.0, "currency": "EUR"}, {"price": 20.0}, {"price": 20.0, "currency": "USD"}]
+)
+def test_nothing_is_known_of_a_product_without_a_price_that_can_be_compared(
+    price: Price, fields: dict[str, object]
+) -> None:
+    assert prices(price, product(1, "x", **fields)) == {}
+
+
+def test_a_price_says_nothing_of_a_category_that_has_none(price: Price) -> None:
+    assert VASES not in prices(price, product(1, "x", price=20.0, currency="EUR"))
+
+
+def test_a_slip_of_the_feed_is_no_proof(price: Price) -> None:
+    scores = prices(price, product(1, "x", price=1e12, currency="EUR")).values()
+    assert all(abs(score) <= 6 for score in scores)

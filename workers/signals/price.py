@@ -1,0 +1,139 @@
+"""Signal: how likely a product's price is in a category. It proposes none, and tells apart what others propose.
+
+The logarithms of a category's prices are taken to be normal, and mean and variance are drawn towards those of all
+products, the more the fewer products of the category have a price. Source: empirical Bayes, Casella (1985), "An
+introduction to empirical Bayes data analysis".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.product import Product
+from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+
+# So many products of a category weigh as much as all others together.
+_PRIOR_PRODUCTS: Final = 4.0
+_LEAST_VARIANCE: Final = 0.01
+# A currency with fewer prices tells nothing; with more currencies a large tree would take hundreds of megabytes.
+_FEWEST_PRICES: Final = 100
+_MOST_CURRENCIES: Final = 16
+# Prices further off are slips of the feed.
+_LARGEST: Final = np.float32(6)
+
+
+class _Prices(NamedTuple):
+    """Of n products the logarithms, float32 (n,), NaN where unknown, and their currencies' rows, int64 (n,)."""
+
+    logarithms: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+class PriceScores:
+    """The logarithm of how much likelier a price is in a category than anywhere, at most 6 either way."""
+
+    def __init__(self, signal: Price, prices: _Prices) -> None:
+        """``signal`` is asked for each pair."""
+        self.context = signal.relative(prices)[:, None]
+        self._signal = signal
+        self._prices = prices
+
+    def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # noqa: ARG002
+        """Return nothing: many a category has products of any price."""
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+
+    def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the score of each pair, NaN without a price, or without one of a product of the category."""
+        asked = _Prices(self._prices.logarithms[products], self._prices.rows[products])
+        return self._signal.compare(asked, categories)
+
+
+class Price:
+    """Knows how the prices of each category are spread, in each of the commonest currencies.
+
+    A product that names no currency is compared with others that name none.
+    """
+
+    name = "price"
+    context_names: tuple[str, ...] = ("price_relative",)
+
+    def __init__(
+        self, currencies: Sequence[str], means: NDArray[np.float32], variances: NDArray[np.float32]
+    ) -> None:
+        """``means`` and ``variances`` of logarithms are float32 (currencies + 1, nodes + 1).
+
+        The last column is of all products, the last row of all other currencies, of which nothing is known: NaN.
+        """
+        self._currencies = tuple(currencies)
+        self._rows = {currency: row for row, currency in enumerate(currencies)}
+        self._means = means
+        self._variances = variances
+
+    def score(self, batch: Batch) -> PriceScores:
+        """Score every category with a priced product."""
+        return PriceScores(self, self._read(batch.products))
+
+    def relative(self, prices: _Prices) -> NDArray[np.float32]:
+        """Return by how many standard deviations prices are above the mean of all, float32 (n,)."""
+        deviation = np.sqrt(self._variances[prices.rows, -1])
+        return (prices.logarithms - self._means[prices.rows, -1]) / deviation
+
+    def compare(self, prices: _Prices, categories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the score of each price, (m,), in the category beside it, int32 (m,): float32 (m,)."""
+        everywhere = np.full(len(categories), -1, np.int32)
+        score = self._likelihood(prices, categories) - self._likelihood(prices, everywhere)
+        return np.clip(score, -_LARGEST, _LARGEST)
+
+    def _likelihood(self, prices: _Prices, columns: NDArray[np.int32]) -> NDArray[np.float32]:
+        mean, variance = self._means[prices.rows, columns], self._variances[prices.rows, columns]
+        return -(np.square(prices.logarithms - mean) / variance + np.log(variance)) / np.float32(2)
+
+    def _read(self, products: Sequence[Product]) -> _Prices:
+        prices = np.array([product.price or np.nan for product in products], np.float32)
+        rows = [self._rows.get(product.currency or "", -1) for product in products]
+        return _Prices(np.log(prices), np.array(rows, np.int64))
+
+    @classmethod
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
+        """Learn from the products that have a price."""
+        products, nodes = training.batch.products, len(training.taxonomy)
+        counts = Counter(product.currency or "" for product in products if product.price)
+        common = [name for name, count in counts.most_common(_MOST_CURRENCIES) if count >= _FEWEST_PRICES]
+        spreads = [_spread(products, training.labels, currency, nodes) for currency in common]
+        unknown = np.full(nodes + 1, np.nan)
+        means, variances = zip(*spreads, (unknown, unknown), strict=True)
+        return cls(common, np.stack(means).astype(np.float32), np.stack(variances).astype(np.float32))
+
+    def state(self) -> SignalState:
+        """Return means, variances and the names of the currencies."""
+        arrays = {"means": self._means, "variances": self._variances}
+        return SignalState(arrays, {"currencies": list(self._currencies)})
+
+    @classmethod
+    def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
+        """Make the signal again."""
+        return cls(state.meta["currencies"], state.arrays["means"], state.arrays["variances"])
+
+
+def _spread(
+    products: Sequence[Product], labels: NDArray[np.int32], currency: str, nodes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance of the logarithms of each category's prices, and of all: float64 (nodes + 1,)."""
+    priced = [
+        row for row, product in enumerate(products) if product.price and (product.currency or "") == currency
+    ]
+    logarithms = np.log([products[row].price or np.nan for row in priced])
+    own = labels[priced]
+    count = np.bincount(own, minlength=nodes)
+    weight = count + _PRIOR_PRODUCTS
+    mean_of_all, variance_of_all = logarithms.mean(), max(logarithms.var(), _LEAST_VARIANCE)
+    mean = (np.bincount(own, logarithms, nodes) + _PRIOR_PRODUCTS * mean_of_all) / weight
+    squares = np.bincount(own, (logarithms - mean[own]) ** 2, nodes)
+    variance = np.maximum((squares + _PRIOR_PRODUCTS * variance_of_all) / weight, _LEAST_VARIANCE)
+    mean[count == 0] = np.nan
+    return np.append(mean, mean_of_all), np.append(variance, variance_of_all)
