@@ -255,6 +255,15 @@ def test_what_is_no_batch_is_left_out(stage: LearningStage, log: Any) -> None:
     assert (offsets_sent(log), acknowledged(stream)) == ([2], [0, 1])
 
 
+def test_a_batch_that_came_on_another_partition_than_its_own_writes_to_neither(
+    stage: LearningStage, products: dict[bytes, bytes]
+) -> None:
+    astray = LearningBatch(partition=1, decisions=[assigned(1, _CUPS)])
+    stream = stream_of(astray)
+    learn_from(stage, stream)
+    assert (acknowledged(stream), products) == ([0], {})
+
+
 def test_an_acknowledgement_that_fails_keeps_no_other_back(stage: LearningStage) -> None:
     batches = [judged(offset, verdict(_CUPS), bytes([offset])) for offset in (1, 2, 3)]
     stream = stream_of(*batches, refused={0})
