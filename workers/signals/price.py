@@ -94,9 +94,9 @@ class Price:
         return -(np.square(prices.logarithms - mean) / variance + np.log(variance)) / np.float32(2)
 
     def _read(self, products: Sequence[Product]) -> _Prices:
-        prices = np.array([product.price or np.nan for product in products], np.float32)
+        prices = np.array([product.price or np.nan for product in products], np.float64)
         rows = [self._rows.get(product.currency or "", -1) for product in products]
-        return _Prices(np.log(prices), np.array(rows, np.int64))
+        return _Prices(np.log(prices).astype(np.float32), np.array(rows, np.int64))
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003

@@ -321,6 +321,8 @@ def test_a_price_says_nothing_of_a_category_that_has_none(price: Price) -> None:
     assert VASES not in prices(price, product(1, "x", price=20.0, currency="EUR"))
 
 
-def test_a_slip_of_the_feed_is_no_proof(price: Price) -> None:
-    scores = prices(price, product(1, "x", price=1e12, currency="EUR")).values()
-    assert all(abs(score) <= 6 for score in scores)
+@pytest.mark.parametrize("amount", [5e-324, 1e12])
+def test_a_slip_of_the_feed_is_no_proof(price: Price, amount: float) -> None:
+    scores = prices(price, product(1, "x", price=amount, currency="EUR"))
+    assert len(scores) == 3
+    assert all(abs(score) <= 6 for score in scores.values())
