@@ -101,7 +101,8 @@ class LearningStage:
         async for event in events:
             with self.turns.working():
                 try:
-                    batch = _decoded(event)
+                    batch = decode(event.value, LearningBatch)
+                    LogPlace.of(event).expect(batch.partition)
                 except InvalidEvent as error:
                     _log.error("nothing learned from %s: %s", LogPlace.of(event), error)
                     await unacknowledged.ack(event)
@@ -224,15 +225,6 @@ class LearningStage:
             await learned.stream.ack(learned.event)
         except Exception:
             _log.exception("%s was not acknowledged; it is read again after a restart", LogPlace.of(learned.event))
-
-
-def _decoded(event: Any) -> LearningBatch:
-    batch = decode(event.value, LearningBatch)
-    if batch.partition != event.message.partition:
-        raise InvalidEvent(
-            "out_of_bounds", f"a batch of partition {batch.partition} came on {event.message.partition}"
-        )
-    return batch
 
 
 def _names(batch: LearningBatch) -> set[_Name]:

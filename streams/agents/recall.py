@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from schemas.errors import InvalidEvent
 from schemas.events.batch import (
     BatchedProduct,
     CandidateBatch,
@@ -92,10 +91,7 @@ class RecallStage(BatchStage[_Prepared]):
     async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
         """Sort what is to be recalled from what has its outcome."""
         batch = decode(value, ProductBatch)
-        if batch.source_partition != place.partition:
-            raise InvalidEvent(
-                "out_of_bounds", f"a batch of partition {batch.source_partition} came on {place.partition}"
-            )
+        place.expect(batch.source_partition)
         passed = await self.context.progress.passed(batch)
         sifted = await self._sift(batch, again=self.rereading.possible(place))
         if not passed:

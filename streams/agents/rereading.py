@@ -9,6 +9,8 @@ from typing import Any
 
 import faust
 
+from schemas.errors import InvalidEvent
+
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +27,11 @@ class LogPlace:
         """Return the place of a Faust event."""
         message = event.message
         return cls(message.topic, message.partition, message.offset)
+
+    def expect(self, partition: int) -> None:
+        """Raise :class:`InvalidEvent` where a batch that came here says that it is of another partition."""
+        if partition != self.partition:
+            raise InvalidEvent("out_of_bounds", f"a batch of partition {partition} came on {self.partition}")
 
     def __str__(self) -> str:
         return f"{self.topic} [{self.partition}] offset {self.offset}"

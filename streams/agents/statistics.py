@@ -77,10 +77,11 @@ class StatisticsStage:
         by_key: dict[Key, list[StatisticsChanged]] = defaultdict(list)
         for change in decode(value, StatisticsBatch).changes:
             by_key[change.kind, change.key].append(change)
+        tables = {kind: entries_of(partition) for kind, entries_of in self._tables.items()}
         applied: Counter[Literal["brand", "store"]] = Counter()
         repeated: Counter[Literal["brand", "store"]] = Counter()
         for (kind, name), changes in by_key.items():
-            table, key = self._tables[kind](partition), name.encode()
+            table, key = tables[kind], name.encode()
             stored = table.get(key)
             known = KeyStatistics() if stored is None else _decoder.decode(stored)
             changed, new = learning.apply_changes(known, changes)

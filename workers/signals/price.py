@@ -25,6 +25,8 @@ _FEWEST_PRICES: Final = 100
 _MOST_CURRENCIES: Final = 16
 # Prices further off are slips of the feed.
 _LARGEST: Final = np.float32(6)
+# The column of all products.
+_ALL: Final = -1
 
 
 class _Prices(NamedTuple):
@@ -42,6 +44,7 @@ class PriceScores:
         self.context = signal.relative(prices)[:, None]
         self._signal = signal
         self._prices = prices
+        self._anywhere = signal.likelihood(prices, _ALL)
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # noqa: ARG002
         """Return nothing: many a category has products of any price."""
@@ -50,7 +53,8 @@ class PriceScores:
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the score of each pair, NaN without a price, or without one of a product of the category."""
         asked = _Prices(self._prices.logarithms[products], self._prices.rows[products])
-        return self._signal.compare(asked, categories)
+        score = self._signal.likelihood(asked, categories) - self._anywhere[products]
+        return np.clip(score, -_LARGEST, _LARGEST)
 
 
 class Price:
@@ -69,7 +73,6 @@ class Price:
 
         The last column is of all products, the last row of all other currencies, of which nothing is known: NaN.
         """
-        self._currencies = tuple(currencies)
         self._rows = {currency: row for row, currency in enumerate(currencies)}
         self._means = means
         self._variances = variances
@@ -80,17 +83,15 @@ class Price:
 
     def relative(self, prices: _Prices) -> NDArray[np.float32]:
         """Return by how many standard deviations prices are above the mean of all, float32 (n,)."""
-        deviation = np.sqrt(self._variances[prices.rows, -1])
-        return (prices.logarithms - self._means[prices.rows, -1]) / deviation
+        deviation = np.sqrt(self._variances[prices.rows, _ALL])
+        return (prices.logarithms - self._means[prices.rows, _ALL]) / deviation
 
-    def compare(self, prices: _Prices, categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the score of each price, (m,), in the category beside it, int32 (m,): float32 (m,)."""
-        everywhere = np.full(len(categories), -1, np.int32)
-        score = self._likelihood(prices, categories) - self._likelihood(prices, everywhere)
-        return np.clip(score, -_LARGEST, _LARGEST)
+    def likelihood(self, prices: _Prices, categories: NDArray[np.int32] | int) -> NDArray[np.float32]:
+        """Return the log-likelihood, but for a constant, of each of m prices in its category: float32 (m,).
 
-    def _likelihood(self, prices: _Prices, columns: NDArray[np.int32]) -> NDArray[np.float32]:
-        mean, variance = self._means[prices.rows, columns], self._variances[prices.rows, columns]
+        ``categories`` is int32 (m,), or -1 for all products together.
+        """
+        mean, variance = self._means[prices.rows, categories], self._variances[prices.rows, categories]
         return -(np.square(prices.logarithms - mean) / variance + np.log(variance)) / np.float32(2)
 
     def _read(self, products: Sequence[Product]) -> _Prices:
@@ -112,7 +113,7 @@ class Price:
     def state(self) -> SignalState:
         """Return means, variances and the names of the currencies."""
         arrays = {"means": self._means, "variances": self._variances}
-        return SignalState(arrays, {"currencies": list(self._currencies)})
+        return SignalState(arrays, {"currencies": list(self._rows)})
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
