@@ -9,6 +9,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.topics import CANDIDATES
+from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
 _BROKER_SECONDS: Final = 10.0
@@ -34,7 +35,7 @@ class CandidatesLog:
             if self._closed:
                 return 0
             try:
-                first, end = self._consumer.get_watermark_offsets(place, _BROKER_SECONDS)
+                first, end = watermarks(self._consumer, place, _BROKER_SECONDS)
                 (committed,) = self._consumer.committed([place], _BROKER_SECONDS)
             except KafkaException as error:
                 _log.warning("how far ranking is with %s/%d is not known: %s", self._topic, partition, error)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from threading import Event, Thread
 from typing import Any, Final
 
 import faust
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from schemas.topics import Topic
 from streams.faust_app import changelog_name
+from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 from streams.state.completeness import is_ours
 from workers.statistics import NO_WEIGHTS, CategoryWeights
@@ -24,12 +26,6 @@ TABLES: Final = (PRODUCT_DIGESTS, PRODUCT_CONTRIBUTIONS, BRAND_FREQUENCY, STORE_
 
 _READ_AT_ONCE: Final = 1_000
 _TIMEOUT_SECONDS: Final = 10.0
-_ASK_AGAIN_SECONDS: Final = 0.1
-_NOT_YET: Final = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-)
 # So many may be missing in a standby's table when it takes over.
 _STANDBY_CHANGES_BUFFERED: Final = 100
 _log = logging.getLogger(__name__)
@@ -125,23 +121,12 @@ class StatisticsView:
     def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
         found = {}
         for partition in partitions:
-            low, high = self._watermarks(partition)
+            low, high = watermarks(
+                self._consumer, partition, _TIMEOUT_SECONDS, patience_seconds=inf, stopped=self._stopped
+            )
             if high > low:
                 found[partition.topic, partition.partition] = high
         return found
-
-    def _watermarks(self, partition: TopicPartition) -> tuple[int, int]:
-        """Ask until there is an answer: partitions that were only just made have no leader yet."""
-        while True:
-            try:
-                low, high = self._consumer.get_watermark_offsets(partition, _TIMEOUT_SECONDS)
-            except KafkaException as error:
-                if error.args[0].code() not in _NOT_YET or self._stopped.is_set():
-                    raise
-                _log.info("%s [%d]: %s", partition.topic, partition.partition, error.args[0].str())
-                self._stopped.wait(_ASK_AGAIN_SECONDS)
-            else:
-                return low, high
 
     def _drop_reached(self, missing: dict[tuple[str, int], int]) -> None:
         waiting = [TopicPartition(*partition) for partition in missing]

@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaExcepti
 
 from schemas.errors import KafkaUnavailable
 from schemas.topics import Topic
+from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -57,7 +58,7 @@ def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> di
     """Return the offset after the last message of each partition that holds any now."""
     ends = {}
     for partition in partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_SECONDS)
+        low, high = watermarks(consumer, TopicPartition(topic, partition), TIMEOUT_SECONDS)
         if high > low:
             ends[partition] = high
     return ends

@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from schemas.topics import PRODUCTS_BATCHED, PRODUCTS_CHANGED
 from streams.intake.partition import PartitionIntake
 from streams.intake.window import Window
+from streams.kafka.watermarks import watermarks
 from streams.progress import Mark, commit_metadata, committed_generation
 from streams.settings import Settings
 
@@ -83,13 +84,12 @@ def first_offset(consumer: Consumer, partition: TopicPartition) -> int | None:
 
 def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | None:
     try:
-        first, end = consumer.get_watermark_offsets(partition, timeout=_BROKER_SECONDS)
+        return watermarks(consumer, partition, _BROKER_SECONDS)
     except KafkaException as error:
         logger.warning(
             "the ends of %s/%d are not known: %s", partition.topic, partition.partition, error.args[0].str()
         )
         return None
-    return int(first), int(end)
 
 
 def generation(consumer: Consumer, batched: TopicPartition, committed: Committed) -> int | None:

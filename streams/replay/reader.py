@@ -9,6 +9,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.errors import KafkaUnavailable
+from streams.kafka.watermarks import watermarks
 from streams.replay.standing import PublishedEvent
 
 # RD_KAFKA_PARTITION_UA: an error that is of no partition.
@@ -37,7 +38,7 @@ class PartitionReader:
         """Return the offset after the last message; raises :class:`KafkaUnavailable`."""
         place = TopicPartition(self._topic, self._partition)
         try:
-            return int(self._consumer.get_watermark_offsets(place, _TIMEOUT_SECONDS)[1])
+            return watermarks(self._consumer, place, _TIMEOUT_SECONDS)[1]
         except KafkaException as error:
             reason = error.args[0].str()
             raise KafkaUnavailable(f"the end of {self._topic}/{self._partition} is not known: {reason}") from error

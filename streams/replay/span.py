@@ -10,6 +10,7 @@ from typing import Final
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from schemas.errors import InvalidSettings, KafkaUnavailable
+from streams.kafka.watermarks import watermarks
 
 BEGINNING: Final = "beginning"
 _TIMEOUT_SECONDS: Final = 10.0
@@ -51,7 +52,7 @@ def resolve(
     try:
         for partition in partitions:
             place = TopicPartition(topic, partition)
-            low, high = consumer.get_watermark_offsets(place, _TIMEOUT_SECONDS)
+            low, high = watermarks(consumer, place, _TIMEOUT_SECONDS)
             first = max(low, _offset(consumer, place, begin, high))
             last = high if end is None else min(high, _offset(consumer, place, end, high))
             if first < last:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.watermarks import watermarks
 from streams.state.stores import Change, Interrupted
 
 _READ_AT_ONCE: Final = 10_000
@@ -61,8 +62,7 @@ class Changelog:
 
     def bounds(self, place: Place) -> tuple[int, int]:
         """Return the first offset that is there and the next that will be; raises KafkaException."""
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), _TIMEOUT_SECONDS)
-        return int(low), int(high)
+        return watermarks(self._consumer, TopicPartition(*place), _TIMEOUT_SECONDS)
 
     def read(self, starts: Mapping[Place, int], apply: Apply) -> int:
         """Read from these offsets to the end; return how many records there were.

@@ -23,7 +23,7 @@ class _Consumer:
     def __init__(self, end: int | None = None, answer: list[TopicPartition] | None = None) -> None:
         self._end, self._answer = end, answer
 
-    def get_watermark_offsets(self, _place: TopicPartition, timeout: float) -> tuple[int, int]:
+    def get_watermark_offsets(self, _place: TopicPartition, _timeout: float) -> tuple[int, int]:
         if self._end is None:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return 0, self._end

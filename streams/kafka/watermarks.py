@@ -1,0 +1,48 @@
+"""Where a partition begins and ends, asked again while it has no leader."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Event
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+_ASK_AGAIN_SECONDS: Final = 0.1
+# Of a partition that was only just made, or whose leader changes; librdkafka hands these to us at once.
+_NOT_YET: Final = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+logger = logging.getLogger(__name__)
+
+
+def watermarks(
+    consumer: Consumer,
+    partition: TopicPartition,
+    timeout_seconds: float,
+    *,
+    patience_seconds: float | None = None,
+    stopped: Event | None = None,
+) -> tuple[int, int]:
+    """Return the first offset of a partition that is there, and the next that will be.
+
+    Waits for an answer for ``timeout_seconds``, and asks again for ``patience_seconds`` (as long as the timeout
+    where it is not given) while the partition has no leader, unless ``stopped`` is set meanwhile.
+    Raises :class:`confluent_kafka.KafkaException` with the last answer.
+    """
+    patience = timeout_seconds if patience_seconds is None else patience_seconds
+    waiting = stopped or Event()
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(partition, timeout_seconds)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET or waiting.is_set() or time.monotonic() >= deadline:
+                raise
+            logger.info("%s/%d: %s", partition.topic, partition.partition, error.args[0].str())
+            waiting.wait(_ASK_AGAIN_SECONDS)
+        else:
+            return int(first), int(end)
