@@ -77,11 +77,17 @@ def said_by_tombstone(offset: int) -> Said:
     return Said(offset, removed=True)
 
 
-def apply(state: ProductState, source: Source, said: Said, position: SourcePosition) -> ProductState | None:
-    """Return the state after the event at ``position``, or ``None`` where its topic has said something newer."""
+def apply(
+    state: ProductState, source: Source, said: Said, position: SourcePosition
+) -> tuple[ProductState, list[StatisticsChanged]]:
+    """Return the state after the event at ``position``, and the changes to send.
+
+    Where the topic has said something as new, the state is the given one, and the changes are those of the event
+    once more; there are none where it is not the latest of its topic: it was finished before the next was applied.
+    """
     known = cast("Said | None", getattr(state, source))
     if known is not None and said.offset <= known.offset:
-        return None
+        return state, _told_again(state, position)
     before = contributions(state)
     earlier = [
         msgspec.structs.replace(told, after=_pack(before)) if told.after is None else told
@@ -89,9 +95,9 @@ def apply(state: ProductState, source: Source, said: Said, position: SourcePosit
         if told.position.topic != position.topic
     ]
     changed = msgspec.structs.replace(state, **{source: said})
-    same = contributions(changed) == before
-    told = Told(position) if same else Told(position, _pack(before), None)
-    return msgspec.structs.replace(changed, told=(*earlier, told))
+    after = contributions(changed)
+    told = Told(position) if after == before else Told(position, _pack(before), None)
+    return msgspec.structs.replace(changed, told=(*earlier, told)), _changes(before, after, position)
 
 
 def _pack(contributed: Contributions) -> Packed:
@@ -127,7 +133,7 @@ def _counted(said: Said, also: Said | None, weight: float) -> Contributions:
     return found
 
 
-def changes(old: Contributions, new: Contributions, source: SourcePosition) -> list[StatisticsChanged]:
+def _changes(old: Contributions, new: Contributions, source: SourcePosition) -> list[StatisticsChanged]:
     """Return one change for each key whose contribution differs, in the order of the keys."""
     found = []
     for key in sorted(old.keys() | new.keys()):
@@ -151,15 +157,11 @@ def changes(old: Contributions, new: Contributions, source: SourcePosition) -> l
     return found
 
 
-def changes_of(state: ProductState, position: SourcePosition) -> list[StatisticsChanged]:
-    """Return the changes of the event at ``position``, again or for the first time.
-
-    Those of an event that is not the latest of its topic are none: it was finished before the next was applied.
-    """
+def _told_again(state: ProductState, position: SourcePosition) -> list[StatisticsChanged]:
     for told in state.told:
         if told.position == position:
-            new = contributions(state) if told.after is None else _unpack(told.after)
-            return changes(_unpack(told.before), new, position)
+            after = contributions(state) if told.after is None else _unpack(told.after)
+            return _changes(_unpack(told.before), after, position)
     return []
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 CategoryWeights = Mapping[str, float]
 """Category id to the summed weight of the products in it."""
 
 NO_WEIGHTS: CategoryWeights = {}
+# Several signals ask for the same brand and stores of a product, and feeds repeat both.
+_NAMES_CACHED: Final = 16_384
 
 
 class Statistics(Protocol):
@@ -33,6 +36,7 @@ class NoStatistics:
         return NO_WEIGHTS
 
 
+@lru_cache(_NAMES_CACHED)
 def normalise_key(text: str | None) -> str | None:
     """Return the form under which a brand or store is counted: case-folded, white space collapsed."""
     if text is None:

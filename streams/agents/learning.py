@@ -158,11 +158,11 @@ class LearningStage:
     def _apply(
         self, states: _States, key: bytes, source: Source, said: Said, position: SourcePosition
     ) -> list[StatisticsChanged]:
-        state = states.of(key)
-        changed = learning.apply(state, source, said, position)
-        if changed is not None:
-            states.changed[key] = state = changed
-        return learning.changes_of(state, position)
+        known = states.of(key)
+        state, changes = learning.apply(known, source, said, position)
+        if state is not known:
+            states.changed[key] = state
+        return changes
 
     def _judge(
         self, states: _States, verdict: VerdictMessage, position: SourcePosition

@@ -84,9 +84,8 @@ def _learn(decided: Sequence[Decision], minimum_confidence: float, copies: int) 
     for decision in decided:
         source: Source = "assigned" if isinstance(decision, CategoryAssigned) else "needs_review"
         said = said_by_decision(decision, decision.source.offset, minimum_confidence)
-        state = apply(ProductState(), source, said, decision.source)
-        if state is not None:
-            states |= {f"{decision.product_id} {copy}": state for copy in range(copies)}
+        state, _ = apply(ProductState(), source, said, decision.source)
+        states |= {f"{decision.product_id} {copy}": state for copy in range(copies)}
     return states
 
 

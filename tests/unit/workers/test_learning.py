@@ -67,9 +67,7 @@ def _verdict(category: str | None, brand: str | None = None) -> ReviewDecided:
 def _after(*events: tuple[Source, Said]) -> ProductState:
     state = ProductState()
     for place, (source, said) in enumerate(events):
-        applied = learning.apply(state, source, said, SourcePosition(source, 0, place))
-        assert applied is not None
-        state = applied
+        state, _ = learning.apply(state, source, said, SourcePosition(source, 0, place))
     return state
 
 
@@ -127,10 +125,11 @@ def test_a_removed_product_takes_everything_away() -> None:
 def test_an_event_that_is_delivered_again_changes_no_state_but_can_tell_its_changes() -> None:
     position = SourcePosition("assigned", 0, 7)
     source, said = _decision(_assigned("lamps"), 7)
-    state = learning.apply(ProductState(), source, said, position)
-    assert state is not None
-    assert learning.apply(state, source, said, position) is None
-    assert [change.key for change in learning.changes_of(state, position)] == ["acme", "shop one"]
+    state, changes = learning.apply(ProductState(), source, said, position)
+    assert [change.key for change in changes] == ["acme", "shop one"]
+    again, told_again = learning.apply(state, source, said, position)
+    assert again is state
+    assert told_again == changes
 
 
 def test_a_change_that_a_key_holds_is_not_applied_again() -> None:
@@ -173,10 +172,7 @@ def test_counts_equal_a_recount_whatever_is_delivered_again(
         topic = data.draw(st.sampled_from([topic for topic in _TOPICS if read[topic] < len(logs[topic])]))
         product, said = logs[topic][read[topic]]
         position = SourcePosition(topic, 0, said.offset)
-        state = states.get(product, ProductState())
-        applied = learning.apply(state, topic, said, position)
-        states[product] = applied or state
-        changes = learning.changes_of(states[product], position)
+        states[product], changes = learning.apply(states.get(product, ProductState()), topic, said, position)
         for change in changes * data.draw(st.integers(1, 2)):
             key = (change.kind, change.key)
             counted[key], _ = learning.apply_changes(counted.get(key, KeyStatistics()), [change])

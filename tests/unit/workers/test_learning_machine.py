@@ -83,10 +83,8 @@ class LearningMachine(RuleBasedStateMachine):
             self.read[topic] += 1
             position = SourcePosition(topic, 0, said.offset)
             state = self.states.get(product, ProductState())
-            applied = learning.apply(state, topic, said, position)
-            if applied is not None:
-                self.states[product] = state = applied
-            self.changes += learning.changes_of(state, position)
+            self.states[product], changes = learning.apply(state, topic, said, position)
+            self.changes += changes
 
     @rule(topic=st.sampled_from(_TOPICS), count=st.integers(1, 2), lost=st.sets(st.sampled_from(_KEYS)))
     def crash(self, topic: Source, count: int, lost: set[str]) -> None:
@@ -101,10 +99,8 @@ class LearningMachine(RuleBasedStateMachine):
                 break
             under_way.add(product)
             position = SourcePosition(topic, 0, said.offset)
-            applied = learning.apply(self.states.get(product, ProductState()), topic, said, position)
-            if applied is not None:
-                self.states[product] = applied
-            told = learning.changes_of(self.states.get(product, ProductState()), position)
+            state = self.states.get(product, ProductState())
+            self.states[product], told = learning.apply(state, topic, said, position)
             self.changes += [change for change in told if change.key not in lost]
 
     @rule(topic=st.sampled_from(_TOPICS), back=st.integers(1, 6))
