@@ -34,6 +34,7 @@ from workers.ranking.features import FeatureBuilder
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
 from workers.ranking.ranking import Ranking
+from workers.ranking.track_record import TrackRecord
 from workers.recall import Recall
 from workers.signals.base import Reference, Signal, SignalState
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
@@ -48,7 +49,7 @@ SIGNAL_DIRECTORY: Final = "signals"
 CASCADE: Final = "cascade"
 CASCADE_OPTIONS: Final = "cascade.json"
 RANKER: Final = "ranker.ubj"
-PRIORS: Final = "priors.safetensors"
+TRACK_RECORD: Final = "track_record.safetensors"
 CALIBRATION: Final = "calibration.json"
 THRESHOLDS: Final = "thresholds.json"
 METRICS: Final = "metrics.json"
@@ -214,7 +215,7 @@ def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> S
 
 def _save_ranking(directory: Path, ranking: Ranking) -> None:
     ranking.ranker.save(directory / RANKER)
-    save_file({"priors": ranking.features.priors}, directory / PRIORS)
+    save_file(asdict(ranking.features.record), directory / TRACK_RECORD)
     _write_json(
         directory / CALIBRATION,
         {
@@ -230,7 +231,7 @@ def _load_ranking(directory: Path, taxonomy: Taxonomy) -> Ranking:
     calibration = orjson.loads((directory / CALIBRATION).read_bytes())
     return Ranking(
         taxonomy=taxonomy,
-        features=FeatureBuilder(taxonomy, load_file(directory / PRIORS)["priors"]),
+        features=FeatureBuilder(taxonomy, TrackRecord(**load_file(directory / TRACK_RECORD))),
         ranker=Ranker.load(directory / RANKER),
         probabilities=CandidateProbabilities(**calibration["probabilities"]),
         assign_calibrator=Calibrator.from_json(calibration["assign"]),

@@ -59,4 +59,4 @@ def _sizes(bundle: Bundle) -> NDArray[np.int64] | None:
     count = orjson.loads((bundle.directory / METRICS).read_bytes()).get("products")
     if not isinstance(count, int):
         return None
-    return np.rint(bundle.ranking.features.priors.astype(np.float64) * count).astype(np.int64)
+    return np.rint(bundle.ranking.features.record.priors.astype(np.float64) * count).astype(np.int64)

@@ -13,7 +13,7 @@ from workers.fit.namesakes import WEIGHT
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.parallel import map_threads
 from workers.fit.progress import Progress
-from workers.ranking.features import FeatureBuilder
+from workers.ranking.features import FeatureBuilder, most_supported
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 
 # Where no product was held out to choose the number of trees on. More learn that titles hold whole names: without
@@ -54,17 +54,21 @@ def fit_rankers(
 def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons:
     """Return the rows of both, those of ``seen`` first.
 
-    How common a category is, is counted on the other folds: counted on all, the category of a product would never
-    be one that has no labelled product, and the ranker would learn that none of these is ever right.
+    How common a category is, and what it is taken for, is counted on the other folds: counted on all, the category
+    of a product would never be one that has no labelled product, and the ranker would learn that none of these is
+    ever right.
     """
     matrices = []
+    supported = most_supported(seen.candidates)
     starts = np.flatnonzero(np.diff(seen.folds, prepend=-1, append=-1))
     for start, stop in pairwise(starts.tolist()):
-        others = seen.labels[seen.folds != seen.folds[start]]
-        matrices.append(FeatureBuilder.of_labels(taxonomy, others).build(seen.candidates.part(start, stop)))
-    matrices.append(FeatureBuilder.of_labels(taxonomy, seen.labels).build(guide.candidates))
+        others = seen.folds != seen.folds[start]
+        builder = FeatureBuilder.fit(taxonomy, seen.labels[others], supported[others])
+        matrices.append(builder.build(seen.candidates.part(start, stop)))
+    matrices.append(FeatureBuilder.fit(taxonomy, seen.labels, supported).build(guide.candidates))
     relevant = np.concatenate([seen.relevant, guide.relevant])
     weight = np.ones(len(relevant), np.float32)
     if len(seen.labels):
         weight[len(seen.relevant) :] = min(1.0, WEIGHT / len(guide.labels))
-    return Lessons(matrices[-1], np.concatenate([matrix.values for matrix in matrices]), relevant, weight)
+    owner = np.concatenate([seen.candidates.product_of_row, guide.candidates.product_of_row + len(seen.labels)])
+    return Lessons(matrices[-1], np.concatenate([matrix.values for matrix in matrices]), owner, relevant, weight)

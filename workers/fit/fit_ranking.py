@@ -16,7 +16,7 @@ from workers.fit.out_of_fold_metrics import measure_decisions
 from workers.fit.progress import Progress
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.error_budget import ErrorBudget, threshold
-from workers.ranking.features import FeatureBuilder
+from workers.ranking.features import FeatureBuilder, most_supported
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.ranker import RankerOptions
 from workers.ranking.ranking import Ranking
@@ -57,7 +57,7 @@ def fit_ranking(
     policy = fit_policy(Decisions(top, levels, truth, roots, seen.folds), options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
-        features=FeatureBuilder.of_labels(taxonomy, seen.labels),
+        features=FeatureBuilder.fit(taxonomy, seen.labels, most_supported(seen.candidates)),
         ranker=ranker,
         probabilities=probabilities,
         assign_calibrator=Calibrator.fit(top.probability, right),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from schemas.taxonomy.tree import Taxonomy
 from workers import segments
 from workers.candidates import Candidates
+from workers.ranking.track_record import TrackRecord
 from workers.signals.scores import pair_keys
 
 AGREEMENT: Final = "agreement"
@@ -26,6 +27,8 @@ _AGREEMENT: Final[tuple[_Named, ...]] = (
     (AGREEMENT + "_support", AGREEMENT, 1),
     (AGREEMENT + "_support_of_parent", AGREEMENT, 0),
     (AGREEMENT + "_support_of_root", AGREEMENT, 0),
+    (AGREEMENT + "_log_share_of_earlier", AGREEMENT, 0),
+    (AGREEMENT + "_log_earlier_products", AGREEMENT, 0),
 )
 _CATEGORY: Final[tuple[_Named, ...]] = (
     (CATEGORY + "_log_prior", CATEGORY, 0),
@@ -54,21 +57,21 @@ class FeatureMatrix:
 
 
 class FeatureBuilder:
-    """Builds features; ``priors`` float32 (nodes,) is each category's share of the labelled products."""
+    """Builds features; ``record`` has what is known of labelled products."""
 
-    def __init__(self, taxonomy: Taxonomy, priors: NDArray[np.float32]) -> None:
-        self.priors = priors
-        self._log_priors = np.log(priors + 1e-6).astype(np.float32)
+    def __init__(self, taxonomy: Taxonomy, record: TrackRecord) -> None:
+        self.record = record
+        self._log_priors = np.log(record.priors + 1e-6).astype(np.float32)
         self._depths = taxonomy.depths.astype(np.float32)
         self._leaves = taxonomy.is_leaf.astype(np.float32)
         self._parents = taxonomy.parents
         self._roots = taxonomy.ancestor_matrix[:, 0]
 
     @classmethod
-    def of_labels(cls, taxonomy: Taxonomy, labels: NDArray[np.int32]) -> Self:
-        """Make it of the labelled products' categories, int32 (n,)."""
+    def fit(cls, taxonomy: Taxonomy, labels: NDArray[np.int32], supported: NDArray[np.int32]) -> Self:
+        """Make it of labelled products: their categories, int32 (n,), and what :func:`most_supported` says."""
         counts = np.bincount(labels, minlength=len(taxonomy)).astype(np.float32)
-        return cls(taxonomy, counts / np.float32(max(len(labels), 1)))
+        return cls(taxonomy, TrackRecord.fit(supported, labels, counts / np.float32(max(len(labels), 1))))
 
     def build(self, candidates: Candidates) -> FeatureMatrix:
         """Return the features of every candidate; a row depends on its own product's candidates alone."""
@@ -94,8 +97,8 @@ class FeatureBuilder:
         reciprocal: NDArray[np.float32],
         owner: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Return float64 (m, 5), as ``_AGREEMENT`` names them."""
-        support = reciprocal.mean(axis=1, dtype=np.float64)
+        """Return float64 (m, 7), as ``_AGREEMENT`` names them."""
+        support = _support(reciprocal)
         parents = self._parents[candidates.categories] + 1
         above = np.concatenate([pair_keys(owner, parents), ~pair_keys(owner, self._roots[candidates.categories])])
         found = np.empty((len(owner), len(_AGREEMENT)))
@@ -103,13 +106,36 @@ class FeatureBuilder:
         found[:, 1] = np.count_nonzero(ranks == 1, axis=1)
         found[:, 2] = support
         # Keys of parents are positive, those of roots negative.
-        found[:, 3:] = segments.total(np.concatenate([support, support]), above).reshape(2, -1).T
+        found[:, 3:5] = segments.total(np.concatenate([support, support]), above).reshape(2, -1).T
+        supported = _most_supported(candidates, support, owner)[owner]
+        found[:, 5] = self.record.log_share(supported, candidates.categories)
+        found[:, 6] = self.record.log_products(supported)
         return found
 
     def _category(self, candidates: Candidates) -> NDArray[np.float32]:
         """Return float32 (m, 3), as ``_CATEGORY`` names them."""
         nodes = candidates.categories
         return np.stack([self._log_priors[nodes], self._depths[nodes], self._leaves[nodes]], axis=1)
+
+
+def most_supported(candidates: Candidates) -> NDArray[np.int32]:
+    """Return the category that the signals, each by the place it gives, support most: int32 (n,), -1 for none."""
+    owner = candidates.product_of_row
+    support = _support(_reciprocal(segments.ranks(candidates.scores, owner)))
+    return _most_supported(candidates, support, owner)
+
+
+def _most_supported(
+    candidates: Candidates, support: NDArray[np.float64], owner: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    found = np.full(len(candidates), -1, np.int32)
+    rows = segments.first_greatest(support, segments.starts(owner))
+    found[owner[rows]] = candidates.categories[rows]
+    return found
+
+
+def _support(reciprocal: NDArray[np.float32]) -> NDArray[np.float64]:
+    return reciprocal.mean(axis=1, dtype=np.float64)
 
 
 def _leads(

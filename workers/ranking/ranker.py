@@ -11,6 +11,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from workers.ranking import booster
+from workers.ranking.choice import ChoiceLoss
 from workers.ranking.features import FeatureMatrix
 
 # Finer histograms cost time and change no decision.
@@ -36,25 +37,36 @@ class RankerOptions:
 class Lessons:
     """Candidates to learn from.
 
-    ``values`` is float32 (m, f) of the ``features``; ``relevant`` bool (m,), which are right; ``weight``
-    float32 (m,), what each counts.
+    ``values`` is float32 (m, f) of the ``features``; ``owner`` int64 (m,), ascending, the products; ``relevant``
+    bool (m,), which are right, one of a product at most; ``weight`` float32 (m,), what the product counts.
     """
 
     features: FeatureMatrix
     values: NDArray[np.float32]
+    owner: NDArray[np.int64]
     relevant: NDArray[np.bool_]
     weight: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.intp]) -> Lessons:
-        """Return some of the rows."""
-        return replace(self, values=self.values[rows], relevant=self.relevant[rows], weight=self.weight[rows])
+        """Return some of the rows, all of each of their products."""
+        return replace(
+            self,
+            values=self.values[rows],
+            owner=self.owner[rows],
+            relevant=self.relevant[rows],
+            weight=self.weight[rows],
+        )
+
+    @property
+    def loss(self) -> ChoiceLoss:
+        """The loss of margins of these candidates."""
+        return ChoiceLoss(self.owner, self.relevant, self.weight)
 
     def matrix(self, bins: Any = None) -> Any:
         """Return what XGBoost reads, with the histogram bins of another matrix where given."""
         return xgboost.QuantileDMatrix(
             self.values,
             label=self.relevant,
-            weight=self.weight,
             feature_names=list(self.features.names),
             nthread=1,
             max_bin=_BINS,
@@ -63,7 +75,7 @@ class Lessons:
 
 
 class Ranker:
-    """Scores candidates; the margin is in log-odds."""
+    """Scores candidates; the margin is the log-odds that a candidate is right rather than none."""
 
     def __init__(self, trees: Any) -> None:
         """``trees`` is XGBoost's booster."""
@@ -76,30 +88,37 @@ class Ranker:
     ) -> tuple[Self, NDArray[np.float64]]:
         """Learn which candidates are right.
 
-        Returns the ranker and, after each tree, the log-loss on ``held_out``: float64 (trees,), empty without.
+        Returns the ranker and, after each tree, the mean loss of ``held_out``: float64 (trees,), empty without.
         """
-        learned = lessons.matrix()
+        learned, loss = lessons.matrix(), lessons.loss
         parameters = {
-            "objective": "binary:logistic",
+            "base_score": 0.0,
             "tree_method": "hist",
             "max_depth": options.depth,
             "learning_rate": options.learning_rate,
             "subsample": 0.8,
             "colsample_bytree": 0.5,
             "max_bin": _BINS,
-            "eval_metric": "logloss",
+            "disable_default_eval_metric": 1,
             "min_child_weight": 2,
             "lambda": _REGULARISATION,
             "monotone_constraints": str(lessons.features.monotone).replace(" ", ""),
             "nthread": 1,
             "seed": options.seed,
         }
-        watched = [] if held_out is None else [(held_out.matrix(learned), "held_out")]
+        unseen = None if held_out is None else held_out.loss
         losses: dict[str, dict[str, list[float]]] = {}
         trees = xgboost.train(
-            parameters, learned, options.trees, evals=watched, evals_result=losses, verbose_eval=False
+            parameters,
+            learned,
+            options.trees,
+            obj=lambda margins, _: loss.derivatives(margins),
+            custom_metric=None if unseen is None else lambda margins, _: ("loss", unseen.mean(margins)),
+            evals=[] if held_out is None else [(held_out.matrix(learned), "held_out")],
+            evals_result=losses,
+            verbose_eval=False,
         )
-        return cls(trees), np.array(losses.get("held_out", {}).get("logloss", []))
+        return cls(trees), np.array(losses.get("held_out", {}).get("loss", []))
 
     def first(self, trees: int) -> Ranker:
         """Return the ranker as it was after so many trees."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.scores import ProposesNothing
 
 # So many products of a category weigh as much as all others together.
 _PRIOR_PRODUCTS: Final = 4.0
@@ -36,8 +37,11 @@ class _Prices(NamedTuple):
     rows: NDArray[np.int64]
 
 
-class PriceScores:
-    """The logarithm of how much likelier a price is in a category than anywhere, at most 6 either way."""
+class PriceScores(ProposesNothing):
+    """The logarithm of how much likelier a price is in a category than anywhere, at most 6 either way.
+
+    Nothing is proposed: many a category has products of any price.
+    """
 
     def __init__(self, signal: Price, prices: _Prices) -> None:
         """``signal`` is asked for each pair."""
@@ -45,10 +49,6 @@ class PriceScores:
         self._signal = signal
         self._prices = prices
         self._anywhere = signal.likelihood(prices, _ALL)
-
-    def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # noqa: ARG002
-        """Return nothing: many a category has products of any price."""
-        return np.empty(0, np.int64), np.empty(0, np.int32)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the score of each pair, NaN without a price, or without one of a product of the category."""

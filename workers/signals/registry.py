@@ -15,6 +15,7 @@ from workers.signals.linear_parent import LinearParent
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
 from workers.signals.naive_bayes import NaiveBayes
+from workers.signals.ngram_vectors import NgramVectors
 from workers.signals.price import Price
 from workers.signals.sibling_examples import SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
@@ -30,6 +31,7 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
     LinearText,
     LinearParent,
     NaiveBayes,
+    NgramVectors,
     MerchantCategory,
     AffiliateCategory,
     BrandFrequency,

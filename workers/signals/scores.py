@@ -106,6 +106,14 @@ class PartialScores:
         return found
 
 
+class ProposesNothing:
+    """Scores of a signal that is only asked about what others propose."""
+
+    def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # noqa: ARG002
+        """Return nothing."""
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+
+
 def pair_keys(products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return one int64 for each pair of a product and a category: in its order, and theirs."""
     return (products.astype(np.int64) << 32) | categories

@@ -1,0 +1,61 @@
+"""What the ranker's trees learn by: which of a product's candidates is right, or that none is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers import segments
+
+# Where a candidate is sure to be right or wrong its curvature vanishes, and a tree's step would have no bound.
+_LEAST_CURVATURE: Final = 1e-6
+_LEAST_PROBABILITY: Final = 1e-12
+
+
+class ChoiceLoss:
+    """The cross entropy of a softmax over a product's candidates and one more, "none", whose margin is 0.
+
+    Trees that judge each candidate apart learn from every one of them alike; here they learn to tell rivals apart.
+    Source: conditional logit with an outside option, McFadden (1974), "Conditional logit analysis of qualitative
+    choice behavior"; as a loss for ranking, ListNet, Cao et al. (2007).
+    """
+
+    def __init__(self, owner: NDArray[np.int64], relevant: NDArray[np.bool_], weight: NDArray[np.float32]) -> None:
+        """``owner`` int64 (m,) is each candidate's product, ascending; at most one of a product is ``relevant``.
+
+        ``weight`` float32 (m,) is what each candidate's product counts.
+        """
+        self._firsts = segments.starts(owner)
+        self._sizes = np.diff(self._firsts, append=len(owner))
+        self._relevant = relevant
+        self._weight = weight.astype(np.float64)
+
+    def derivatives(self, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the loss's first derivatives by each margin, and bounds of the second, float64 (m,) both.
+
+        The bound is twice the diagonal, as in XGBoost's own softmax: candidates of one product move together.
+        """
+        probability, _ = self._probabilities(margins)
+        curvature = np.maximum(2 * probability * (1 - probability), _LEAST_CURVATURE)
+        return (probability - self._relevant) * self._weight, curvature * self._weight
+
+    def mean(self, margins: NDArray[np.float32]) -> float:
+        """Return the mean loss of a product; 0 where there is none."""
+        if not len(self._firsts):
+            return 0.0
+        probability, none = self._probabilities(margins)
+        right = np.add.reduceat(np.where(self._relevant, probability, 0.0), self._firsts)
+        reached = np.logical_or.reduceat(self._relevant, self._firsts)
+        return float(-np.log(np.maximum(np.where(reached, right, none), _LEAST_PROBABILITY)).mean())
+
+    def _probabilities(self, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probability of each candidate, float64 (m,), and of "none" for each product that has any."""
+        if not len(margins):
+            return np.empty(0), np.empty(0)
+        greatest = np.maximum(np.maximum.reduceat(margins, self._firsts), 0).astype(np.float64)
+        weights = np.exp(margins - np.repeat(greatest, self._sizes))
+        none = np.exp(-greatest)
+        total = np.add.reduceat(weights, self._firsts) + none
+        return weights / np.repeat(total, self._sizes), none / total

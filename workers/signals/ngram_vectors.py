@@ -1,0 +1,79 @@
+"""Signal: a vector for each n-gram, learned so that the sum of a product's tells its category.
+
+Where the linear classifier weighs each n-gram for each category apart, here n-grams share a few dimensions: what
+is learned of those of one category tells of others too. Source: fastText's classifier, Joulin et al. (2017), "Bag
+of tricks for efficient text classification", on the TF-IDF n-grams of the linear models.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.ngram_softmax import NgramSoftmax, fit_softmax
+from workers.signals.scores import ProposesNothing, no_context
+
+
+class NgramVectorScores(ProposesNothing):
+    """The logarithm of a category's posterior, up to a constant of the product's; computed when asked for."""
+
+    def __init__(self, signal: NgramVectors, sums: NDArray[np.float32]) -> None:
+        """``sums`` float32 (n, d) are those of the products' vectors."""
+        self.context = no_context(len(sums))
+        self._signal = signal
+        self._sums = sums
+
+    def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the score of each pair, NaN of a category without labelled products."""
+        return self._signal.of_sums(self._sums[products], categories)
+
+
+class NgramVectors:
+    """Proposes nothing: what it would, other linear models do."""
+
+    name = "ngram_vectors"
+    context_names: tuple[str, ...] = ()
+
+    def __init__(self, reference: Reference, model: NgramSoftmax, known: NDArray[np.int32]) -> None:
+        """``known`` int32 (c,), ascending, are the nodes that the model's categories are."""
+        self._features = reference.text_features
+        self._model = model
+        self._vectors = model.vectors.astype(np.float32)
+        self._known = known
+        self._place = np.full(len(reference.taxonomy), -1, np.int64)
+        self._place[known] = np.arange(len(known))
+
+    def score(self, batch: Batch) -> NgramVectorScores:
+        """Score every category that has labelled products."""
+        return NgramVectorScores(self, self._features.of(batch).times(self._vectors))
+
+    def of_sums(self, sums: NDArray[np.float32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the score of each of m sums, float32 (m, d), in its category, int32 (m,): float32 (m,)."""
+        places = self._place[categories]
+        known = np.flatnonzero(places >= 0)
+        places = places[known]
+        found = np.full(len(categories), np.nan, np.float32)
+        scores = np.einsum("ij,ij->i", sums[known], self._model.weights[places], optimize=False)
+        found[known] = scores + self._model.intercepts[places]
+        return found
+
+    @classmethod
+    def fit(cls, training: TrainingSet, reference: Reference) -> Self:
+        """Learn the vectors; with a single category there is nothing to tell apart."""
+        known, places = np.unique(training.labels, return_inverse=True)
+        model = fit_softmax(reference.text_features.matrix(training.batch), places, len(known))
+        return cls(reference, model, known.astype(np.int32))
+
+    def state(self) -> SignalState:
+        """Return vectors, weights and categories."""
+        return SignalState({**self._model._asdict(), "known": self._known}, {})
+
+    @classmethod
+    def restore(cls, state: SignalState, reference: Reference) -> Self:
+        """Make the signal again."""
+        arrays = dict(state.arrays)
+        known = arrays.pop("known")
+        return cls(reference, NgramSoftmax(**arrays), known)
