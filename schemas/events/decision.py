@@ -29,8 +29,9 @@ class Alternative(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What one signal said about the decided category.
 
-    ``contribution`` is its share of the ranker's margin (log-odds); ``rank`` is the place it gave the
-    category, 1 being first, or null where it did not name it; ``score`` is on the signal's own scale.
+    ``contribution`` is its share of the ranker's margin (log-odds that the category is right rather than none of
+    the candidates); ``rank`` is the place it gave the category, 1 being first, or null where it did not name it;
+    ``score`` is on the signal's own scale.
     """
 
     signal: str

@@ -58,7 +58,7 @@ class CandidateProbabilities:
 
 
 def own_probability(margins: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the ranker's probability that a candidate is right, whatever the others are: float64 (m,)."""
+    """Return the probability that a candidate is right rather than none, the others aside: float64 (m,)."""
     return expit(margins.astype(np.float64))
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from schemas.events.product import Affiliate, Product
 from schemas.taxonomy.tree import Taxonomy
@@ -24,6 +25,7 @@ from workers.signals.linear_parent import LinearParent
 from workers.signals.linear_text import LinearText
 from workers.signals.merchant_category import MerchantCategory
 from workers.signals.naive_bayes import NaiveBayes
+from workers.signals.ngram_vectors import NgramVectors
 from workers.signals.price import Price
 from workers.signals.registry import SIGNALS
 from workers.signals.sibling_examples import MAXIMUM_SIBLINGS, SiblingExamples
@@ -100,10 +102,12 @@ def test_a_product_scores_the_same_alone_and_in_any_batch(kind: type[Signal], tr
 def test_a_restored_signal_scores_as_the_fitted_one(kind: type[Signal], training: TrainingSet) -> None:
     fitted = fit(kind, training)
     restored = kind.restore(fitted.state(), Reference.of(training))
-    rows, categories = fitted.score(training.batch).top(3)
-    first = fitted.score(training.batch).at(rows, categories)
-    again = restored.score(training.batch).at(rows, categories)
-    assert np.array_equal(first, again)
+    rows = np.repeat(np.arange(len(training.batch)), len(TREE))
+    categories = np.tile(np.arange(len(TREE), dtype=np.int32), len(training.batch))
+    first, again = (signal.score(training.batch) for signal in (fitted, restored))
+    assert np.array_equal(first.at(rows, categories), again.at(rows, categories), equal_nan=True)
+    for found, found_again in zip(first.top(3), again.top(3), strict=True):
+        assert np.array_equal(found, found_again)
 
 
 @pytest.mark.parametrize("kind", SIGNALS, ids=lambda kind: kind.name)
@@ -267,6 +271,27 @@ def test_of_a_category_without_labelled_products_its_parent_is_known(training: T
 
 def test_a_word_that_one_category_alone_has_speaks_for_it_to_naive_bayes(training: TrainingSet) -> None:
     assert best(fit(NaiveBayes, training), training, product(1, "glass deluxe", brand="Lumo")) == [VASES]
+
+
+def ngram_vector_scores(training: TrainingSet, *titles: str) -> NDArray[np.float32]:
+    """The score of each title (row) in each node (column)."""
+    batch = silent([product(number, title) for number, title in enumerate(titles)])
+    rows = np.repeat(np.arange(len(titles)), len(TREE))
+    categories = np.tile(np.arange(len(TREE), dtype=np.int32), len(titles))
+    return fit(NgramVectors, training).score(batch).at(rows, categories).reshape(len(titles), len(TREE))
+
+
+def test_vectors_of_ngrams_tell_what_words_were_labelled(training: TrainingSet) -> None:
+    scores = ngram_vector_scores(training, *KINDS.values())
+    assert np.nanargmax(scores, axis=1).tolist() == list(KINDS)
+
+
+def test_vectors_of_ngrams_know_nothing_of_a_category_without_products(training: TrainingSet) -> None:
+    without = training.take(np.flatnonzero(training.labels != VASES))
+    assert np.isnan(ngram_vector_scores(without, "glass vase")[0, VASES])
+    (lamp,) = ngram_vector_scores(training.take(np.flatnonzero(training.labels == LAMPS)), "glass vase")
+    assert lamp[LAMPS] == 0
+    assert np.isnan(np.delete(lamp, LAMPS)).all()
 
 
 _USUAL = {LAMPS: 25.0, VASES: 20.0, BALLS: 15.0, BIKES: 1_000.0}
