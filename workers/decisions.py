@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from schemas.events.batch import CandidateProduct, Outcome
-from schemas.events.decision import Alternative, Category, CategoryAssigned, Decision, NeedsReview
+from schemas.events.decision import Alternative, Category, CategoryAssigned, Decision, NeedsReview, ReviewReason
 from schemas.events.position import SourcePosition, decision_id
 from schemas.taxonomy.tree import Taxonomy
 from workers.ranking.ranking import Verdict
@@ -35,16 +35,19 @@ def decision_event(
         "product_updated_at": about.updated_at,
     }
     if verdict.category is None:
-        return NeedsReview(
-            reason="low_confidence" if verdict.alternatives else "no_candidates",
-            **common,
-        )
+        return NeedsReview(reason=_reason(verdict), **common)
     return CategoryAssigned(
         category=_category(taxonomy, verdict.category),
         backed_off=verdict.outcome is Outcome.BACKED_OFF,
         also=tuple(_category(taxonomy, node) for node in verdict.also),
         **common,
     )
+
+
+def _reason(verdict: Verdict) -> ReviewReason:
+    if verdict.of_new_store:
+        return "new_store"
+    return "low_confidence" if verdict.alternatives else "no_candidates"
 
 
 def _category(taxonomy: Taxonomy, node: int) -> Category:

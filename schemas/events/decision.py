@@ -10,6 +10,7 @@ from schemas.events.position import SourcePosition
 from schemas.events.product import ProductId, Timestamp
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+ReviewReason = Literal["low_confidence", "no_candidates", "new_store"]
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -74,9 +75,13 @@ class CategoryAssigned(_Decided, frozen=True, kw_only=True):
 
 
 class NeedsReview(_Decided, frozen=True, kw_only=True):
-    """A person must say where the product belongs: likeliest in one of the alternatives."""
+    """A person must say where the product belongs: likeliest in one of the alternatives.
 
-    reason: Literal["low_confidence", "no_candidates"]
+    ``new_store`` means that the model is sure enough, but so little is known of the product's stores that whoever
+    fitted it wants them looked at first.
+    """
+
+    reason: ReviewReason
 
 
 Decision = CategoryAssigned | NeedsReview

@@ -48,6 +48,13 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="The error budget: the greatest share of wrong assignments.",
 )
+@click.option(
+    "--review-new-stores",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="N",
+    help="Review products until N of their stores are labelled, or learned in the stream (a verdict counts as 3).",
+)
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-fitting.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
@@ -64,6 +71,7 @@ def command(
     cascade: str | None,
     cascade_share: float,
     max_error: float | None,
+    review_new_stores: float,
     folds: int,
     seed: int,
     skip_unknown_categories: bool,
@@ -82,6 +90,7 @@ def command(
       shelfwise fit --products products.jsonl --taxonomy tree.txt --out var/bundle
       shelfwise fit --products shop.csv --column title=Name --column category_path=Category
       shelfwise fit --products products.parquet --taxonomy tree.csv --encoder var/encoders/minilm
+      shelfwise fit --products products.jsonl --review-new-stores 30
       shelfwise fit --products products.jsonl --cascade var/encoders/minilm --cascade-share 0.3
     """
     from schemas.taxonomy import read_taxonomy
@@ -99,7 +108,7 @@ def command(
         cascade=_cascade(cascade, cascade_share),
         folds=folds,
         seed=seed,
-        ranking=_ranking_options(max_error, seed),
+        ranking=_ranking_options(max_error, review_new_stores, seed),
     )
     with steps_progress() as progress:
         report = fit(labelled, tree, out, options, progress)
@@ -129,13 +138,13 @@ def _cascade(directory: str | None, share: float) -> CascadeOptions | None:
     return CascadeOptions(OnnxEncoder.load(Path(directory)), share)
 
 
-def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
+def _ranking_options(max_error: float | None, least_store_weight: float, seed: int) -> RankingOptions:
     from workers.fit.fit_ranking import RankingOptions
     from workers.ranking.error_budget import ErrorBudget
     from workers.ranking.ranker import RankerOptions
 
     budget = ErrorBudget() if max_error is None else ErrorBudget(max_error=max_error)
-    return RankingOptions(budget=budget, ranker=RankerOptions(seed=seed))
+    return RankingOptions(budget, RankerOptions(seed=seed), least_store_weight)
 
 
 def _table(report: FitReport) -> Table:

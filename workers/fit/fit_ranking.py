@@ -27,10 +27,11 @@ _LEAST_ALSO: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class RankingOptions:
-    """How to fit the ranking half."""
+    """How to fit the ranking half; ``least_store_weight`` is the policy's."""
 
     budget: ErrorBudget = field(default_factory=ErrorBudget)
     ranker: RankerOptions = field(default_factory=RankerOptions)
+    least_store_weight: float = 0.0
 
 
 def fit_ranking(
@@ -62,9 +63,13 @@ def fit_ranking(
         probabilities=probabilities,
         assign_calibrator=Calibrator.fit(top.probability, right),
         back_off_calibrator=_fit_back_off(levels, truth),
-        policy=replace(policy, also=_also_threshold(seen, margins, top, options.budget)),
+        policy=replace(
+            policy,
+            also=_also_threshold(seen, margins, top, options.budget),
+            least_store_weight=options.least_store_weight,
+        ),
     )
-    return ranking, measure_decisions(ranking, top, roots, right)
+    return ranking, measure_decisions(ranking, seen, top, roots)
 
 
 def _also_threshold(

@@ -33,16 +33,17 @@ def measure_recall(seen: OutOfFold) -> dict[str, Any]:
 
 
 def measure_decisions(
-    ranking: Ranking, top: TopCandidates, roots: NDArray[np.int32], right: NDArray[np.bool_]
+    ranking: Ranking, seen: OutOfFold, top: TopCandidates, roots: NDArray[np.int32]
 ) -> dict[str, float | None]:
-    """Return accuracy, coverage and precision; ``right`` bool (n,) says whose likeliest candidate is its label.
+    """Return accuracy, coverage and precision.
 
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
     estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
     """
+    right = top.category == seen.labels
     if not len(right):
         return {}
-    assigned = ranking.policy.assigns(top, roots)
+    assigned = ranking.policy.assigns(top, roots) & ranking.policy.knows_store(seen.candidates)
     confidence = ranking.assign_calibrator(top.probability)
     order = np.argsort(-confidence, kind="stable")
     precise = np.flatnonzero(np.cumsum(right[order]) >= _PRECISION * np.arange(1, len(order) + 1))

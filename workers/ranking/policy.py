@@ -13,12 +13,15 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.candidates import Candidates
 from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 
 LEAST_ASSIGNED: Final = 0.5
 """An assignment more likely wrong than right is none, however much of the budget is left."""
 
+# The context column of the signal of stores: the logarithm of 1 more than their weight.
+_STORE_WEIGHT: Final = "store_cooccurrence_log_weight"
 # Of the error that backing off may risk on a product, the part that it may risk to go deeper than the top
 # level. With all of it three to five products in a hundred fewer could be backed off, out of fold on four
 # catalogues.
@@ -32,12 +35,16 @@ class Policy:
 
     ``assign_under`` maps top-level categories (node indices) to their own, stricter thresholds. Beside an
     assignment every other candidate is reported whose own probability of being right is ``also`` or more.
+
+    Whatever the probabilities, a product goes to review whose stores weigh less than ``least_store_weight``: so
+    many products of theirs, labelled at the fit or learned since, where a person's verdict counts as three.
     """
 
     assign: float
     back_off: float
     assign_under: dict[int, float] = field(default_factory=dict)
     also: float = NEVER
+    least_store_weight: float = 0.0
 
     def assigns(self, top: TopCandidates, roots: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which of n products are assigned, bool (n,); ``roots`` int32 (n,) of the best candidates."""
@@ -55,11 +62,19 @@ class Policy:
         enough = levels.probability[:, 0] >= self.back_off
         return np.where(enough, np.maximum(levels.deepest(deeper), 0), -1)
 
+    def knows_store(self, candidates: Candidates) -> NDArray[np.bool_]:
+        """Return of which products enough is known of their stores, bool (n,)."""
+        if not self.least_store_weight or _STORE_WEIGHT not in candidates.context_names:
+            return np.ones(len(candidates), np.bool_)
+        weight = candidates.context[:, candidates.context_names.index(_STORE_WEIGHT)]
+        return weight >= np.float32(np.log1p(self.least_store_weight))
+
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what :meth:`to_json` gave."""
         under = {int(root): float(least) for root, least in value["assign_under"].items()}
-        return cls(float(value["assign"]), float(value["back_off"]), under, float(value["also"]))
+        also, least_store_weight = float(value["also"]), float(value["least_store_weight"])
+        return cls(float(value["assign"]), float(value["back_off"]), under, also, least_store_weight)
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads."""

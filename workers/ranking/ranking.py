@@ -31,7 +31,8 @@ class Verdict:
 
     ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
     ``likeliest_confidence`` that the first of the alternatives is. ``alternatives`` are (node, probability),
-    likeliest first. ``also`` are further categories within the error budget.
+    likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` says that only for
+    what is not known of the product's stores it was neither assigned nor backed off.
     """
 
     outcome: Outcome
@@ -41,6 +42,7 @@ class Verdict:
     alternatives: tuple[tuple[int, float], ...]
     evidence: tuple[Evidence, ...]
     also: tuple[int, ...] = ()
+    of_new_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,12 @@ class Ranking:
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
         sure = self.assign_calibrator(top.probability)
-        outcomes = self._outcomes(top, levels, sure)
-        kinds = [outcome for outcome, _, _ in outcomes]
+        known = self.policy.knows_store(candidates)
+        outcomes = self._outcomes(top, levels, sure, known)
+        kinds = [outcome for outcome, _, _, _ in outcomes]
         return [
-            Verdict(outcome, category, confidence, likeliest, alternatives, evidence, also)
-            for (outcome, category, confidence), likeliest, alternatives, evidence, also in zip(
+            Verdict(outcome, category, confidence, likeliest, alternatives, evidence, also, of_new_store)
+            for (outcome, category, confidence, of_new_store), likeliest, alternatives, evidence, also in zip(
                 outcomes,
                 _confidences(sure, top),
                 _alternatives(candidates, probability),
@@ -130,23 +133,26 @@ class Ranking:
         return found
 
     def _outcomes(
-        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64]
-    ) -> list[tuple[Outcome, int | None, float]]:
+        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], known: NDArray[np.bool_]
+    ) -> list[tuple[Outcome, int | None, float, bool]]:
         assigned = self.policy.assigns(top, self.taxonomy.ancestor_matrix[top.category, 0])
         depth = self.policy.level(levels)
+        withheld = ~known & (assigned | (depth >= 0))
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]
         backed_off = zip(ancestor.tolist(), self.back_off_calibrator(mass).tolist(), strict=True)
         likeliest = zip(top.category.tolist(), _confidences(sure, top), strict=True)
         return [
-            (Outcome.ASSIGNED, *best)
+            (Outcome.NEEDS_REVIEW, None, best[1], True)
+            if is_withheld
+            else (Outcome.ASSIGNED, *best, False)
             if is_assigned
-            else (Outcome.BACKED_OFF, above[0], round(above[1], 6))
+            else (Outcome.BACKED_OFF, above[0], round(above[1], 6), False)
             if is_backed_off
-            else (Outcome.NEEDS_REVIEW, None, best[1])
-            for is_assigned, is_backed_off, best, above in zip(
-                assigned.tolist(), (depth >= 0).tolist(), likeliest, backed_off, strict=True
+            else (Outcome.NEEDS_REVIEW, None, best[1], False)
+            for is_withheld, is_assigned, is_backed_off, best, above in zip(
+                withheld.tolist(), assigned.tolist(), (depth >= 0).tolist(), likeliest, backed_off, strict=True
             )
         ]
 

@@ -14,6 +14,7 @@ from schemas.errors import InvalidBundle, InvalidSettings, KafkaUnavailable, She
 from schemas.taxonomy import FORMATS, read_taxonomy
 from streams.cli import main
 from streams.cli import sample as sample_command
+from workers.bundle.bundle import load_bundle
 from workers.product_files import FORMATS as PRODUCT_FORMATS
 from workers.product_files import ProductFile
 
@@ -173,3 +174,17 @@ def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
     file.write_bytes(orjson.dumps({"product_id": "1", "title": "Cup"}))
     result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
     assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
+
+
+def test_fit_keeps_from_when_on_a_new_store_is_known(tmp_path: Path) -> None:
+    file, bundle = tmp_path / "products.jsonl", tmp_path / "bundle"
+    rows = [
+        {"product_id": f"p{number}", "title": f"{kind} {number}", "category_path": ["Home", kind]}
+        for number in range(12)
+        for kind in ("Lamps", "Vases")
+    ]
+    file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    arguments = ["fit", "--products", str(file), "--out", str(bundle), "--review-new-stores", "30"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert load_bundle(bundle).ranking.policy.least_store_weight == 30
