@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.evaluation.confidence import Ordered
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.likeliest import TopCandidates
 from workers.ranking.ranking import Ranking
@@ -35,7 +36,7 @@ def measure_recall(seen: OutOfFold) -> dict[str, Any]:
 def measure_decisions(
     ranking: Ranking, seen: OutOfFold, top: TopCandidates, roots: NDArray[np.int32]
 ) -> dict[str, float | None]:
-    """Return accuracy, coverage and precision.
+    """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
     estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
@@ -51,5 +52,6 @@ def measure_decisions(
         "exact_accuracy": round(float(right.mean()), 4),
         "coverage": round(float(assigned.mean()), 4),
         "precision_assigned": round(float(right[assigned].mean()), 4) if assigned.any() else None,
+        "aurc": round(float(Ordered.of(confidence, right).curve().area_under_risk()[0]), 6),
         "threshold_at_95_precision": round(float(confidence[order[precise[-1]]]), 6) if len(precise) else None,
     }
