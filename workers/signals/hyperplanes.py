@@ -16,8 +16,9 @@ from sklearn.svm import LinearSVC
 
 from workers.signals.sparse_linear import SparseLinear, largest, silent
 
-# A tenth of LIBLINEAR's default precision costs nothing in accuracy and halves the time.
-_TOLERANCE: Final = 0.1
+# With LIBLINEAR's default of 0.1 bigbasket's hyperplanes take a quarter longer, and tell a fifth of its training side
+# that is held out apart no better (76.8 and 76.7 % right, AURC 0.071 both).
+_TOLERANCE: Final = 0.3
 _REGULARISATION: Final = 0.4
 
 

@@ -17,7 +17,7 @@ from scipy import sparse
 # Chosen on a fifth of the training sides of flipkart and bigbasket: 64 to 96 dimensions and 8 to 20 epochs were
 # alike, and so were steps within a factor of three.
 _DIMENSIONS: Final = 64
-_EPOCHS: Final = 12
+_EPOCHS: Final = 8
 _BATCH: Final = 128
 _DROPPED: Final = 0.5
 _VECTOR_STEP: Final = 0.3
