@@ -16,8 +16,8 @@ from sklearn.svm import LinearSVC
 
 from workers.signals.sparse_linear import SparseLinear, largest, silent
 
-# With LIBLINEAR's default of 0.1 bigbasket's hyperplanes take a quarter longer, and tell a fifth of its training side
-# that is held out apart no better (76.8 and 76.7 % right, AURC 0.071 both).
+# With LIBLINEAR's default of 0.1 bigbasket's hyperplanes take a quarter longer, and tell a fifth of its training
+# side that is held out apart no better (76.8 and 76.7 % right, AURC 0.071 both).
 _TOLERANCE: Final = 0.3
 _REGULARISATION: Final = 0.4
 
