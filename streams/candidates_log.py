@@ -28,14 +28,14 @@ class CandidatesLog:
     def undecided(self, partition: int) -> int:
         """Return how many messages of a partition ranking has not committed, 1 where the broker does not say.
 
-        Blocks for as long as the broker takes to answer, 10 s at most; 0 once it is closed.
+        Blocks for as long as the broker takes to answer, 20 s at most; 0 once it is closed.
         """
         place = TopicPartition(self._topic, partition)
         with self._asking:
             if self._closed:
                 return 0
             try:
-                first, end = watermarks(self._consumer, place, _BROKER_SECONDS)
+                first, end = watermarks(self._consumer, place, _BROKER_SECONDS, patience_seconds=0)
                 (committed,) = self._consumer.committed([place], _BROKER_SECONDS)
             except KafkaException as error:
                 _log.warning("how far ranking is with %s/%d is not known: %s", self._topic, partition, error)

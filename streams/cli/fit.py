@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from schemas.errors import InvalidSettings
 from streams.cli.options import DIRECTORY, FILE, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from workers.encoders.base import Encoder
     from workers.fit.fit import CascadeOptions, FitReport
     from workers.fit.fit_ranking import RankingOptions
+    from workers.fit.labels import LabelledProducts
 
 
 @click.command("fit")
@@ -50,10 +52,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--review-new-stores",
-    type=click.FloatRange(min=0),
+    type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Review products until N of their stores are labelled, or learned in the stream (a verdict counts as 3).",
+    help="Review a product until its stores together have N that are labelled or learned; a verdict counts as 3.",
 )
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-fitting.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -71,7 +73,7 @@ def command(
     cascade: str | None,
     cascade_share: float,
     max_error: float | None,
-    review_new_stores: float,
+    review_new_stores: int,
     folds: int,
     seed: int,
     skip_unknown_categories: bool,
@@ -103,6 +105,8 @@ def command(
     tree = read_taxonomy(taxonomy) if taxonomy else taxonomy_of_labels(rows)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
+    if review_new_stores:
+        _require_stores(labelled)
     options = FitOptions(
         encoder=_encoder(encoder),
         cascade=_cascade(cascade, cascade_share),
@@ -119,6 +123,16 @@ def command(
         return
     console().print(_table(report))
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+
+
+def _require_stores(labelled: LabelledProducts) -> None:
+    """Raise :class:`InvalidSettings` where most products name no store: nearly all would always be reviewed."""
+    named = sum(bool(product.stores) for product in labelled.products)
+    if 2 * named < len(labelled.products):
+        raise InvalidSettings(
+            f"--review-new-stores: {named} of {len(labelled.products)} labelled products name a store; the others"
+            " would always go to review. Give the stores (--column stores=NAME), or leave the option out"
+        )
 
 
 def _encoder(name: str) -> Encoder | None:
@@ -138,7 +152,7 @@ def _cascade(directory: str | None, share: float) -> CascadeOptions | None:
     return CascadeOptions(OnnxEncoder.load(Path(directory)), share)
 
 
-def _ranking_options(max_error: float | None, least_store_weight: float, seed: int) -> RankingOptions:
+def _ranking_options(max_error: float | None, least_store_weight: int, seed: int) -> RankingOptions:
     from workers.fit.fit_ranking import RankingOptions
     from workers.ranking.error_budget import ErrorBudget
     from workers.ranking.ranker import RankerOptions

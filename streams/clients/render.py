@@ -34,6 +34,8 @@ def decision_text(decision: Decision, title: str | None = None) -> Text:
     text.append(title or decision.product_id, "dim" if not title else "")
     text.append("  ->  ", "dim")
     text.append(category or "no candidate", "bold")
+    if isinstance(decision, NeedsReview) and decision.reason == "new_store":
+        text.append("  (its store is new)", "yellow")
     if shown := evidence_text(decision.evidence):
         text.append(f"  [{shown}]", "dim")
     return text

@@ -20,6 +20,8 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 _BROKER_SECONDS: Final = 10.0
+# All partitions are asked about in one rebalance, and meanwhile nothing else is done.
+_LEADER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def first_offset(consumer: Consumer, partition: TopicPartition) -> int | None:
 
 def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | None:
     try:
-        return watermarks(consumer, partition, _BROKER_SECONDS)
+        return watermarks(consumer, partition, _BROKER_SECONDS, patience_seconds=_LEADER_SECONDS)
     except KafkaException as error:
         logger.warning(
             "the ends of %s/%d are not known: %s", partition.topic, partition.partition, error.args[0].str()

@@ -62,7 +62,7 @@ class Changelog:
 
     def bounds(self, place: Place) -> tuple[int, int]:
         """Return the first offset that is there and the next that will be; raises KafkaException."""
-        return watermarks(self._consumer, TopicPartition(*place), _TIMEOUT_SECONDS)
+        return watermarks(self._consumer, TopicPartition(*place), _TIMEOUT_SECONDS, stopped=self._stopped)
 
     def read(self, starts: Mapping[Place, int], apply: Apply) -> int:
         """Read from these offsets to the end; return how many records there were.

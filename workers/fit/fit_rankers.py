@@ -54,9 +54,8 @@ def fit_rankers(
 def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons:
     """Return the rows of both, those of ``seen`` first.
 
-    How common a category is, and what it is taken for, is counted on the other folds: counted on all, the category
-    of a product would never be one that has no labelled product, and the ranker would learn that none of these is
-    ever right.
+    How common a category is, and what it is taken for, is counted on the other folds: counted on all, a product's
+    own label would be among the counts, and the ranker would learn that a category without any is never right.
     """
     matrices = []
     supported = most_supported(seen.candidates)

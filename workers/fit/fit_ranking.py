@@ -21,7 +21,8 @@ from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.ranker import RankerOptions
 from workers.ranking.ranking import Ranking
 
-# A candidate less likely than this is never reported beside an assignment, whatever the data say.
+# A candidate that is less likely right than this, rather than none, is never reported beside an assignment,
+# whatever the data say.
 _LEAST_ALSO: Final = 0.25
 
 

@@ -38,6 +38,8 @@ def measure_decisions(
 ) -> dict[str, float | None]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
+    Where new stores are reviewed, coverage and precision are of what is assigned then; the others are of all.
+
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
     estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
     """

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from workers.candidates import Candidates
 from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.signals.store_cooccurrence import StoreCooccurrence
 
 LEAST_ASSIGNED: Final = 0.5
 """An assignment more likely wrong than right is none, however much of the budget is left."""
 
-# The context column of the signal of stores: the logarithm of 1 more than their weight.
-_STORE_WEIGHT: Final = "store_cooccurrence_log_weight"
+# The logarithm of 1 more than the weight.
+_LOG_STORE_WEIGHT: Final = StoreCooccurrence.context_names[0]
 # Of the error that backing off may risk on a product, the part that it may risk to go deeper than the top
 # level. With all of it three to five products in a hundred fewer could be backed off, out of fold on four
 # catalogues.
@@ -34,10 +35,12 @@ class Policy:
     likeliest top-level category is ``back_off`` or more; else review. A threshold above 1 is never met.
 
     ``assign_under`` maps top-level categories (node indices) to their own, stricter thresholds. Beside an
-    assignment every other candidate is reported whose own probability of being right is ``also`` or more.
+    assignment every other candidate is reported that is right rather than none with a probability of ``also`` or
+    more.
 
-    Whatever the probabilities, a product goes to review whose stores weigh less than ``least_store_weight``: so
-    many products of theirs, labelled at the fit or learned since, where a person's verdict counts as three.
+    Whatever the probabilities, a product goes to review whose stores together weigh less than
+    ``least_store_weight``: each weighs 1 for a product of it that was labelled or learned, 3 for one with a
+    person's verdict. So a product without a store goes to review.
     """
 
     assign: float
@@ -64,9 +67,11 @@ class Policy:
 
     def knows_store(self, candidates: Candidates) -> NDArray[np.bool_]:
         """Return of which products enough is known of their stores, bool (n,)."""
-        if not self.least_store_weight or _STORE_WEIGHT not in candidates.context_names:
+        if not self.least_store_weight:
             return np.ones(len(candidates), np.bool_)
-        weight = candidates.context[:, candidates.context_names.index(_STORE_WEIGHT)]
+        if _LOG_STORE_WEIGHT not in candidates.context_names:
+            return np.zeros(len(candidates), np.bool_)
+        weight = candidates.context[:, candidates.context_names.index(_LOG_STORE_WEIGHT)]
         return weight >= np.float32(np.log1p(self.least_store_weight))
 
     @classmethod

@@ -16,13 +16,14 @@ from workers.ranking.features import FeatureMatrix
 
 # Finer histograms cost time and change no decision.
 _BINS: Final = 64
-# Chosen out of fold among 1, 10 and 30: the two larger are alike, but on the smallest of four catalogues.
+# Chosen out of fold among 1, 10 and 30, with a loss for each candidate apart: the two larger are alike, but on the
+# smallest of four catalogues.
 _REGULARISATION: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RankerOptions:
-    """Size of the ranker: enough for the ~50 features, small enough to score 30 candidates in ~100 us.
+    """Size of the ranker: enough for the ~70 features, small enough to score a product's candidates in ~100 us.
 
     ``trees`` is the most; how many are kept is chosen on products that a ranker did not see.
     """

@@ -49,8 +49,8 @@ class Verdict:
 class ScoredCandidates:
     """What the ranker says of m candidates.
 
-    ``features`` are those of the ``candidates``, ``margins`` float32 (m,) in log-odds, and ``probability``
-    float64 (m,) that the candidate is the one right category.
+    ``features`` are those of the ``candidates``, ``margins`` float32 (m,) the log-odds that each is right rather
+    than none, and ``probability`` float64 (m,) that it is the one right category.
     """
 
     candidates: Candidates

@@ -16,6 +16,7 @@ from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
+from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.ranking.policy import Policy
 from workers.ranking.ranking import Verdict
@@ -75,6 +76,33 @@ def test_what_the_stream_learns_of_a_store_ends_it(bundle: Bundle, products: flo
     free, held = (decide(bundle, ELSEWHERE, statistics, least) for least in (0.0, LEAST))
     assert (held == free) is enough
     assert any(each.of_new_store for each in held) is not enough
+
+
+def test_the_products_of_all_stores_that_sell_it_count(bundle: Bundle) -> None:
+    (store,) = {store for product in PRODUCTS[:1] for store in product.stores[:1]}
+    both = [msgspec.structs.replace(product, stores=("Nobody Knows It", store)) for product in PRODUCTS]
+    free, held = (decide(bundle, both, NoStatistics(), least) for least in (0.0, 1.0))
+    assert held == free
+
+
+def test_of_a_product_without_a_store_nothing_is_known(bundle: Bundle) -> None:
+    nowhere = [msgspec.structs.replace(product, stores=()) for product in PRODUCTS]
+    assert all(reviewed(decide(bundle, nowhere, NoStatistics(), 1.0)))
+
+
+def test_without_the_signal_of_stores_none_is_known() -> None:
+    none = np.empty(0, np.int32)
+    candidates = Candidates(
+        (),
+        (),
+        np.zeros(3, np.int64),
+        none,
+        np.empty((0, 0), np.float32),
+        np.empty((0, 0), np.bool_),
+        np.empty((2, 0), np.float32),
+    )
+    assert Policy(0.9, 0.8).knows_store(candidates).all()
+    assert not Policy(0.9, 0.8, least_store_weight=1.0).knows_store(candidates).any()
 
 
 def test_whoever_reviews_is_told_why(bundle: Bundle) -> None:
