@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Review a product until its stores together have N that are labelled or learned; a verdict counts as 3.",
+    help="Review a product until N products of its stores are labelled or learned; a verdict counts as 3.",
 )
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-fitting.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
