@@ -35,6 +35,17 @@ def groups(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return ordered[first], places
 
 
+def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return where each of the wanted (m,) is among the keys (k,), ascending: intp (m,), and bool (m,), whether.
+
+    Where it is not there, the place is that of another key; where there are no keys, 0.
+    """
+    if not len(keys):
+        return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), np.bool_)
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return places, keys[places] == wanted
+
+
 def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the row of the greatest value of each segment, of equal ones the first; segments begin at ``firsts``.
 

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from workers.evaluation.numbers import number, ratio
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.evaluation.per_product import ProductFacts
+from workers.segments import find
 
 
 def macro_f1(outcomes: ProductOutcomes, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -24,8 +25,7 @@ def macro_f1(outcomes: ProductOutcomes, weights: NDArray[np.float64] | None = No
     weights = np.ones((1, len(outcomes))) if weights is None else weights
     labels, predicted = outcomes.labels, outcomes.ranked[:, 0]
     nodes, category = np.unique(labels, return_inverse=True)
-    place = np.searchsorted(nodes, predicted).clip(max=len(nodes) - 1)
-    known = nodes[place] == predicted
+    place, known = find(nodes, predicted)
     true = _sums(category, np.ones(len(labels), np.bool_), weights, len(nodes))
     said = _sums(place, known, weights, len(nodes))
     right = _sums(category, labels == predicted, weights, len(nodes))

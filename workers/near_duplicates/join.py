@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.near_duplicates.word_sets import Ints, WordSets
+from workers.segments import find
 
 # A word that thousands of texts share among their rarest makes a quadratic number of pairs. Beyond this many, a
 # text is compared only with those that follow it in the order of size and words (sorted neighbourhood).
@@ -101,8 +102,8 @@ class Join:
         sizes = self.left_sizes[left]
         entries = np.repeat(self.left_bounds[left], sizes) + _counting(sizes)
         wanted = np.repeat(right, sizes) * self.ranks + self.left[entries] % self.ranks
-        place = np.minimum(np.searchsorted(self.right, wanted), len(self.right) - 1)
-        hits = np.concatenate([[0], np.cumsum(self.right[place] == wanted)])
+        _, shared = find(self.right, wanted)
+        hits = np.concatenate([[0], np.cumsum(shared)])
         ends = np.cumsum(sizes)
         return np.asarray(hits[ends] - hits[ends - sizes], np.int64)
 

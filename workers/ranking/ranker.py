@@ -67,7 +67,6 @@ class Lessons:
         """Return what XGBoost reads, with the histogram bins of another matrix where given."""
         return xgboost.QuantileDMatrix(
             self.values,
-            label=self.relevant,
             feature_names=list(self.features.names),
             nthread=1,
             max_bin=_BINS,

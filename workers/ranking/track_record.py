@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.segments import groups
+from workers.segments import find, groups
 from workers.signals.scores import pair_keys
 
 # What is believed before there are any products, and how many of them that belief is worth.
@@ -65,8 +65,7 @@ class TrackRecord:
         return np.log1p(self.totals[supported])
 
     def _count(self, supported: NDArray[np.int32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        if not len(self.pairs):
-            return np.zeros(len(categories), np.float32)
-        wanted = pair_keys(supported.astype(np.int64), categories)
-        places = np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)
-        return np.where(self.pairs[places] == wanted, self.counts[places], np.float32(0))
+        found = np.zeros(len(categories), np.float32)
+        places, hit = find(self.pairs, pair_keys(supported.astype(np.int64), categories))
+        found[hit] = self.counts[places[hit]]
+        return found

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.segments import find
 from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.ngram_softmax import NgramSoftmax, fit_softmax
 from workers.signals.scores import ProposesNothing, no_context
@@ -43,8 +44,6 @@ class NgramVectors:
         self._model = model
         self._vectors = model.vectors.astype(np.float32)
         self._known = known
-        self._place = np.full(len(reference.taxonomy), -1, np.int64)
-        self._place[known] = np.arange(len(known))
 
     def score(self, batch: Batch) -> NgramVectorScores:
         """Score every category that has labelled products."""
@@ -52,12 +51,11 @@ class NgramVectors:
 
     def of_sums(self, sums: NDArray[np.float32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the score of each of m sums, float32 (m, d), in its category, int32 (m,): float32 (m,)."""
-        places = self._place[categories]
-        known = np.flatnonzero(places >= 0)
-        places = places[known]
+        places, hit = find(self._known, categories)
+        places = places[hit]
         found = np.full(len(categories), np.nan, np.float32)
-        scores = np.einsum("ij,ij->i", sums[known], self._model.weights[places], optimize=False)
-        found[known] = scores + self._model.intercepts[places]
+        scores = np.einsum("ij,ij->i", sums[hit], self._model.weights[places], optimize=False)
+        found[hit] = scores + self._model.intercepts[places]
         return found
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.segments import changes, groups
+from workers.segments import changes, find, groups
 
 if TYPE_CHECKING:
     from workers.signals.base import Scores
@@ -41,10 +41,8 @@ class DenseScores:
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
-        if len(self.known):
-            columns = np.minimum(np.searchsorted(self.known, categories), len(self.known) - 1)
-            hit = self.known[columns] == categories
-            found[hit] = self.scores[products[hit], columns[hit]]
+        columns, hit = find(self.known, categories)
+        found[hit] = self.scores[products[hit], columns[hit]]
         return found
 
 
@@ -72,11 +70,8 @@ class SparseScores:
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
-        if len(self.keys):
-            wanted = pair_keys(products, categories)
-            places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-            hit = self.keys[places] == wanted
-            found[hit] = self.scores[places[hit]]
+        places, hit = find(self.keys, pair_keys(products, categories))
+        found[hit] = self.scores[places[hit]]
         return found
 
 

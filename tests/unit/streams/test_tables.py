@@ -37,6 +37,7 @@ class _Consumer:
 
 
 def _view(tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch) -> StatisticsView:
+    monkeypatch.setattr("streams.kafka.watermarks._ASK_AGAIN_SECONDS", 0)
     monkeypatch.setattr("streams.tables.Consumer", lambda *_, **__: _Consumer(refusals))
     kafka = KafkaConnection(bootstrap_servers="nowhere:1")
     return StatisticsView(Settings(data_dir=tmp_path, kafka=kafka, partitions=2))

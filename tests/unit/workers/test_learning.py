@@ -67,7 +67,9 @@ def _verdict(category: str | None, brand: str | None = None) -> ReviewDecided:
 def _after(*events: tuple[Source, Said]) -> ProductState:
     state = ProductState()
     for place, (source, said) in enumerate(events):
-        state, _ = learning.apply(state, source, said, SourcePosition(source, 0, place))
+        before = state
+        state, _ = learning.apply(before, source, said, SourcePosition(source, 0, place))
+        assert state is not before
     return state
 
 

@@ -90,3 +90,10 @@ def test_the_best_two_are_the_greatest_known_values_of_the_product(groups: list[
             known = np.sort(mates[~np.isnan(mates[:, column]), column])[::-1]
             expected = [*known.tolist()[:2], np.nan, np.nan][:2]
             assert np.array_equal([each[place, column] for each in found], expected, equal_nan=True)
+
+
+@given(st.sets(st.integers(-9, 9)).map(sorted), st.lists(st.integers(-12, 12)))
+def test_what_is_among_the_keys_is_found_in_its_place(keys: list[int], wanted: list[int]) -> None:
+    places, found = segments.find(np.array(keys, np.int64), np.array(wanted, np.int64))
+    assert found.tolist() == [value in keys for value in wanted]
+    assert [keys[place] for place in places[found]] == [value for value in wanted if value in keys]
