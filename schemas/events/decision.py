@@ -77,8 +77,8 @@ class CategoryAssigned(_Decided, frozen=True, kw_only=True):
 class NeedsReview(_Decided, frozen=True, kw_only=True):
     """A person must say where the product belongs: likeliest in one of the alternatives.
 
-    ``new_store`` means that the model is sure enough, but so little is known of the product's stores that whoever
-    fitted it wants them looked at first.
+    ``new_store`` means that the model would be sure enough, were it not fitted on so few labelled products of this
+    one's stores. With some of them labelled, the next model will decide.
     """
 
     reason: ReviewReason

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schemas.errors import InvalidSettings
 from streams.cli.options import DIRECTORY, FILE, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from workers.encoders.base import Encoder
     from workers.fit.fit import CascadeOptions, FitReport
     from workers.fit.fit_ranking import RankingOptions
-    from workers.fit.labels import LabelledProducts
 
 
 @click.command("fit")
@@ -50,13 +48,6 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="The error budget: the greatest share of wrong assignments.",
 )
-@click.option(
-    "--review-new-stores",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Review a product until N products of its stores are labelled or learned; a verdict counts as 3.",
-)
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-fitting.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
@@ -73,7 +64,6 @@ def command(
     cascade: str | None,
     cascade_share: float,
     max_error: float | None,
-    review_new_stores: int,
     folds: int,
     seed: int,
     skip_unknown_categories: bool,
@@ -92,7 +82,6 @@ def command(
       shelfwise fit --products products.jsonl --taxonomy tree.txt --out var/bundle
       shelfwise fit --products shop.csv --column title=Name --column category_path=Category
       shelfwise fit --products products.parquet --taxonomy tree.csv --encoder var/encoders/minilm
-      shelfwise fit --products products.jsonl --review-new-stores 30
       shelfwise fit --products products.jsonl --cascade var/encoders/minilm --cascade-share 0.3
     """
     from schemas.taxonomy import read_taxonomy
@@ -105,14 +94,12 @@ def command(
     tree = read_taxonomy(taxonomy) if taxonomy else taxonomy_of_labels(rows)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
-    if review_new_stores:
-        _require_stores(labelled)
     options = FitOptions(
         encoder=_encoder(encoder),
         cascade=_cascade(cascade, cascade_share),
         folds=folds,
         seed=seed,
-        ranking=_ranking_options(max_error, review_new_stores, seed),
+        ranking=_ranking_options(max_error, seed),
     )
     with steps_progress() as progress:
         report = fit(labelled, tree, out, options, progress)
@@ -123,16 +110,6 @@ def command(
         return
     console().print(_table(report))
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
-
-
-def _require_stores(labelled: LabelledProducts) -> None:
-    """Raise :class:`InvalidSettings` where most products name no store: nearly all would always be reviewed."""
-    named = sum(bool(product.stores) for product in labelled.products)
-    if 2 * named < len(labelled.products):
-        raise InvalidSettings(
-            f"--review-new-stores: {named} of {len(labelled.products)} labelled products name a store; the others"
-            " would always go to review. Give the stores (--column stores=NAME), or leave the option out"
-        )
 
 
 def _encoder(name: str) -> Encoder | None:
@@ -152,13 +129,13 @@ def _cascade(directory: str | None, share: float) -> CascadeOptions | None:
     return CascadeOptions(OnnxEncoder.load(Path(directory)), share)
 
 
-def _ranking_options(max_error: float | None, least_store_weight: int, seed: int) -> RankingOptions:
+def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
     from workers.fit.fit_ranking import RankingOptions
     from workers.ranking.error_budget import ErrorBudget
     from workers.ranking.ranker import RankerOptions
 
     budget = ErrorBudget() if max_error is None else ErrorBudget(max_error=max_error)
-    return RankingOptions(budget, RankerOptions(seed=seed), least_store_weight)
+    return RankingOptions(budget, RankerOptions(seed=seed))
 
 
 def _table(report: FitReport) -> Table:

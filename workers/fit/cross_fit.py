@@ -8,10 +8,10 @@ generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018).
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from workers.candidates import Candidates
 from workers.cascade import lead, sentence_names
 from workers.examples import Examples
+from workers.fit.held_out_stores import StoreSplit
 from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
@@ -50,38 +51,51 @@ class FittedSignals:
 
 @dataclass(frozen=True, slots=True)
 class CrossFitted:
-    """Signals fitted on all n products, and the candidates by signals fitted on the products of other folds.
+    """Signals fitted on all n products, and what signals fitted on others of them say of each.
 
-    The cascade was asked about all of them. ``order`` intp (n,) are the products of the candidates, ``leads``
-    float32 (n,) the :func:`workers.cascade.lead` of each of these.
+    ``by_folds`` is of all products, in their ``order`` intp (n,); ``by_stores`` of each split of stores.
     """
 
     fitted: FittedSignals
-    candidates: Candidates
+    by_folds: Asked
     order: NDArray[np.intp]
+    by_stores: list[Asked]
+
+
+class Asked(NamedTuple):
+    """Candidates of n products, and the :func:`workers.cascade.lead` of each, float32 (n,).
+
+    The cascade was asked about all of them.
+    """
+
+    candidates: Candidates
     leads: NDArray[np.float32]
 
 
-def cross_fit(training: Encoded, folds: NDArray[np.int64], progress: Progress) -> CrossFitted:
-    """Fit the signals on all products, and on all but each fold."""
+def cross_fit(
+    training: Encoded, folds: NDArray[np.int64], splits: Sequence[StoreSplit], progress: Progress
+) -> CrossFitted:
+    """Fit the signals on all products, on all but each fold, and on the known ones of each split of stores."""
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     pieces: list[Callable[[], Any]] = [
         partial(fit_signals, training),
-        *(partial(_ask, training, held_out) for held_out in order),
+        *(partial(_ask, training, np.flatnonzero(folds != fold), asked) for fold, asked in enumerate(order)),
+        *(partial(_ask, training, np.flatnonzero(split.known), split.asked) for split in splits),
     ]
     fitted, *asked = map_processes(operator.call, pieces, "signals", progress)
-    candidates, leads = zip(*asked, strict=True)
-    return CrossFitted(fitted, Candidates.together(candidates), np.concatenate(order), np.concatenate(leads))
+    candidates, leads = zip(*asked[: len(order)], strict=True)
+    by_folds = Asked(Candidates.together(candidates), np.concatenate(leads))
+    return CrossFitted(fitted, by_folds, np.concatenate(order), asked[len(order) :])
 
 
-def _ask(training: Encoded, held_out: NDArray[np.intp]) -> tuple[Candidates, NDArray[np.float32]]:
-    fitted = fit_signals(training.take(np.setdiff1d(np.arange(len(training.first.labels)), held_out)))
+def _ask(training: Encoded, known: NDArray[np.intp], held_out: NDArray[np.intp]) -> Asked:
+    fitted = fit_signals(training.take(known))
     asked = training.take(held_out)
     said = ask(fitted.signals, asked.first.batch)
     leads = lead(said, len(held_out))
     if fitted.sentences is not None and asked.sentences is not None:
         said += sentence_names(ask(fitted.sentences.signals, asked.sentences.batch))
-    return union(said, len(held_out)), leads
+    return Asked(union(said, len(held_out)), leads)
 
 
 def fit_signals(training: Encoded) -> FittedSignals:

@@ -17,9 +17,10 @@ from workers.cascade import Cascade, unasked
 from workers.encode import encode_products
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
-from workers.fit.cross_fit import CrossFitted, Encoded, FittedSignals, cross_fit, fit_signals
-from workers.fit.fit_ranking import RankingOptions, fit_ranking
+from workers.fit.cross_fit import Asked, CrossFitted, Encoded, FittedSignals, cross_fit, fit_signals
+from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
+from workers.fit.held_out_stores import LittleKnown, split_stores
 from workers.fit.labels import LabelledProducts
 from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
@@ -85,9 +86,9 @@ def fit(
         encode_labelled(labelled, taxonomy, encoder, progress),
         encode_labelled(labelled, taxonomy, options.cascade.encoder, progress) if options.cascade else None,
     )
-    recall, seen = _cross_fit(labelled, training, encoder, options, progress)
-    guide = namesake_candidates(recall, taxonomy, options.seed)
-    ranking, decisions = fit_ranking(seen, guide, taxonomy, options.ranking, progress)
+    recall, seen, little_known = _cross_fit(labelled, training, encoder, options, progress)
+    data = RankingData(seen, namesake_candidates(recall, taxonomy, options.seed), little_known)
+    ranking, decisions = fit_ranking(data, taxonomy, options.ranking, progress)
     metrics = {
         "products": len(labelled.products),
         "products_without_label": labelled.unlabelled,
@@ -102,24 +103,32 @@ def fit(
 
 def _cross_fit(
     labelled: LabelledProducts, training: Encoded, encoder: Encoder, options: FitOptions, progress: Progress
-) -> tuple[Recall, OutOfFold]:
+) -> tuple[Recall, OutOfFold, list[LittleKnown]]:
     if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
         recall = _recall(encoder, fit_signals(training), options.cascade, np.inf)
         none = recall.candidates([], NoStatistics())
-        return recall, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ())
+        return recall, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ()), []
     folds = assign_folds(labelled.products, options.folds, options.seed)
-    found = cross_fit(training, folds, progress)
+    splits = split_stores(labelled.products, options.seed)
+    found = cross_fit(training, folds, splits, progress)
     below = _below(found, options.cascade)
     recall = _recall(encoder, found.fitted, options.cascade, below)
-    candidates = unasked(found.candidates, found.leads >= below)
-    return recall, OutOfFold.of(labelled, candidates, found.order, folds)
+
+    def of(asked: Asked, order: NDArray[np.intp]) -> OutOfFold:
+        return OutOfFold.of(labelled, unasked(asked.candidates, asked.leads >= below), order, folds)
+
+    little_known = [
+        LittleKnown(of(asked, split.asked), split.known[found.order], split.stores)
+        for asked, split in zip(found.by_stores, splits, strict=True)
+    ]
+    return recall, of(found.by_folds, found.order), little_known
 
 
 def _below(found: CrossFitted, options: CascadeOptions | None) -> float:
     """Return the lead below which the share of products lies that the cascade is to be asked about."""
     if options is None or options.share >= 1:
         return np.inf
-    return float(np.quantile(found.leads, options.share))
+    return float(np.quantile(found.by_folds.leads, options.share))
 
 
 def _recall(encoder: Encoder, fitted: FittedSignals, options: CascadeOptions | None, below: float) -> Recall:

@@ -21,13 +21,13 @@ is the same where it is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.fit.decisions import Decisions
 from workers.ranking.error_budget import (
     NEVER,
     ErrorBudget,
@@ -36,57 +36,12 @@ from workers.ranking.error_budget import (
     threshold,
     threshold_observed,
 )
-from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.policy import LEAST_ASSIGNED, Policy
 
 # With fewer assignments, the bound would send to review several times as many right ones as wrong ones.
 _ENOUGH_TO_BOUND: Final = 1_000
 # With fewer products, the share observed tells too little.
 _ENOUGH_TO_OBSERVE: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What was said out of fold of n products, and what is right.
-
-    Attributes:
-        top: the likeliest candidates.
-        levels: the likeliest ancestors.
-        truth: int32 (n, depths), the ancestors of the labels, -1 below a label's own depth.
-        roots: int32 (n,), the top-level categories of the likeliest candidates.
-        folds: int64 (n,), the fold that each is in.
-    """
-
-    top: TopCandidates
-    levels: AncestorLevels
-    truth: NDArray[np.int32]
-    roots: NDArray[np.int32]
-    folds: NDArray[np.int64]
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether the likeliest candidate is the label: bool (n,)."""
-        deepest = (self.truth >= 0).sum(axis=1) - 1
-        return self.top.category == self.truth[np.arange(len(self.truth)), deepest]
-
-    def take(self, chosen: NDArray[np.bool_]) -> Decisions:
-        """Return those on some of the products, bool (n,)."""
-        return Decisions(
-            TopCandidates(self.top.row[chosen], self.top.category[chosen], self.top.probability[chosen]),
-            AncestorLevels(self.levels.category[chosen], self.levels.probability[chosen]),
-            self.truth[chosen],
-            self.roots[chosen],
-            self.folds[chosen],
-        )
-
-    def assigned(self, policy: Policy) -> NDArray[np.bool_]:
-        """Return which products a policy assigns, bool (n,)."""
-        return policy.assigns(self.top, self.roots)
-
-    def by_fold(self) -> Iterator[NDArray[np.bool_]]:
-        """Yield which products are in each fold, bool (n,)."""
-        for fold in np.unique(self.folds):
-            yield self.folds == fold
 
 
 def fit_policy(decisions: Decisions, budget: ErrorBudget) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -21,21 +22,29 @@ from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 _TREES_UNSEEN: Final = 15
 
 
-def fit_rankers(
-    seen: OutOfFold,
-    guide: OutOfFold,
-    taxonomy: Taxonomy,
-    options: RankerOptions,
-    progress: Progress,
-) -> tuple[NDArray[np.float32], Ranker]:
-    """Return the margins float32 (m,) of rankers that did not see the product, and the ranker of all products.
+@dataclass(frozen=True, slots=True)
+class Rankers:
+    """The ranker of all products, and for each fold the one that did not see it."""
 
-    The number of trees is the one that does best on what each of the former did not see.
+    of_all: Ranker
+    without: dict[int, Ranker]
+
+    def margins(self, values: NDArray[np.float32], folds: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return margins float32 (m,) of features (m, f), by rankers that did not see the product's fold (m,)."""
+        found = np.zeros(len(folds), np.float32)
+        for fold, ranker in self.without.items():
+            rows = np.flatnonzero(folds == fold)
+            found[rows] = ranker.margins(values[rows])
+        return found
+
+
+def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptions, progress: Progress) -> Rankers:
+    """Fit them; ``folds`` int64 is that of each of the first lessons: from the others all rankers learn.
+
+    The number of trees is the one that does best on what each of the rankers of a fold did not see.
     """
-    lessons = lessons_of(seen, guide, taxonomy)
-    count = len(seen.candidates.categories)
-    fold_of_row = seen.folds[seen.candidates.product_of_row]
-    held_out = [np.flatnonzero(fold_of_row == fold) for fold in np.unique(fold_of_row)]
+    names = np.unique(folds).tolist()
+    held_out = [np.flatnonzero(folds == fold) for fold in names]
 
     def learn(unseen: NDArray[np.intp]) -> tuple[Ranker, NDArray[np.float64]]:
         rows = np.setdiff1d(np.arange(len(lessons.relevant)), unseen, assume_unique=True)
@@ -45,10 +54,8 @@ def fit_rankers(
     trees = min(_TREES_UNSEEN, options.trees)
     if fitted:
         trees = int(np.mean([losses for _, losses in fitted], axis=0).argmin()) + 1
-    margins = np.zeros(count, np.float32)
-    for rows, (ranker, _) in zip(held_out, fitted, strict=True):
-        margins[rows] = ranker.first(trees).margins(lessons.values[rows])
-    return margins, of_all.first(trees)
+    without = {fold: ranker.first(trees) for fold, (ranker, _) in zip(names, fitted, strict=True)}
+    return Rankers(of_all.first(trees), without)
 
 
 def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons:

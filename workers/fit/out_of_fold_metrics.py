@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.evaluation.confidence import Ordered
+from workers.fit.decisions import Decisions
 from workers.fit.out_of_fold import OutOfFold
-from workers.ranking.likeliest import TopCandidates
 from workers.ranking.ranking import Ranking
 
 _PRECISION: Final = 0.95
@@ -33,21 +32,17 @@ def measure_recall(seen: OutOfFold) -> dict[str, Any]:
     }
 
 
-def measure_decisions(
-    ranking: Ranking, seen: OutOfFold, top: TopCandidates, roots: NDArray[np.int32]
-) -> dict[str, float | None]:
+def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, float | None]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
-
-    Where new stores are reviewed, coverage and precision are of what is assigned then; the others are of all.
 
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
     estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
     """
-    right = top.category == seen.labels
+    right = decisions.right
     if not len(right):
         return {}
-    assigned = ranking.policy.assigns(top, roots) & ranking.policy.knows_store(seen.candidates)
-    confidence = ranking.assign_calibrator(top.probability)
+    assigned = decisions.held_back(ranking.policy.stores).assigned(ranking.policy)
+    confidence = ranking.assign_calibrator(decisions.top.probability)
     order = np.argsort(-confidence, kind="stable")
     precise = np.flatnonzero(np.cumsum(right[order]) >= _PRECISION * np.arange(1, len(order) + 1))
     return {

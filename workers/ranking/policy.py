@@ -13,16 +13,13 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.candidates import Candidates
 from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.signals.store_cooccurrence import StoreCooccurrence
+from workers.ranking.store_thresholds import StoreThresholds
 
 LEAST_ASSIGNED: Final = 0.5
 """An assignment more likely wrong than right is none, however much of the budget is left."""
 
-# The logarithm of 1 more than the weight.
-_LOG_STORE_WEIGHT: Final = StoreCooccurrence.context_names[0]
 # Of the error that backing off may risk on a product, the part that it may risk to go deeper than the top
 # level. With all of it three to five products in a hundred fewer could be backed off, out of fold on four
 # catalogues.
@@ -38,16 +35,15 @@ class Policy:
     assignment every other candidate is reported that is right rather than none with a probability of ``also`` or
     more.
 
-    Whatever the probabilities, a product goes to review whose stores together weigh less than
-    ``least_store_weight``: each weighs 1 for a product of it that was labelled or learned, 3 for one with a
-    person's verdict. So a product without a store goes to review.
+    ``stores`` asks more on products of stores that are little known: whoever decides takes what it holds back for
+    improbable.
     """
 
     assign: float
     back_off: float
     assign_under: dict[int, float] = field(default_factory=dict)
     also: float = NEVER
-    least_store_weight: float = 0.0
+    stores: StoreThresholds = field(default_factory=StoreThresholds)
 
     def assigns(self, top: TopCandidates, roots: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which of n products are assigned, bool (n,); ``roots`` int32 (n,) of the best candidates."""
@@ -65,21 +61,12 @@ class Policy:
         enough = levels.probability[:, 0] >= self.back_off
         return np.where(enough, np.maximum(levels.deepest(deeper), 0), -1)
 
-    def knows_store(self, candidates: Candidates) -> NDArray[np.bool_]:
-        """Return of which products enough is known of their stores, bool (n,)."""
-        if not self.least_store_weight:
-            return np.ones(len(candidates), np.bool_)
-        if _LOG_STORE_WEIGHT not in candidates.context_names:
-            return np.zeros(len(candidates), np.bool_)
-        weight = candidates.context[:, candidates.context_names.index(_LOG_STORE_WEIGHT)]
-        return weight >= np.float32(np.log1p(self.least_store_weight))
-
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what :meth:`to_json` gave."""
         under = {int(root): float(least) for root, least in value["assign_under"].items()}
-        also, least_store_weight = float(value["also"]), float(value["least_store_weight"])
-        return cls(float(value["assign"]), float(value["back_off"]), under, also, least_store_weight)
+        stores = StoreThresholds.from_json(value["stores"])
+        return cls(float(value["assign"]), float(value["back_off"]), under, float(value["also"]), stores)
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads."""

@@ -20,6 +20,7 @@ from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
+from workers.ranking.store_thresholds import labelled_of
 
 ALTERNATIVES: Final = 5
 _DIGITS: Final = 4
@@ -31,8 +32,8 @@ class Verdict:
 
     ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
     ``likeliest_confidence`` that the first of the alternatives is. ``alternatives`` are (node, probability),
-    likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` says that only for
-    what is not known of the product's stores it was neither assigned nor backed off.
+    likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` says that the model
+    was sure enough, but not for a product of stores that it knows so little.
     """
 
     outcome: Outcome
@@ -101,8 +102,7 @@ class Ranking:
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
         sure = self.assign_calibrator(top.probability)
-        known = self.policy.knows_store(candidates)
-        outcomes = self._outcomes(top, levels, sure, known)
+        outcomes = self._outcomes(top, levels, sure, labelled_of(candidates))
         kinds = [outcome for outcome, _, _, _ in outcomes]
         return [
             Verdict(outcome, category, confidence, likeliest, alternatives, evidence, also, of_new_store)
@@ -133,11 +133,14 @@ class Ranking:
         return found
 
     def _outcomes(
-        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], known: NDArray[np.bool_]
+        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], labelled: NDArray[np.float32]
     ) -> list[tuple[Outcome, int | None, float, bool]]:
-        assigned = self.policy.assigns(top, self.taxonomy.ancestor_matrix[top.category, 0])
-        depth = self.policy.level(levels)
-        withheld = ~known & (assigned | (depth >= 0))
+        roots = self.taxonomy.ancestor_matrix[top.category, 0]
+        left, left_levels = self.policy.stores.hold_back(top, levels, labelled)
+        assigned = self.policy.assigns(left, roots)
+        depth = self.policy.level(left_levels)
+        elsewhere = self.policy.assigns(top, roots) | (self.policy.level(levels) >= 0)
+        withheld = elsewhere & ~assigned & (depth < 0)
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]

@@ -61,6 +61,10 @@ class LiveCounts(KeyedCounts):
         scores = (weights / (total[products] + DOUBT)).astype(np.float32)
         return SparseScores(keys, scores, context)
 
+    def labelled(self, key: str) -> float:
+        """Return how many labelled products of a key the signal was fitted on."""
+        return float(self._of_training(key)[1].sum())
+
     def _of_training(self, key: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         found = self._fitted.get(key)
         if found is None:

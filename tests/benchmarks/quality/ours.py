@@ -24,7 +24,7 @@ from workers.candidates import Candidates
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
 from workers.fit.cross_fit import Encoded, cross_fit
 from workers.fit.fit import FitOptions, encode_labelled, fit, namesake_candidates
-from workers.fit.fit_ranking import fit_ranking
+from workers.fit.fit_ranking import RankingData, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import acceptable_labels
 from workers.fit.out_of_fold import OutOfFold
@@ -113,14 +113,14 @@ def run_without(
     folds = assign_folds(problem.training.products, options.folds, options.seed)
     if not cached.exists():
         training = encode_labelled(problem.training, problem.taxonomy, loaded.recall.encoder, progress)
-        found = cross_fit(Encoded(training), folds, progress)
-        save_candidates(cached, found.candidates, found.order)
+        found = cross_fit(Encoded(training), folds, (), progress)
+        save_candidates(cached, found.by_folds.candidates, found.order)
     candidates, order = load_candidates(cached)
     seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds)
     started = perf_counter()
     named = namesake_candidates(loaded.recall, problem.taxonomy, seed)
     guide = replace(named, candidates=without(named.candidates, signal))
-    ranking, measured = fit_ranking(seen, guide, problem.taxonomy, options.ranking, progress)
+    ranking, measured = fit_ranking(RankingData(seen, guide), problem.taxonomy, options.ranking, progress)
     seconds = perf_counter() - started
     started = process_time()
     test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)

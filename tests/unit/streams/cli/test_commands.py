@@ -8,13 +8,12 @@ from pathlib import Path
 import click
 import orjson
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from schemas.errors import InvalidBundle, InvalidSettings, KafkaUnavailable, ShelfwiseError
 from schemas.taxonomy import FORMATS, read_taxonomy
 from streams.cli import main
 from streams.cli import sample as sample_command
-from workers.bundle.bundle import load_bundle
 from workers.product_files import FORMATS as PRODUCT_FORMATS
 from workers.product_files import ProductFile
 
@@ -174,27 +173,3 @@ def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
     file.write_bytes(orjson.dumps({"product_id": "1", "title": "Cup"}))
     result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
     assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
-
-
-def fit_reviewing_new_stores(directory: Path, **fields: object) -> Result:
-    """Fit on two dozen labelled products that have these fields too."""
-    file = directory / "products.jsonl"
-    rows = [
-        {"product_id": f"{kind}{number}", "title": f"{kind} {number}", "category_path": ["Home", kind], **fields}
-        for number in range(12)
-        for kind in ("Lamps", "Vases")
-    ]
-    file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
-    arguments = ["--products", str(file), "--out", str(directory / "bundle"), "--review-new-stores", "30"]
-    return CliRunner().invoke(main, ["fit", *arguments])
-
-
-def test_fit_keeps_from_when_on_a_new_store_is_known(tmp_path: Path) -> None:
-    result = fit_reviewing_new_stores(tmp_path, stores=["Shop"])
-    assert result.exit_code == 0, result.output
-    assert load_bundle(tmp_path / "bundle").ranking.policy.least_store_weight == 30
-
-
-def test_fit_does_not_have_all_products_reviewed_for_want_of_stores(tmp_path: Path) -> None:
-    result = fit_reviewing_new_stores(tmp_path)
-    assert (result.exit_code, "0 of 24 labelled products name a store" in result.stderr) == (2, True)

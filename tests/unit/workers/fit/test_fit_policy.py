@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.fit.fit_policy import Decisions, fit_policy
+from workers.fit.decisions import Decisions
+from workers.fit.fit_policy import fit_policy
 from workers.ranking.error_budget import NEVER, ErrorBudget
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.policy import LEAST_ASSIGNED, Policy
@@ -42,6 +43,7 @@ def decisions(
         truth.astype(np.int32),
         roots,
         np.arange(len(roots)) % 5,
+        np.full(len(roots), np.nan, np.float32),
     )
 
 

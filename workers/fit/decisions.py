@@ -1,0 +1,96 @@
+"""What was decided of products by parts of the model that had not seen them, and what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.taxonomy.tree import Taxonomy
+from workers.fit.out_of_fold import OutOfFold
+from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.policy import Policy
+from workers.ranking.store_thresholds import StoreThresholds, labelled_of
+
+_ARRAYS: Final = ("truth", "roots", "folds", "labelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What was said of n products, and what is right.
+
+    Attributes:
+        top: the likeliest candidates.
+        levels: the likeliest ancestors.
+        truth: int32 (n, depths), the ancestors of the labels, -1 below a label's own depth.
+        roots: int32 (n,), the top-level categories of the likeliest candidates.
+        folds: int64 (n,), the fold that each is in.
+        labelled: float32 (n,), the labelled products of its stores that the signals learned from, NaN without one.
+    """
+
+    top: TopCandidates
+    levels: AncestorLevels
+    truth: NDArray[np.int32]
+    roots: NDArray[np.int32]
+    folds: NDArray[np.int64]
+    labelled: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, asked: OutOfFold, probability: NDArray[np.float64], taxonomy: Taxonomy) -> Self:
+        """Return those on products whose candidates are right with this ``probability``, float64 (m,)."""
+        top = TopCandidates.of(asked.candidates, probability)
+        return cls(
+            top,
+            AncestorLevels.of(asked.candidates, probability, taxonomy.ancestor_matrix),
+            taxonomy.ancestor_matrix[asked.labels],
+            taxonomy.ancestor_matrix[top.category, 0],
+            asked.folds,
+            labelled_of(asked.candidates),
+        )
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the likeliest candidate is the label: bool (n,)."""
+        deepest = (self.truth >= 0).sum(axis=1) - 1
+        return self.top.category == self.truth[np.arange(len(self.truth)), deepest]
+
+    def take(self, chosen: NDArray[np.bool_]) -> Decisions:
+        """Return those on some of the products, bool (n,)."""
+        return Decisions(
+            TopCandidates(self.top.row[chosen], self.top.category[chosen], self.top.probability[chosen]),
+            AncestorLevels(self.levels.category[chosen], self.levels.probability[chosen]),
+            self.truth[chosen],
+            self.roots[chosen],
+            self.folds[chosen],
+            self.labelled[chosen],
+        )
+
+    def held_back(self, stores: StoreThresholds) -> Decisions:
+        """Return them less what is not sure enough for products of such stores."""
+        top, levels = stores.hold_back(self.top, self.levels, self.labelled)
+        return replace(self, top=top, levels=levels)
+
+    def assigned(self, policy: Policy) -> NDArray[np.bool_]:
+        """Return which products a policy assigns, bool (n,); what it holds back has to be held back before."""
+        return policy.assigns(self.top, self.roots)
+
+    def by_fold(self) -> Iterator[NDArray[np.bool_]]:
+        """Yield which products are in each fold, bool (n,)."""
+        for fold in np.unique(self.folds):
+            yield self.folds == fold
+
+
+def together(parts: Sequence[Decisions]) -> Decisions:
+    """Return the decisions of several parts, at least one."""
+    return Decisions(
+        TopCandidates(**_joined([part.top for part in parts], TopCandidates)),
+        AncestorLevels(**_joined([part.levels for part in parts], AncestorLevels)),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS),
+    )
+
+
+def _joined(parts: Sequence[Any], kind: type[Any]) -> dict[str, NDArray[Any]]:
+    return {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(kind)}
