@@ -78,7 +78,7 @@ class NeedsReview(_Decided, frozen=True, kw_only=True):
     """A person must say where the product belongs: likeliest in one of the alternatives.
 
     ``new_store`` means that the model would be sure enough, were it not fitted on so few labelled products of this
-    one's stores. With some of them labelled, the next model will decide.
+    one's stores. With ten of them labelled, the next model decides as elsewhere.
     """
 
     reason: ReviewReason

@@ -109,7 +109,18 @@ def command(
         print_json(msgspec.json.encode({"manifest": report.manifest, "metrics": report.metrics}))
         return
     console().print(_table(report))
+    _tell_of_new_stores(report)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+
+
+def _tell_of_new_stores(report: FitReport) -> None:
+    """Say where a person will be asked about all that new stores sell: nobody asked for it."""
+    found = report.metrics["out_of_fold"].get("new_stores")
+    if found is not None and not found["usable_coverage"]:
+        click.echo(
+            f"products of stores with fewer than {found['labelled_below']} labelled products will go to review: "
+            "too little is known of what becomes of them. Label more products of them, or of more stores"
+        )
 
 
 def _encoder(name: str) -> Encoder | None:

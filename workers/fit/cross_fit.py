@@ -2,7 +2,8 @@
 
 A signal that has seen a product's label repeats it; a ranker trained on that would trust it blindly. So the
 signals are fitted on all folds but one and asked about that one, fold by fold, counts included. Source: stacked
-generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018).
+generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018). The same way they are asked about stores
+that they were not fitted on, which no ranker learns from.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from workers.candidates import Candidates
 from workers.cascade import lead, sentence_names
 from workers.examples import Examples
-from workers.fit.held_out_stores import StoreSplit
+from workers.fit.held_out_stores import StoresHeldOut
 from workers.fit.parallel import map_processes
 from workers.fit.progress import Progress
 from workers.recall import union
@@ -53,7 +54,8 @@ class FittedSignals:
 class CrossFitted:
     """Signals fitted on all n products, and what signals fitted on others of them say of each.
 
-    ``by_folds`` is of all products, in their ``order`` intp (n,); ``by_stores`` of each split of stores.
+    ``by_folds`` is of all products, in their ``order`` intp (n,); ``by_stores`` of each turn of
+    stores held out.
     """
 
     fitted: FittedSignals
@@ -65,7 +67,7 @@ class CrossFitted:
 class Asked(NamedTuple):
     """Candidates of n products, and the :func:`workers.cascade.lead` of each, float32 (n,).
 
-    The cascade was asked about all of them.
+    A cascade was asked about all of them.
     """
 
     candidates: Candidates
@@ -73,14 +75,14 @@ class Asked(NamedTuple):
 
 
 def cross_fit(
-    training: Encoded, folds: NDArray[np.int64], splits: Sequence[StoreSplit], progress: Progress
+    training: Encoded, folds: NDArray[np.int64], turns: Sequence[StoresHeldOut], progress: Progress
 ) -> CrossFitted:
-    """Fit the signals on all products, on all but each fold, and on the known ones of each split of stores."""
+    """Fit the signals on all products, on all but each fold, and on the known ones of each turn of stores."""
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     pieces: list[Callable[[], Any]] = [
         partial(fit_signals, training),
         *(partial(_ask, training, np.flatnonzero(folds != fold), asked) for fold, asked in enumerate(order)),
-        *(partial(_ask, training, np.flatnonzero(split.known), split.asked) for split in splits),
+        *(partial(_ask, training, np.flatnonzero(turn.known), turn.asked) for turn in turns),
     ]
     fitted, *asked = map_processes(operator.call, pieces, "signals", progress)
     candidates, leads = zip(*asked[: len(order)], strict=True)

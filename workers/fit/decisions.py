@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.new_stores import NewStores, labelled_of
 from workers.ranking.policy import Policy
-from workers.ranking.store_thresholds import StoreThresholds, labelled_of
 
 _ARRAYS: Final = ("truth", "roots", "folds", "labelled")
 
@@ -23,8 +23,8 @@ class Decisions:
     """What was said of n products, and what is right.
 
     Attributes:
-        top: the likeliest candidates.
-        levels: the likeliest ancestors.
+        top: the likeliest candidates; their rows mean nothing once decisions of several parts are together.
+        levels: the likeliest nodes above these.
         truth: int32 (n, depths), the ancestors of the labels, -1 below a label's own depth.
         roots: int32 (n,), the top-level categories of the likeliest candidates.
         folds: int64 (n,), the fold that each is in.
@@ -44,7 +44,7 @@ class Decisions:
         top = TopCandidates.of(asked.candidates, probability)
         return cls(
             top,
-            AncestorLevels.of(asked.candidates, probability, taxonomy.ancestor_matrix),
+            AncestorLevels.of(asked.candidates, probability, taxonomy.ancestor_matrix).above(top.category),
             taxonomy.ancestor_matrix[asked.labels],
             taxonomy.ancestor_matrix[top.category, 0],
             asked.folds,
@@ -68,13 +68,20 @@ class Decisions:
             self.labelled[chosen],
         )
 
-    def held_back(self, stores: StoreThresholds) -> Decisions:
-        """Return them less what is not sure enough for products of such stores."""
-        top, levels = stores.hold_back(self.top, self.levels, self.labelled)
-        return replace(self, top=top, levels=levels)
+    def settled(self, new_stores: NewStores) -> Decisions:
+        """Return them with what becomes of products of new stores either certain or impossible."""
+        new = new_stores.covers(self.labelled)
+        there = Policy(new_stores.assign, new_stores.back_off)
+        assigned = there.assigns(self.top, self.roots)
+        backed_off = np.arange(self.levels.probability.shape[1]) <= there.level(self.levels)[:, None]
+        return replace(
+            self,
+            top=replace(self.top, probability=np.where(new, assigned, self.top.probability)),
+            levels=replace(self.levels, probability=np.where(new[:, None], backed_off, self.levels.probability)),
+        )
 
     def assigned(self, policy: Policy) -> NDArray[np.bool_]:
-        """Return which products a policy assigns, bool (n,); what it holds back has to be held back before."""
+        """Return which products a policy assigns, bool (n,), their stores aside."""
         return policy.assigns(self.top, self.roots)
 
     def by_fold(self) -> Iterator[NDArray[np.bool_]]:

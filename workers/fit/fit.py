@@ -20,7 +20,7 @@ from workers.encoders.static import StaticEncoder
 from workers.fit.cross_fit import Asked, CrossFitted, Encoded, FittedSignals, cross_fit, fit_signals
 from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
-from workers.fit.held_out_stores import LittleKnown, split_stores
+from workers.fit.held_out_stores import OfNewStores, hold_out_stores, names_stores
 from workers.fit.labels import LabelledProducts
 from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
@@ -86,8 +86,9 @@ def fit(
         encode_labelled(labelled, taxonomy, encoder, progress),
         encode_labelled(labelled, taxonomy, options.cascade.encoder, progress) if options.cascade else None,
     )
-    recall, seen, little_known = _cross_fit(labelled, training, encoder, options, progress)
-    data = RankingData(seen, namesake_candidates(recall, taxonomy, options.seed), little_known)
+    recall, seen, of_new_stores = _cross_fit(labelled, training, encoder, options, progress)
+    guide = namesake_candidates(recall, taxonomy, options.seed)
+    data = RankingData(seen, guide, names_stores(labelled.products), of_new_stores)
     ranking, decisions = fit_ranking(data, taxonomy, options.ranking, progress)
     metrics = {
         "products": len(labelled.products),
@@ -103,25 +104,25 @@ def fit(
 
 def _cross_fit(
     labelled: LabelledProducts, training: Encoded, encoder: Encoder, options: FitOptions, progress: Progress
-) -> tuple[Recall, OutOfFold, list[LittleKnown]]:
+) -> tuple[Recall, OutOfFold, list[OfNewStores]]:
     if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
         recall = _recall(encoder, fit_signals(training), options.cascade, np.inf)
         none = recall.candidates([], NoStatistics())
         return recall, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ()), []
     folds = assign_folds(labelled.products, options.folds, options.seed)
-    splits = split_stores(labelled.products, options.seed)
-    found = cross_fit(training, folds, splits, progress)
+    turns = hold_out_stores(labelled.products)
+    found = cross_fit(training, folds, turns, progress)
     below = _below(found, options.cascade)
     recall = _recall(encoder, found.fitted, options.cascade, below)
 
     def of(asked: Asked, order: NDArray[np.intp]) -> OutOfFold:
         return OutOfFold.of(labelled, unasked(asked.candidates, asked.leads >= below), order, folds)
 
-    little_known = [
-        LittleKnown(of(asked, split.asked), split.known[found.order], split.stores)
-        for asked, split in zip(found.by_stores, splits, strict=True)
+    of_new_stores = [
+        OfNewStores(of(asked, turn.asked), turn.known[found.order], turn.stores)
+        for asked, turn in zip(found.by_stores, turns, strict=True)
     ]
-    return recall, of(found.by_folds, found.order), little_known
+    return recall, of(found.by_folds, found.order), of_new_stores
 
 
 def _below(found: CrossFitted, options: CascadeOptions | None) -> float:

@@ -8,6 +8,7 @@ What they promise, each with a probability of ``1 - risk`` (:mod:`workers.rankin
    itself;
 3. likewise of all that is assigned or backed off, as far as it goes.
 
+What becomes of products of new stores is settled before (:mod:`workers.fit.fit_new_stores`), and counts in each.
 The thresholds of single top-level categories are chosen first, each in a sequence of its own. Then the
 threshold of all others goes down until all assignments together fail their test, so that what the strict
 categories leave of the budget is used. Last, backing off goes on until it fails with them.

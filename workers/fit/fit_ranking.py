@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.decisions import Decisions, together
+from workers.fit.fit_new_stores import cautious, fit_new_stores
 from workers.fit.fit_policy import fit_policy
 from workers.fit.fit_rankers import fit_rankers, lessons_of
-from workers.fit.fit_store_thresholds import fit_store_thresholds, unmet_store_thresholds
-from workers.fit.held_out_stores import LittleKnown
+from workers.fit.held_out_stores import OfNewStores
 from workers.fit.out_of_fold import OutOfFold
-from workers.fit.out_of_fold_metrics import measure_decisions
+from workers.fit.out_of_fold_metrics import measure_decisions, measure_new_stores
 from workers.fit.progress import Progress
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.error_budget import ErrorBudget, threshold
 from workers.ranking.features import FeatureBuilder, most_supported
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.new_stores import NewStores
 from workers.ranking.ranker import RankerOptions
 from workers.ranking.ranking import Ranking
 
@@ -42,17 +43,19 @@ class RankingOptions:
 class RankingData:
     """What the ranking half learns from: products ``seen`` out of fold, which are like those to come.
 
-    From ``guide``, which are not, the rankers alone learn; ``little_known`` tell how sure to be where stores are.
+    From ``guide``, which are not, the rankers alone learn. Where products name stores, those ``of_new_stores``
+    tell how sure to be of such; without any a person is asked.
     """
 
     seen: OutOfFold
     guide: OutOfFold
-    little_known: Sequence[LittleKnown] = ()
+    names_stores: bool = False
+    of_new_stores: Sequence[OfNewStores] = ()
 
 
 def fit_ranking(
     data: RankingData, taxonomy: Taxonomy, options: RankingOptions, progress: Progress
-) -> tuple[Ranking, dict[str, float | None]]:
+) -> tuple[Ranking, dict[str, Any]]:
     """Fit everything that turns candidates into decisions; return it with its figures out of fold.
 
     Margins for calibration and thresholds come from rankers that did not see the product: one a fold.
@@ -66,17 +69,18 @@ def fit_ranking(
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner, len(seen.labels))
     decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
 
-    def decide(each: LittleKnown) -> Decisions:
-        asked = each.asked.candidates
-        features = FeatureBuilder.fit(taxonomy, seen.labels[each.known], supported[each.known]).build(asked)
-        of_unseen = rankers.margins(features.values, each.asked.folds[asked.product_of_row])
-        return Decisions.of(each.asked, probabilities(of_unseen, asked.product_of_row), taxonomy)
+    def decide(turn: int, new: OfNewStores) -> Decisions:
+        asked = new.asked.candidates
+        features = FeatureBuilder.fit(taxonomy, seen.labels[new.known], supported[new.known]).build(asked)
+        of_unseen = rankers.margins(features.values, new.asked.folds[asked.product_of_row])
+        decided = Decisions.of(new.asked, probabilities(of_unseen, asked.product_of_row), taxonomy)
+        return replace(decided, folds=np.full(len(decided.folds), turn))
 
-    stores = unmet_store_thresholds(decisions.labelled)
-    if data.little_known:
-        of_stores = np.concatenate([each.stores for each in data.little_known])
-        stores = fit_store_thresholds(together([*map(decide, data.little_known)]), of_stores, options.budget)
-    policy = fit_policy(decisions.held_back(stores), options.budget)
+    of_new_stores = [decide(turn, new) for turn, new in enumerate(data.of_new_stores)]
+    new_stores = cautious(decisions.labelled) if data.names_stores else NewStores()
+    if of_new_stores:
+        stores = np.concatenate([new.stores for new in data.of_new_stores])
+        new_stores = fit_new_stores(new_stores, together(of_new_stores), stores, options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder.fit(taxonomy, seen.labels, supported),
@@ -84,9 +88,16 @@ def fit_ranking(
         probabilities=probabilities,
         assign_calibrator=Calibrator.fit(decisions.top.probability, decisions.right),
         back_off_calibrator=_fit_back_off(decisions.levels, decisions.truth),
-        policy=replace(policy, also=_also_threshold(seen, margins, decisions.top, options.budget), stores=stores),
+        policy=replace(
+            fit_policy(decisions.settled(new_stores), options.budget),
+            also=_also_threshold(seen, margins, decisions.top, options.budget),
+            new_stores=new_stores,
+        ),
     )
-    return ranking, measure_decisions(ranking, decisions)
+    measured = measure_decisions(ranking, decisions)
+    if data.names_stores:
+        measured["new_stores"] = measure_new_stores(ranking.policy, of_new_stores)
+    return ranking, measured
 
 
 def _also_threshold(

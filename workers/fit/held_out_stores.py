@@ -1,14 +1,14 @@
-"""Stores held out, whole or but for a few products: how the model does in shops that it knows little of.
+"""Whole stores held out, to see what becomes of products of new stores.
 
-Folds of products cannot tell: nearly every product's store is among the other folds too.
+Folds of products cannot tell: nearly every product's store is among the other folds too. It is the signals that do
+not know the stores held out; the ranker, which sees no store by name, has learned from other products of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -18,18 +18,21 @@ from schemas.events.product import Product
 from workers.fit.out_of_fold import OutOfFold
 from workers.signals.store_cooccurrence import StoreCooccurrence
 
-_ROUNDS: Final = 3
-# Of every other store that is held out, so many products are left to learn from.
-_LEFT: Final = (0, 5)
-FEWEST_STORES: Final = 30
-"""With decisions in fewer stores nothing is said of stores."""
+FEWEST_STORES: Final = 100
+"""With fewer, what is seen of them tells too little of the next."""
+
+_TURNS: Final = 3
+# Without a store as large as that, another model would be judged.
+_LARGEST: Final = 0.1
+# More products of a store would tell of that store alone.
+_ASKED_OF_A_STORE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSplit:
-    """``known`` bool (n,), the products to learn from, and ``asked`` intp (m,), those to be tried on.
+class StoresHeldOut:
+    """A turn: ``known`` bool (n,) are the products to learn from, ``asked`` intp (m,) those to be tried on.
 
-    ``stores`` int64 (m,) are the stores held out of the latter, by number; of several, one.
+    ``stores`` int64 (m,) are the stores of the latter, by number.
     """
 
     known: NDArray[np.bool_]
@@ -38,10 +41,10 @@ class StoreSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class LittleKnown:
-    """Candidates of the ``asked`` by signals that learned from the ``known`` of n products, bool (n,).
+class OfNewStores:
+    """Candidates of the products ``asked`` in one turn, by signals that learned from the ``known`` ones.
 
-    ``stores`` int64 are those of the former, as of :class:`StoreSplit`.
+    ``known`` bool (n,) is in the order of the products seen out of fold; ``stores`` as of :class:`StoresHeldOut`.
     """
 
     asked: OutOfFold
@@ -49,36 +52,35 @@ class LittleKnown:
     stores: NDArray[np.int64]
 
 
-def split_stores(products: Sequence[Product], seed: int) -> list[StoreSplit]:
-    """Return three splits, each with a third of the stores held out, large and small ones alike.
+def names_stores(products: Sequence[Product]) -> bool:
+    """Return whether most products name a store: else stores say nothing of what is new."""
+    return 2 * sum(bool(StoreCooccurrence.keys(product)) for product in products) > len(products)
 
-    None where half of the products or more name no store, or there are too few of those that nothing is left of.
-    What a store that is held out sells is never learned from, but for the few products that are left of it.
+
+def hold_out_stores(products: Sequence[Product]) -> list[StoresHeldOut]:
+    """Return three turns that hold out all stores but the very large ones, each once; in each some of any size.
+
+    None where most products name no store, or where few stores can be held out. A product of several stores is
+    not learned from in the turn of any, and stands for the smallest; of each store fifty at most are asked about.
     """
-    stores = [StoreCooccurrence.keys(product) for product in products]
-    sizes = Counter(store for each in stores for store in each)
-    if 2 * sum(map(bool, stores)) <= len(products) or len(sizes) < len(_LEFT) * FEWEST_STORES:
+    of_product = [StoreCooccurrence.keys(product) for product in products]
+    sizes = Counter(store for stores in of_product for store in stores)
+    largest = _LARGEST * len(products)
+    stores = [store for store in sizes if sizes[store] <= largest]
+    if not names_stores(products) or len(stores) < FEWEST_STORES:
         return []
-    by_size = sorted(sizes, key=lambda store: (-sizes[store], store))
-    left = {store: _LEFT[place // _ROUNDS % len(_LEFT)] for place, store in enumerate(by_size)}
-    drawn = np.random.default_rng(seed).permutation(len(products)).tolist()
+    by_size = sorted(stores, key=lambda store: (-sizes[store], store))
     number = {store: place for place, store in enumerate(by_size)}
-    return [
-        _split(stores, dict(islice(number.items(), turn, None, _ROUNDS)), left, drawn) for turn in range(_ROUNDS)
-    ]
+    return [_turn(of_product, number, turn) for turn in range(_TURNS)]
 
 
-def _split(
-    stores: Sequence[Sequence[str]], held_out: dict[str, int], left: dict[str, int], drawn: Iterable[int]
-) -> StoreSplit:
-    """Hold stores out, given by number; of each the first products drawn, as many as are ``left``, stay known."""
-    known = np.array([held_out.keys().isdisjoint(each) for each in stores], np.bool_)
-    taken: Counter[str] = Counter()
-    for product in drawn:
-        own = held_out.keys() & stores[product]
-        if own and all(taken[store] < left[store] for store in own):
-            taken.update(own)
-            known[product] = True
-    asked = np.flatnonzero(~known)
-    numbers = [min(held_out[store] for store in stores[row] if store in held_out) for row in asked.tolist()]
-    return StoreSplit(known, asked, np.array(numbers, np.int64))
+def _turn(of_product: Sequence[Sequence[str]], number: Mapping[str, int], turn: int) -> StoresHeldOut:
+    numbers = [[number[store] for store in stores if store in number] for stores in of_product]
+    known = np.array([all(each % _TURNS != turn for each in own) for own in numbers], np.bool_)
+    smallest = np.array([max(own, default=-1) for own in numbers], np.int64)
+    asked = np.flatnonzero((smallest >= 0) & (smallest % _TURNS == turn))
+    drawn = np.random.default_rng(turn).permutation(asked)
+    drawn = drawn[np.argsort(smallest[drawn], kind="stable")]
+    place = np.arange(len(drawn)) - np.searchsorted(smallest[drawn], smallest[drawn])
+    asked = np.sort(drawn[place < _ASKED_OF_A_STORE])
+    return StoresHeldOut(known, asked, smallest[asked])

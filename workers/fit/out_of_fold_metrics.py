@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from workers.evaluation.confidence import Ordered
-from workers.fit.decisions import Decisions
+from workers.fit.decisions import Decisions, together
 from workers.fit.out_of_fold import OutOfFold
+from workers.ranking.policy import Policy
 from workers.ranking.ranking import Ranking
 
 _PRECISION: Final = 0.95
@@ -32,7 +34,7 @@ def measure_recall(seen: OutOfFold) -> dict[str, Any]:
     }
 
 
-def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, float | None]:
+def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
@@ -41,7 +43,7 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, float
     right = decisions.right
     if not len(right):
         return {}
-    assigned = decisions.held_back(ranking.policy.stores).assigned(ranking.policy)
+    assigned = ranking.policy.decide(decisions.top, decisions.levels, decisions.roots, decisions.labelled).assigned
     confidence = ranking.assign_calibrator(decisions.top.probability)
     order = np.argsort(-confidence, kind="stable")
     precise = np.flatnonzero(np.cumsum(right[order]) >= _PRECISION * np.arange(1, len(order) + 1))
@@ -51,4 +53,21 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, float
         "precision_assigned": round(float(right[assigned].mean()), 4) if assigned.any() else None,
         "aurc": round(float(Ordered.of(confidence, right).curve().area_under_risk()[0]), 6),
         "threshold_at_95_precision": round(float(confidence[order[precise[-1]]]), 6) if len(precise) else None,
+    }
+
+
+def measure_new_stores(policy: Policy, turns: Sequence[Decisions]) -> dict[str, Any]:
+    """Return what becomes of products of new stores, by those of the stores held out in turns."""
+    products = sum(len(turn.right) for turn in turns)
+    found: dict[str, Any] = {"labelled_below": policy.new_stores.below, "products": products}
+    if not products:
+        return found | {"coverage": 0.0, "usable_coverage": 0.0}
+    every = together(turns)
+    decided = policy.decide(every.top, every.levels, every.roots, every.labelled)
+    right, usable = every.right[decided.assigned], decided.assigned | (decided.level >= 0)
+    return found | {
+        "exact_accuracy": round(float(every.right.mean()), 4),
+        "coverage": round(float(decided.assigned.mean()), 4),
+        "precision_assigned": round(float(right.mean()), 4) if len(right) else None,
+        "usable_coverage": round(float(usable.mean()), 4),
     }

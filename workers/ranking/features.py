@@ -86,7 +86,7 @@ class FeatureBuilder:
             of_signals.reshape(len(owner), 3 * len(candidates.signals)),
             self._agreement(candidates, ranks, reciprocal, owner),
             self._category(candidates),
-            candidates.context[:, _evidence(candidates.context_names)][owner],
+            candidates.context[:, _feature_columns(candidates.context_names)][owner],
         ]
         names, sources, monotone = _named(candidates.signals, candidates.context_names)
         return FeatureMatrix(np.concatenate(parts, axis=1, dtype=np.float32), names, sources, monotone, ranks)
@@ -152,7 +152,7 @@ def _reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=8)
-def _evidence(context_names: tuple[str, ...]) -> NDArray[np.intp]:
+def _feature_columns(context_names: tuple[str, ...]) -> NDArray[np.intp]:
     """Return the places of the context columns that are features: not of what the policy alone goes by."""
     return np.array([place for place, name in enumerate(context_names) if name != LABELLED], np.intp)
 
@@ -166,7 +166,7 @@ def _named(
     # A signal's own score may count against a category that others put first, where it is known to exaggerate:
     # held to be monotone, it cost up to 0.7 points of accuracy out of fold, on four catalogues.
     of_signals: list[_Named] = [(f"{signal}_{kind}", signal, 0) for signal in signals for kind in kinds]
-    context = [context_names[place] for place in _evidence(context_names)]
+    context = [context_names[place] for place in _feature_columns(context_names)]
     of_context: list[_Named] = [(name, _signal_of(name, signals), 0) for name in context]
     names, sources, monotone = zip(*of_signals, *_AGREEMENT, *_CATEGORY, *of_context, strict=True)
     return names, sources, monotone

@@ -69,6 +69,11 @@ class AncestorLevels:
         best[product, depth] = mass[likeliest]
         return cls(category, np.minimum.accumulate(best, axis=1))
 
+    def above(self, nodes: NDArray[np.int32]) -> AncestorLevels:
+        """Return the levels above one node of each product, int32 (n,): backing off from it does not end there."""
+        reached = np.logical_or.accumulate(self.category == nodes[:, None], axis=1)
+        return AncestorLevels(np.where(reached, -1, self.category), np.where(reached, 0.0, self.probability))
+
     def deepest(self, threshold_: float) -> NDArray[np.int64]:
         """Return for each product the deepest level whose probability meets a threshold, -1 for none."""
         return (self.probability >= threshold_).sum(axis=1) - 1

@@ -8,14 +8,14 @@ Backing off: hierarchical selective classification (Goren et al., arXiv 2405.115
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.store_thresholds import StoreThresholds
+from workers.ranking.new_stores import NewStores
 
 LEAST_ASSIGNED: Final = 0.5
 """An assignment more likely wrong than right is none, however much of the budget is left."""
@@ -24,6 +24,17 @@ LEAST_ASSIGNED: Final = 0.5
 # level. With all of it three to five products in a hundred fewer could be backed off, out of fold on four
 # catalogues.
 _FOR_DEPTH: Final = 0.25
+
+
+class Decided(NamedTuple):
+    """Which of n products are assigned, bool (n,), and the level to which each other one is backed off.
+
+    ``level`` int64 (n,) is -1 for review. ``withheld`` bool (n,) are to be reviewed for their stores' sake alone.
+    """
+
+    assigned: NDArray[np.bool_]
+    level: NDArray[np.int64]
+    withheld: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +46,43 @@ class Policy:
     assignment every other candidate is reported that is right rather than none with a probability of ``also`` or
     more.
 
-    ``stores`` asks more on products of stores that are little known: whoever decides takes what it holds back for
-    improbable.
+    Products of new stores have thresholds of their own, in ``new_stores``.
     """
 
     assign: float
     back_off: float
     assign_under: dict[int, float] = field(default_factory=dict)
     also: float = NEVER
-    stores: StoreThresholds = field(default_factory=StoreThresholds)
+    new_stores: NewStores = field(default_factory=NewStores)
+
+    def decide(
+        self, top: TopCandidates, levels: AncestorLevels, roots: NDArray[np.int32], labelled: NDArray[np.float32]
+    ) -> Decided:
+        """Decide n products; ``labelled`` float32 (n,) are the labelled products of each one's stores."""
+        assigned, level = self.assigns(top, roots), self.level(levels)
+        new = self.new_stores.covers(labelled)
+        if not new.any():
+            return Decided(assigned, level, new)
+        there = Policy(self.new_stores.assign, self.new_stores.back_off)
+        assigned_there, level_there = there.assigns(top, roots), there.level(levels)
+        withheld = new & (assigned | (level >= 0)) & ~assigned_there & (level_there < 0)
+        return Decided(np.where(new, assigned_there, assigned), np.where(new, level_there, level), withheld)
 
     def assigns(self, top: TopCandidates, roots: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Return which of n products are assigned, bool (n,); ``roots`` int32 (n,) of the best candidates."""
+        """Return which of n products are assigned where stores are known, bool (n,).
+
+        ``roots`` int32 (n,) are of the best candidates.
+        """
         thresholds = np.full(len(roots), self.assign)
         for root, stricter in self.assign_under.items():
             thresholds[roots == root] = stricter
         return top.probability >= thresholds
 
     def level(self, levels: AncestorLevels) -> NDArray[np.int64]:
-        """Return the level to back off to, int64 (n,), 0 being the top; -1 where not even that is sure enough.
+        """Return the level to back off to where stores are known, int64 (n,), 0 being the top.
 
-        Below the top it is the deepest level that is much surer than the top has to be.
+        It is -1 where not even that is sure enough. Below the top it is the deepest level that is much surer than
+        the top has to be.
         """
         deeper = 1 - _FOR_DEPTH * (1 - self.back_off)
         enough = levels.probability[:, 0] >= self.back_off
@@ -65,8 +92,8 @@ class Policy:
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what :meth:`to_json` gave."""
         under = {int(root): float(least) for root, least in value["assign_under"].items()}
-        stores = StoreThresholds.from_json(value["stores"])
-        return cls(float(value["assign"]), float(value["back_off"]), under, float(value["also"]), stores)
+        new_stores = NewStores.from_json(value["new_stores"])
+        return cls(float(value["assign"]), float(value["back_off"]), under, float(value["also"]), new_stores)
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads."""

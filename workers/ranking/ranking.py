@@ -18,9 +18,9 @@ from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.new_stores import labelled_of
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
-from workers.ranking.store_thresholds import labelled_of
 
 ALTERNATIVES: Final = 5
 _DIGITS: Final = 4
@@ -100,7 +100,7 @@ class Ranking:
         """Return a verdict for each product, in order."""
         candidates, probability = scored.candidates, scored.probability
         top = TopCandidates.of(candidates, probability)
-        levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix)
+        levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix).above(top.category)
         sure = self.assign_calibrator(top.probability)
         outcomes = self._outcomes(top, levels, sure, labelled_of(candidates))
         kinds = [outcome for outcome, _, _, _ in outcomes]
@@ -136,11 +136,7 @@ class Ranking:
         self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], labelled: NDArray[np.float32]
     ) -> list[tuple[Outcome, int | None, float, bool]]:
         roots = self.taxonomy.ancestor_matrix[top.category, 0]
-        left, left_levels = self.policy.stores.hold_back(top, levels, labelled)
-        assigned = self.policy.assigns(left, roots)
-        depth = self.policy.level(left_levels)
-        elsewhere = self.policy.assigns(top, roots) | (self.policy.level(levels) >= 0)
-        withheld = elsewhere & ~assigned & (depth < 0)
+        assigned, depth, withheld = self.policy.decide(top, levels, roots, labelled)
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]

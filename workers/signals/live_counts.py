@@ -19,6 +19,14 @@ from workers.statistics import CategoryWeights, Statistics
 _REMEMBERED_KEYS: Final = 10_000
 
 
+class _Fitted(NamedTuple):
+    """The labelled products of a key: how many, their nodes int32, and how many are in each, float64."""
+
+    labelled: float
+    nodes: NDArray[np.int32]
+    values: NDArray[np.float64]
+
+
 class _Learned(NamedTuple):
     """The weights that were learned of a key, and as arrays: int32 node indices and float64."""
 
@@ -33,7 +41,7 @@ class LiveCounts(KeyedCounts):
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
         """``counts`` has been counted over :meth:`keys`."""
         super().__init__(counts, taxonomy)
-        self._fitted: dict[str, tuple[NDArray[np.int32], NDArray[np.float64]]] = {}
+        self._fitted: dict[str, _Fitted] = {}
         self._learned: dict[str, _Learned] = {}
 
     @staticmethod
@@ -42,11 +50,21 @@ class LiveCounts(KeyedCounts):
         """Return what the stream has learned of a key: another mapping once it has learned more."""
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by shares; context is (log of 1 + weight, largest share) of the product's keys together."""
+        """Score by shares; context is (log of 1 + weight, largest share, labelled) of the product's keys together.
+
+        The last is how many labelled products the signal was fitted on, whatever the stream learned since; NaN for
+        a product without a key. A signal has as many of these columns as it names.
+        """
         owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
+        labelled = np.full(len(batch), np.nan)
         for product, item in enumerate(batch.products):
-            for key in self.keys(item):
-                for found in (self._of_training(key), self._of_stream(key, self.live(batch.statistics, key))):
+            keys_of_product = self.keys(item)
+            if keys_of_product:
+                labelled[product] = 0.0
+            for key in keys_of_product:
+                fitted = self._of_training(key)
+                labelled[product] += fitted.labelled
+                for found in (fitted[1:], self._of_stream(key, self.live(batch.statistics, key))):
                     owners.append(product)
                     nodes.append(found[0])
                     values.append(found[1])
@@ -57,21 +75,18 @@ class LiveCounts(KeyedCounts):
         largest = np.zeros(len(batch))
         np.maximum.at(largest, products, weights)
         shared = np.divide(largest, total, out=np.zeros(len(batch)), where=total > 0)
-        context = np.stack([np.log1p(total), shared], axis=1).astype(np.float32)
+        context = np.stack([np.log1p(total), shared, labelled], axis=1)[:, : len(self.context_names)]
         scores = (weights / (total[products] + DOUBT)).astype(np.float32)
-        return SparseScores(keys, scores, context)
+        return SparseScores(keys, scores, context.astype(np.float32))
 
-    def labelled(self, key: str) -> float:
-        """Return how many labelled products of a key the signal was fitted on."""
-        return float(self._of_training(key)[1].sum())
-
-    def _of_training(self, key: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    def _of_training(self, key: str) -> _Fitted:
         found = self._fitted.get(key)
         if found is None:
             counts = self._counts[key]
-            found = np.array(list(counts), np.int32), np.array(list(counts.values()), np.float64)
-            if counts:
-                self._fitted[key] = found
+            if not counts:
+                return _NEVER_FITTED
+            values = np.array(list(counts.values()), np.float64)
+            found = self._fitted[key] = _Fitted(float(values.sum()), np.array(list(counts), np.int32), values)
         return found
 
     def _of_stream(self, key: str, weights: CategoryWeights) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -92,3 +107,4 @@ class LiveCounts(KeyedCounts):
 
 
 _NOTHING: Final = (np.empty(0, np.int32), np.empty(0, np.float64))
+_NEVER_FITTED: Final = _Fitted(0.0, *_NOTHING)

@@ -173,3 +173,19 @@ def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
     file.write_bytes(orjson.dumps({"product_id": "1", "title": "Cup"}))
     result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
     assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("stores", "told"), [(["Shop"], True), ([], False)])
+def test_fit_says_where_all_that_new_stores_sell_goes_to_review(
+    tmp_path: Path, stores: list[str], told: bool
+) -> None:
+    rows = [
+        {"product_id": f"{kind} {number}", "title": f"{kind} {number}", "category_path": [kind], "stores": stores}
+        for number in range(12)
+        for kind in ("Lamps", "Vases")
+    ]
+    file = tmp_path / "products.jsonl"
+    file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
+    assert result.exit_code == 0, result.output
+    assert ("fewer than 10 labelled products will go to review" in result.output) is told

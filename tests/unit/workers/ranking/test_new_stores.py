@@ -1,0 +1,163 @@
+"""What a new store sells is decided by thresholds of its own, or by a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events.batch import CandidateProduct, Outcome
+from schemas.events.decision import NeedsReview
+from schemas.events.position import SourcePosition
+from schemas.events.product import Product
+from tests.sample_model import FITTED, sample_products
+from workers.bundle.bundle import Bundle, load_bundle
+from workers.candidates import Candidates
+from workers.decisions import decision_event
+from workers.fit.labels import place
+from workers.ranking.error_budget import NEVER
+from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.new_stores import NewStores, labelled_of
+from workers.ranking.policy import Policy
+from workers.ranking.ranking import Verdict
+from workers.sample import sample_taxonomy
+from workers.statistics import NoStatistics, Statistics, normalise_key
+
+pytestmark = pytest.mark.unit
+
+PRODUCTS = [row.product for row in sample_products(8, 300)]
+ELSEWHERE = [msgspec.structs.replace(product, stores=("Nobody Knows It",)) for product in PRODUCTS]
+STORES = sorted({store for product in PRODUCTS for store in product.stores})[:3]
+NONE_IS_NEW = NewStores()
+ASK = NewStores(10)
+
+
+class Learned(NoStatistics):
+    """The stream has learned that a thousand products of the new store are in one category."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        first = int(np.flatnonzero(bundle.taxonomy.is_listed)[0])
+        self._weights = {bundle.taxonomy.ids[first]: 1_000.0}
+
+    def store(self, key: str) -> Mapping[str, float]:
+        return self._weights if key == "nobody knows it" else {}
+
+
+@pytest.fixture(scope="module")
+def bundle(sample_bundle: Path) -> Bundle:
+    return load_bundle(sample_bundle)
+
+
+def decide(
+    bundle: Bundle, products: Sequence[Product], new_stores: NewStores, statistics: Statistics | None = None
+) -> list[Verdict]:
+    candidates = bundle.recall.candidates(products, statistics or NoStatistics())
+    return replace(bundle.ranking, policy=replace(bundle.ranking.policy, new_stores=new_stores)).decide(candidates)
+
+
+def reviewed(verdicts: Sequence[Verdict]) -> list[bool]:
+    return [verdict.outcome is Outcome.NEEDS_REVIEW for verdict in verdicts]
+
+
+def test_products_of_a_new_store_go_to_review_and_are_as_likely_as_before(bundle: Bundle) -> None:
+    free, held = (decide(bundle, ELSEWHERE, stores) for stores in (NONE_IS_NEW, ASK))
+    assert not all(reviewed(free))
+    assert all(reviewed(held))
+    assert [each.of_new_store for each in held] == [not each for each in reviewed(free)]
+    assert [each.alternatives for each in held] == [each.alternatives for each in free]
+
+
+def test_nothing_is_withheld_where_one_of_several_stores_is_known(bundle: Bundle) -> None:
+    stores = ("Nobody Knows It", PRODUCTS[0].stores[0])
+    there = [msgspec.structs.replace(product, stores=stores) for product in PRODUCTS]
+    assert decide(bundle, there, ASK) == decide(bundle, there, NONE_IS_NEW)
+
+
+@pytest.mark.parametrize("storeless", [False, True])
+def test_a_product_without_a_store_is_of_a_new_one_where_hardly_any_was_labelled(
+    bundle: Bundle, storeless: bool
+) -> None:
+    there = [msgspec.structs.replace(product, stores=()) for product in PRODUCTS]
+    held = decide(bundle, there, NewStores(10, storeless=storeless))
+    assert all(reviewed(held)) is storeless
+    assert (held == decide(bundle, there, NONE_IS_NEW)) is not storeless
+
+
+def test_what_the_stream_learns_of_a_store_does_not_make_it_known(bundle: Bundle) -> None:
+    assert all(reviewed(decide(bundle, ELSEWHERE, ASK, Learned(bundle))))
+
+
+def test_whoever_reviews_is_told_why(bundle: Bundle) -> None:
+    held = decide(bundle, ELSEWHERE, ASK)
+    about = CandidateProduct(offset=1, timestamp_ms=0, product_id="p")
+    events = [decision_event(each, about, SourcePosition("t", 0, 1), bundle.taxonomy, "m") for each in held]
+    assert {event.reason for event in events if isinstance(event, NeedsReview)} == {"new_store", "low_confidence"}
+
+
+def test_thresholds_of_new_stores_stand_in_place_of_all_others(bundle: Bundle) -> None:
+    backed_off = decide(bundle, ELSEWHERE, NewStores(10, NEVER, 0.5))
+    assert {each.outcome for each in backed_off} == {Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW}
+    assert all(each.category != each.alternatives[0][0] for each in backed_off)
+    assigned = decide(bundle, ELSEWHERE, NewStores(10, 0.0, NEVER))
+    assert {each.outcome for each in assigned} == {Outcome.ASSIGNED}
+
+
+def test_labelled_products_of_all_stores_are_counted_and_are_no_feature(bundle: Bundle) -> None:
+    fitted_on = place(sample_products(7, FITTED), sample_taxonomy()).products
+    trained = Counter(normalise_key(store) for product in fitted_on for store in product.stores)
+    asked = [msgspec.structs.replace(PRODUCTS[0], stores=stores) for stores in ((), ("Nobody",), tuple(STORES))]
+    candidates = bundle.recall.candidates(asked, Learned(bundle))
+    known = sum(trained[normalise_key(store)] for store in STORES)
+    assert np.array_equal(labelled_of(candidates), np.array([np.nan, 0, known], np.float32), equal_nan=True)
+    names = bundle.ranking.features.build(candidates).names
+    assert "store_cooccurrence_log_weight" in names
+    assert "store_cooccurrence_labelled" not in names
+
+
+def test_without_the_signal_of_stores_none_is_known() -> None:
+    none = np.empty(0, np.int32)
+    candidates = Candidates(
+        (),
+        (),
+        np.zeros(3, np.int64),
+        none,
+        np.empty((0, 0), np.float32),
+        np.empty((0, 0), np.bool_),
+        np.empty((2, 0), np.float32),
+    )
+    assert np.isnan(labelled_of(candidates)).all()
+
+
+_chances = st.floats(0.01, 1)
+
+
+@given(st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 99)), _chances, _chances), min_size=1))
+def test_a_policy_decides_products_of_new_and_of_known_stores_as_two_policies_would(
+    products: list[tuple[int | None, float, float]],
+) -> None:
+    labelled = np.array([np.nan if known is None else known for known, _, _ in products], np.float32)
+    rows = np.arange(len(products))
+    nodes = rows.astype(np.int32)
+    top = TopCandidates(rows, nodes, np.array([leaf for _, leaf, _ in products]))
+    levels = AncestorLevels(nodes[:, None], np.array([[root] for _, _, root in products]))
+    policy = Policy(0.6, 0.4, {0: 0.9}, NEVER, NewStores(10, 0.8, 0.7))
+    found = policy.decide(top, levels, nodes, labelled)
+    for row, (known, leaf, root) in enumerate(products):
+        new = known is not None and known < 10
+        assigned = leaf >= (0.8 if new else 0.9 if row == 0 else 0.6)
+        level = 0 if root >= (0.7 if new else 0.4) else -1
+        elsewhere = leaf >= (0.9 if row == 0 else 0.6) or root >= 0.4
+        assert (found.assigned[row], found.level[row]) == (assigned, level)
+        assert found.withheld[row] == (new and elsewhere and not assigned and level < 0)
+
+
+def test_the_thresholds_are_kept_in_the_bundle() -> None:
+    policy = Policy(0.9, 0.8, {3: 0.95}, 0.7, NewStores(10, 0.97, 0.9, storeless=True))
+    assert Policy.from_json(msgspec.json.decode(msgspec.json.encode(policy.to_json()))) == policy

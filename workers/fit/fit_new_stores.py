@@ -1,0 +1,104 @@
+"""How sure to be of products of new stores, by what became of decisions in stores held out.
+
+Stores differ more than their products do. So besides the exact bound on decisions there is one on stores, by the
+variance of a ratio between clusters (Cochran, "Sampling Techniques", 1977) and Student's t. It holds for many
+clusters (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015); as in conformal
+prediction one more is counted, which goes wholly wrong. Where there are too few stores a person is asked.
+
+The thresholds are those at which the budget was kept in stores of which nothing was known. They stand until ten
+products of a store are labelled: from then on it is taken for known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, t
+
+from workers.fit.decisions import Decisions
+from workers.fit.held_out_stores import FEWEST_STORES
+from workers.ranking.error_budget import NEVER, ErrorBudget, levels_to_test
+from workers.ranking.new_stores import NewStores
+from workers.ranking.policy import LEAST_ASSIGNED, Policy
+
+_BELOW: Final = 10
+# The first test of a sequence is of that many decisions, as those of stores that are known.
+_FIRST: Final = 200
+
+_Mask = NDArray[np.bool_]
+
+
+def cautious(labelled: NDArray[np.float32]) -> NewStores:
+    """Return that a person is asked; ``labelled`` float32 (n,) is of products fitted on, NaN without a store."""
+    return NewStores(_BELOW, storeless=bool(np.isnan(labelled).sum() < _BELOW))
+
+
+def fit_new_stores(
+    cautious: NewStores, decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget
+) -> NewStores:
+    """Return the same with the least thresholds that kept the budget in stores held out.
+
+    ``decisions`` are on products of these, ``stores`` int64 (n,) by number; their folds are the turns. As in
+    :func:`~workers.fit.fit_policy.fit_policy`, backing off is tested beside assignments that other turns chose.
+    """
+    assign = _least_assigned(decisions, stores, budget)
+    assigned = np.zeros(len(stores), np.bool_)
+    for turn in decisions.by_fold():
+        of_others = _least_assigned(decisions.take(~turn), stores[~turn], budget)
+        assigned[turn] = decisions.top.probability[turn] >= of_others
+    right = decisions.levels.category == decisions.truth
+
+    def decide(least: float) -> tuple[_Mask, _Mask]:
+        level = Policy(NEVER, least).level(decisions.levels)
+        wrong = np.where(assigned, ~decisions.right, (level >= 0) & ~right[np.arange(len(level)), level])
+        return assigned | (level >= 0), wrong
+
+    back_off = _lowest(decisions.levels.probability[~assigned, 0], decide, stores, budget)
+    return NewStores(cautious.below, assign, back_off, cautious.storeless)
+
+
+def _least_assigned(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> float:
+    probability, right = decisions.top.probability, decisions.right
+
+    def decide(least: float) -> tuple[_Mask, _Mask]:
+        accepted = probability >= least
+        return accepted, accepted & ~right
+
+    return max(LEAST_ASSIGNED, _lowest(probability, decide, stores, budget))
+
+
+def _lowest(
+    probability: NDArray[np.float64],
+    decide: Callable[[float], tuple[_Mask, _Mask]],
+    stores: NDArray[np.int64],
+    budget: ErrorBudget,
+) -> float:
+    """Return the last threshold before the first at which what is accepted is wrong too often, or ``NEVER``.
+
+    Tests begin where enough stores are accepted, which no label tells.
+    """
+    found = NEVER
+    for least in np.unique(levels_to_test(probability, _FIRST))[::-1].tolist():
+        accepted, wrong = decide(least)
+        of_store = np.bincount(stores[accepted])
+        if least <= 0 or of_store.sum() ** 2 < FEWEST_STORES * np.square(of_store).sum():
+            continue
+        if not _keeps(budget, of_store, np.bincount(stores[wrong], minlength=len(of_store))):
+            break
+        found = least
+    return found
+
+
+def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp]) -> bool:
+    """Return whether the share of wrong decisions keeps the budget, by how many there are of each store."""
+    if binom.cdf(wrong.sum(), accepted.sum(), budget.max_error) > budget.risk:
+        return False
+    mean = accepted[accepted > 0].mean()
+    accepted, wrong = np.append(accepted[accepted > 0], mean), np.append(wrong[accepted > 0], mean)
+    count, total = len(accepted), accepted.sum()
+    share = wrong.sum() / total
+    error = np.sqrt(count / (count - 1) * np.square(wrong - share * accepted).sum()) / total
+    return bool(share + t.ppf(1 - budget.risk, count - 1) * error <= budget.max_error)
