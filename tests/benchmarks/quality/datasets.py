@@ -35,8 +35,14 @@ class Dataset:
     splits: tuple[str, ...] = ()
 
 
+_LABELLED: Final = ("shops-0", "shops-15", "shops-30")
 _FULL: Final = (
-    Dataset("shopify_merchants", "shopify_merchants.jsonl.gz", full=True, splits=("shops",)),
+    Dataset(
+        "shopify_merchants",
+        "shopify_merchants.jsonl.gz",
+        full=True,
+        splits=("shops", "shops-0", "shops-15", "shops-30"),
+    ),
     Dataset("mwpd_gpc", "mwpd_gpc.jsonl.gz", full=True, splits=("shops",)),
     Dataset("flipkart", "flipkart.jsonl.gz", full=True),
     Dataset("bigbasket", "bigbasket.jsonl.gz", full=True, splits=("brands",)),

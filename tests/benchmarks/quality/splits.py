@@ -22,6 +22,7 @@ CURVE: Final = (0, 10, 100, 1_000)
 _ONE_IN: Final = 5
 # A shop of a third of the catalogue would make a test side of one shop.
 _LARGEST_TEST_SIDE: Final = 0.25
+_MOST_LABELLED: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,13 @@ def make_problem(catalogue: Catalogue, split: str, seed: int) -> Problem:
     ``random``: a fifth of the titles is the test side. ``labels-N``: the same test side, and N products drawn from
     the training side, the first N of one order, so that fewer are always among the more. ``shops`` and ``brands``:
     no shop or brand is on both sides, and of titles that are on both the training side loses its products.
+    ``shops-N``: of the shops of such a test side N products are learned from, of those after the first 30 each.
     """
     products = catalogue.products.products
     if split in _KEYS:
         training, test = _disjoint(products, _KEYS[split], seed)
+    elif split.startswith("shops-"):
+        training, test = _partly_labelled(products, int(split.removeprefix("shops-")), seed)
     else:
         on_test_side = assign_folds(products, _ONE_IN, seed) == 0
         training, test = np.flatnonzero(~on_test_side), np.flatnonzero(on_test_side)
@@ -58,7 +62,7 @@ def make_problem(catalogue: Catalogue, split: str, seed: int) -> Problem:
                 np.random.default_rng(seed).permutation(training)[: int(split.removeprefix("labels-"))]
             )
         elif split != "random":
-            raise ValueError(f"no split {split!r}; name random, shops, brands or labels-N")
+            raise ValueError(f"no split {split!r}; name random, shops, shops-N, brands or labels-N")
     return Problem(
         f"{catalogue.dataset.name}/{split}-{seed}",
         catalogue.taxonomy,
@@ -100,7 +104,25 @@ def _disjoint(
             chosen[name] = True
             taken += int(sizes[name])
     test = np.flatnonzero(chosen[group])
+    return _apart(products, np.flatnonzero(~chosen[group]), test), test
+
+
+def _partly_labelled(
+    products: Sequence[Product], labelled: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Learn from so many products of each shop of the test side; the first 30 are tried on in no case."""
+    training, test = _disjoint(products, _shop, seed)
+    test = np.random.default_rng(seed).permutation(test)
+    shops = np.unique([_shop(products[row]) for row in test.tolist()], return_inverse=True)[1]
+    order = np.argsort(shops, kind="stable")
+    place = np.empty(len(test), np.intp)
+    place[order] = np.arange(len(test)) - np.searchsorted(shops[order], shops[order])
+    beyond = np.sort(test[place >= _MOST_LABELLED])
+    return _apart(products, np.concatenate([training, np.sort(test[place < labelled])]), beyond), beyond
+
+
+def _apart(products: Sequence[Product], training: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the training side without titles of the test side."""
     titles = {tuple(words(products[row].title)) for row in test.tolist()}
-    others = np.flatnonzero(~chosen[group])
-    apart = [tuple(words(products[row].title)) not in titles for row in others.tolist()]
-    return others[apart], test
+    apart = [tuple(words(products[row].title)) not in titles for row in training.tolist()]
+    return training[apart]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -35,7 +37,7 @@ def names(side: LabelledProducts) -> set[str]:
     return {product.product_id for product in side.products}
 
 
-@pytest.mark.parametrize("split", ["random", "shops", "brands", "labels-100"])
+@pytest.mark.parametrize("split", ["random", "shops", "shops-5", "brands", "labels-100"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_title_is_on_both_sides(split: str, seed: int) -> None:
     problem = make_problem(SAMPLE, split, seed)
@@ -108,3 +110,13 @@ def test_a_curve_has_a_split_for_each_count() -> None:
 def test_an_unknown_split_is_named() -> None:
     with pytest.raises(ValueError, match="'sideways'"):
         make_problem(SAMPLE, "sideways", 0)
+
+
+@pytest.mark.parametrize("labelled", [0, 5])
+def test_of_new_shops_so_many_products_are_learned_from_and_the_same_are_tried_on(labelled: int) -> None:
+    whole = catalogue(6_000)
+    problem, apart = (make_problem(whole, split, 0) for split in (f"shops-{labelled}", "shops"))
+    new = {product.stores[:1] for product in apart.test.products}
+    counted = Counter(product.stores[:1] for product in problem.training.products)
+    assert names(problem.test) == names(make_problem(whole, "shops-15", 0).test) < names(apart.test)
+    assert max(counted[shop] for shop in new) == labelled
