@@ -31,15 +31,12 @@ _FIRST: Final = 200
 _Mask = NDArray[np.bool_]
 
 
-def cautious(labelled: NDArray[np.float32]) -> NewStores:
-    """Return that a person is asked; ``labelled`` float32 (n,) is of products fitted on, NaN without a store."""
-    return NewStores(_BELOW, storeless=bool(np.isnan(labelled).sum() < _BELOW))
+ASK: Final = NewStores(_BELOW)
+"""Where too little is known of what becomes of products of new stores."""
 
 
-def fit_new_stores(
-    cautious: NewStores, decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget
-) -> NewStores:
-    """Return the same with the least thresholds that kept the budget in stores held out.
+def fit_new_stores(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> NewStores:
+    """Return the least thresholds that kept the budget in stores held out.
 
     ``decisions`` are on products of these, ``stores`` int64 (n,) by number; their folds are the turns. As in
     :func:`~workers.fit.fit_policy.fit_policy`, backing off is tested beside assignments that other turns chose.
@@ -57,7 +54,7 @@ def fit_new_stores(
         return assigned | (level >= 0), wrong
 
     back_off = _lowest(decisions.levels.probability[~assigned, 0], decide, stores, budget)
-    return NewStores(cautious.below, assign, back_off, cautious.storeless)
+    return NewStores(_BELOW, assign, back_off)
 
 
 def _least_assigned(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> float:

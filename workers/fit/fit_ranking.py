@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.decisions import Decisions, together
-from workers.fit.fit_new_stores import cautious, fit_new_stores
+from workers.fit.fit_new_stores import ASK, fit_new_stores
 from workers.fit.fit_policy import fit_policy
 from workers.fit.fit_rankers import fit_rankers, lessons_of
 from workers.fit.held_out_stores import OfNewStores
@@ -77,10 +77,10 @@ def fit_ranking(
         return replace(decided, folds=np.full(len(decided.folds), turn))
 
     of_new_stores = [decide(turn, new) for turn, new in enumerate(data.of_new_stores)]
-    new_stores = cautious(decisions.labelled) if data.names_stores else NewStores()
+    new_stores = ASK if data.names_stores else NewStores()
     if of_new_stores:
         stores = np.concatenate([new.stores for new in data.of_new_stores])
-        new_stores = fit_new_stores(new_stores, together(of_new_stores), stores, options.budget)
+        new_stores = fit_new_stores(together(of_new_stores), stores, options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder.fit(taxonomy, seen.labels, supported),

@@ -22,24 +22,22 @@ from workers.signals.store_cooccurrence import LABELLED
 class NewStores:
     """A product is of a new store where its stores together have fewer than ``below`` labelled products.
 
-    With ``storeless`` a product without a store is so, too. ``assign`` and ``back_off`` are the thresholds then,
-    in place of those of the :class:`~workers.ranking.policy.Policy`.
+    ``assign`` and ``back_off`` are the thresholds then, in place of those of the
+    :class:`~workers.ranking.policy.Policy`. A product that names no store is decided by the latter.
     """
 
     below: int = 0
     assign: float = NEVER
     back_off: float = NEVER
-    storeless: bool = False
 
     def covers(self, labelled: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which products are of new stores, bool (n,); ``labelled`` is as of :func:`labelled_of`."""
-        return (labelled < self.below) | (np.isnan(labelled) & self.storeless)
+        return labelled < self.below
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what was stored by ``dataclasses.asdict``."""
-        below, storeless = int(value["below"]), bool(value["storeless"])
-        return cls(below, float(value["assign"]), float(value["back_off"]), storeless)
+        return cls(int(value["below"]), float(value["assign"]), float(value["back_off"]))
 
 
 def labelled_of(candidates: Candidates) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from tests.sample_model import sample_products
 from tests.unit.workers.fit.test_fit_policy import decisions
 from workers.fit.decisions import Decisions, together
 from workers.fit.fit import FitOptions, fit
-from workers.fit.fit_new_stores import cautious, fit_new_stores
+from workers.fit.fit_new_stores import fit_new_stores
 from workers.fit.fit_policy import fit_policy
 from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.held_out_stores import FEWEST_STORES, hold_out_stores, names_stores
@@ -102,7 +102,7 @@ def of_shops(count: int, probability: float, share_right: float) -> Decisions:
 def fitted(*parts: Decisions, stores: int = 300) -> NewStores:
     """Thresholds by decisions of which each part is spread evenly over so many stores."""
     numbers = [np.arange(len(part.folds)) % stores for part in parts]
-    return fit_new_stores(NewStores(10), together(parts), np.concatenate(numbers), ErrorBudget())
+    return fit_new_stores(together(parts), np.concatenate(numbers), ErrorBudget())
 
 
 def test_what_is_asked_is_what_kept_the_budget_in_stores_held_out() -> None:
@@ -133,13 +133,13 @@ def test_what_a_few_stores_did_right_says_nothing_of_the_next() -> None:
 def test_the_surest_decisions_may_be_of_few_stores() -> None:
     sure, others = of_shops(400, 0.99, 1.0), of_shops(6_000, 0.95, 1.0)
     stores = np.concatenate([np.zeros(400, np.int64), np.arange(6_000) % 300])
-    assert fit_new_stores(NewStores(10), together([sure, others]), stores, ErrorBudget()).assign == 0.95
+    assert fit_new_stores(together([sure, others]), stores, ErrorBudget()).assign == 0.95
 
 
 def test_a_giant_does_not_stand_for_the_others() -> None:
     giant, others = of_shops(60_000, 0.9, 1.0), of_shops(3_000, 0.9, 0.8)
     stores = np.concatenate([np.zeros(60_000, np.int64), np.arange(3_000) % 300])
-    assert fit_new_stores(NewStores(10), together([giant, others]), stores, ErrorBudget()).assign == NEVER
+    assert fit_new_stores(together([giant, others]), stores, ErrorBudget()).assign == NEVER
 
 
 @pytest.mark.parametrize("stores", [100, 200])
@@ -154,19 +154,13 @@ def test_the_promise_is_broken_as_seldom_as_it_says_by_stores_that_differ(stores
         right = random.random(len(of_store)) >= error[of_store]
         sure = np.full(len(of_store), 0.9)
         made = decisions(np.zeros(len(of_store)), sure, sure, np.where(right, 2, 0))
-        passed += fit_new_stores(NewStores(10), made, of_store, ErrorBudget()).assign < 1
+        passed += fit_new_stores(made, of_store, ErrorBudget()).assign < 1
     # Where the chance is one in twenty, more than 18 of 200 are as likely as one in a hundred.
     assert passed <= 18
 
 
 def test_nothing_more_likely_wrong_than_right_is_assigned_in_any_store() -> None:
     assert fitted(of_shops(3_000, 0.3, 1.0)).assign == LEAST_ASSIGNED
-
-
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_products_without_a_store_are_new_where_hardly_any_was_labelled(named: int, nameless: int) -> None:
-    labelled = np.concatenate([np.ones(named), np.full(nameless, np.nan)]).astype(np.float32)
-    assert cautious(labelled) == NewStores(10, storeless=nameless < 10)
 
 
 def test_what_becomes_of_products_of_new_stores_is_settled_before_the_other_thresholds_are_chosen() -> None:

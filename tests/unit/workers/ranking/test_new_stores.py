@@ -74,20 +74,12 @@ def test_products_of_a_new_store_go_to_review_and_are_as_likely_as_before(bundle
     assert [each.alternatives for each in held] == [each.alternatives for each in free]
 
 
-def test_nothing_is_withheld_where_one_of_several_stores_is_known(bundle: Bundle) -> None:
-    stores = ("Nobody Knows It", PRODUCTS[0].stores[0])
+@pytest.mark.parametrize("stores", [(), ("Nobody Knows It", PRODUCTS[0].stores[0])])
+def test_nothing_is_withheld_without_a_store_nor_where_one_of_several_is_known(
+    bundle: Bundle, stores: tuple[str, ...]
+) -> None:
     there = [msgspec.structs.replace(product, stores=stores) for product in PRODUCTS]
     assert decide(bundle, there, ASK) == decide(bundle, there, NONE_IS_NEW)
-
-
-@pytest.mark.parametrize("storeless", [False, True])
-def test_a_product_without_a_store_is_of_a_new_one_where_hardly_any_was_labelled(
-    bundle: Bundle, storeless: bool
-) -> None:
-    there = [msgspec.structs.replace(product, stores=()) for product in PRODUCTS]
-    held = decide(bundle, there, NewStores(10, storeless=storeless))
-    assert all(reviewed(held)) is storeless
-    assert (held == decide(bundle, there, NONE_IS_NEW)) is not storeless
 
 
 def test_what_the_stream_learns_of_a_store_does_not_make_it_known(bundle: Bundle) -> None:
@@ -159,5 +151,5 @@ def test_a_policy_decides_products_of_new_and_of_known_stores_as_two_policies_wo
 
 
 def test_the_thresholds_are_kept_in_the_bundle() -> None:
-    policy = Policy(0.9, 0.8, {3: 0.95}, 0.7, NewStores(10, 0.97, 0.9, storeless=True))
+    policy = Policy(0.9, 0.8, {3: 0.95}, 0.7, NewStores(10, 0.97, 0.9))
     assert Policy.from_json(msgspec.json.decode(msgspec.json.encode(policy.to_json()))) == policy
