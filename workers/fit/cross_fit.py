@@ -54,8 +54,7 @@ class FittedSignals:
 class CrossFitted:
     """Signals fitted on all n products, and what signals fitted on others of them say of each.
 
-    ``by_folds`` is of all products, in their ``order`` intp (n,); ``by_stores`` of each turn of
-    stores held out.
+    ``by_folds`` is of all products, in their ``order`` intp (n,); ``by_stores`` of each turn of stores held out.
     """
 
     fitted: FittedSignals

@@ -30,7 +30,6 @@ _FIRST: Final = 200
 
 _Mask = NDArray[np.bool_]
 
-
 ASK: Final = NewStores(_BELOW)
 """Where too little is known of what becomes of products of new stores."""
 
@@ -90,7 +89,7 @@ def _lowest(
 
 
 def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp]) -> bool:
-    """Return whether the share of wrong decisions keeps the budget, by how many there are of each store."""
+    """Return whether the share of wrong decisions keeps the budget, by how many each store has: int (s,)."""
     if binom.cdf(wrong.sum(), accepted.sum(), budget.max_error) > budget.risk:
         return False
     mean = accepted[accepted > 0].mean()
