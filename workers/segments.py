@@ -46,6 +46,11 @@ def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArra
     return places, keys[places] == wanted
 
 
+def places(owner: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return how many rows of its product come before each row: intp (m,)."""
+    return np.arange(len(owner)) - np.searchsorted(owner, owner)
+
+
 def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the row of the greatest value of each segment, of equal ones the first; segments begin at ``firsts``.
 

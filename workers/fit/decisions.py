@@ -13,7 +13,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores, labelled_of
-from workers.ranking.policy import Policy
+from workers.ranking.policy import Decided, Policy
 
 _ARRAYS: Final = ("truth", "roots", "folds", "labelled")
 
@@ -79,6 +79,10 @@ class Decisions:
             top=replace(self.top, probability=np.where(new, assigned, self.top.probability)),
             levels=replace(self.levels, probability=np.where(new[:, None], backed_off, self.levels.probability)),
         )
+
+    def decided(self, policy: Policy) -> Decided:
+        """Return what becomes of them by a policy."""
+        return policy.decide(self.top, self.levels, self.roots, self.labelled)
 
     def assigned(self, policy: Policy) -> NDArray[np.bool_]:
         """Return which products a policy assigns, bool (n,), their stores aside."""

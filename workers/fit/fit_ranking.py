@@ -76,11 +76,11 @@ def fit_ranking(
         decided = Decisions.of(new.asked, probabilities(of_unseen, asked.product_of_row), taxonomy)
         return replace(decided, folds=np.full(len(decided.folds), turn))
 
-    of_new_stores = [decide(turn, new) for turn, new in enumerate(data.of_new_stores)]
-    new_stores = ASK if data.names_stores else NewStores()
-    if of_new_stores:
+    new_stores, of_new_stores = ASK if data.names_stores else NewStores(), None
+    if data.of_new_stores:
+        of_new_stores = together([decide(turn, new) for turn, new in enumerate(data.of_new_stores)])
         stores = np.concatenate([new.stores for new in data.of_new_stores])
-        new_stores = fit_new_stores(together(of_new_stores), stores, options.budget)
+        new_stores = fit_new_stores(of_new_stores, stores, options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder.fit(taxonomy, seen.labels, supported),

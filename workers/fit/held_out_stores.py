@@ -7,7 +7,7 @@ not know the stores held out; the ranker, which sees no store by name, has learn
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from workers.fit.out_of_fold import OutOfFold
+from workers.segments import places
 from workers.signals.store_cooccurrence import StoreCooccurrence
 
 FEWEST_STORES: Final = 100
@@ -71,16 +72,16 @@ def hold_out_stores(products: Sequence[Product]) -> list[StoresHeldOut]:
         return []
     by_size = sorted(stores, key=lambda store: (-sizes[store], store))
     number = {store: place for place, store in enumerate(by_size)}
-    return [_turn(of_product, number, turn) for turn in range(_TURNS)]
-
-
-def _turn(of_product: Sequence[Sequence[str]], number: Mapping[str, int], turn: int) -> StoresHeldOut:
     numbers = [[number[store] for store in stores if store in number] for stores in of_product]
+    return [_turn(numbers, turn) for turn in range(_TURNS)]
+
+
+def _turn(numbers: Sequence[Sequence[int]], turn: int) -> StoresHeldOut:
+    """Hold out every third store; ``numbers`` are those of each product's stores, large ones first."""
     known = np.array([all(each % _TURNS != turn for each in own) for own in numbers], np.bool_)
     smallest = np.array([max(own, default=-1) for own in numbers], np.int64)
     asked = np.flatnonzero((smallest >= 0) & (smallest % _TURNS == turn))
     drawn = np.random.default_rng(turn).permutation(asked)
     drawn = drawn[np.argsort(smallest[drawn], kind="stable")]
-    place = np.arange(len(drawn)) - np.searchsorted(smallest[drawn], smallest[drawn])
-    asked = np.sort(drawn[place < _ASKED_OF_A_STORE])
+    asked = np.sort(drawn[places(smallest[drawn]) < _ASKED_OF_A_STORE])
     return StoresHeldOut(known, asked, smallest[asked])

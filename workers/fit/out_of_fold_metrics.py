@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from workers.evaluation.confidence import Ordered
-from workers.fit.decisions import Decisions, together
+from workers.fit.decisions import Decisions
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.policy import Policy
 from workers.ranking.ranking import Ranking
@@ -43,7 +42,7 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     right = decisions.right
     if not len(right):
         return {}
-    assigned = ranking.policy.decide(decisions.top, decisions.levels, decisions.roots, decisions.labelled).assigned
+    assigned = decisions.decided(ranking.policy).assigned
     confidence = ranking.assign_calibrator(decisions.top.probability)
     order = np.argsort(-confidence, kind="stable")
     precise = np.flatnonzero(np.cumsum(right[order]) >= _PRECISION * np.arange(1, len(order) + 1))
@@ -56,17 +55,16 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     }
 
 
-def measure_new_stores(policy: Policy, turns: Sequence[Decisions]) -> dict[str, Any]:
-    """Return what becomes of products of new stores, by those of the stores held out in turns."""
-    products = sum(len(turn.right) for turn in turns)
+def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str, Any]:
+    """Return what becomes of products of new stores, by those of stores held out; ``None`` where none were."""
+    products = 0 if decisions is None else len(decisions.folds)
     found: dict[str, Any] = {"labelled_below": policy.new_stores.below, "products": products}
-    if not products:
+    if decisions is None:
         return found | {"coverage": 0.0, "usable_coverage": 0.0}
-    every = together(turns)
-    decided = policy.decide(every.top, every.levels, every.roots, every.labelled)
-    right, usable = every.right[decided.assigned], decided.assigned | (decided.level >= 0)
+    decided = decisions.decided(policy)
+    right, usable = decisions.right[decided.assigned], decided.assigned | (decided.level >= 0)
     return found | {
-        "exact_accuracy": round(float(every.right.mean()), 4),
+        "exact_accuracy": round(float(decisions.right.mean()), 4),
         "coverage": round(float(decided.assigned.mean()), 4),
         "precision_assigned": round(float(right.mean()), 4) if len(right) else None,
         "usable_coverage": round(float(usable.mean()), 4),

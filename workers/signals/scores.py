@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.segments import changes, find, groups
+from workers.segments import changes, find, groups, places
 
 if TYPE_CHECKING:
     from workers.signals.base import Scores
@@ -63,15 +63,14 @@ class SparseScores:
         products = self.keys >> 32
         # Stable: of equal scores the first category comes first.
         best = np.lexsort((-self.scores, products))
-        firsts = np.searchsorted(products, products)
-        kept = best[np.arange(len(best)) - firsts < count]
+        kept = best[places(products) < count]
         return pairs_of(self.keys[kept])
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
-        places, hit = find(self.keys, pair_keys(products, categories))
-        found[hit] = self.scores[places[hit]]
+        rows, hit = find(self.keys, pair_keys(products, categories))
+        found[hit] = self.scores[rows[hit]]
         return found
 
 

@@ -35,7 +35,6 @@ class Dataset:
     splits: tuple[str, ...] = ()
 
 
-_LABELLED: Final = ("shops-0", "shops-15", "shops-30")
 _FULL: Final = (
     Dataset(
         "shopify_merchants",

@@ -14,6 +14,7 @@ from schemas.taxonomy import Taxonomy
 from tests.benchmarks.quality.datasets import Catalogue
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts
+from workers.segments import places
 from workers.text.tokens import words
 
 CURVE: Final = (0, 10, 100, 1_000)
@@ -116,7 +117,7 @@ def _partly_labelled(
     shops = np.unique([_shop(products[row]) for row in test.tolist()], return_inverse=True)[1]
     order = np.argsort(shops, kind="stable")
     place = np.empty(len(test), np.intp)
-    place[order] = np.arange(len(test)) - np.searchsorted(shops[order], shops[order])
+    place[order] = places(shops[order])
     beyond = np.sort(test[place >= _MOST_LABELLED])
     return _apart(products, np.concatenate([training, np.sort(test[place < labelled])]), beyond), beyond
 

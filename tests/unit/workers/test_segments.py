@@ -97,3 +97,10 @@ def test_what_is_among_the_keys_is_found_in_its_place(keys: list[int], wanted: l
     places, found = segments.find(np.array(keys, np.int64), np.array(wanted, np.int64))
     assert found.tolist() == [value in keys for value in wanted]
     assert [keys[place] for place in places[found]] == [value for value in wanted if value in keys]
+
+
+@given(st.lists(st.integers(0, 5)).map(sorted))
+def test_a_place_is_how_many_rows_of_the_product_come_before(owner: list[int]) -> None:
+    assert segments.places(np.array(owner, np.int64)).tolist() == [
+        owner[:row].count(of) for row, of in enumerate(owner)
+    ]
