@@ -27,7 +27,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One product as its feed describes it.
 
     Unknown fields are ignored, so that feeds may grow. ``merchant_category`` is the brand's or shop's own
-    text ("Home > Sale > Lamps"); ``price`` is in units of ``currency`` (ISO 4217).
+    text ("Home > Sale > Lamps"), ``tags`` its own key words; ``price`` is in units of ``currency`` (ISO 4217).
     """
 
     product_id: ProductId
@@ -36,6 +36,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: ShortText | None = None
     stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
     merchant_category: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+    tags: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=250)] = ()
     affiliate: Affiliate | None = None
     price: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None

@@ -36,7 +36,7 @@ PRODUCTS: Final = (
     (
         b'{"product_id":"sku-1","title":"Desk lamp, black","brand":"Lumo","stores":["lamps.example"],'
         b'"merchant_category":"Home > Sale > Lamps","affiliate":{"network":"Net","category":"Lighting"},'
-        b'"price":39.9,"currency":"EUR","attributes":{"colour":"black"},"updated_at":"2026-01-02T03:04:05Z"}'
+        b'"tags":["Sale","Desk"],"price":39.9,"currency":"EUR","attributes":{"colour":"black"},"updated_at":"2026-01-02T03:04:05Z"}'
     ),
     '{"product_id":"ß-2","title":"Кружка 𝔘 \\u00e9\\ud83d\\ude00","description":"a\\nb","image_url":"https://x/y"}'.encode(),
     b'{"title":"Cup","product_id":"3","unknown":{"nested":[1,2,{"a":null}]}}',

@@ -15,6 +15,7 @@ COLUMNS: Final = (
     "stores",
     "store",
     "merchant_category",
+    "tags",
     "affiliate",
     "affiliate_network",
     "affiliate_category",

@@ -19,6 +19,7 @@ _LONGEST_PATH: Final = 32
 _LONGEST_ID: Final = 512
 _PATH_SEPARATORS: Final = (" > ", ">", "|")
 _LIST_SEPARATOR: Final = "|"
+_TAG_SEPARATORS: Final = ("|", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,13 @@ def labelled_product(row: Mapping[str, Any], line: int) -> LabelledProduct:
             fields[name] = value
     if (price := get("price")) is not None and price != "":
         fields["price"] = _price(price)
-    if stores := _stores(get("stores"), get("store")):
-        fields["stores"] = stores
-    if affiliate := _affiliate(row):
-        fields["affiliate"] = affiliate
-    if attributes := get("attributes"):
-        fields["attributes"] = _attributes(attributes)
+    made = {
+        "stores": _stores(get("stores"), get("store")),
+        "tags": _tags(get("tags")),
+        "affiliate": _affiliate(row),
+        "attributes": _attributes(get("attributes")),
+    }
+    fields |= {name: value for name, value in made.items() if value}
     if updated_at := get("updated_at"):
         fields["updated_at"] = _time(updated_at)
     try:
@@ -99,14 +101,22 @@ def _price(value: object) -> float | None:
 
 def _stores(stores: object, store: object) -> object:
     if isinstance(stores, str):
-        stores = _parse("stores", stores, list) if stores.startswith("[") else _split(stores)
+        stores = _parse("stores", stores, list) if stores.startswith("[") else _split(stores, _LIST_SEPARATOR)
     if stores:
         return stores
     return (_identifier(store),) if store else ()
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(_LIST_SEPARATOR) if part.strip()]
+def _tags(tags: object) -> object:
+    if not isinstance(tags, str):
+        return tags
+    if tags.startswith("["):
+        return _parse("tags", tags, list)
+    return _split(tags, next((separator for separator in _TAG_SEPARATORS if separator in tags), _LIST_SEPARATOR))
+
+
+def _split(text: str, separator: str) -> list[str]:
+    return [part.strip() for part in text.split(separator) if part.strip()]
 
 
 def _affiliate(row: Mapping[str, Any]) -> object:
@@ -120,7 +130,7 @@ def _affiliate(row: Mapping[str, Any]) -> object:
 
 
 def _attributes(value: object) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str) and value:
         value = _parse("attributes", value, dict)
     if isinstance(value, list):  # how a Parquet map arrives
         try:

@@ -38,7 +38,7 @@ def fold(text: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _nodes_by_name(taxonomy: Taxonomy) -> Mapping[str, list[int]]:
+def nodes_by_name(taxonomy: Taxonomy) -> Mapping[str, list[int]]:
     """Return the listed nodes of each name, folded; made once for a tree, whose names are many."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     for node in np.flatnonzero(taxonomy.is_listed).tolist():
@@ -55,7 +55,7 @@ class MappedText(KeyedCounts):
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
         """``counts`` has been counted over the same keys."""
         super().__init__(counts, taxonomy)
-        self._namesakes = _nodes_by_name(taxonomy)
+        self._namesakes = nodes_by_name(taxonomy)
         self._mapped: dict[tuple[str, ...], _Mapped] = {}
 
     def score(self, batch: Batch) -> SparseScores:

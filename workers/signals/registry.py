@@ -19,6 +19,7 @@ from workers.signals.ngram_vectors import NgramVectors
 from workers.signals.price import Price
 from workers.signals.sibling_examples import SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
+from workers.signals.tags import Tags
 from workers.signals.text_embedding import TextEmbedding
 
 SIGNALS: Final[tuple[type[Signal], ...]] = (
@@ -33,6 +34,7 @@ SIGNALS: Final[tuple[type[Signal], ...]] = (
     NaiveBayes,
     NgramVectors,
     MerchantCategory,
+    Tags,
     AffiliateCategory,
     BrandFrequency,
     StoreCooccurrence,

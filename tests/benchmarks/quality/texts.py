@@ -17,8 +17,8 @@ _ENCODED_DESCRIPTION_CHARACTERS: Final = 100
 
 
 def whole_text(product: Product) -> str:
-    """Return title, brand, merchant's category and the start of the description as one text."""
-    parts = (product.title, product.brand, product.merchant_category, _description(product))
+    """Return title, brand, merchant's category and tags, and the start of the description as one text."""
+    parts = (product.title, product.brand, product.merchant_category, _description(product), _tags(product))
     return " ".join(filter(None, parts))
 
 
@@ -46,7 +46,7 @@ def one_vectoriser(training: Sequence[Product], test: Sequence[Product]) -> tupl
 def vectoriser_a_field(training: Sequence[Product], test: Sequence[Product]) -> tuple[csr_matrix, csr_matrix]:
     """Return TF-IDF of each field apart, side by side: a word of the title is not the word of the description."""
     sides: tuple[list[Any], list[Any]] = ([], [])
-    for field in (_title, _brand, _merchant_category, _description):
+    for field in (_title, _brand, _merchant_category, _description, _tags):
         texts = [field(product) for product in training]
         if any(texts):
             for side, matrix in zip(sides, _tfidf(texts, [field(product) for product in test]), strict=True):
@@ -90,6 +90,10 @@ def _brand(product: Product) -> str:
 
 def _merchant_category(product: Product) -> str:
     return product.merchant_category or ""
+
+
+def _tags(product: Product) -> str:
+    return " ".join(product.tags)
 
 
 def _description(product: Product) -> str:

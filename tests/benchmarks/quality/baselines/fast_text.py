@@ -61,4 +61,4 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
     return score
 
 
-FAST_TEXT: Final = Baseline("fast_text", _prepare, _fit, {"version": 2, **_SETTINGS})
+FAST_TEXT: Final = Baseline("fast_text", _prepare, _fit, {"version": 3, **_SETTINGS})

@@ -90,10 +90,10 @@ def encoded(problem: Problem, vectors: VectorCache | None) -> tuple[Rows, Rows]:
     return found[: len(problem.training.products)], found[len(problem.training.products) :]
 
 
-SVM: Final = Baseline("svm", _one_vectoriser, _fit_svm, {"version": 1, "C": _SVM_COST})
-SVM_FIELDS: Final = Baseline("svm_fields", _vectoriser_a_field, _fit_svm, {"version": 1, "C": _SVM_COST})
+SVM: Final = Baseline("svm", _one_vectoriser, _fit_svm, {"version": 2, "C": _SVM_COST})
+SVM_FIELDS: Final = Baseline("svm_fields", _vectoriser_a_field, _fit_svm, {"version": 2, "C": _SVM_COST})
 LOGISTIC: Final = Baseline(
-    "logistic", _reduced, _fit_logistic, {"version": 2, "C": _LOGISTIC_COST, "directions": _DIRECTIONS}
+    "logistic", _reduced, _fit_logistic, {"version": 3, "C": _LOGISTIC_COST, "directions": _DIRECTIONS}
 )
 LOGISTIC_ENCODER: Final = Baseline(
     "logistic_encoder", encoded, _fit_logistic, {"version": 1, "C": _LOGISTIC_COST}, needs_encoder=True

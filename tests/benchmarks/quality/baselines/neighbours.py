@@ -55,6 +55,8 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
     return score
 
 
-_SETTINGS: Final = {"version": 1, "neighbours": _NEIGHBOURS, "sharpness": _SHARPNESS}
-NEIGHBOURS: Final = Baseline("neighbours", _prepare, _fit, _SETTINGS)
-NEIGHBOURS_ENCODER: Final = Baseline("neighbours_encoder", encoded, _fit, _SETTINGS, needs_encoder=True)
+_SETTINGS: Final = {"neighbours": _NEIGHBOURS, "sharpness": _SHARPNESS}
+NEIGHBOURS: Final = Baseline("neighbours", _prepare, _fit, {"version": 2, **_SETTINGS})
+NEIGHBOURS_ENCODER: Final = Baseline(
+    "neighbours_encoder", encoded, _fit, {"version": 1, **_SETTINGS}, needs_encoder=True
+)

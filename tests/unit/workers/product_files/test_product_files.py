@@ -97,6 +97,25 @@ def test_both_shapes_of_stores_affiliates_and_labels_are_read(tmp_path: Path) ->
     assert (third.product.affiliate.network, third.product.stores) == ("awin", ("Two",))
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (["Sale", "Table lamps"], ("Sale", "Table lamps")),
+        ("Sale, Table lamps", ("Sale", "Table lamps")),
+        ("Sale|Lamps, small|", ("Sale", "Lamps, small")),
+        ('["Sale"]', ("Sale",)),
+        ("Sale", ("Sale",)),
+        ("", ()),
+        (None, ()),
+    ],
+)
+def test_tags_are_a_list_or_parted_by_commas_or_bars(
+    tmp_path: Path, tags: object, expected: tuple[str, ...]
+) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", {"product_id": "1", "title": "Cup", "tags": tags})
+    assert read(path)[0].product.tags == expected
+
+
 def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "rows.csv", ["SKU", "Product Name"], ["1", "Cup"])
     columns = ColumnMap.parse(["product_id=SKU", "title=Product Name"])
@@ -131,6 +150,8 @@ def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
         ({"price": "12 EUR"}, "price", "'12 EUR' is no number"),
         ({"price": -1}, "price", "-1"),
         ({"stores": ["ok", 5]}, "stores", "got `int`"),
+        ({"tags": 5}, "tags", "got `int`"),
+        ({"tags": ["x" * 513]}, "tags", "length <= 512"),
         ({"currency": "euro"}, "currency", "regex"),
         ({"attributes": {"a": {"b": 1}}}, "attributes", "under 'a'; flatten"),
         ({"attributes": "[1]"}, "attributes", "no object"),

@@ -30,6 +30,7 @@ from workers.signals.price import Price
 from workers.signals.registry import SIGNALS
 from workers.signals.sibling_examples import MAXIMUM_SIBLINGS, SiblingExamples
 from workers.signals.store_cooccurrence import StoreCooccurrence
+from workers.signals.tags import Tags
 from workers.signals.text_embedding import TextEmbedding
 from workers.statistics import NoStatistics, Statistics
 
@@ -61,6 +62,7 @@ def training() -> TrainingSet:
                 stores=("Lamp World",) if kind == LAMPS else ("Sale All", "Everything"),
                 merchant_category="Home > Lights" if kind == LAMPS else "Sale",
                 affiliate=Affiliate(network="Net", category="Leuchten") if kind == LAMPS else None,
+                tags=("New", "For the desk") if kind == LAMPS else ("New",),
             )
         )
         labels.append(kind)
@@ -177,6 +179,25 @@ def test_a_merchants_text_that_names_a_category_needs_no_label(training: Trainin
     assert best(
         fit(MerchantCategory, training), training, product(1, "x", merchant_category="Offers > vases")
     ) == [VASES]
+
+
+def test_a_tag_counts_by_how_few_categories_it_is_found_in(training: TrainingSet) -> None:
+    signal = fit(Tags, training)
+    asked = product(1, "x", tags=("NEW", "for the desk"))
+    scores = signal.score(silent([asked]))
+    of_each = scores.at(np.zeros(4, np.int64), np.array([LAMPS, VASES, BALLS, BIKES], np.int32))
+    # Ten products of "for the desk", all lamps, weigh 1; forty of "new", a quarter of each kind, a sixteenth.
+    desk, new = 10 / 11, 10 / 41
+    assert of_each[0] == pytest.approx((desk + new / 16) / (1 + 1 / 16))
+    assert of_each[1:] == pytest.approx(new / 16 / (1 + 1 / 16))
+    assert scores.context[0] == pytest.approx([np.log1p(10), 1])
+
+
+def test_a_tag_that_no_product_has_speaks_where_it_names_a_category(training: TrainingSet) -> None:
+    signal = fit(Tags, training)
+    asked = [product(1, "x", tags=("Vases",)), product(2, "x", tags=("summer",)), product(3, "x", tags=("!",))]
+    assert best(signal, training, *asked) == [VASES, None, None]
+    assert not signal.score(silent(asked)).context.any()
 
 
 def test_an_affiliates_category_counts_in_its_network_first(training: TrainingSet) -> None:

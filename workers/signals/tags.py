@@ -1,0 +1,86 @@
+"""Signal: the merchant's tags of the product."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events.product import Product
+from schemas.taxonomy.tree import Taxonomy
+from workers.signals.base import Batch
+from workers.signals.counts import CategoryCounts, focus, shares
+from workers.signals.keyed_counts import KeyedCounts
+from workers.signals.mapped_text import REMEMBERED_TEXTS, fold, nodes_by_name
+from workers.signals.scores import SparseScores, summed
+
+# What a tag that no labelled product has weighs where it names a category; a tag of one category alone weighs 1.
+_NAMESAKE_WEIGHT: Final = 0.5
+
+
+class _Tag(NamedTuple):
+    """What one tag maps to: ``nodes`` int32, its float64 ``shares`` times its ``weight``, and its context."""
+
+    nodes: NDArray[np.int32]
+    shares: NDArray[np.float64]
+    weight: float
+    context: tuple[float, float]
+
+
+class Tags(KeyedCounts):
+    """The mean of what the tags were on labelled products, each weighted by the square of its focus.
+
+    "New arrival" is on everything and "Loveseat" on loveseats. A tag that was never counted speaks where it is the
+    name of a category.
+    """
+
+    name = "tags"
+    context_names: tuple[str, ...] = ("tags_log_count", "tags_focus")
+
+    def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
+        """``counts`` has been counted over :meth:`keys`."""
+        super().__init__(counts, taxonomy)
+        self._namesakes = nodes_by_name(taxonomy)
+        self._tags: dict[str, _Tag] = {}
+
+    @staticmethod
+    def keys(product: Product) -> list[str]:
+        """Return the tags."""
+        return list(dict.fromkeys(key for tag in product.tags if (key := fold(tag))))
+
+    def score(self, batch: Batch) -> SparseScores:
+        """Score by shares; context is (log of 1 + count, largest share) of the most focused tag."""
+        owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
+        total = np.ones(len(batch))
+        context = np.zeros((len(batch), 2), np.float32)
+        for product, item in enumerate(batch.products):
+            tags = [tag for key in self.keys(item) if (tag := self._look_up(key)).weight]
+            if not tags:
+                continue
+            total[product] = sum(tag.weight for tag in tags)
+            context[product] = max((tag.context for tag in tags), key=lambda found: found[::-1])
+            owners += [product] * len(tags)
+            nodes += [tag.nodes for tag in tags]
+            values += [tag.shares for tag in tags]
+        products = np.repeat(np.array(owners), [len(part) for part in nodes])
+        keys, weights = summed(products, np.concatenate(nodes), np.concatenate(values))
+        return SparseScores(keys, (weights / total[keys >> 32]).astype(np.float32), context)
+
+    def _look_up(self, key: str) -> _Tag:
+        found = self._tags.get(key)
+        if found is None:
+            if len(self._tags) >= REMEMBERED_TEXTS:
+                self._tags.clear()
+            found = self._tags[key] = self._map(key)
+        return found
+
+    def _map(self, key: str) -> _Tag:
+        counted = self._counts[key]
+        context = focus(counted)
+        weight = context[1] ** 2
+        row = shares(counted)
+        if not counted and (namesakes := self._namesakes.get(key)):
+            weight = _NAMESAKE_WEIGHT
+            row = dict.fromkeys(namesakes, 1 / len(namesakes))
+        return _Tag(np.array(list(row), np.int32), weight * np.array(list(row.values())), weight, context)
