@@ -16,6 +16,7 @@ from schemas.errors import InvalidSettings, KafkaUnavailable, ShelfwiseError
 _COMMANDS: Final = {
     "demo": ("demo", "Show it all at work: Kafka, a sample catalogue, a worker, a feed, live decisions."),
     "fit": ("fit", "Make a model bundle from labelled products and a category tree."),
+    "training-data": ("training_data", "Make labelled products for the next fit of what people decided."),
     "evaluate": ("evaluate", "Measure how good a model bundle is on labelled products; JSON, or an HTML report."),
     "gate": ("gate", "Accept or reject a model bundle, beside the current one."),
     "classify": ("classify", "Classify one product or a file, without Kafka."),

@@ -14,10 +14,10 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer
 from schemas.errors import KafkaUnavailable
 from schemas.events.sent_again import headers_again
 from streams.clients.feed import Pace
+from streams.clients.partition_reader import PartitionReader, PublishedEvent
 from streams.outgoing import Outgoing
-from streams.replay.reader import PartitionReader
 from streams.replay.span import Span
-from streams.replay.standing import Fate, PublishedEvent, Standing
+from streams.replay.standing import Fate, Standing
 
 # Before each chunk is looked whether newer edits have come; a chunk takes a quarter of a second at the given rate.
 _CHUNK_SECONDS: Final = 0.25

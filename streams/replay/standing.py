@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
 from schemas.errors import InvalidEvent
-from schemas.events.dead_letter import Headers
 from schemas.events.product import decode_product
-from schemas.events.sent_again import original_offset
+from streams.clients.partition_reader import PublishedEvent
 from workers.precedence import Candidates
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedEvent:
-    """An event of the source topic as it came."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Callable[[], Headers | None]
-
-    @property
-    def first_offset(self) -> int:
-        """Where it was first published."""
-        return original_offset(self.headers() or [], self.offset)
 
 
 class Fate(Enum):

@@ -21,11 +21,12 @@ from schemas.events.product import decode_product
 from schemas.events.review import ReviewDecided
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, original_offset
 from schemas.events.statistics import StatisticsBatch, StatisticsChanged
+from streams.clients.partition_reader import PublishedEvent
 from streams.intake.packer import SourceEvent, pack
 from streams.intake.window import Window
 from streams.learning.packer import pack as pack_to_learn
 from streams.progress import committed_generation
-from streams.replay.standing import PublishedEvent, Standing
+from streams.replay.standing import Standing
 from tests.fuzz.target import Target
 from workers.candidates import Candidates
 from workers.learning import Source

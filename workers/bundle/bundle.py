@@ -132,6 +132,15 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bund
         ) from error
 
 
+def load_taxonomy(directory: Path) -> Taxonomy:
+    """Check and load the tree of a bundle alone; raises :class:`InvalidBundle`."""
+    manifest = files.read_manifest(directory)
+    if TAXONOMY not in manifest.files:
+        raise InvalidBundle(f"bundle {directory}: {TAXONOMY} is missing; make it anew with `shelfwise fit`")
+    files.check(directory, TAXONOMY, manifest.files[TAXONOMY], "make it anew with `shelfwise fit`")
+    return Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
+
+
 def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle | None) -> Bundle:
     if beside is not None and _alike(manifest, beside.manifest, TAXONOMY):
         taxonomy = beside.taxonomy

@@ -58,7 +58,7 @@ def place(
         if row.category_id is None and not row.category_path:
             unlabelled += 1
             continue
-        node = _node(row, taxonomy)
+        node = find_label(row, taxonomy)
         if node is None:
             unknown[row.category_id or " > ".join(row.category_path or ())] += 1
             continue
@@ -76,7 +76,8 @@ def place(
     )
 
 
-def _node(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
+def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
+    """Return the node of a row's label, ``None`` where it has none, or one that is not in the tree."""
     if row.category_id is not None:
         return taxonomy.find_id(row.category_id)
     return taxonomy.find_path(row.category_path or ())

@@ -10,7 +10,8 @@ from schemas.events.codec import encode
 from schemas.events.dead_letter import ATTEMPT_HEADER, Headers, attempt_of
 from schemas.events.product import Product
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, original_offset
-from streams.replay.standing import Fate, PublishedEvent, Standing
+from streams.clients.partition_reader import PublishedEvent
+from streams.replay.standing import Fate, Standing
 
 pytestmark = pytest.mark.unit
 

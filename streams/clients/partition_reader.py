@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.errors import KafkaUnavailable
+from schemas.events.dead_letter import Headers
+from schemas.events.sent_again import original_offset
 from streams.kafka.watermarks import watermarks
-from streams.replay.standing import PublishedEvent
 
 # RD_KAFKA_PARTITION_UA: an error that is of no partition.
 _NO_PARTITION: Final = -1
@@ -18,6 +20,21 @@ _AT_ONCE: Final = 500
 _POLL_SECONDS: Final = 0.2
 _SILENCE_SECONDS: Final = 30.0
 _TIMEOUT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedEvent:
+    """A message of a topic as it came."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Callable[[], Headers | None]
+
+    @property
+    def first_offset(self) -> int:
+        """Where it was first published."""
+        return original_offset(self.headers() or [], self.offset)
 
 
 class PartitionReader:

@@ -1,0 +1,134 @@
+"""``shelfwise training-data``: people's verdicts become labelled products."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.options import (
+    DIRECTORY,
+    FILE,
+    json_option,
+    kafka_options,
+    load_settings,
+    product_file,
+    product_options,
+)
+from streams.cli.output import print_json, progress_bar, tell_skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schemas.events.product import Product
+    from streams.clients.verdicts import Verdicts
+    from streams.settings import Settings
+    from workers.fit.training_data import TrainingDataReport
+
+_SHOWN = 5
+
+
+@click.command("training-data")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write, JSON lines; one that is there is replaced.",
+)
+@click.option("--products", type=FILE, help="Labelled products to correct and add to: those of the model before.")
+@click.option("--bundle", type=DIRECTORY, help="Whose category tree, in place of SHELFWISE_BUNDLE (var/bundle).")
+@product_options
+@kafka_options
+@json_option
+def command(
+    *,
+    out: Path,
+    products: Path | None,
+    bundle: Path | None,
+    columns: tuple[str, ...],
+    form: str | None,
+    skip_invalid: bool,
+    bootstrap_servers: str | None,
+    as_json: bool,
+) -> None:
+    """Make labelled products for the next fit of what people decided.
+
+    Of the verdicts on reviews.decided.v1 the last on each product is its label, in place of one in the file; a
+    verdict that it belongs nowhere takes it out. Products are as they were last published on products.changed.v1,
+    which keeps them for a week; those that have expired there are taken from the file.
+
+    \b
+    Examples:
+      shelfwise training-data --products labelled.jsonl --out next.jsonl
+      shelfwise fit --products next.jsonl --taxonomy tree.txt --out var/new
+      shelfwise gate --candidate var/new --current var/bundle --gold gold.jsonl
+    """
+    from workers.bundle.bundle import load_taxonomy
+    from workers.fit.training_data import TrainingDataReport, training_rows
+
+    if not out.parent.is_dir():
+        raise click.BadParameter(f"there is no directory {out.parent}; make it first", param_hint="--out")
+    settings = load_settings(bootstrap_servers)
+    taxonomy = load_taxonomy(bundle or settings.bundle)
+    source = product_file(products, columns, form, skip_invalid=skip_invalid) if products else None
+    verdicts, published = _read(settings)
+    report = TrainingDataReport()
+    labels = {product_id: verdict.category_id for product_id, verdict in verdicts.latest.items()}
+    _write(out, training_rows(source or (), labels, published, taxonomy, report))
+    if source is not None:
+        tell_skipped(source)
+    _tell(out, report, verdicts, as_json=as_json)
+
+
+def _read(settings: Settings) -> tuple[Verdicts, dict[str, Product]]:
+    from streams.clients.verdicts import read_products, read_verdicts
+
+    with progress_bar(transient=True) as bars:
+        task = bars.add_task("reading verdicts", total=None, note="")
+        verdicts = read_verdicts(settings, lambda: bars.advance(task))
+        bars.update(task, description="reading products", completed=0)
+        return verdicts, read_products(settings, verdicts.latest, lambda: bars.advance(task))
+
+
+def _write(out: Path, lines: Iterable[bytes]) -> None:
+    """Write the lines; they appear under their name only when they are whole."""
+    from schemas.errors import InvalidFile
+
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(lines)
+        os.replace(part, out)
+    except OSError as error:
+        raise InvalidFile(f"{out}: {error.strerror}; name a file that can be written") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _tell(out: Path, report: TrainingDataReport, verdicts: Verdicts, *, as_json: bool) -> None:
+    counts = report.counts()
+    if as_json:
+        import orjson
+
+        print_json(orjson.dumps({"verdicts": len(verdicts.latest), "invalid": verdicts.invalid, **counts}))
+    else:
+        click.echo(
+            f"wrote {report.written:,} products to {out}: {report.kept:,} as they were; of"
+            f" {len(verdicts.latest):,} verdicts {report.confirmed:,} confirmed a label, {report.corrected:,}"
+            f" corrected one, {report.added:,} added one, {report.withdrawn:,} took one away"
+        )
+    for count, what in (
+        (report.without_product, "on products that neither Kafka nor the file has; name a file with them"),
+        (verdicts.invalid, "that break their contract"),
+    ):
+        if count:
+            click.secho(f"left out {count:,} verdicts {what}", err=True, fg="yellow")
+    if report.unknown:
+        shown = ", ".join(f"{category} ({count:,})" for category, count in report.unknown.most_common(_SHOWN))
+        click.secho(
+            f"left out {report.unknown.total():,} verdicts for categories that the bundle's tree lacks: {shown}",
+            err=True,
+            fg="yellow",
+        )

@@ -1,0 +1,95 @@
+"""What people decided, and the products that they decided on, as Kafka holds both now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Final
+
+from confluent_kafka import OFFSET_BEGINNING
+
+from schemas.errors import InvalidEvent
+from schemas.events.codec import decode
+from schemas.events.product import Product, decode_product
+from schemas.events.review import ReviewDecided
+from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED, Topic
+from streams.clients.connect import open_partition_reader, partition_numbers
+from streams.clients.partition_reader import PartitionReader, PublishedEvent
+from streams.settings import Settings
+from workers.precedence import Candidates
+
+OnRead = Callable[[], None]
+_NOT_AGAIN: Final = -1
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """The last verdict on each product, by product id, and how many messages were none."""
+
+    latest: dict[str, ReviewDecided] = field(default_factory=dict)
+    invalid: int = 0
+
+
+def read_verdicts(settings: Settings, on_read: OnRead = lambda: None) -> Verdicts:
+    """Return the verdicts on the topic; raises :class:`schemas.errors.KafkaUnavailable`.
+
+    A verdict that died and was sent again is no newer than when it was first given; a null value takes the
+    product's verdict back.
+    """
+    found = Verdicts()
+    newest: dict[str, int] = {}
+    for event in _events(settings, REVIEWS_DECIDED):
+        on_read()
+        try:
+            product_id, verdict = _verdict(event)
+        except InvalidEvent:
+            found.invalid += 1
+            continue
+        if event.first_offset < newest.get(product_id, _NOT_AGAIN):
+            continue
+        newest[product_id] = event.first_offset
+        if verdict is None:
+            found.latest.pop(product_id, None)
+        else:
+            found.latest[product_id] = verdict
+    return found
+
+
+def read_products(
+    settings: Settings, wanted: Container[str], on_read: OnRead = lambda: None
+) -> dict[str, Product]:
+    """Return those of the products on the topic that are wanted, each as it was last published.
+
+    A product that was removed since is as it was before. Raises :class:`schemas.errors.KafkaUnavailable`.
+    """
+    found: dict[str, Candidates[Product]] = {}
+    for event in _events(settings, PRODUCTS_CHANGED):
+        on_read()
+        if event.value is None or (event.key or b"").decode(errors="replace") not in wanted:
+            continue
+        try:
+            product = decode_product(event.value, event.key)
+        except InvalidEvent:  # a dead letter, of which intake has told
+            continue
+        found.setdefault(product.product_id, Candidates()).add(product.updated_at, event.first_offset, product)
+    return {product_id: candidates.items[-1][1] for product_id, candidates in found.items()}
+
+
+def _events(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:
+    """Yield all that a topic holds now, and maybe what comes meanwhile, in the order of each partition."""
+    name = settings.topic(topic)
+    with closing(open_partition_reader(settings, topic)) as consumer:
+        for partition in partition_numbers(consumer, settings, topic):
+            reader = PartitionReader(consumer, name, partition, OFFSET_BEGINNING)
+            yield from reader.read_to(reader.end())
+
+
+def _verdict(event: PublishedEvent) -> tuple[str, ReviewDecided | None]:
+    try:
+        product_id = (event.key or b"").decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent("invalid_utf8", f"the key of a verdict: {error}") from None
+    if not product_id:
+        raise InvalidEvent("missing_key", "a verdict without a key")
+    return product_id, None if event.value is None else decode(event.value, ReviewDecided)
