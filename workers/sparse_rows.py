@@ -85,8 +85,11 @@ class SparseRows:
 
     def add_product(self, weights: sparse.csr_matrix, to: NDArray[np.float32]) -> None:
         """Add the product with float32 CSR (F, c), int32 indices, to C-contiguous float32 (n, c)."""
-        found = self.product(weights)
-        _add_to_dense(len(self), weights.shape[1], found.ends, found.columns, found.values, to)
+        self.product(weights).add_to(to)
+
+    def add_to(self, to: NDArray[np.float32]) -> None:
+        """Add the rows to C-contiguous float32 (n, c), what stands twice in the order in which it stands."""
+        _add_to_dense(len(self), to.shape[1], self.ends, self.columns, self.values, to)
 
 
 def ends_of(sizes: Sequence[int] | NDArray[np.bool_]) -> NDArray[np.int32]:

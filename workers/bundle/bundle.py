@@ -48,7 +48,6 @@ TEXT_FEATURES: Final = "text_features"
 SIGNAL_DIRECTORY: Final = "signals"
 CASCADE: Final = "cascade"
 CASCADE_OPTIONS: Final = "cascade.json"
-RANKER: Final = "ranker.ubj"
 TRACK_RECORD: Final = "track_record.safetensors"
 CALIBRATION: Final = "calibration.json"
 THRESHOLDS: Final = "thresholds.json"
@@ -223,7 +222,7 @@ def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> S
 
 
 def _save_ranking(directory: Path, ranking: Ranking) -> None:
-    ranking.ranker.save(directory / RANKER)
+    ranking.ranker.save(directory)
     save_file(asdict(ranking.features.record), directory / TRACK_RECORD)
     _write_json(
         directory / CALIBRATION,
@@ -241,7 +240,7 @@ def _load_ranking(directory: Path, taxonomy: Taxonomy) -> Ranking:
     return Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder(taxonomy, TrackRecord(**load_file(directory / TRACK_RECORD))),
-        ranker=Ranker.load(directory / RANKER),
+        ranker=Ranker.load(directory),
         probabilities=CandidateProbabilities(**calibration["probabilities"]),
         assign_calibrator=Calibrator.from_json(calibration["assign"]),
         back_off_calibrator=Calibrator.from_json(calibration["back_off"]),

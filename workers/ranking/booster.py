@@ -15,7 +15,7 @@ import xgboost
 from numpy.typing import NDArray
 from xgboost.core import _LIB
 
-_MARGIN, _EXACT, _APPROXIMATE = 1, 2, 3
+_MARGIN, _PATH_CONTRIBUTIONS = 1, 3
 _MATRIX_OPTIONS: Final = b'{"missing": NaN, "nthread": 1}'
 
 
@@ -30,8 +30,10 @@ def margins(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
     return found.copy((len(rows),))
 
 
-def contributions(booster: Any, values: NDArray[np.float32], *, exact: bool) -> NDArray[np.float32]:
+def path_contributions(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return each feature's share of the margin, and the bias: float32 (m, f + 1) of float32 (m, f).
+
+    A feature's share is what the mean of the leaves below changes by at its splits, Saabas (2014).
 
     Raises as :func:`margins` does.
     """
@@ -40,7 +42,7 @@ def contributions(booster: Any, values: NDArray[np.float32], *, exact: bool) -> 
     matrix = ctypes.c_void_p()
     _check(_LIB.XGDMatrixCreateFromDense(_array(rows), _MATRIX_OPTIONS, ctypes.byref(matrix)))
     try:
-        options = _options(_EXACT if exact else _APPROXIMATE)
+        options = _options(_PATH_CONTRIBUTIONS)
         _check(_LIB.XGBoosterPredictFromDMatrix(booster.handle, matrix, options, *found.places))
         return found.copy((len(rows), rows.shape[1] + 1))
     finally:

@@ -1,0 +1,173 @@
+"""Trees cut into small subtrees, and what each way through one adds to the contributions of features."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import factorial, prod
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tree: TypeAlias = dict[str, Any]
+"""A tree as XGBoost's JSON model has it: lists by node; the root is node 0."""
+
+# Levels of splits in a subtree: with two, three splits. A third level would take eight times the memory.
+_LEVELS: Final = 2
+_LEAVES_AT_ONCE: Final = 2_048
+
+
+class Split(NamedTuple):
+    """A row goes left where its value of ``feature`` is below ``threshold``, or NaN and ``missing_left``."""
+
+    feature: int
+    threshold: float
+    missing_left: bool
+
+
+class _Step(NamedTuple):
+    """One side of a split, by the split's number, and the share of the split's cover on that side."""
+
+    split: int
+    left: bool
+    feature: int
+    share: float
+
+
+class _Leaf(NamedTuple):
+    """A leaf of a subtree, and the steps that lead to it from the root, those at one feature together."""
+
+    subtree: int
+    value: float
+    steps: dict[int, list[_Step]]
+
+
+@dataclass(slots=True)
+class Subtrees:
+    """The subtrees of trees, each with the leaves below a node that is two levels above the lowest leaves of all.
+
+    ``splits`` are those of all trees; ``met`` has the numbers of those that decide in a subtree: on the way to it
+    from the root, and its own.
+    """
+
+    trees: Sequence[Tree]
+    splits: list[Split] = field(default_factory=list)
+    met: list[list[int]] = field(default_factory=list)
+    _leaves: list[_Leaf] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        top = max(map(_depth, self.trees), default=0) - _LEVELS
+        for tree in self.trees:
+            self._cut(tree, 0, (), top)
+
+    @property
+    def bias(self) -> float:
+        """The mean of the sum of all trees, by cover."""
+        return sum(leaf.value * prod(step.share for step in _all(leaf)) for leaf in self._leaves)
+
+    def columns(self) -> list[list[int]]:
+        """Return the features that each subtree contributes to."""
+        found: list[dict[int, None]] = [{} for _ in self.met]
+        for leaf in self._leaves:
+            found[leaf.subtree].update(dict.fromkeys(leaf.steps))
+        return [list(features) for features in found]
+
+    def table(self) -> NDArray[np.float64]:
+        """Return what each way through each subtree adds to its columns: float64 (subtrees, columns, ways).
+
+        Bit i of a way, the lowest first, is set where it goes left at the i-th split that is ``met``; where there
+        are fewer, the further bits change nothing.
+        """
+        columns = self.columns()
+        bits = max(map(len, self.met), default=0)
+        table = np.zeros((len(columns), max([1, *map(len, columns)]), 1 << bits))
+        by_features: defaultdict[int, list[_Leaf]] = defaultdict(list)
+        for leaf in self._leaves:
+            by_features[len(leaf.steps)].append(leaf)
+        by_features.pop(0, None)  # a tree of one leaf adds to the bias alone
+        for leaves in by_features.values():
+            for first in range(0, len(leaves), _LEAVES_AT_ONCE):
+                self._add(table, columns, leaves[first : first + _LEAVES_AT_ONCE])
+        return table
+
+    def _cut(self, tree: Tree, node: int, path: tuple[_Step, ...], levels: int) -> None:
+        if levels > 0 and not _is_leaf(tree, node):
+            for child, step in self._steps(tree, node):
+                self._cut(tree, child, (*path, step), levels - 1)
+            return
+        leaves = list(self._below(tree, node, path))
+        self.met.append(list(dict.fromkeys(step.split for leaf in leaves for step in _all(leaf))))
+        self._leaves += leaves
+
+    def _below(self, tree: Tree, node: int, path: tuple[_Step, ...]) -> Iterator[_Leaf]:
+        if not _is_leaf(tree, node):
+            for child, step in self._steps(tree, node):
+                yield from self._below(tree, child, (*path, step))
+            return
+        steps: defaultdict[int, list[_Step]] = defaultdict(list)
+        for step in path:
+            steps[step.feature].append(step)
+        yield _Leaf(len(self.met), tree["split_conditions"][node], dict(steps))
+
+    def _steps(self, tree: Tree, node: int) -> Iterator[tuple[int, _Step]]:
+        number, feature, cover = len(self.splits), tree["split_indices"][node], tree["sum_hessian"]
+        self.splits.append(Split(feature, tree["split_conditions"][node], bool(tree["default_left"][node])))
+        for side, left in (("left_children", True), ("right_children", False)):
+            child = tree[side][node]
+            yield child, _Step(number, left, feature, cover[child] / cover[node])
+
+    def _add(self, table: NDArray[np.float64], columns: Sequence[list[int]], leaves: Sequence[_Leaf]) -> None:
+        """Add the contributions of leaves that all have as many features."""
+        subtrees = np.array([leaf.subtree for leaf in leaves])
+        value = np.array([leaf.value for leaf in leaves])
+        share = np.array([[prod(step.share for step in own) for own in leaf.steps.values()] for leaf in leaves])
+        passed = np.stack([self._passed(leaf, table.shape[2]) for leaf in leaves])
+        column = np.array([[columns[leaf.subtree].index(feature) for feature in leaf.steps] for leaf in leaves])
+        for place in range(share.shape[1]):
+            added = value[:, None] * shapley(passed, share, place)
+            np.add.at(table, (subtrees, column[:, place]), added)
+
+    def _passed(self, leaf: _Leaf, ways: int) -> NDArray[np.bool_]:
+        """Return which ways take all steps at each of a leaf's features: (features, ways)."""
+        way = np.arange(ways)
+        passed = np.ones((len(leaf.steps), ways), np.bool_)
+        for place, steps in enumerate(leaf.steps.values()):
+            for step in steps:
+                passed[place] &= ((way >> self.met[leaf.subtree].index(step.split)) & 1) == step.left
+        return passed
+
+
+def shapley(passed: NDArray[np.bool_], share: NDArray[np.float64], place: int) -> NDArray[np.float64]:
+    """Return the Shapley value of one of f features in n leaves of value 1: float64 (n, ways).
+
+    ``passed``, bool (n, f, ways), says whether the feature leads to the leaf where it is known, ``share``, float64
+    (n, f), with which probability it does where it is not. Polynomials in the number of known features are
+    multiplied out: Lundberg et al. (2018), "Consistent individualized feature attribution for tree ensembles".
+    """
+    n, features, ways = passed.shape
+    by_known = np.ones((1, n, ways))
+    for other in (other for other in range(features) if other != place):
+        known = np.zeros((len(by_known) + 1, n, ways))
+        known[:-1] = by_known * share[:, other, None]
+        known[1:] += by_known * passed[:, other]
+        by_known = known
+    weights = [
+        factorial(known) * factorial(features - 1 - known) / factorial(features) for known in range(features)
+    ]
+    return (passed[:, place] - share[:, place, None]) * np.tensordot(weights, by_known, 1)
+
+
+def _all(leaf: _Leaf) -> Iterator[_Step]:
+    return (step for steps in leaf.steps.values() for step in steps)
+
+
+def _is_leaf(tree: Tree, node: int) -> bool:
+    return bool(tree["left_children"][node] < 0)
+
+
+def _depth(tree: Tree, node: int = 0) -> int:
+    if _is_leaf(tree, node):
+        return 0
+    return 1 + max(_depth(tree, tree[side][node]) for side in ("left_children", "right_children"))
