@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "worker": ("worker", "Run the stream: intake, recall, ranking, learning."),
     "publish": ("publish", "Feed a file of products to the stream."),
     "watch": ("watch", "Follow decisions and dead letters as they come."),
+    "review": ("review", "Say where products belong that were left to a person."),
     "dead-letters": ("dead_letters", "List dead letters, or send them again."),
     "replay": ("replay", "Decide history anew, beside live traffic."),
     "topics": ("topics", "Create the topics."),

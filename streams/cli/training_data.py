@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.events.product import Product
-    from streams.clients.verdicts import Verdicts
+    from streams.review.verdicts import Verdicts
     from streams.settings import Settings
     from workers.fit.training_data import TrainingDataReport
 
@@ -83,7 +83,7 @@ def command(
 
 
 def _read(settings: Settings) -> tuple[Verdicts, dict[str, Product]]:
-    from streams.clients.verdicts import read_products, read_verdicts
+    from streams.review.verdicts import read_products, read_verdicts
 
     with progress_bar(transient=True) as bars:
         task = bars.add_task("reading verdicts", total=None, note="")

@@ -1,18 +1,22 @@
-"""Read one partition in order, up to wherever one wants to know it."""
+"""Read a partition in order, up to wherever one wants to know it, or a topic to its end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.errors import KafkaUnavailable
 from schemas.events.dead_letter import Headers
 from schemas.events.sent_again import original_offset
+from schemas.topics import Topic
+from streams.clients.connect import open_partition_reader, partition_numbers
 from streams.kafka.watermarks import watermarks
+from streams.settings import Settings
 
 # RD_KAFKA_PARTITION_UA: an error that is of no partition.
 _NO_PARTITION: Final = -1
@@ -89,3 +93,15 @@ class PartitionReader:
                 self._next = max(self._next, int(message.offset()))
             elif error.fatal() or not error.retriable():
                 raise KafkaUnavailable(f"reading {message.topic() or 'from Kafka'} failed: {error.str()}")
+
+
+def read_topic(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:
+    """Yield all that a topic holds now, and maybe what comes meanwhile, in the order of each partition.
+
+    Raises :class:`KafkaUnavailable`.
+    """
+    name = settings.topic(topic)
+    with closing(open_partition_reader(settings, topic)) as consumer:
+        for partition in partition_numbers(consumer, settings, topic):
+            reader = PartitionReader(consumer, name, partition, OFFSET_BEGINNING)
+            yield from reader.read_to(reader.end())

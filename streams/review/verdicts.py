@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from contextlib import closing
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Final
-
-from confluent_kafka import OFFSET_BEGINNING
 
 from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
 from schemas.events.review import ReviewDecided
-from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED, Topic
-from streams.clients.connect import open_partition_reader, partition_numbers
-from streams.clients.partition_reader import PartitionReader, PublishedEvent
+from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
+from streams.clients.partition_reader import PublishedEvent, read_topic
 from streams.settings import Settings
 from workers.precedence import Candidates
 
@@ -39,7 +35,7 @@ def read_verdicts(settings: Settings, on_read: OnRead = lambda: None) -> Verdict
     """
     found = Verdicts()
     newest: dict[str, int] = {}
-    for event in _events(settings, REVIEWS_DECIDED):
+    for event in read_topic(settings, REVIEWS_DECIDED):
         on_read()
         try:
             product_id, verdict = _verdict(event)
@@ -64,7 +60,7 @@ def read_products(
     A product that was removed since is as it was before. Raises :class:`schemas.errors.KafkaUnavailable`.
     """
     found: dict[str, Candidates[Product]] = {}
-    for event in _events(settings, PRODUCTS_CHANGED):
+    for event in read_topic(settings, PRODUCTS_CHANGED):
         on_read()
         if event.value is None or (event.key or b"").decode(errors="replace") not in wanted:
             continue
@@ -74,15 +70,6 @@ def read_products(
             continue
         found.setdefault(product.product_id, Candidates()).add(product.updated_at, event.first_offset, product)
     return {product_id: candidates.items[-1][1] for product_id, candidates in found.items()}
-
-
-def _events(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:
-    """Yield all that a topic holds now, and maybe what comes meanwhile, in the order of each partition."""
-    name = settings.topic(topic)
-    with closing(open_partition_reader(settings, topic)) as consumer:
-        for partition in partition_numbers(consumer, settings, topic):
-            reader = PartitionReader(consumer, name, partition, OFFSET_BEGINNING)
-            yield from reader.read_to(reader.end())
 
 
 def _verdict(event: PublishedEvent) -> tuple[str, ReviewDecided | None]:

@@ -1,0 +1,165 @@
+"""``shelfwise review``: a person says where products belong."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli.options import DIRECTORY, json_option, kafka_options, load_settings
+from streams.cli.output import console, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from schemas.events.decision import NeedsReview
+    from schemas.events.product import Product
+    from schemas.events.review import ReviewDecided
+    from schemas.taxonomy import Taxonomy
+    from streams.review.answer import Chosen, Pass
+    from streams.review.give import VerdictGiver
+    from streams.settings import Settings
+
+_PROMPT = "a number, a category or words of one; n nowhere, s skip, q quit: "
+_SHOWN_CHARACTERS = 300
+
+
+@click.command("review")
+@click.option("--product", "product_id", metavar="ID", help="Of this product alone; without it, of all that wait.")
+@click.option("--category", metavar="PATH|ID", help="With --product: where it belongs.")
+@click.option("--nowhere", is_flag=True, help="With --product: it belongs nowhere in the tree.")
+@click.option("--reviewer", help="Who decides; the name of the user here.")
+@click.option("--limit", type=click.IntRange(min=1), help="Ask about so many at most.")
+@click.option("--bundle", type=DIRECTORY, help="Whose category tree, in place of SHELFWISE_BUNDLE (var/bundle).")
+@kafka_options
+@json_option
+def command(
+    *,
+    product_id: str | None,
+    category: str | None,
+    nowhere: bool,
+    reviewer: str | None,
+    limit: int | None,
+    bundle: Path | None,
+    bootstrap_servers: str | None,
+    as_json: bool,
+) -> None:
+    """Say where products belong that were left to a person.
+
+    Shows each decision that waits, with the product and what the model took for likely, and publishes the verdict
+    on reviews.decided.v1. It moves the statistics at once, and `shelfwise training-data` makes a label of it. With
+    --product nothing is asked: a verdict on a product that was decided before, for scripts.
+
+    \b
+    Examples:
+      shelfwise review
+      shelfwise review --limit 20 --reviewer desk-4
+      shelfwise review --product sku-1 --category "Home > Lighting > Lamps"
+      shelfwise review --product sku-2 --nowhere --json
+    """
+    from streams.review.give import VerdictGiver
+    from workers.bundle.bundle import load_taxonomy
+
+    if (product_id is None) != (category is None and not nowhere) or (category is not None and nowhere):
+        raise click.UsageError("--product wants either --category or --nowhere, and these want --product")
+    settings = load_settings(bootstrap_servers)
+    taxonomy = load_taxonomy(bundle or settings.bundle)
+    node = None if category is None else _node(category, taxonomy)
+    giver = VerdictGiver(settings, reviewer or getpass.getuser())
+    if product_id is not None:
+        _tell(giver.give(product_id, None if node is None else taxonomy.ids[node]), taxonomy, as_json=as_json)
+        return
+    _review_all(settings, giver, taxonomy, limit, as_json=as_json)
+
+
+def _node(category: str, taxonomy: Taxonomy) -> int:
+    from streams.review.answer import Found, find_category, understand
+
+    if (node := find_category(category, taxonomy)) is not None:
+        return node
+    near = understand(category, (), taxonomy)
+    shown = "; ".join(map(taxonomy.path_text, near.nodes)) if isinstance(near, Found) else ""
+    raise click.BadParameter(
+        f"the tree has no category {category!r}" + (f"; is it one of these? {shown}" if shown else ""),
+        param_hint="--category",
+    )
+
+
+def _review_all(
+    settings: Settings, giver: VerdictGiver, taxonomy: Taxonomy, limit: int | None, *, as_json: bool
+) -> None:
+    from streams.review.queue import DecidedProducts, waiting
+
+    with progress_bar(transient=True) as bars:
+        task = bars.add_task("reading what waits", total=None, note="")
+        queue = waiting(settings, lambda: bars.advance(task))
+    given = 0
+    with DecidedProducts(settings) as products:
+        for number, decision in enumerate(queue[:limit], 1):
+            _show(decision, products.at(decision.source), f"{number:,} of {len(queue):,}")
+            answer = _ask(decision, taxonomy)
+            if answer == "quit":
+                break
+            if answer != "skip":
+                category_id = None if answer.node is None else taxonomy.ids[answer.node]
+                _tell(giver.give(decision.product_id, category_id, decision), taxonomy, as_json=as_json)
+                given += 1
+    click.echo(f"gave {given:,} verdicts; {len(queue) - given:,} products wait for one", err=True)
+
+
+def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
+    from streams.clients.render import evidence_text
+
+    screen = console(stderr=True)
+    screen.print(f"\n{place}  {decision.product_id}", style="dim", markup=False)
+    if product is None:
+        screen.print("its event has expired; look it up by its id", style="yellow")
+    else:
+        price = None if product.price is None else f"{product.price:g} {product.currency or ''}".strip()
+        known = (
+            product.brand,
+            ", ".join(product.stores),
+            product.merchant_category,
+            ", ".join(product.tags),
+            price,
+        )
+        screen.print(product.title, style="bold", markup=False)
+        screen.print(" · ".join(filter(None, known))[:_SHOWN_CHARACTERS], style="dim", markup=False)
+        if product.description:
+            screen.print(product.description[:_SHOWN_CHARACTERS], style="dim", markup=False)
+    for number, item in enumerate(decision.alternatives, 1):
+        screen.print(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}", markup=False)
+    if shown := evidence_text(decision.evidence):
+        screen.print(f"  why the first: {shown}", style="dim", markup=False)
+
+
+def _ask(decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
+    """Ask until the answer is a verdict, ``skip`` or ``quit``; what a search finds is offered by number."""
+    from streams.review.answer import Found, understand
+
+    offered: Sequence[int | None] = [taxonomy.find_id(item.category.id) for item in decision.alternatives]
+    while True:
+        click.echo(_PROMPT, nl=False, err=True)
+        line = click.get_text_stream("stdin").readline()
+        answer = understand(line, offered, taxonomy) if line else "quit"
+        if not isinstance(answer, Found):
+            return answer
+        if not answer.total:
+            click.echo(f"no category of the tree has the words {line.strip()!r}", err=True)
+            continue
+        offered = answer.nodes
+        for number, node in enumerate(answer.nodes, 1):
+            click.echo(f"  {number}  {taxonomy.path_text(node)}", err=True)
+        if answer.total > len(answer.nodes):
+            click.echo(f"  and {answer.total - len(answer.nodes):,} more; name more words", err=True)
+
+
+def _tell(verdict: ReviewDecided, taxonomy: Taxonomy, *, as_json: bool) -> None:
+    from schemas.events.codec import encode
+
+    if as_json:
+        print_json(encode(verdict))
+        return
+    node = None if verdict.category_id is None else taxonomy.index_of_id(verdict.category_id)
+    click.echo(f"{verdict.product_id}: {'nowhere' if node is None else taxonomy.path_text(node)}")

@@ -1,0 +1,63 @@
+"""Give a verdict: publish what a person says of a product."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.errors import KafkaUnavailable
+from schemas.events.cloudevents import EventType, headers
+from schemas.events.codec import encode
+from schemas.events.decision import NeedsReview
+from schemas.events.review import ReviewDecided
+from schemas.topics import REVIEWS_DECIDED
+from streams.clients.connect import open_producer
+from streams.settings import Settings
+
+_FLUSH_SECONDS: Final = 30.0
+
+
+class VerdictGiver:
+    """Publishes the verdicts of one reviewer."""
+
+    def __init__(self, settings: Settings, reviewer: str) -> None:
+        """Open a producer; raises :class:`KafkaUnavailable`."""
+        self._producer: Producer = open_producer(settings, REVIEWS_DECIDED)
+        self._topic = settings.topic(REVIEWS_DECIDED)
+        self._reviewer = reviewer
+
+    def give(self, product_id: str, category_id: str | None, decision: NeedsReview | None = None) -> ReviewDecided:
+        """Publish a verdict, and return it when Kafka has it; ``None`` is a product that belongs nowhere.
+
+        Raises :class:`KafkaUnavailable`.
+        """
+        verdict = ReviewDecided(
+            review_id=str(uuid4()),
+            product_id=product_id,
+            category_id=category_id,
+            reviewer=self._reviewer,
+            decided_at=datetime.now(UTC),
+            decision_id=decision.decision_id if decision else None,
+            brand=decision.brand if decision else None,
+            stores=decision.stores if decision else (),
+        )
+        refused: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
+        self._producer.produce(
+            self._topic,
+            key=product_id.encode(),
+            value=encode(verdict),
+            headers=headers(EventType.REVIEW_DECIDED, verdict.review_id, subject=product_id),
+            on_delivery=delivered,
+        )
+        if self._producer.flush(_FLUSH_SECONDS) or refused:
+            reason = refused[0].str() if refused else f"no answer for {_FLUSH_SECONDS:.0f} s"
+            raise KafkaUnavailable(f"the verdict on {product_id!r} did not reach {self._topic}: {reason}")
+        return verdict

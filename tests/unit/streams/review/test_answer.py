@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.taxonomy import Taxonomy
+from streams.review.answer import SHOWN, Chosen, Found, find_category, understand
+
+pytestmark = pytest.mark.unit
+
+TREE = Taxonomy.from_paths(
+    "t", "1", ["Home > Lighting > Desk Lamps", "Home > Lighting > Lamps", "Home > Vases", "Sport > Table Tennis"]
+)
+DESK, LAMPS, VASES = (
+    TREE.index_of_path(path)
+    for path in ("Home > Lighting > Desk Lamps", "Home > Lighting > Lamps", "Home > Vases")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", Chosen(VASES)),
+        ("2", Chosen(DESK)),
+        (" home > vases ", Chosen(VASES)),
+        (TREE.ids[LAMPS], Chosen(LAMPS)),
+        ("n", Chosen(None)),
+        ("Nowhere", Chosen(None)),
+        ("", "skip"),
+        ("s", "skip"),
+        ("Q", "quit"),
+        # The shorter path is likelier meant.
+        ("lamps", Found((DESK, LAMPS), 2)),
+        ("lamps desk", Found((DESK,), 1)),
+        ("spaceships", Found((), 0)),
+        ("3", Found((), 0)),
+        ("!", Found((), 0)),
+    ],
+)
+def test_an_answer_is_a_number_a_category_or_words_of_one(text: str, expected: object) -> None:
+    assert understand(text, [VASES, DESK, None], TREE) == expected
+
+
+def test_a_parent_that_the_tree_only_created_is_no_answer() -> None:
+    assert find_category("Home", TREE) is None
+    found = understand("Home", [], TREE)
+    assert isinstance(found, Found)
+    assert found.total == 3
+
+
+def test_a_search_tells_how_much_more_there_is() -> None:
+    tree = Taxonomy.from_paths("t", "1", [f"Home > Lamps {number}" for number in range(20)])
+    found = understand("lamps", [], tree)
+    assert isinstance(found, Found)
+    assert (len(found.nodes), found.total) == (SHOWN, 20)
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_is_understood_or_finds_nothing(text: str) -> None:
+    answer = understand(text, [LAMPS], TREE)
+    assert answer in ("skip", "quit") or isinstance(answer, Chosen | Found)
