@@ -122,7 +122,7 @@ def _stream(settings: Settings, options: Options, stages: Stages, catalogue: Cat
         console.print(summary_table(board, feed.published))
         if options.keep_running:
             servers = settings.kafka.bootstrap_servers or ""
-            console.print(while_running(servers, settings.topic_prefix, worker.url), soft_wrap=True)
+            console.print(while_running(servers, settings, worker.url), soft_wrap=True)
             console.print("Ctrl-C ends it.")
             stages.wait_for_operator()
         console.print(next_steps(settings.bundle, worker.log), soft_wrap=True)

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from streams.demo.scoreboard import Scoreboard
 from streams.demo.view import milliseconds, percent
+from streams.settings import Settings
 
 _OUTCOMES = ("assigned", "backed off", "needs review")
 
@@ -35,15 +36,16 @@ def summary_table(board: Scoreboard, published: int) -> Table:
     return table
 
 
-def while_running(bootstrap_servers: str, prefix: str, url: str) -> str:
+def while_running(bootstrap_servers: str, settings: Settings, url: str) -> str:
     """Return what can be looked at while it still runs."""
     lines = [
         f"metrics   {url}/metrics",
         f"health    {url}/healthz and {url}/readyz",
         "in another terminal:",
         f"  export SHELFWISE_KAFKA__BOOTSTRAP_SERVERS={bootstrap_servers}"
-        + (f" SHELFWISE_TOPIC_PREFIX={prefix}" if prefix else ""),
+        + (f" SHELFWISE_TOPIC_PREFIX={settings.topic_prefix}" if settings.topic_prefix else ""),
         "  shelfwise watch --from-beginning --only needs_review",
+        f"  shelfwise review --bundle {settings.bundle}",
         "  shelfwise dead-letters list",
     ]
     return "\n".join(lines)

@@ -26,23 +26,12 @@ from schemas.topics import (
     REVIEWS_DECIDED,
 )
 from streams.cli import main
-from streams.kafka.cluster import Cluster
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation
 
 pytestmark = pytest.mark.integration
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def installation(
-    kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Installation:
-    monkeypatch.setenv("SHELFWISE_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
-    monkeypatch.setenv("SHELFWISE_TOPIC_PREFIX", topic_prefix)
-    monkeypatch.setenv("SHELFWISE_PARTITIONS", str(PARTITIONS))
-    return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
 
 
 def run(*arguments: str, status: int = 0) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,23 +14,11 @@ from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.topics import CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
 from streams.cli import main
-from streams.kafka.cluster import Cluster
 from tests.sample_model import sample_products
-from tests.worker_harness import PARTITIONS, Installation, wait_until
+from tests.worker_harness import Installation, wait_until
 from workers.bundle.bundle import load_taxonomy
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def installation(
-    kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Installation:
-    monkeypatch.setenv("SHELFWISE_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
-    monkeypatch.setenv("SHELFWISE_TOPIC_PREFIX", topic_prefix)
-    monkeypatch.setenv("SHELFWISE_PARTITIONS", str(PARTITIONS))
-    monkeypatch.setenv("SHELFWISE_BUNDLE", str(sample_bundle))
-    return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
 
 
 def review(*arguments: str, typed: str = "", status: int = 0) -> Result:

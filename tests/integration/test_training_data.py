@@ -15,24 +15,12 @@ from schemas.events.codec import encode
 from schemas.events.product import Product
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.cli import main
-from streams.kafka.cluster import Cluster
 from tests.sample_model import sample_products
-from tests.worker_harness import PARTITIONS, Installation
+from tests.worker_harness import Installation
 from workers.bundle.bundle import load_taxonomy
 from workers.product_files import ProductFile
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def installation(
-    kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Installation:
-    monkeypatch.setenv("SHELFWISE_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
-    monkeypatch.setenv("SHELFWISE_TOPIC_PREFIX", topic_prefix)
-    monkeypatch.setenv("SHELFWISE_PARTITIONS", str(PARTITIONS))
-    monkeypatch.setenv("SHELFWISE_BUNDLE", str(sample_bundle))
-    return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
 
 
 def run(*arguments: object, status: int = 0) -> Result:
