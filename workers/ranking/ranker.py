@@ -134,20 +134,14 @@ class Ranker:
             return np.empty(0, np.float32)
         return booster.margins(self._booster, values)
 
-    def contributions(
-        self, features: FeatureMatrix, rows: NDArray[np.intp], *, exact: bool
-    ) -> NDArray[np.float32]:
-        """Return each feature's share of the margin of some rows: float32 (len(rows), f + 1).
+    def contributions(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return each feature's share of the margin, float32 (m, f + 1), of feature values float32 (m, f).
 
-        The last column is the bias; a row sums to its margin. Exact: TreeSHAP (Lundberg et al., 2018);
-        otherwise the path attribution of Saabas (2014), some ten times cheaper.
+        The last column is the bias; a row sums to its margin.
         """
-        if not len(rows):
-            return np.empty((0, len(features.names) + 1), np.float32)
-        values = features.values[rows]
-        return self._exact().contributions(values) if exact else booster.path_contributions(self._booster, values)
+        return self._tables().contributions(values)
 
-    def _exact(self) -> TreeShap:
+    def _tables(self) -> TreeShap:
         if self._tree_shap is None:
             self._tree_shap = TreeShap.of(self._booster)
         return self._tree_shap
@@ -155,7 +149,7 @@ class Ranker:
     def save(self, directory: Path) -> None:
         """Write the trees, ``ranker.ubj``, and the tables of their contributions, ``ranker_shap.safetensors``."""
         self._booster.save_model(directory / _TREES)
-        self._exact().save(directory / _TABLES)
+        self._tables().save(directory / _TABLES)
 
     @classmethod
     def load(cls, directory: Path) -> Self:

@@ -110,7 +110,7 @@ class Ranking:
                 outcomes,
                 _confidences(sure, top),
                 _alternatives(candidates, probability),
-                self._evidence(candidates, scored.features, top, kinds),
+                self._evidence(candidates, scored.features, top),
                 self._also(candidates, scored.margins, top, kinds),
                 strict=True,
             )
@@ -156,17 +156,13 @@ class Ranking:
         ]
 
     def _evidence(
-        self, candidates: Candidates, matrix: FeatureMatrix, top: TopCandidates, outcomes: list[Outcome]
+        self, candidates: Candidates, matrix: FeatureMatrix, top: TopCandidates
     ) -> list[tuple[Evidence, ...]]:
-        """Explain the likeliest candidate: exactly where a person will read it, cheaply elsewhere."""
-        evidence: list[tuple[Evidence, ...]] = [() for _ in outcomes]
+        """Explain the likeliest candidate of each product."""
+        evidence: list[tuple[Evidence, ...]] = [() for _ in top.row]
         products = np.flatnonzero(top.row >= 0)
         rows = top.row[products]
-        review = np.array([outcome is Outcome.NEEDS_REVIEW for outcome in outcomes], np.bool_)[products]
-        shares = np.empty((len(rows), len(matrix.names) + 1), np.float32)
-        for exact in (True, False):
-            chosen = np.flatnonzero(review == exact)
-            shares[chosen] = self.ranker.contributions(matrix, rows[chosen], exact=exact)
+        shares = self.ranker.contributions(matrix.values[rows])
         explained = _by_source(candidates, matrix, rows, shares[:, :-1])
         for product, found in zip(products.tolist(), explained, strict=True):
             evidence[product] = found

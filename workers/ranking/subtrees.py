@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Tree: TypeAlias = dict[str, Any]
 """A tree as XGBoost's JSON model has it: lists by node; the root is node 0."""
 
-# Levels of splits in a subtree: with two, three splits. A third level would take eight times the memory.
-_LEVELS: Final = 2
+# Of splits that decide in a subtree, its own and those on the way to it: each doubles the lines of its table.
+_MOST_SPLITS: Final = 7
 _LEAVES_AT_ONCE: Final = 2_048
 
 
@@ -46,7 +46,7 @@ class _Leaf(NamedTuple):
 
 @dataclass(slots=True)
 class Subtrees:
-    """The subtrees of trees, each with the leaves below a node that is two levels above the lowest leaves of all.
+    """The subtrees of trees, each as large as may be with so few splits that decide in it.
 
     ``splits`` are those of all trees; ``met`` has the numbers of those that decide in a subtree: on the way to it
     from the root, and its own.
@@ -58,9 +58,8 @@ class Subtrees:
     _leaves: list[_Leaf] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        top = max(map(_depth, self.trees), default=0) - _LEVELS
         for tree in self.trees:
-            self._cut(tree, 0, (), top)
+            self._cut(tree, 0, ())
 
     @property
     def bias(self) -> float:
@@ -92,10 +91,11 @@ class Subtrees:
                 self._add(table, columns, leaves[first : first + _LEAVES_AT_ONCE])
         return table
 
-    def _cut(self, tree: Tree, node: int, path: tuple[_Step, ...], levels: int) -> None:
-        if levels > 0 and not _is_leaf(tree, node):
+    def _cut(self, tree: Tree, node: int, path: tuple[_Step, ...]) -> None:
+        below = _splits_below(tree, node)
+        if below > 1 and len(path) + below > _MOST_SPLITS:
             for child, step in self._steps(tree, node):
-                self._cut(tree, child, (*path, step), levels - 1)
+                self._cut(tree, child, (*path, step))
             return
         leaves = list(self._below(tree, node, path))
         self.met.append(list(dict.fromkeys(step.split for leaf in leaves for step in _all(leaf))))
@@ -167,7 +167,7 @@ def _is_leaf(tree: Tree, node: int) -> bool:
     return bool(tree["left_children"][node] < 0)
 
 
-def _depth(tree: Tree, node: int = 0) -> int:
+def _splits_below(tree: Tree, node: int) -> int:
     if _is_leaf(tree, node):
         return 0
-    return 1 + max(_depth(tree, tree[side][node]) for side in ("left_children", "right_children"))
+    return 1 + sum(_splits_below(tree, tree[side][node]) for side in ("left_children", "right_children"))

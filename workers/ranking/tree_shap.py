@@ -72,13 +72,15 @@ class TreeShap:
         return found
 
     def _add(self, values: NDArray[np.float32], found: NDArray[np.float32]) -> None:
-        asked = values[:, self.features]
-        goes_left = (asked < self.thresholds) | (np.isnan(asked) & self.missing_left)
+        # By split and subtree, then by row: whole runs of memory are read.
+        asked = np.ascontiguousarray(values.T)[self.features]
+        left = (asked < self.thresholds[:, None]) | (np.isnan(asked) & self.missing_left[:, None])
         bits, subtrees = self.met.shape
-        lines = np.zeros((len(values), subtrees), np.min_scalar_type((1 << bits) - 1))
+        lines = np.zeros((subtrees, len(values)), np.min_scalar_type((1 << bits) - 1))
         for bit, splits in enumerate(self.met):
-            lines |= goes_left[:, splits].astype(lines.dtype) << lines.dtype.type(bit)
-        added = self.table.take(((np.arange(subtrees) << bits) + lines).ravel(), axis=0)
+            lines |= left[splits].astype(lines.dtype) << lines.dtype.type(bit)
+        places = (np.arange(subtrees) << bits)[:, None] + lines
+        added = self.table.take(places.T.ravel(), axis=0)
         columns = np.tile(self.columns.ravel(), len(values))
         ends = np.arange(len(values) + 1, dtype=np.int32) * np.int32(self.columns.size)
         SparseRows(added.ravel(), columns, ends).add_to(found)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import xgboost
@@ -31,11 +29,6 @@ def test_an_array_that_is_not_contiguous_is_read_rightly() -> None:
     assert np.array_equal(booster.margins(TREES, VALUES[::3]), booster.margins(TREES, VALUES)[::3])
 
 
-def test_contributions_are_the_same() -> None:
-    expected = TREES.predict(xgboost.DMatrix(VALUES[:7]), pred_contribs=True, approx_contribs=True)
-    assert np.array_equal(booster.path_contributions(TREES, VALUES[:7]), expected)
-
-
 def test_what_was_returned_stays_when_it_is_asked_again() -> None:
     first = booster.margins(TREES, VALUES[:2])
     kept = first.copy()
@@ -43,8 +36,7 @@ def test_what_was_returned_stays_when_it_is_asked_again() -> None:
     assert np.array_equal(first, kept)
 
 
-@pytest.mark.parametrize("ask", [booster.margins, booster.path_contributions])
 @pytest.mark.parametrize("features", [4, 10])
-def test_rows_of_another_number_of_features_are_an_error(ask: Callable[..., object], features: int) -> None:
+def test_rows_of_another_number_of_features_are_an_error(features: int) -> None:
     with pytest.raises(ValueError, match=f"rows of {features} features for a ranker of 5"):
-        ask(TREES, np.hstack([VALUES, VALUES])[:, :features])
+        booster.margins(TREES, np.hstack([VALUES, VALUES])[:, :features])
