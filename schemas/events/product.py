@@ -10,6 +10,7 @@ import msgspec
 from schemas.errors import InvalidEvent
 
 MAX_EVENT_BYTES: Final = 1_048_576
+MAX_TAGS: Final = 250
 
 ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="unique in the whole feed")]
 ShortText = Annotated[str, msgspec.Meta(max_length=512)]
@@ -27,7 +28,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One product as its feed describes it.
 
     Unknown fields are ignored, so that feeds may grow. ``merchant_category`` is the brand's or shop's own
-    text ("Home > Sale > Lamps"), ``tags`` its own key words; ``price`` is in units of ``currency`` (ISO 4217).
+    text ("Home > Sale > Lamps"), ``tags`` are its key words, a list or a text; ``price`` is in units of
+    ``currency`` (ISO 4217).
     """
 
     product_id: ProductId
@@ -36,7 +38,11 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: ShortText | None = None
     stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
     merchant_category: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
-    tags: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=250)] = ()
+    tags: (
+        Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
+        | Annotated[str, msgspec.Meta(max_length=40_000, description="parted by commas")]
+        | None
+    ) = None
     affiliate: Affiliate | None = None
     price: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None
@@ -45,6 +51,13 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         dict[ShortText, Annotated[str, msgspec.Meta(max_length=4_000)]], msgspec.Meta(max_length=200)
     ] = {}
     updated_at: Timestamp | None = None
+
+    def tag_list(self) -> tuple[str, ...]:
+        """Return the tags, at most 250; Shopify gives them as one text parted by commas, files by bars too."""
+        if isinstance(self.tags, str):
+            parts = self.tags.split("|" if "|" in self.tags else ",")
+            return tuple(tag for part in parts if (tag := part.strip()))[:MAX_TAGS]
+        return self.tags or ()
 
 
 _decoder = msgspec.json.Decoder(Product)

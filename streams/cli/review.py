@@ -49,7 +49,7 @@ def command(
 
     Shows each decision that waits, with the product and what the model took for likely, and publishes the verdict
     on reviews.decided.v1. It moves the statistics at once, and `shelfwise training-data` makes a label of it. With
-    --product nothing is asked: a verdict on a product that was decided before, for scripts.
+    --product nothing is asked, for scripts; a verdict on a product that was never decided ends as a dead letter.
 
     \b
     Examples:
@@ -66,11 +66,18 @@ def command(
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
-    giver = VerdictGiver(settings, reviewer or getpass.getuser())
+    giver = VerdictGiver(settings, reviewer or _user())
     if product_id is not None:
         _tell(giver.give(product_id, None if node is None else taxonomy.ids[node]), taxonomy, as_json=as_json)
         return
     _review_all(settings, giver, taxonomy, limit, as_json=as_json)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        raise click.UsageError("the user here has no name; say who decides with --reviewer") from None
 
 
 def _node(category: str, taxonomy: Taxonomy) -> int:
@@ -93,11 +100,11 @@ def _review_all(
 
     with progress_bar(transient=True) as bars:
         task = bars.add_task("reading what waits", total=None, note="")
-        queue = waiting(settings, lambda: bars.advance(task))
+        queue = waiting(settings, taxonomy, lambda: bars.advance(task))
     given = 0
     with DecidedProducts(settings) as products:
         for number, decision in enumerate(queue[:limit], 1):
-            _show(decision, products.at(decision.source), f"{number:,} of {len(queue):,}")
+            _show(decision, products.of(decision), f"{number:,} of {len(queue):,}")
             answer = _ask(decision, taxonomy)
             if answer == "quit":
                 break
@@ -109,29 +116,29 @@ def _review_all(
 
 
 def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
-    from streams.clients.render import evidence_text
+    from streams.clients.render import evidence_text, plain
+
+    def show(text: str, style: str = "") -> None:
+        screen.print(plain(text)[:_SHOWN_CHARACTERS], style=style, markup=False, emoji=False)
 
     screen = console(stderr=True)
-    screen.print(f"\n{place}  {decision.product_id}", style="dim", markup=False)
+    screen.print()
+    show(f"{place}  {decision.product_id}", "dim")
     if product is None:
-        screen.print("its event has expired; look it up by its id", style="yellow")
+        show("its event has expired; look it up by its id", "yellow")
     else:
-        price = None if product.price is None else f"{product.price:g} {product.currency or ''}".strip()
-        known = (
-            product.brand,
-            ", ".join(product.stores),
-            product.merchant_category,
-            ", ".join(product.tags),
-            price,
+        price = None if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
+        tags = ", ".join(product.tag_list())
+        show(product.title, "bold")
+        show(
+            " · ".join(filter(None, (product.brand, *product.stores, product.merchant_category, tags, price))),
+            "dim",
         )
-        screen.print(product.title, style="bold", markup=False)
-        screen.print(" · ".join(filter(None, known))[:_SHOWN_CHARACTERS], style="dim", markup=False)
-        if product.description:
-            screen.print(product.description[:_SHOWN_CHARACTERS], style="dim", markup=False)
+        show(product.description or "", "dim")
     for number, item in enumerate(decision.alternatives, 1):
-        screen.print(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}", markup=False)
-    if shown := evidence_text(decision.evidence):
-        screen.print(f"  why the first: {shown}", style="dim", markup=False)
+        show(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}")
+    if reasons := evidence_text(decision.evidence):
+        show(f"  why the first: {reasons}", "dim")
 
 
 def _ask(decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
@@ -146,7 +153,7 @@ def _ask(decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
         if not isinstance(answer, Found):
             return answer
         if not answer.total:
-            click.echo(f"no category of the tree has the words {line.strip()!r}", err=True)
+            click.echo(f"{line.strip()!r} is no number of the list and no words of a category", err=True)
             continue
         offered = answer.nodes
         for number, node in enumerate(answer.nodes, 1):

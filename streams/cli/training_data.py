@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.events.product import Product
+    from schemas.taxonomy import Taxonomy
     from streams.review.verdicts import Verdicts
     from streams.settings import Settings
     from workers.fit.training_data import TrainingDataReport
@@ -73,7 +74,7 @@ def command(
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     source = product_file(products, columns, form, skip_invalid=skip_invalid) if products else None
-    verdicts, published = _read(settings)
+    verdicts, published = _read(settings, taxonomy)
     report = TrainingDataReport()
     labels = {product_id: verdict.category_id for product_id, verdict in verdicts.latest.items()}
     _write(out, training_rows(source or (), labels, published, taxonomy, report))
@@ -82,24 +83,28 @@ def command(
     _tell(out, report, verdicts, as_json=as_json)
 
 
-def _read(settings: Settings) -> tuple[Verdicts, dict[str, Product]]:
+def _read(settings: Settings, taxonomy: Taxonomy) -> tuple[Verdicts, dict[str, Product]]:
     from streams.review.verdicts import read_products, read_verdicts
 
     with progress_bar(transient=True) as bars:
         task = bars.add_task("reading verdicts", total=None, note="")
-        verdicts = read_verdicts(settings, lambda: bars.advance(task))
+        verdicts = read_verdicts(settings, taxonomy, lambda: bars.advance(task))
         bars.update(task, description="reading products", completed=0)
         return verdicts, read_products(settings, verdicts.latest, lambda: bars.advance(task))
 
 
 def _write(out: Path, lines: Iterable[bytes]) -> None:
-    """Write the lines; they appear under their name only when they are whole."""
-    from schemas.errors import InvalidFile
+    """Write the lines; they appear under their name only when they are whole, and not none."""
+    from schemas.errors import InvalidFile, InvalidProducts
 
     part = out.with_name(f".{out.name}.part")
     try:
         with part.open("wb") as file:
             file.writelines(lines)
+            if not file.tell():
+                raise InvalidProducts(
+                    f"{out} is not written: there is no verdict on a known product, and no --products to keep"
+                )
         os.replace(part, out)
     except OSError as error:
         raise InvalidFile(f"{out}: {error.strerror}; name a file that can be written") from error
@@ -108,27 +113,28 @@ def _write(out: Path, lines: Iterable[bytes]) -> None:
 
 
 def _tell(out: Path, report: TrainingDataReport, verdicts: Verdicts, *, as_json: bool) -> None:
-    counts = report.counts()
     if as_json:
         import orjson
 
-        print_json(orjson.dumps({"verdicts": len(verdicts.latest), "invalid": verdicts.invalid, **counts}))
+        of_verdicts = {"verdicts": len(verdicts.latest), "invalid": verdicts.invalid}
+        unknown = {"unknown_category": verdicts.unknown.total()}
+        print_json(orjson.dumps(of_verdicts | unknown | report.counts()))
     else:
         click.echo(
             f"wrote {report.written:,} products to {out}: {report.kept:,} as they were; of"
             f" {len(verdicts.latest):,} verdicts {report.confirmed:,} confirmed a label, {report.corrected:,}"
-            f" corrected one, {report.added:,} added one, {report.withdrawn:,} took one away"
+            f" corrected one, {report.added:,} added one, {report.nowhere:,} said that it belongs nowhere"
         )
+    shown = ", ".join(f"{category} ({count:,})" for category, count in verdicts.unknown.most_common(_SHOWN))
     for count, what in (
-        (report.without_product, "on products that neither Kafka nor the file has; name a file with them"),
-        (verdicts.invalid, "that break their contract"),
+        (report.withdrawn, "rows of products that belong nowhere"),
+        (report.repeated, "rows that name a product with a verdict once more"),
+        (
+            report.without_product,
+            "verdicts on products that neither Kafka nor the file has; name one that has them",
+        ),
+        (verdicts.invalid, "verdicts that break their contract"),
+        (verdicts.unknown.total(), f"verdicts for categories that the bundle's tree lacks: {shown}"),
     ):
         if count:
-            click.secho(f"left out {count:,} verdicts {what}", err=True, fg="yellow")
-    if report.unknown:
-        shown = ", ".join(f"{category} ({count:,})" for category, count in report.unknown.most_common(_SHOWN))
-        click.secho(
-            f"left out {report.unknown.total():,} verdicts for categories that the bundle's tree lacks: {shown}",
-            err=True,
-            fg="yellow",
-        )
+            click.secho(f"left out {count:,} {what}", err=True, fg="yellow")

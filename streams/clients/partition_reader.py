@@ -28,12 +28,13 @@ _TIMEOUT_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PublishedEvent:
-    """A message of a topic as it came."""
+    """A message of a topic as it came; ``timestamp_ms`` is since the epoch."""
 
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Callable[[], Headers | None]
+    timestamp_ms: int = 0
 
     @property
     def first_offset(self) -> int:
@@ -88,7 +89,8 @@ class PartitionReader:
                 continue
             if error is None:
                 self._next = int(message.offset()) + 1
-                yield PublishedEvent(message.offset(), message.key(), message.value(), message.headers)
+                when = message.timestamp()[1]
+                yield PublishedEvent(message.offset(), message.key(), message.value(), message.headers, when)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._next = max(self._next, int(message.offset()))
             elif error.fatal() or not error.retriable():

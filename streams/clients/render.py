@@ -17,6 +17,11 @@ _ALTERNATIVES: Final = 3
 _KIND_WIDTH: Final = 12
 
 
+def plain(text: str) -> str:
+    """Return a text that a feed gave with its control characters shown, so that none steers the terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 def decision_text(decision: Decision, title: str | None = None) -> Text:
     """Return one line: what was decided, how surely, on what, and why."""
     text = Text(no_wrap=True, overflow="ellipsis")
@@ -31,7 +36,7 @@ def decision_text(decision: Decision, title: str | None = None) -> Text:
         text.append(kind.ljust(_KIND_WIDTH), style)
         category = " > ".join(decision.category.path)
     text.append(f" {decision.confidence:4.2f}  ", "bold")
-    text.append(title or decision.product_id, "dim" if not title else "")
+    text.append(plain(title or decision.product_id), "dim" if not title else "")
     text.append("  ->  ", "dim")
     text.append(category or "no candidate", "bold")
     if isinstance(decision, NeedsReview) and decision.reason == "new_store":

@@ -12,6 +12,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.text.tokens import words
 
 SHOWN: Final = 9
+_DIGITS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> 
     """Return what is meant: a number of ``offered`` nodes, counted from 1, a path, an id, or words to search for.
 
     Nothing and ``s`` skip, ``q`` quits, ``n`` is nowhere. A search is for categories whose path has all words. An
-    offered node is ``None`` where the tree does not have it.
+    offered node is ``None`` where the tree does not have it. A number of up to two digits is never an id.
     """
     text = text.strip()
     if text.casefold() in ("", "s", "skip"):
@@ -45,8 +46,10 @@ def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> 
         return "quit"
     if text.casefold() in ("n", "nowhere"):
         return Chosen(None)
-    if text.isdecimal() and 1 <= int(text) <= len(offered) and (node := offered[int(text) - 1]) is not None:
-        return Chosen(node)
+    # Ids may be numbers too: what is mistyped must not be taken for one.
+    if text.isdecimal() and len(text) <= _DIGITS:
+        node = offered[int(text) - 1] if 1 <= int(text) <= len(offered) else None
+        return Found((), 0) if node is None else Chosen(node)
     if (node := find_category(text, taxonomy)) is not None:
         return Chosen(node)
     return _search(text, taxonomy)

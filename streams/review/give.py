@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.errors import KafkaUnavailable
+from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.cloudevents import EventType, headers
-from schemas.events.codec import encode
+from schemas.events.codec import decode, encode
 from schemas.events.decision import NeedsReview
 from schemas.events.review import ReviewDecided
 from schemas.topics import REVIEWS_DECIDED
@@ -32,7 +32,7 @@ class VerdictGiver:
     def give(self, product_id: str, category_id: str | None, decision: NeedsReview | None = None) -> ReviewDecided:
         """Publish a verdict, and return it when Kafka has it; ``None`` is a product that belongs nowhere.
 
-        Raises :class:`KafkaUnavailable`.
+        Raises :class:`KafkaUnavailable`, and :class:`InvalidEvent` for a verdict that nobody could read.
         """
         verdict = ReviewDecided(
             review_id=str(uuid4()),
@@ -44,6 +44,7 @@ class VerdictGiver:
             brand=decision.brand if decision else None,
             stores=decision.stores if decision else (),
         )
+        value = _checked(verdict)
         refused: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, _: Message) -> None:
@@ -53,7 +54,7 @@ class VerdictGiver:
         self._producer.produce(
             self._topic,
             key=product_id.encode(),
-            value=encode(verdict),
+            value=value,
             headers=headers(EventType.REVIEW_DECIDED, verdict.review_id, subject=product_id),
             on_delivery=delivered,
         )
@@ -61,3 +62,13 @@ class VerdictGiver:
             reason = refused[0].str() if refused else f"no answer for {_FLUSH_SECONDS:.0f} s"
             raise KafkaUnavailable(f"the verdict on {product_id!r} did not reach {self._topic}: {reason}")
         return verdict
+
+
+def _checked(verdict: ReviewDecided) -> bytes:
+    try:
+        value = encode(verdict)
+    except UnicodeEncodeError as error:
+        raise InvalidEvent("invalid_utf8", f"the verdict is not published: {error}") from None
+    # What is written is not checked against the contract, what is read is.
+    decode(value, ReviewDecided)
+    return value

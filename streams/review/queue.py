@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.codec import decode
@@ -15,6 +15,7 @@ from schemas.events.decision import NeedsReview
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product, decode_product
 from schemas.events.review import ReviewDecided
+from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED
 from streams.clients.connect import TIMEOUT_SECONDS, open_partition_reader
 from streams.clients.partition_reader import read_topic
@@ -25,27 +26,35 @@ from streams.settings import Settings
 _POLL_SECONDS: Final = 0.2
 
 
-def waiting(settings: Settings, on_read: Callable[[], None] = lambda: None) -> list[NeedsReview]:
+def waiting(
+    settings: Settings, taxonomy: Taxonomy, on_read: Callable[[], None] = lambda: None
+) -> list[NeedsReview]:
     """Return the decisions that ask for a verdict and have none, those of a partition in the order of their age.
 
     A product that was decided anew after its verdict waits again. Raises :class:`KafkaUnavailable`.
     """
-    given = read_verdicts(settings, on_read).latest
-    latest: dict[bytes | None, NeedsReview] = {}
+    given = read_verdicts(settings, taxonomy, on_read).latest
+    latest: dict[bytes | None, tuple[NeedsReview, float]] = {}
     for event in read_topic(settings, CATEGORIES_NEEDS_REVIEW):
         on_read()
         latest.pop(event.key, None)
         if event.value is None:  # assigned since, or removed
             continue
         try:
-            latest[event.key] = decode(event.value, NeedsReview)
+            latest[event.key] = decode(event.value, NeedsReview), event.timestamp_ms / 1_000
         except InvalidEvent:  # none of ours, or of another version; `shelfwise watch` tells of it
             continue
-    return [decision for decision in latest.values() if not _has(decision, given.get(decision.product_id))]
+    return [
+        decision
+        for decision, decided_at in latest.values()
+        if not _has(decision, decided_at, given.get(decision.product_id))
+    ]
 
 
-def _has(decision: NeedsReview, verdict: ReviewDecided | None) -> bool:
-    return verdict is not None and verdict.decision_id in (None, decision.decision_id)
+def _has(decision: NeedsReview, decided_at: float, verdict: ReviewDecided | None) -> bool:
+    if verdict is None or verdict.decision_id is None:
+        return verdict is not None and verdict.decided_at.timestamp() >= decided_at
+    return verdict.decision_id == decision.decision_id
 
 
 class DecidedProducts:
@@ -63,23 +72,30 @@ class DecidedProducts:
     ) -> None:
         self._consumer.close()
 
-    def at(self, position: SourcePosition) -> Product | None:
-        """Return the product published there, ``None`` where the event has expired or cannot be read.
+    def of(self, decision: NeedsReview) -> Product | None:
+        """Return the product as it was decided, ``None`` where its event has expired or is none of it.
 
         Raises :class:`KafkaUnavailable`.
         """
+        position = decision.source
         place = TopicPartition(position.topic, position.partition, position.offset)
-        first, end = watermarks(self._consumer, place, TIMEOUT_SECONDS)
+        try:
+            first, end = watermarks(self._consumer, place, TIMEOUT_SECONDS)
+        except KafkaException as error:
+            problem = f"{position.topic}/{position.partition} cannot be read: {error.args[0].str()}"
+            raise KafkaUnavailable(problem) from error
         if not first <= position.offset < end:
             return None
         self._consumer.assign([place])
         message = self._first(position)
-        if message.offset() != position.offset or message.value() is None:
-            return None
         try:
-            return decode_product(message.value() or b"", message.key())
+            product = decode_product(message.value() or b"", message.key())
         except InvalidEvent:
             return None
+        # Of a topic that was made anew the offset names another product.
+        return (
+            product if message.offset() == position.offset and product.product_id == decision.product_id else None
+        )
 
     def _first(self, position: SourcePosition) -> Message:
         """Return the first message from there on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +11,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
 from schemas.events.review import ReviewDecided
+from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.clients.partition_reader import PublishedEvent, read_topic
 from streams.settings import Settings
@@ -21,13 +23,17 @@ _NOT_AGAIN: Final = -1
 
 @dataclass(slots=True)
 class Verdicts:
-    """The last verdict on each product, by product id, and how many messages were none."""
+    """The last verdict on each product, by product id, and how many messages were none.
+
+    ``unknown`` counts, by category, the verdicts for one that the tree lacks; they leave an earlier one as it is.
+    """
 
     latest: dict[str, ReviewDecided] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
     invalid: int = 0
 
 
-def read_verdicts(settings: Settings, on_read: OnRead = lambda: None) -> Verdicts:
+def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lambda: None) -> Verdicts:
     """Return the verdicts on the topic; raises :class:`schemas.errors.KafkaUnavailable`.
 
     A verdict that died and was sent again is no newer than when it was first given; a null value takes the
@@ -43,6 +49,10 @@ def read_verdicts(settings: Settings, on_read: OnRead = lambda: None) -> Verdict
             found.invalid += 1
             continue
         if event.first_offset < newest.get(product_id, _NOT_AGAIN):
+            continue
+        category = None if verdict is None else verdict.category_id
+        if category is not None and taxonomy.find_id(category) is None:
+            found.unknown[category] += 1
             continue
         newest[product_id] = event.first_offset
         if verdict is None:
@@ -62,13 +72,15 @@ def read_products(
     found: dict[str, Candidates[Product]] = {}
     for event in read_topic(settings, PRODUCTS_CHANGED):
         on_read()
-        if event.value is None or (event.key or b"").decode(errors="replace") not in wanted:
+        # A feed may leave the key out; where there is one, most need not be decoded.
+        if event.value is None or (event.key and event.key.decode(errors="replace") not in wanted):
             continue
         try:
             product = decode_product(event.value, event.key)
         except InvalidEvent:  # a dead letter, of which intake has told
             continue
-        found.setdefault(product.product_id, Candidates()).add(product.updated_at, event.first_offset, product)
+        if product.product_id in wanted:
+            found.setdefault(product.product_id, Candidates()).add(product.updated_at, event.first_offset, product)
     return {product_id: candidates.items[-1][1] for product_id, candidates in found.items()}
 
 

@@ -67,6 +67,7 @@ def test_nothing_else_is_exported() -> None:
         (b'{"product_id": 1, "title": "x"}', "wrong_type"),
         (b'{"product_id": "p1", "title": "x", "stores": "one"}', "wrong_type"),
         (b'{"product_id": "p1", "title": "x", "attributes": {"a": 1}}', "wrong_type"),
+        (b'{"product_id": "p1", "title": "x", "tags": [1]}', "wrong_type"),
         (b'{"product_id": "p1", "title": "x", "updated_at": "2026-01-01T00:00:00"}', "wrong_type"),
         (b'{"title": "x"}', "missing_field"),
         (b'{"product_id": "p1"}', "missing_field"),
@@ -90,6 +91,26 @@ def test_a_bad_product_event_has_its_reason(value: bytes, reason: str) -> None:
 def test_the_key_must_be_the_products_id() -> None:
     assert reason_of(orjson.dumps(GOOD), b"p2") == "key_mismatch"
     assert decode_product(orjson.dumps(GOOD), b"p1").title == "Table lamp"
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (b'["Sale", "Desk lamps"]', ("Sale", "Desk lamps")),
+        (b'"Sale, Desk lamps,"', ("Sale", "Desk lamps")),
+        (b'""', ()),
+        (b"null", ()),
+        (b"[]", ()),
+    ],
+)
+def test_tags_are_a_list_or_the_text_that_shops_publish(tags: bytes, expected: tuple[str, ...]) -> None:
+    product = decode_product(b'{"product_id": "p1", "title": "x", "tags": ' + tags + b"}")
+    assert product.tag_list() == expected
+
+
+def test_a_text_of_thousands_of_tags_is_cut() -> None:
+    text = ",".join(map(str, range(5_000)))
+    assert len(decode_product(orjson.dumps(GOOD | {"tags": text})).tag_list()) == 250
 
 
 def test_unknown_fields_are_ignored_and_optional_ones_may_be_null() -> None:

@@ -12,13 +12,25 @@ from schemas.events.codec import decode
 from schemas.events.decision import NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
-from schemas.topics import CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED, STATISTICS_CHANGED
+from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, REVIEWS_DECIDED, STATISTICS_CHANGED
 from streams.cli import main
+from streams.review.queue import waiting
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, wait_until
 from workers.bundle.bundle import load_taxonomy
 
 pytestmark = pytest.mark.integration
+
+DECISION: dict[str, object] = {
+    "decision_id": "d",
+    "product_id": "p",
+    "confidence": 0.2,
+    "alternatives": [],
+    "evidence": [],
+    "model_version": "m",
+    "taxonomy_version": "t",
+    "reason": "no_candidates",
+}
 
 
 def review(*arguments: str, typed: str = "", status: int = 0) -> Result:
@@ -71,7 +83,7 @@ def test_a_person_is_asked_about_what_waits_and_each_verdict_moves_the_statistic
         )
     titles = {product.product_id: product.title for product in vague}
     assert titles[chosen.product_id] in screen.stderr
-    assert "no category of the tree has the words 'zzz'" in screen.stderr
+    assert "'zzz' is no number of the list" in screen.stderr
     left = len(waiting) - 2
     assert f"gave 2 verdicts; {left} products wait" in screen.stderr
     assert f"gave 0 verdicts; {left} products wait" in review(typed="").stderr
@@ -90,20 +102,46 @@ def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Ins
     assert "the tree has no category" in near
     for arguments in (("--product", "a"), ("--nowhere",), ("--product", "a", "--nowhere", "--category", path)):
         assert "--product wants either" in review(*arguments, status=2).output
+    for product_id in ("", "x" * 257, "\udcff"):
+        review("--product", product_id, "--nowhere", status=1)
+    assert len(verdicts(installation)) == 2
 
 
-def test_a_decision_whose_event_has_expired_is_shown_all_the_same(installation: Installation) -> None:
-    (place,) = installation.publish_products([Product(product_id="p", title="Thing")])
-    decision = {
-        "decision_id": "d",
-        "product_id": "p",
-        "confidence": 0.2,
-        "alternatives": [],
-        "evidence": [],
-        "model_version": "m",
-        "taxonomy_version": "t",
-        "reason": "no_candidates",
-    }
-    source = {"topic": installation.prefix + "products.changed.v1", "partition": place[0], "offset": 10_000}
-    installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(decision | {"source": source}).encode())
-    assert "its event has expired" in review(typed="s\n").stderr
+def test_a_product_that_is_decided_anew_after_its_verdict_waits_again(installation: Installation) -> None:
+    def decide(decision_id: str) -> None:
+        event = DECISION | {"decision_id": decision_id, "source": {"topic": "t", "partition": 0, "offset": 0}}
+        installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(event).encode())
+
+    def waits() -> int:
+        return len(waiting(installation.settings(), load_taxonomy(installation.bundle)))
+
+    decide("first")
+    assert waits() == 1
+    review("--product", "p", "--nowhere")
+    assert waits() == 0
+    decide("second")
+    assert waits() == 1
+    gone = {"review_id": "r", "product_id": "p", "category_id": "gone", "reviewer": "one", "decision_id": "second"}
+    value = json.dumps(gone | {"decided_at": "2026-01-02T03:04:05Z"}).encode()
+    installation.send(REVIEWS_DECIDED, "p", value)
+    assert waits() == 1, "a verdict for no category of the tree settles nothing"
+
+
+def test_control_characters_of_a_feed_do_not_reach_the_terminal(installation: Installation) -> None:
+    (place,) = installation.publish_products([Product(product_id="p", title="\x1b[2JThing :heart:")])
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": place[0], "offset": place[1]}
+    installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(DECISION | {"source": source}).encode())
+    shown = review(typed="q\n").stderr
+    assert "[2JThing :heart:" in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("other", ["expired", "of another product"])
+def test_a_decision_whose_event_is_not_there_is_shown_all_the_same(installation: Installation, other: str) -> None:
+    (place,) = installation.publish_products([Product(product_id="q", title="Another thing")])
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": place[0]}
+    event = DECISION | {"source": source | {"offset": place[1] if other == "of another product" else 10_000}}
+    installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(event).encode())
+    shown = review(typed="s\n").stderr
+    assert "its event has expired" in shown
+    assert "Another thing" not in shown

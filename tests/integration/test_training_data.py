@@ -54,7 +54,10 @@ def test_the_last_verdict_on_each_product_is_learned_from_with_what_was_last_pub
     installation.publish_products([a, Product(product_id="a", title="Cup a, edited"), b])
     installation.send(PRODUCTS_CHANGED, "b", None)
     installation.send(PRODUCTS_CHANGED, "a", b"{")
-    decide(installation, [("a", first), ("a", second), ("b", first), ("c", None), ("d", first), ("e", first)])
+    decide(
+        installation,
+        [("a", first), ("a", second), ("a", "gone"), ("b", first), ("c", None), ("d", first), ("e", first)],
+    )
     installation.send(REVIEWS_DECIDED, "e", None)
     installation.send(REVIEWS_DECIDED, "f", b"{")
     labelled = write(tmp_path / "labelled.jsonl", [c, Product(product_id="z", title="Cup z")], tree.paths[3])
@@ -70,13 +73,15 @@ def test_the_last_verdict_on_each_product_is_learned_from_with_what_was_last_pub
     assert counts == {
         "verdicts": 4,
         "invalid": 1,
+        "unknown_category": 1,
         "kept": 1,
+        "withdrawn": 1,
+        "repeated": 0,
         "confirmed": 0,
         "corrected": 0,
-        "withdrawn": 1,
         "added": 2,
+        "nowhere": 1,
         "without_product": 1,
-        "unknown_category": 0,
     }
 
 
@@ -104,3 +109,6 @@ def test_what_cannot_be_written_or_read_is_told(installation: Installation, tmp_
     problem = run("training-data", "--out", tmp_path / "x", "--bundle", tmp_path, status=1).output
     assert "is no model bundle" in problem
     assert not (tmp_path / "x").exists()
+    (tmp_path / "kept").write_bytes(b"{}")
+    assert "is not written" in run("training-data", "--out", tmp_path / "kept", status=1).output
+    assert (tmp_path / "kept").read_bytes() == b"{}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
@@ -17,21 +16,22 @@ from workers.product_files import LabelledProduct
 
 @dataclass(slots=True)
 class TrainingDataReport:
-    """What became of the labelled products there were, and of the verdicts.
+    """What became of the rows of labelled products, and of the verdicts.
 
-    ``kept`` products have no verdict, ``confirmed`` ones one for the label they had, ``corrected`` ones another
-    label now, ``withdrawn`` ones none, as they belong nowhere in the tree; ``added`` ones had no label.
-    ``without_product`` are verdicts on products of which nothing else is known, ``unknown`` those for categories
-    that are not in the tree, counted by category: these change nothing.
+    Rows: ``kept`` have no verdict, ``withdrawn`` are of a product that belongs nowhere in the tree, ``repeated``
+    name a product with a verdict once more. Verdicts: ``confirmed`` are for the label there was, ``corrected`` for
+    another, ``added`` for a product without one, ``nowhere`` for none; ``without_product`` are on products of
+    which nothing else is known.
     """
 
     kept: int = 0
+    withdrawn: int = 0
+    repeated: int = 0
     confirmed: int = 0
     corrected: int = 0
-    withdrawn: int = 0
     added: int = 0
+    nowhere: int = 0
     without_product: int = 0
-    unknown: Counter[str] = field(default_factory=Counter)
 
     @property
     def written(self) -> int:
@@ -40,15 +40,7 @@ class TrainingDataReport:
 
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {
-            "kept": self.kept,
-            "confirmed": self.confirmed,
-            "corrected": self.corrected,
-            "withdrawn": self.withdrawn,
-            "added": self.added,
-            "without_product": self.without_product,
-            "unknown_category": self.unknown.total(),
-        }
+        return asdict(self)
 
 
 def training_rows(
@@ -63,32 +55,27 @@ def training_rows(
     ``verdicts`` maps product ids to ids of categories, ``None`` for products that belong nowhere; ``products`` are
     as they were last published, in place of those in the file. Products without a verdict come first, as they are.
     """
-    known: dict[str, str | None] = {}
-    for product_id, category in verdicts.items():
-        if category is None or taxonomy.find_id(category) is not None:
-            known[product_id] = category
-        else:
-            report.unknown[category] += 1
     before: dict[str, LabelledProduct] = {}
     for row in labelled:
-        if row.product.product_id in known:
-            before[row.product.product_id] = row
-        else:
+        product_id = row.product.product_id
+        if product_id not in verdicts:
             report.kept += 1
             yield _line(row.product, row.category_path, row.category_id)
-    for product_id, category in sorted(known.items()):
+        elif verdicts[product_id] is None:
+            report.withdrawn += 1
+        else:
+            report.repeated += product_id in before
+            before[product_id] = row
+    for product_id, category in sorted(verdicts.items()):
+        known = before.get(product_id)
         if category is None:
-            report.withdrawn += product_id in before
-        elif product := products.get(product_id) or _product(before.get(product_id)):
+            report.nowhere += 1
+        elif product := products.get(product_id) or (known and known.product):
             node = taxonomy.index_of_id(category)
-            _count(report, before.get(product_id), node, taxonomy)
+            _count(report, known, node, taxonomy)
             yield _line(product, taxonomy.paths[node], None)
         else:
             report.without_product += 1
-
-
-def _product(row: LabelledProduct | None) -> Product | None:
-    return None if row is None else row.product
 
 
 def _count(report: TrainingDataReport, before: LabelledProduct | None, node: int, taxonomy: Taxonomy) -> None:

@@ -19,7 +19,6 @@ _LONGEST_PATH: Final = 32
 _LONGEST_ID: Final = 512
 _PATH_SEPARATORS: Final = (" > ", ">", "|")
 _LIST_SEPARATOR: Final = "|"
-_TAG_SEPARATORS: Final = ("|", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +100,20 @@ def _price(value: object) -> float | None:
 
 def _stores(stores: object, store: object) -> object:
     if isinstance(stores, str):
-        stores = _parse("stores", stores, list) if stores.startswith("[") else _split(stores, _LIST_SEPARATOR)
+        stores = _parse("stores", stores, list) if stores.startswith("[") else _split(stores)
     if stores:
         return stores
     return (_identifier(store),) if store else ()
 
 
 def _tags(tags: object) -> object:
-    if not isinstance(tags, str):
-        return tags
-    if tags.startswith("["):
+    if isinstance(tags, str) and tags.startswith("[") and tags.endswith("]"):
         return _parse("tags", tags, list)
-    return _split(tags, next((separator for separator in _TAG_SEPARATORS if separator in tags), _LIST_SEPARATOR))
+    return tags
 
 
-def _split(text: str, separator: str) -> list[str]:
-    return [part.strip() for part in text.split(separator) if part.strip()]
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(_LIST_SEPARATOR) if part.strip()]
 
 
 def _affiliate(row: Mapping[str, Any]) -> object:

@@ -1,4 +1,4 @@
-"""Exact contributions of features to a margin (TreeSHAP): looked up, ten times as fast as XGBoost computes them.
+"""Exact contributions of features to a margin (TreeSHAP): looked up, where XGBoost computes for ten times as long.
 
 What a leaf adds to the contributions hangs only on which of the splits above it a row passes on the leaf's side.
 The leaves of one small subtree share most of these splits, so a table a subtree, with a line for each way through
@@ -23,6 +23,8 @@ from workers.ranking.subtrees import Subtrees
 from workers.sparse_rows import SparseRows
 
 _ROWS_AT_ONCE: Final = 64
+# Of the fields, in their order.
+_KINDS: Final = [np.int32, np.float32, np.bool_, np.int32, np.int32, np.float32, np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class TreeShap:
     def contributions(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each feature's share of the margin, and the bias: float32 (m, f + 1) of float32 (m, f).
 
-        A row of it depends on its own row alone.
+        A row of it depends on its own row alone. Raises :class:`ValueError` for rows of too few features.
         """
+        if self.columns.max(initial=0) >= values.shape[1]:
+            raise ValueError(f"rows of {values.shape[1]} features for a ranker of more; make the bundle anew")
         found = np.zeros((len(values), values.shape[1] + 1), np.float32)
         for first in range(0, len(values), _ROWS_AT_ONCE):
             self._add(values[first : first + _ROWS_AT_ONCE], found[first : first + _ROWS_AT_ONCE])
@@ -93,13 +97,30 @@ class TreeShap:
     def load(cls, file: Path, features: int) -> Self:
         """Read what :meth:`save` wrote for so many features; raises :class:`ValueError` for other tables."""
         tables = cls(**load_file(file))
-        bits, subtrees = tables.met.shape
-        # What adds rows up writes wherever it is told to.
-        sound = len(tables.table) == subtrees << bits and tables.table.shape[1:] == tables.columns.shape[1:]
-        inside = (tables.columns >= 0) & (tables.columns < features)
-        if not sound or len(tables.columns) != subtrees or not inside.all():
+        if not tables._fit_together(features):
             raise ValueError(f"{file.name}: not the tables of a ranker of {features} features")
         return tables
+
+    def _fit_together(self, features: int) -> bool:
+        splits = self.features.shape
+        bits, subtrees = self.met.shape
+        return (
+            [each.dtype for each in asdict(self).values()] == _KINDS
+            and splits == self.thresholds.shape == self.missing_left.shape == (self.features.size,)
+            and self.table.shape == (subtrees << bits, self.columns.shape[1])
+            and self.columns.shape[0] == subtrees
+            and self.bias.shape == (1,)
+            # What adds rows up writes wherever it is told to, and counts in 32 bits.
+            and self.columns.size * _ROWS_AT_ONCE < 1 << 31
+            and _below(self.columns, features)
+            and _below(self.features, features)
+            and _below(self.met, max(1, self.features.size))
+            and bool(np.isfinite(self.table).all() and np.isfinite(self.bias).all())
+        )
+
+
+def _below(numbers: NDArray[np.int32], end: int) -> bool:
+    return bool(((numbers >= 0) & (numbers < end)).all())
 
 
 def _padded(lists: list[list[int]], least: int) -> NDArray[np.int32]:

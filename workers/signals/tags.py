@@ -17,6 +17,8 @@ from workers.signals.scores import SparseScores, summed
 
 # What a tag that no labelled product has weighs where it names a category; a tag of one category alone weighs 1.
 _NAMESAKE_WEIGHT: Final = 0.5
+# Of a product, the most focused; a broad tag may map to thousands of categories.
+_MOST_TAGS: Final = 32
 
 
 class _Tag(NamedTuple):
@@ -47,7 +49,7 @@ class Tags(KeyedCounts):
     @staticmethod
     def keys(product: Product) -> list[str]:
         """Return the tags."""
-        return list(dict.fromkeys(key for tag in product.tags if (key := fold(tag))))
+        return list(dict.fromkeys(key for tag in product.tag_list() if (key := fold(tag))))
 
     def score(self, batch: Batch) -> SparseScores:
         """Score by shares; context is (log of 1 + count, largest share) of the most focused tag."""
@@ -58,6 +60,8 @@ class Tags(KeyedCounts):
             tags = [tag for key in self.keys(item) if (tag := self._look_up(key)).weight]
             if not tags:
                 continue
+            if len(tags) > _MOST_TAGS:
+                tags = sorted(tags, key=lambda tag: -tag.weight)[:_MOST_TAGS]
             total[product] = sum(tag.weight for tag in tags)
             context[product] = max((tag.context for tag in tags), key=lambda found: found[::-1])
             owners += [product] * len(tags)

@@ -93,7 +93,7 @@ def _merchant_category(product: Product) -> str:
 
 
 def _tags(product: Product) -> str:
-    return " ".join(product.tags)
+    return " ".join(product.tag_list())
 
 
 def _description(product: Product) -> str:

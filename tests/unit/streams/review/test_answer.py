@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.taxonomy import Taxonomy
+from schemas.taxonomy.node import CategoryNode
 from streams.review.answer import SHOWN, Chosen, Found, find_category, understand
 
 pytestmark = pytest.mark.unit
@@ -40,6 +41,16 @@ DESK, LAMPS, VASES = (
 )
 def test_an_answer_is_a_number_a_category_or_words_of_one(text: str, expected: object) -> None:
     assert understand(text, [VASES, DESK, None], TREE) == expected
+
+
+def test_a_mistyped_number_is_no_id() -> None:
+    nodes = [CategoryNode(node_id, (name,)) for node_id, name in (("1", "Fish"), ("6", "Cats"), ("166", "Dogs"))]
+    tree = Taxonomy("t", "1", nodes)
+    assert understand("6", [0, 1], tree) == Found((), 0)
+    assert understand("1", [None, 2], tree) == Found((), 0)
+    assert understand("0", [0], tree) == Found((), 0)
+    assert understand("166", [0], tree) == Chosen(2)
+    assert understand("9" * 5_000, [0], tree) == Found((), 0)
 
 
 def test_a_parent_that_the_tree_only_created_is_no_answer() -> None:

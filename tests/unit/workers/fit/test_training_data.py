@@ -53,11 +53,16 @@ def test_a_verdict_is_the_label_of_its_product_as_it_was_last_published() -> Non
 
 
 def test_what_belongs_nowhere_is_not_learned_from() -> None:
-    found, report = made(
-        [row("a", ("Home", "Lamps")), row("b", ("Home", "Vases"))], {"a": None, "c": None}, ("c",)
-    )
+    rows = [row("a", ("Home", "Lamps")), row("b", ("Home", "Vases")), row("a")]
+    found, report = made(rows, {"a": None, "c": None}, ("c",))
     assert found == {"b": ("Old b", VASES)}
-    assert (report.kept, report.withdrawn) == (1, 1)
+    assert (report.kept, report.withdrawn, report.nowhere) == (1, 2, 2)
+
+
+def test_a_product_that_is_listed_twice_has_one_label_after_its_verdict() -> None:
+    found, report = made([row("a", ("Home", "Lamps")), row("a", ("Sport", "Balls"))], {"a": VASES})
+    assert found == {"a": ("Old a", VASES)}
+    assert (report.corrected, report.repeated) == (1, 1)
 
 
 def test_a_product_without_a_label_is_given_one() -> None:
@@ -65,31 +70,33 @@ def test_a_product_without_a_label_is_given_one() -> None:
     assert (found, report.added) == ({"a": ("Old a", LAMPS)}, 1)
 
 
-def test_verdicts_that_cannot_be_used_change_nothing_and_are_counted() -> None:
-    found, report = made([row("a", ("Home", "Lamps"))], {"a": "gone", "b": "gone", "expired": VASES})
+def test_a_verdict_on_a_product_of_which_nothing_is_known_is_counted() -> None:
+    found, report = made([row("a", ("Home", "Lamps"))], {"expired": VASES})
     assert found == {"a": ("Old a", LAMPS)}
-    assert report.unknown == {"gone": 2}
-    assert report.counts()["unknown_category"] == 2
-    assert report.without_product == 1
+    assert report.counts()["without_product"] == 1
 
 
 NAMES = st.sampled_from("abcdef")
 
 
 @given(
+    st.lists(st.tuples(NAMES, st.sampled_from([None, LAMPS, VASES]))),
     st.dictionaries(NAMES, st.sampled_from([None, LAMPS, VASES])),
-    st.dictionaries(NAMES, st.sampled_from([None, LAMPS, VASES, "gone"])),
     st.sets(NAMES),
 )
-def test_every_verdict_has_one_fate_and_no_product_is_lost(
-    labels: dict[str, str | None], verdicts: dict[str, str | None], published: set[str]
+def test_every_row_and_every_verdict_has_one_fate(
+    labels: list[tuple[str, str | None]], verdicts: dict[str, str | None], published: set[str]
 ) -> None:
-    rows = [row(name, None, label) for name, label in labels.items()]
-    found, report = made(rows, verdicts, tuple(published))
-    used = {name: category for name, category in verdicts.items() if category != "gone"}
-    nowhere = {name for name, category in used.items() if category is None}
-    unheard = {name for name in used if name not in nowhere and name not in labels and name not in published}
-    assert set(found) == (set(labels) | set(used)) - nowhere - unheard
-    assert all(found[name][1] == used.get(name, labels.get(name)) for name in found)
-    fates = report.confirmed + report.corrected + report.added + report.without_product + report.unknown.total()
-    assert fates + len(nowhere) == len(verdicts)
+    rows = [row(name, None, label) for name, label in labels]
+    report = TrainingDataReport()
+    products = {name: Product(product_id=name, title="New") for name in published}
+    lines = list(training_rows(rows, verdicts, products, TREE, report))
+    assert len(lines) == report.written
+    judged = {name for name, _ in labels} & {name for name, category in verdicts.items() if category}
+    assert report.kept + report.withdrawn + report.repeated + len(judged) == len(rows)
+    of_verdicts = report.confirmed + report.corrected + report.added + report.nowhere + report.without_product
+    assert of_verdicts == len(verdicts)
+    read = [item.product.product_id for item in ProductFile(io.BytesIO(b"".join(lines)))] if lines else []
+    kept = [name for name, _ in labels if name not in verdicts]
+    known = judged | {name for name in published if verdicts.get(name)}
+    assert sorted(read) == sorted([*kept, *known])

@@ -69,6 +69,13 @@ def test_a_row_is_explained_alike_alone_and_among_others() -> None:
     assert tables.contributions(values[:0]).shape == (0, 7)
 
 
+def test_rows_of_too_few_features_are_an_error() -> None:
+    values = some_rows(4)
+    tables = TreeShap.of(trees_of(values, 5))
+    with pytest.raises(ValueError, match="rows of 2 features"):
+        tables.contributions(values[:, :2])
+
+
 def test_tables_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:
     values = some_rows(3)
     tables = TreeShap.of(trees_of(values, 5))
@@ -86,7 +93,14 @@ def test_tables_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:
         {"columns": np.full((1, 1), -1, np.int32)},
         {"columns": np.zeros((1, 2), np.int32)},
         {"table": np.zeros((5, 1), np.float32)},
+        {"table": np.full((4, 1), np.nan, np.float32)},
+        {"table": np.zeros((4, 1))},
         {"met": np.zeros((3, 1), np.int32)},
+        {"met": np.array([[0], [2]], np.int32)},
+        {"features": np.array([0, 6], np.int32)},
+        {"features": np.array([0, -1], np.int32)},
+        {"thresholds": np.zeros(1, np.float32)},
+        {"bias": np.zeros(2, np.float32)},
     ],
     ids=lambda change: next(iter(change)),
 )
