@@ -96,13 +96,15 @@ def _node(category: str, taxonomy: Taxonomy) -> int:
 def _review_all(
     settings: Settings, giver: VerdictGiver, taxonomy: Taxonomy, limit: int | None, *, as_json: bool
 ) -> None:
+    from contextlib import closing
+
     from streams.review.queue import DecidedProducts, waiting
 
     with progress_bar(transient=True) as bars:
         task = bars.add_task("reading what waits", total=None, note="")
         queue = waiting(settings, taxonomy, lambda: bars.advance(task))
     given = 0
-    with DecidedProducts(settings) as products:
+    with closing(DecidedProducts(settings)) as products:
         for number, decision in enumerate(queue[:limit], 1):
             _show(decision, products.of(decision), f"{number:,} of {len(queue):,}")
             answer = _ask(decision, taxonomy)

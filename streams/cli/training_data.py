@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,22 +93,15 @@ def _read(settings: Settings, taxonomy: Taxonomy) -> tuple[Verdicts, dict[str, P
 
 
 def _write(out: Path, lines: Iterable[bytes]) -> None:
-    """Write the lines; they appear under their name only when they are whole, and not none."""
-    from schemas.errors import InvalidFile, InvalidProducts
+    from schemas.errors import InvalidProducts
+    from workers.whole_file import whole_file
 
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.writelines(lines)
-            if not file.tell():
-                raise InvalidProducts(
-                    f"{out} is not written: there is no verdict on a known product, and no --products to keep"
-                )
-        os.replace(part, out)
-    except OSError as error:
-        raise InvalidFile(f"{out}: {error.strerror}; name a file that can be written") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as file:
+        file.writelines(lines)
+        if not file.tell():
+            raise InvalidProducts(
+                f"{out} is not written: there is no verdict on a known product, and no --products to keep"
+            )
 
 
 def _tell(out: Path, report: TrainingDataReport, verdicts: Verdicts, *, as_json: bool) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 
@@ -58,18 +57,14 @@ def _has(decision: NeedsReview, decided_at: float, verdict: ReviewDecided | None
 
 
 class DecidedProducts:
-    """Looks up products where their decisions say that they lie; a context manager."""
+    """Looks up products where their decisions say that they lie."""
 
     def __init__(self, settings: Settings) -> None:
         """Open a consumer; raises :class:`KafkaUnavailable`."""
         self._consumer = open_partition_reader(settings, PRODUCTS_CHANGED)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the consumer."""
         self._consumer.close()
 
     def of(self, decision: NeedsReview) -> Product | None:

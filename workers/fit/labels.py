@@ -55,7 +55,7 @@ def place(
     unlabelled = 0
     unknown: Counter[str] = Counter()
     for row in rows:
-        if row.category_id is None and not row.category_path:
+        if not row.is_labelled:
             unlabelled += 1
             continue
         node = find_label(row, taxonomy)

@@ -79,7 +79,7 @@ def training_rows(
 
 
 def _count(report: TrainingDataReport, before: LabelledProduct | None, node: int, taxonomy: Taxonomy) -> None:
-    if before is None or (before.category_id is None and not before.category_path):
+    if before is None or not before.is_labelled:
         report.added += 1
     elif find_label(before, taxonomy) == node:
         report.confirmed += 1

@@ -34,6 +34,11 @@ class LabelledProduct:
     category_id: str | None
     line: int
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether a person gave it a category."""
+        return self.category_id is not None or bool(self.category_path)
+
 
 class BadValue(Exception):
     """A value cannot be read; ``column`` is our name of it."""

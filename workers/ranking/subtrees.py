@@ -48,13 +48,14 @@ class _Leaf(NamedTuple):
 class Subtrees:
     """The subtrees of trees, each as large as may be with so few splits that decide in it.
 
-    ``splits`` are those of all trees; ``met`` has the numbers of those that decide in a subtree: on the way to it
-    from the root, and its own.
+    ``splits`` are those of all trees. For each subtree ``met`` has the numbers of those that decide in it, on the
+    way to it from the root and its own, and ``columns`` the features that it contributes to.
     """
 
     trees: Sequence[Tree]
     splits: list[Split] = field(default_factory=list)
     met: list[list[int]] = field(default_factory=list)
+    columns: list[list[int]] = field(default_factory=list)
     _leaves: list[_Leaf] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,29 +67,21 @@ class Subtrees:
         """The mean of the sum of all trees, by cover."""
         return sum(leaf.value * prod(step.share for step in _all(leaf)) for leaf in self._leaves)
 
-    def columns(self) -> list[list[int]]:
-        """Return the features that each subtree contributes to."""
-        found: list[dict[int, None]] = [{} for _ in self.met]
-        for leaf in self._leaves:
-            found[leaf.subtree].update(dict.fromkeys(leaf.steps))
-        return [list(features) for features in found]
-
     def table(self) -> NDArray[np.float64]:
         """Return what each way through each subtree adds to its columns: float64 (subtrees, columns, ways).
 
         Bit i of a way, the lowest first, is set where it goes left at the i-th split that is ``met``; where there
         are fewer, the further bits change nothing.
         """
-        columns = self.columns()
         bits = max(map(len, self.met), default=0)
-        table = np.zeros((len(columns), max([1, *map(len, columns)]), 1 << bits))
+        table = np.zeros((len(self.columns), max([1, *map(len, self.columns)]), 1 << bits))
         by_features: defaultdict[int, list[_Leaf]] = defaultdict(list)
         for leaf in self._leaves:
             by_features[len(leaf.steps)].append(leaf)
         by_features.pop(0, None)  # a tree of one leaf adds to the bias alone
         for leaves in by_features.values():
             for first in range(0, len(leaves), _LEAVES_AT_ONCE):
-                self._add(table, columns, leaves[first : first + _LEAVES_AT_ONCE])
+                self._add(table, leaves[first : first + _LEAVES_AT_ONCE])
         return table
 
     def _cut(self, tree: Tree, node: int, path: tuple[_Step, ...]) -> None:
@@ -99,6 +92,7 @@ class Subtrees:
             return
         leaves = list(self._below(tree, node, path))
         self.met.append(list(dict.fromkeys(step.split for leaf in leaves for step in _all(leaf))))
+        self.columns.append(list(dict.fromkeys(feature for leaf in leaves for feature in leaf.steps)))
         self._leaves += leaves
 
     def _below(self, tree: Tree, node: int, path: tuple[_Step, ...]) -> Iterator[_Leaf]:
@@ -118,13 +112,15 @@ class Subtrees:
             child = tree[side][node]
             yield child, _Step(number, left, feature, cover[child] / cover[node])
 
-    def _add(self, table: NDArray[np.float64], columns: Sequence[list[int]], leaves: Sequence[_Leaf]) -> None:
+    def _add(self, table: NDArray[np.float64], leaves: Sequence[_Leaf]) -> None:
         """Add the contributions of leaves that all have as many features."""
         subtrees = np.array([leaf.subtree for leaf in leaves])
         value = np.array([leaf.value for leaf in leaves])
         share = np.array([[prod(step.share for step in own) for own in leaf.steps.values()] for leaf in leaves])
         passed = np.stack([self._passed(leaf, table.shape[2]) for leaf in leaves])
-        column = np.array([[columns[leaf.subtree].index(feature) for feature in leaf.steps] for leaf in leaves])
+        column = np.array(
+            [[self.columns[leaf.subtree].index(feature) for feature in leaf.steps] for leaf in leaves]
+        )
         for place in range(share.shape[1]):
             added = value[:, None] * shapley(passed, share, place)
             np.add.at(table, (subtrees, column[:, place]), added)

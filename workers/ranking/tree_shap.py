@@ -57,7 +57,7 @@ class TreeShap:
             missing_left=np.array([split.missing_left for split in subtrees.splits], np.bool_),
             # Where fewer splits are met, the further bits change nothing.
             met=np.ascontiguousarray(_padded(subtrees.met, 0).T),
-            columns=_padded(subtrees.columns(), 1),
+            columns=_padded(subtrees.columns, 1),
             table=table.transpose(0, 2, 1).astype(np.float32).reshape(-1, table.shape[1]),
             bias=np.array([subtrees.bias], np.float32),
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.errors import InvalidFile
 from workers.evaluation.report import plots, words
+from workers.whole_file import whole_file
 
 _TEMPLATE: Final = "report.html.j2"
 _CATEGORIES: Final = 500
@@ -48,10 +47,5 @@ def render_report(document: dict[str, Any]) -> str:
 def write_report(document: dict[str, Any], path: Path) -> None:
     """Write the report; it appears under its name only when it is whole. Raises :class:`InvalidFile`."""
     html = render_report(document)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(html, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InvalidFile(f"{path}: {error.strerror}; name a file that can be written") from error
+    with whole_file(path) as file:
+        file.write(html.encode())
