@@ -16,6 +16,8 @@ _SPARE: Final = 8
 # Bounds what is held at once: 16 MiB of products of queries and vectors, 64 MiB of vectors of 256 floats.
 _COMPARED_AT_ONCE: Final = 1 << 22
 _PAIRS_AT_ONCE: Final = 1 << 16
+# Of so many rows that lie apart only the greatest product is looked at first.
+_STRIDES: Final = 64
 
 # FAISS multiplies matrices from this many queries on; its default of 20 leaves small batches ten times slower.
 faiss.cvar.distance_compute_blas_threshold = 2
@@ -61,7 +63,7 @@ def _nearest_of_all(
     if count == 0:
         return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
     products = queries @ vectors.T
-    least = np.partition(products, len(vectors) - count, axis=1)[:, len(vectors) - count]
+    least = _lower_bound(products, count)
     # Twice what two ways to sum an inner product of vectors of norm 1 can differ by: Higham, "Accuracy and
     # Stability of Numerical Algorithms", 3.1.
     least -= np.float32(2 * vectors.shape[1] * np.finfo(np.float32).eps)
@@ -73,6 +75,20 @@ def _nearest_of_all(
     order = np.argsort((query << 33) - as_integers(cosines), kind="stable")
     kept = order[np.searchsorted(query, np.arange(len(queries)))[:, None] + np.arange(count)]
     return cosines[kept], row[kept]
+
+
+def _lower_bound(products: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return a bound that at least ``count`` products of each row reach, float32 (n,), and few others do.
+
+    The products are float32 (n, m). The greatest of each stride are products too: what ``count`` of them reach is
+    reached, and to find it takes a third of the time.
+    """
+    strides = products.shape[1] // _STRIDES
+    if strides >= count:
+        products = products[:, : strides * _STRIDES].reshape(len(products), _STRIDES, strides).max(axis=1)
+    place = products.shape[1] - count
+    bound: NDArray[np.float32] = np.partition(products, place, axis=1)[:, place]
+    return bound
 
 
 def _nearest_indexed(

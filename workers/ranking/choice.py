@@ -1,4 +1,4 @@
-"""What the ranker's trees learn by: which of a product's candidates is right, or that none is."""
+"""What the ranker learns by: which of a product's candidates is right, or that none is."""
 
 from __future__ import annotations
 
@@ -41,14 +41,24 @@ class ChoiceLoss:
         curvature = np.maximum(2 * probability * (1 - probability), _LEAST_CURVATURE)
         return (probability - self._relevant) * self._weight, curvature * self._weight
 
-    def mean(self, margins: NDArray[np.float32]) -> float:
-        """Return the mean loss of a product; 0 where there is none."""
-        if not len(self._firsts):
-            return 0.0
+    def total(self, margins: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
+        """Return the weighted sum of all losses, and its first derivatives by each margin: float64 (m,)."""
         probability, none = self._probabilities(margins)
+        losses = self._losses(probability, none) * self._weight[self._firsts]
+        return float(losses.sum()), (probability - self._relevant) * self._weight
+
+    def mean(self, margins: NDArray[np.float32]) -> float:
+        """Return the mean loss of a product, each counting alike; 0 where there is none."""
+        losses = self._losses(*self._probabilities(margins))
+        return float(losses.mean()) if len(losses) else 0.0
+
+    def _losses(self, probability: NDArray[np.float64], none: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the loss of each product that has candidates."""
+        if not len(none):
+            return none
         right = np.add.reduceat(np.where(self._relevant, probability, 0.0), self._firsts)
         reached = np.logical_or.reduceat(self._relevant, self._firsts)
-        return float(-np.log(np.maximum(np.where(reached, right, none), _LEAST_PROBABILITY)).mean())
+        return -np.log(np.maximum(np.where(reached, right, none), _LEAST_PROBABILITY))
 
     def _probabilities(self, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the probability of each candidate, float64 (m,), and of "none" for each product that has any."""

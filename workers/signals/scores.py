@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.segments import changes, find, groups, places
+from workers.segments import changes, falling, find, groups, places
 
 if TYPE_CHECKING:
     from workers.signals.base import Scores
@@ -62,7 +62,7 @@ class SparseScores:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
         products = self.keys >> 32
         # Stable: of equal scores the first category comes first.
-        best = np.lexsort((-self.scores, products))
+        best = falling(self.scores, products)
         kept = best[places(products) < count]
         return pairs_of(self.keys[kept])
 

@@ -67,6 +67,16 @@ def test_the_mean_loss_is_that_of_each_products_right_answer(
     assert loss.mean(margins) == pytest.approx(_summed(alike) / len(alike), abs=1e-5)
 
 
+@given(_products)
+def test_the_weighted_loss_and_its_slope_are_those_that_trees_follow(
+    products: list[tuple[list[float], int, float]],
+) -> None:
+    loss, margins = _loss(products)
+    total, slopes = loss.total(margins)
+    assert total == pytest.approx(_summed(products), abs=1e-4)
+    assert np.array_equal(slopes, loss.derivatives(margins)[0])
+
+
 def test_a_right_candidate_is_pulled_up_and_its_rivals_down_the_nearer_the_more() -> None:
     loss, margins = _loss([([2.0, 1.0, -3.0], 0, 1.0)])
     slopes, _ = loss.derivatives(margins)
@@ -82,4 +92,5 @@ def test_of_no_products_nothing_is_said() -> None:
     nothing = np.empty(0, np.float32)
     loss = ChoiceLoss(np.empty(0, np.int64), np.empty(0, np.bool_), nothing)
     assert loss.mean(nothing) == 0
+    assert loss.total(nothing)[0] == 0
     assert all(not len(found) for found in loss.derivatives(nothing))

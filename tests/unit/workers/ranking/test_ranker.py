@@ -1,30 +1,58 @@
-"""Trees are grown one after the other: fewer of them are what fewer would have been."""
+"""The ranker: trees, grown one after the other, on a weighted sum."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from workers.ranking.conditional_logit import ConditionalLogit
 from workers.ranking.features import FeatureMatrix
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 
 pytestmark = pytest.mark.unit
 
 
-def test_the_first_trees_of_a_ranker_are_the_ranker_of_so_many_trees() -> None:
+@pytest.fixture(scope="module")
+def lessons() -> Lessons:
+    """A hundred products of four candidates: which is right hangs on a sum and on a product of features."""
     random = np.random.default_rng(1)
     values = random.normal(size=(400, 3)).astype(np.float32)
     features = FeatureMatrix(values, ("a", "b", "c"), ("s", "s", "s"), (0, 0, 1), np.zeros((400, 1), np.int64))
     owner = np.repeat(np.arange(100), 4)
-    relevant = np.zeros(400, np.bool_)
-    relevant[4 * np.arange(100) + (values[:, 0] * values[:, 1] + values[:, 2]).reshape(100, 4).argmax(axis=1)] = (
-        True
-    )
-    lessons = Lessons(features, values, owner, relevant, np.ones(400, np.float32))
-    options = RankerOptions(trees=20, depth=3)
-    many, _ = Ranker.fit(lessons, options)
-    few, _ = Ranker.fit(lessons, replace(options, trees=8))
-    assert np.array_equal(many.first(8).margins(values), few.margins(values))
-    assert not np.array_equal(many.margins(values), few.margins(values))
+    best = (values[:, 0] * values[:, 1] + values[:, 2]).reshape(100, 4).argmax(axis=1)
+    relevant = (np.arange(4) == best[:, None]).ravel()
+    return Lessons(features, values, owner, relevant, np.ones(400, np.float32))
+
+
+OPTIONS = RankerOptions(trees=20, depth=3)
+
+
+def test_the_first_trees_of_a_ranker_are_the_ranker_of_so_many_trees(lessons: Lessons) -> None:
+    many, _ = Ranker.fit(lessons, OPTIONS)
+    few, _ = Ranker.fit(lessons, replace(OPTIONS, trees=8))
+    assert np.array_equal(many.first(8).margins(lessons.values), few.margins(lessons.values))
+    assert not np.array_equal(many.margins(lessons.values), few.margins(lessons.values))
+
+
+def test_trees_improve_on_the_sum_that_they_begin_from(lessons: Lessons) -> None:
+    ranker, losses = Ranker.fit(lessons, OPTIONS, held_out=lessons)
+    begun = ConditionalLogit.fit(lessons.values, lessons.loss, lessons.features.monotone, OPTIONS.share_of_sum)
+    assert losses[-1] < losses[0] < lessons.loss.mean(begun.margins(lessons.values))
+    assert losses[-1] == pytest.approx(lessons.loss.mean(ranker.margins(lessons.values)), abs=1e-5)
+
+
+def test_contributions_of_sum_and_trees_together_make_the_margin(lessons: Lessons) -> None:
+    ranker, _ = Ranker.fit(lessons, OPTIONS)
+    margins = ranker.margins(lessons.values)
+    assert ranker.contributions(lessons.values).sum(axis=1) == pytest.approx(margins, abs=1e-5)
+
+
+def test_a_ranker_is_the_same_when_it_is_read_again(lessons: Lessons, tmp_path: Path) -> None:
+    ranker, _ = Ranker.fit(lessons, OPTIONS)
+    ranker.save(tmp_path)
+    again = Ranker.load(tmp_path)
+    assert np.array_equal(again.margins(lessons.values), ranker.margins(lessons.values))
+    assert np.array_equal(again.contributions(lessons.values), ranker.contributions(lessons.values))
