@@ -5,12 +5,8 @@ Everywhere ``owner`` is int64 (m,), the product of each row, ascending.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 from numpy.typing import NDArray
-
-_Floating = TypeVar("_Floating", bound=np.floating)
 
 
 def changes(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -115,18 +111,6 @@ def as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
     bits = np.ascontiguousarray(values).view(np.int32).astype(np.int64)
     ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     return np.where(np.isnan(values), -(1 << 32), ordered)
-
-
-def maximum(values: NDArray[_Floating], owner: NDArray[np.int64]) -> NDArray[_Floating]:
-    """Return for each row the greatest value of its product; NaN counts as minus infinity.
-
-    ``values`` is (m,) or, each column for itself, (m, columns).
-    """
-    firsts = starts(owner)
-    if not len(firsts):
-        return values
-    greatest = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), firsts, axis=0)
-    return np.repeat(greatest.astype(values.dtype), _sizes(firsts, owner), axis=0)
 
 
 def _sizes(firsts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from schemas.errors import InvalidFile
 from streams.replay.span import Span
+from workers.whole_file import whole_file
 
 
 class Remaining(msgspec.Struct, frozen=True):
@@ -46,9 +46,5 @@ def load_progress(path: Path) -> ReplayProgress | None:
 
 def save_progress(path: Path, progress: ReplayProgress) -> None:
     """Write the file whole or not at all; raises :class:`InvalidFile`."""
-    made = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        made.write_bytes(msgspec.json.encode(progress))
-        made.replace(path)
-    except OSError as error:
-        raise InvalidFile(f"how far the replay is cannot be written to {path}: {error.strerror}") from None
+    with whole_file(path) as file:
+        file.write(msgspec.json.encode(progress))

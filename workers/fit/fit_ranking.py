@@ -66,7 +66,7 @@ def fit_ranking(
     lessons = lessons_of(seen, data.guide, taxonomy)
     rankers = fit_rankers(lessons, seen.folds[owner], options.ranker, progress)
     margins = rankers.margins(lessons.values[: len(owner)], seen.folds[owner])
-    probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner, len(seen.labels))
+    probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
     decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
 
     def decide(turn: int, new: OfNewStores) -> Decisions:

@@ -11,14 +11,14 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
-from workers import segments
+from workers.ranking.choice import Choices
 
 _DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateProbabilities:
-    """A softmax over a product's candidates and one more: that none of them is right.
+    """What margins say of each candidate, by :class:`~workers.ranking.choice.Choices`.
 
     Temperature scaling (Guo et al., 2017) with a constant logit for "none".
     """
@@ -28,30 +28,15 @@ class CandidateProbabilities:
 
     def __call__(self, margins: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return probabilities, float64 (m,); a product's sum to less than 1."""
-        if not len(margins):
-            return np.empty(0, np.float64)
-        logits = self.scale * margins.astype(np.float64)
-        greatest = np.maximum(segments.maximum(logits, owner), self.none_logit)
-        weights = np.exp(logits - greatest)
-        return weights / (segments.total(weights, owner) + np.exp(self.none_logit - greatest))
+        return Choices(owner).probabilities(self.scale * margins.astype(np.float64), self.none_logit)[0]
 
     @classmethod
-    def fit(
-        cls,
-        margins: NDArray[np.float32],
-        relevant: NDArray[np.bool_],
-        owner: NDArray[np.int64],
-        products: int,
-    ) -> Self:
+    def fit(cls, margins: NDArray[np.float32], relevant: NDArray[np.bool_], owner: NDArray[np.int64]) -> Self:
         """Maximise the likelihood of what is right: the relevant candidate, or none, of each product."""
-        reached = np.zeros(products, np.bool_)
-        reached[owner[relevant]] = True
+        choices, exact = Choices(owner), margins.astype(np.float64)
 
         def loss(parameters: NDArray[np.float64]) -> float:
-            probabilities = cls(float(np.exp(parameters[0])), float(parameters[1]))(margins, owner)
-            missed = 1 - np.bincount(owner, weights=probabilities, minlength=products)[~reached]
-            hits = np.log(np.maximum(probabilities[relevant], 1e-12)).sum()
-            return float(-hits - np.log(np.maximum(missed, 1e-12)).sum())
+            return float(choices.losses(relevant, np.exp(parameters[0]) * exact, float(parameters[1])).sum())
 
         best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
         return cls(float(np.exp(best.x[0])), float(best.x[1]))

@@ -1,4 +1,8 @@
-"""What the ranker learns by: which of a product's candidates is right, or that none is."""
+"""What the ranker learns by, and what margins say: which of a product's candidates is right, or that none is.
+
+Source: conditional logit with an outside option, McFadden (1974), "Conditional logit analysis of qualitative
+choice behavior".
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,43 @@ _LEAST_CURVATURE: Final = 1e-6
 _LEAST_PROBABILITY: Final = 1e-12
 
 
+class Choices:
+    """A softmax over each product's candidates and one more: that none of them is right."""
+
+    def __init__(self, owner: NDArray[np.int64]) -> None:
+        """``owner`` int64 (m,) is each candidate's product, ascending."""
+        self.firsts = segments.starts(owner)
+        self._sizes = np.diff(self.firsts, append=len(owner))
+
+    def probabilities(
+        self, logits: NDArray[np.floating], none_logit: float = 0.0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probability of each candidate, float64 (m,), and of "none" for each product that has any."""
+        if not len(logits):
+            return np.empty(0), np.empty(0)
+        greatest = np.maximum(np.maximum.reduceat(logits, self.firsts), none_logit).astype(np.float64)
+        weights = np.exp(logits - np.repeat(greatest, self._sizes))
+        none = np.exp(none_logit - greatest)
+        total = np.add.reduceat(weights, self.firsts) + none
+        return weights / np.repeat(total, self._sizes), none / total
+
+    def losses(
+        self, relevant: NDArray[np.bool_], logits: NDArray[np.floating], none_logit: float = 0.0
+    ) -> NDArray[np.float64]:
+        """Return the cross entropy of each product that has candidates; at most one of them is ``relevant``."""
+        probability, none = self.probabilities(logits, none_logit)
+        if not len(none):
+            return none
+        right = np.add.reduceat(np.where(relevant, probability, 0.0), self.firsts)
+        reached = np.logical_or.reduceat(relevant, self.firsts)
+        return -np.log(np.maximum(np.where(reached, right, none), _LEAST_PROBABILITY))
+
+
 class ChoiceLoss:
-    """The cross entropy of a softmax over a product's candidates and one more, "none", whose margin is 0.
+    """The cross entropy of :class:`Choices` whose "none" has the margin 0, by the margins.
 
     Trees that judge each candidate apart learn from every one of them alike; here they learn to tell rivals apart.
-    Source: conditional logit with an outside option, McFadden (1974), "Conditional logit analysis of qualitative
-    choice behavior"; as a loss for ranking, ListNet, Cao et al. (2007).
+    Source: as a loss for ranking, ListNet, Cao et al. (2007).
     """
 
     def __init__(self, owner: NDArray[np.int64], relevant: NDArray[np.bool_], weight: NDArray[np.float32]) -> None:
@@ -27,8 +62,7 @@ class ChoiceLoss:
 
         ``weight`` float32 (m,) is what each candidate's product counts.
         """
-        self._firsts = segments.starts(owner)
-        self._sizes = np.diff(self._firsts, append=len(owner))
+        self._choices = Choices(owner)
         self._relevant = relevant
         self._weight = weight.astype(np.float64)
 
@@ -37,35 +71,16 @@ class ChoiceLoss:
 
         The bound is twice the diagonal, as in XGBoost's own softmax: candidates of one product move together.
         """
-        probability, _ = self._probabilities(margins)
+        probability, _ = self._choices.probabilities(margins)
         curvature = np.maximum(2 * probability * (1 - probability), _LEAST_CURVATURE)
         return (probability - self._relevant) * self._weight, curvature * self._weight
 
-    def total(self, margins: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
-        """Return the weighted sum of all losses, and its first derivatives by each margin: float64 (m,)."""
-        probability, none = self._probabilities(margins)
-        losses = self._losses(probability, none) * self._weight[self._firsts]
-        return float(losses.sum()), (probability - self._relevant) * self._weight
+    def total(self, margins: NDArray[np.float32]) -> float:
+        """Return the weighted sum of the products' losses; :meth:`derivatives` are its own."""
+        losses = self._choices.losses(self._relevant, margins)
+        return float(losses @ self._weight[self._choices.firsts])
 
     def mean(self, margins: NDArray[np.float32]) -> float:
         """Return the mean loss of a product, each counting alike; 0 where there is none."""
-        losses = self._losses(*self._probabilities(margins))
+        losses = self._choices.losses(self._relevant, margins)
         return float(losses.mean()) if len(losses) else 0.0
-
-    def _losses(self, probability: NDArray[np.float64], none: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the loss of each product that has candidates."""
-        if not len(none):
-            return none
-        right = np.add.reduceat(np.where(self._relevant, probability, 0.0), self._firsts)
-        reached = np.logical_or.reduceat(self._relevant, self._firsts)
-        return -np.log(np.maximum(np.where(reached, right, none), _LEAST_PROBABILITY))
-
-    def _probabilities(self, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the probability of each candidate, float64 (m,), and of "none" for each product that has any."""
-        if not len(margins):
-            return np.empty(0), np.empty(0)
-        greatest = np.maximum(np.maximum.reduceat(margins, self._firsts), 0).astype(np.float64)
-        weights = np.exp(margins - np.repeat(greatest, self._sizes))
-        none = np.exp(-greatest)
-        total = np.add.reduceat(weights, self._firsts) + none
-        return weights / np.repeat(total, self._sizes), none / total

@@ -109,9 +109,10 @@ def _minimise(design: NDArray[np.float32], loss: ChoiceLoss, monotone: tuple[int
     """Return the weights, float64 (columns,), of the columns of a design, the first of which are the features."""
 
     def regularised(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        total, slopes = loss.total(design @ weights.astype(np.float32))
+        margins = design @ weights.astype(np.float32)
+        slopes, _ = loss.derivatives(margins)
         slope = design.T @ slopes.astype(np.float32) + _REGULARISATION * weights
-        return total + _REGULARISATION / 2 * float(weights @ weights), slope
+        return loss.total(margins) + _REGULARISATION / 2 * float(weights @ weights), slope
 
     columns = design.shape[1]
     least = [0.0 if only_up else None for only_up in monotone] + [None] * (columns - len(monotone))

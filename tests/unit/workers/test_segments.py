@@ -33,16 +33,6 @@ def test_ranks_count_the_better_ones(groups: list[list[float]]) -> None:
             assert better < ranks[place] <= better + equal
 
 
-@given(GROUPS)
-def test_the_maximum_is_that_of_the_product(groups: list[list[float]]) -> None:
-    values, owner = flat(groups)
-    greatest = segments.maximum(values, owner)
-    for place in range(len(values)):
-        mates = values[owner == owner[place]]
-        known = mates[~np.isnan(mates)]
-        assert greatest[place] == (known.max() if len(known) else -np.inf)
-
-
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 5)), max_size=30))
 def test_totals_are_by_key(pairs: list[tuple[int, float]]) -> None:
     keys = np.array([key for key, _ in pairs], np.int64)
@@ -53,13 +43,12 @@ def test_totals_are_by_key(pairs: list[tuple[int, float]]) -> None:
 
 
 @given(GROUPS)
-def test_each_column_is_ranked_and_compared_for_itself(groups: list[list[float]]) -> None:
+def test_each_column_is_ranked_for_itself(groups: list[list[float]]) -> None:
     values, owner = flat(groups)
     table = np.stack([values, -values, np.roll(values, 1)], axis=1)
-    ranks, greatest = segments.ranks(table, owner), segments.maximum(table, owner)
+    ranks = segments.ranks(table, owner)
     for column in range(3):
         assert np.array_equal(ranks[:, column], segments.ranks(table[:, column], owner))
-        assert np.array_equal(greatest[:, column], segments.maximum(table[:, column], owner))
 
 
 @given(st.lists(st.integers(-3, 3), max_size=20))

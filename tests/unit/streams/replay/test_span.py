@@ -49,5 +49,5 @@ def test_a_file_of_something_else_is_refused_by_name(tmp_path: Path, content: by
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFile, match="cannot be written"):
+    with pytest.raises(InvalidFile, match="name a file that can be written"):
         save_progress(tmp_path / "nowhere" / "replay.json", PROGRESS)

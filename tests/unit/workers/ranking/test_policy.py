@@ -83,7 +83,7 @@ def test_the_temperature_of_overconfident_margins_is_found() -> None:
     drawn = (shares.cumsum(axis=1) > random.random((3_000, 1))).argmax(axis=1)
     relevant = np.zeros((3_000, 5), bool)
     relevant[np.arange(3_000), drawn] = True
-    fitted = CandidateProbabilities.fit((3 * logits).astype(np.float32), relevant[:, :4].ravel(), owner, 3_000)
+    fitted = CandidateProbabilities.fit((3 * logits).astype(np.float32), relevant[:, :4].ravel(), owner)
     assert fitted.scale == pytest.approx(1 / 3, rel=0.15)
     assert fitted.none_logit == pytest.approx(0, abs=0.15)
 
