@@ -11,6 +11,7 @@ import faust
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from schemas.events.statistics import StatisticKind
 from schemas.topics import Topic
 from streams.faust_app import changelog_name
 from streams.kafka.watermarks import watermarks
@@ -20,9 +21,13 @@ from workers.statistics import NO_WEIGHTS, CategoryWeights
 
 PRODUCT_DIGESTS: Final = "product_digests"
 PRODUCT_CONTRIBUTIONS: Final = "product_contributions"
-BRAND_FREQUENCY: Final = "brand_frequency"
-STORE_COOCCURRENCE: Final = "store_cooccurrence"
-TABLES: Final = (PRODUCT_DIGESTS, PRODUCT_CONTRIBUTIONS, BRAND_FREQUENCY, STORE_COOCCURRENCE)
+STATISTICS: Final[dict[StatisticKind, str]] = {
+    "brand": "brand_frequency",
+    "store": "store_cooccurrence",
+    "tag": "tag_frequency",
+}
+"""The tables of what is counted by brand, store and tag."""
+TABLES: Final = (PRODUCT_DIGESTS, PRODUCT_CONTRIBUTIONS, *STATISTICS.values())
 
 _READ_AT_ONCE: Final = 1_000
 _TIMEOUT_SECONDS: Final = 10.0
@@ -37,10 +42,7 @@ class RecallTables:
     def __init__(self, app: faust.App) -> None:
         self.product_digests = _table(app, PRODUCT_DIGESTS)
         self.product_contributions = _table(app, PRODUCT_CONTRIBUTIONS)
-        self.statistics = {
-            "brand": _table(app, BRAND_FREQUENCY),
-            "store": _table(app, STORE_COOCCURRENCE),
-        }
+        self.statistics = {kind: _table(app, name) for kind, name in STATISTICS.items()}
 
 
 def changelog_topics(settings: Settings) -> tuple[Topic, ...]:
@@ -59,12 +61,8 @@ class StatisticsView:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._brands: dict[str, CategoryWeights] = {}
-        self._stores: dict[str, CategoryWeights] = {}
-        self._by_topic = {
-            changelog_name(settings, BRAND_FREQUENCY): self._brands,
-            changelog_name(settings, STORE_COOCCURRENCE): self._stores,
-        }
+        self._weights: dict[StatisticKind, dict[str, CategoryWeights]] = {kind: {} for kind in STATISTICS}
+        self._by_topic = {changelog_name(settings, name): self._weights[kind] for kind, name in STATISTICS.items()}
         self._partitions = settings.partitions
         self._consumer = Consumer(settings.kafka.consumer_config(settings.group("statistics-view")), logger=_log)
         self._stopped = Event()
@@ -72,13 +70,9 @@ class StatisticsView:
         self.failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="shelfwise-statistics", daemon=True)
 
-    def brand(self, key: str) -> CategoryWeights:
-        """Return the weights of a normalised brand, empty where it is unknown."""
-        return self._brands.get(key, NO_WEIGHTS)
-
-    def store(self, key: str) -> CategoryWeights:
-        """Return the weights of a normalised store, empty where it is unknown."""
-        return self._stores.get(key, NO_WEIGHTS)
+    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
+        """Return the weights of a normalised brand, store or tag, empty where it is unknown."""
+        return self._weights[kind].get(key, NO_WEIGHTS)
 
     def start(self) -> None:
         """Begin to read, in a thread; :attr:`caught_up` is set when all that was there has been read."""

@@ -50,5 +50,6 @@ def _about(product: Product, offset: int) -> CandidateProduct:
         product_id=product.product_id,
         brand=product.brand,
         stores=product.stores,
+        tags=product.tag_list(),
         updated_at=product.updated_at,
     )

@@ -32,6 +32,7 @@ def decision_event(
         "source": source,
         "brand": about.brand,
         "stores": about.stores,
+        "tags": about.tags,
         "product_updated_at": about.updated_at,
     }
     if verdict.category is None:

@@ -1,4 +1,4 @@
-"""Learning: what one product adds to the statistics of its brand and its stores, and how that changes.
+"""Learning: what one product adds to the statistics of its brand, stores and tags, and how that changes.
 
 Counts converge to a recount of every product's latest state, whatever is delivered again: an event that is not
 newer than the last of its topic changes no state, and a change that a key has seen is known by its position.
@@ -15,16 +15,17 @@ from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided
-from schemas.events.statistics import StatisticsChanged
+from schemas.events.statistics import StatisticKind, StatisticsChanged
 from workers.statistics import normalise_key
+from workers.text.tokens import fold
 
 DECISION_WEIGHT: Final = 1.0
 VERDICT_WEIGHT: Final = 3.0
 
 Source = Literal["assigned", "needs_review", "verdict"]
-Key = tuple[Literal["brand", "store"], str]
+Key = tuple[StatisticKind, str]
 Contributions = dict[Key, tuple[str, float]]
-Packed = tuple[tuple[Literal["brand", "store"], str, str, float], ...]
+Packed = tuple[tuple[StatisticKind, str, str, float], ...]
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +53,7 @@ class ProductState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KeyStatistics(msgspec.Struct, frozen=True):
-    """The weights of one brand or store, and up to which offset of each source partition they count."""
+    """The weights of one brand, store or tag, and up to which offset of each source partition they count."""
 
     weights: dict[str, float] = {}
     applied: dict[str, int] = {}
@@ -69,7 +70,7 @@ def said_by_decision(event: CategoryAssigned | NeedsReview, offset: int, minimum
 
 def said_by_verdict(event: ReviewDecided, offset: int) -> Said:
     """Return what a person's verdict says."""
-    return Said(offset, category=event.category_id, brand=event.brand, stores=event.stores)
+    return Said(offset, category=event.category_id, brand=event.brand, stores=event.stores, tags=event.tags)
 
 
 def said_by_tombstone(offset: int) -> Said:
@@ -130,6 +131,9 @@ def _counted(said: Said, also: Said | None, weight: float) -> Contributions:
     for store in about.stores:
         if key := normalise_key(store):
             found["store", key] = (said.category, weight)
+    for tag in said.tags:
+        if key := fold(tag):
+            found["tag", key] = (said.category, weight)
     return found
 
 

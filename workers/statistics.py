@@ -1,10 +1,12 @@
-"""Counts of categories by brand or by store, from labelled products and from the stream."""
+"""Counts of categories by brand, store or tag, from labelled products and from the stream."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Protocol
+
+from schemas.events.statistics import StatisticKind
 
 CategoryWeights = Mapping[str, float]
 """Category id to the summed weight of the products in it."""
@@ -15,23 +17,19 @@ _NAMES_CACHED: Final = 16_384
 
 
 class Statistics(Protocol):
-    """What the stream has learned since the bundle was fitted; read by the statistical signals."""
+    """What the stream has learned since the bundle was fitted; read by the signals that count."""
 
-    def brand(self, key: str) -> CategoryWeights:
-        """Return the weights of a normalised brand, empty where it is unknown."""
+    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
+        """Return the weights of a normalised brand, store or tag, empty where it is unknown.
 
-    def store(self, key: str) -> CategoryWeights:
-        """Return the weights of a normalised store, empty where it is unknown."""
+        It is another mapping once more was learned.
+        """
 
 
 class NoStatistics:
     """The state before anything was learned from the stream: what ``classify`` uses unless told otherwise."""
 
-    def brand(self, key: str) -> CategoryWeights:  # noqa: ARG002
-        """Return nothing."""
-        return NO_WEIGHTS
-
-    def store(self, key: str) -> CategoryWeights:  # noqa: ARG002
+    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:  # noqa: ARG002
         """Return nothing."""
         return NO_WEIGHTS
 

@@ -85,6 +85,7 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
     product_id: ProductId
     brand: str | None = None
     stores: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     updated_at: Timestamp | None = None
     removed: bool = False
     known: bool = False

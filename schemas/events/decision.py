@@ -45,7 +45,7 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
     """What both kinds of decision say.
 
     ``alternatives`` are the likeliest categories, best first; ``evidence`` is about the first of them.
-    ``brand`` and ``stores`` are the product's own.
+    ``brand``, ``stores`` and ``tags`` are the product's own.
     """
 
     decision_id: str
@@ -58,6 +58,7 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
     source: SourcePosition
     brand: str | None = None
     stores: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     product_updated_at: Timestamp | None = None
 
 

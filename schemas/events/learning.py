@@ -16,7 +16,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
 
     ``offset`` is where the message was first published in that topic, ``decided`` the source offset of the
     decision, which orders the two topics of decisions. ``category`` is the counted one, if any; ``removed``
-    marks a tombstone.
+    marks a tombstone. Only verdicts give ``tags``: every product has a decision, and few have a verdict.
     """
 
     offset: int
@@ -25,6 +25,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     brand: str | None = None
     stores: tuple[str, ...] = ()
     removed: bool = False
+    tags: tuple[str, ...] = ()
 
 
 class LearnedDecision(msgspec.Struct, frozen=True, array_like=True):

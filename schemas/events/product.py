@@ -11,9 +11,11 @@ from schemas.errors import InvalidEvent
 
 MAX_EVENT_BYTES: Final = 1_048_576
 MAX_TAGS: Final = 250
+_MAX_TAG: Final = 512
 
 ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="unique in the whole feed")]
 ShortText = Annotated[str, msgspec.Meta(max_length=512)]
+Tags = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a time zone")]
 
 
@@ -38,11 +40,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: ShortText | None = None
     stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
     merchant_category: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
-    tags: (
-        Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
-        | Annotated[str, msgspec.Meta(max_length=40_000, description="parted by commas")]
-        | None
-    ) = None
+    tags: Tags | Annotated[str, msgspec.Meta(max_length=40_000, description="parted by commas")] | None = None
     affiliate: Affiliate | None = None
     price: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None
@@ -53,10 +51,13 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: Timestamp | None = None
 
     def tag_list(self) -> tuple[str, ...]:
-        """Return the tags, at most 250; Shopify gives them as one text parted by commas, files by bars too."""
+        """Return the tags, at most 250; Shopify gives them as one text parted by commas, files by bars too.
+
+        What is longer than 512 characters between two commas is no tag.
+        """
         if isinstance(self.tags, str):
             parts = self.tags.split("|" if "|" in self.tags else ",")
-            return tuple(tag for part in parts if (tag := part.strip()))[:MAX_TAGS]
+            return tuple(tag for part in parts if 0 < len(tag := part.strip()) <= _MAX_TAG)[:MAX_TAGS]
         return self.tags or ()
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.events.product import ProductId, ShortText, Timestamp
+from schemas.events.product import ProductId, ShortText, Tags, Timestamp
 
 
 class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person says where a product belongs.
 
     ``category_id`` is a node of the taxonomy, or null where the product belongs nowhere in it.
-    ``decision_id`` is the decision that was reviewed. ``brand`` and ``stores`` are copied from it, so
-    that the verdict moves the statistics even before the decision itself was learned from.
+    ``decision_id`` is the decision that was reviewed. ``brand``, ``stores`` and ``tags`` are copied from it, so
+    that the verdict moves the statistics even before the decision itself was learned from; those of tags are moved
+    by verdicts alone.
     """
 
     review_id: ShortText
@@ -23,3 +24,4 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     decision_id: ShortText | None = None
     brand: ShortText | None = None
     stores: tuple[ShortText, ...] = ()
+    tags: Tags = ()

@@ -1,22 +1,25 @@
-"""Statistics changed (internal): products' weights move between categories, of brands and of stores."""
+"""Statistics changed (internal): products' weights move between categories, of brands, stores and tags."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from schemas.events.position import SourcePosition
 
+StatisticKind = Literal["brand", "store", "tag"]
+STATISTIC_KINDS: Final[tuple[StatisticKind, ...]] = get_args(StatisticKind)
+
 
 class StatisticsChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Take ``removed_weight`` from one category and add ``added_weight`` to another.
 
-    ``key`` is the normalised brand or store. ``source`` is the position of the event that caused the change:
+    ``key`` is the normalised brand, store or tag. ``source`` is the position of the event that caused the change:
     for one key, the positions of one source partition only grow, so a repeat is known by its position.
     """
 
-    kind: Literal["brand", "store"]
+    kind: StatisticKind
     key: str
     source: SourcePosition
     removed_category: str | None = None
@@ -26,6 +29,6 @@ class StatisticsChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class StatisticsBatch(msgspec.Struct, frozen=True):
-    """Changes of brands and stores whose statistics are on one partition, in the order in which they count."""
+    """Changes of keys whose statistics are on one partition, in the order in which they count."""
 
     changes: list[StatisticsChanged]

@@ -70,7 +70,7 @@ class _Learned:
 
 
 class LearningStage:
-    """Keeps what each product contributes, and sends the changes to the statistics of its brand and stores.
+    """Keeps what each product contributes, and sends the changes to the statistics of its keys.
 
     Changes leave in lots, each when the states that they come of are safe and the lot before it has arrived: had a
     state been lost, another topic might be read first the next time, and the same position would change something
@@ -181,7 +181,7 @@ class LearningStage:
     def _check(self, verdict: Said, state: ProductState) -> None:
         """Raise :class:`InvalidEvent` for a verdict that would count for a category or a product there is none of.
 
-        One that came ahead of its decision brings a brand or stores of its own, and counts for these.
+        One that came ahead of its decision brings a brand, stores or tags of its own, and counts for these.
         """
         category = verdict.category
         if category is not None and self.context.bundle.taxonomy.find_id(category) is None:
@@ -189,9 +189,10 @@ class LearningStage:
                 "unknown_category", f"no category {category!r} in the taxonomy of the model; name one of its ids"
             )
         decided = state.assigned is not None or state.needs_review is not None
-        if not decided and not verdict.removed and verdict.brand is None and not verdict.stores:
+        named = verdict.brand is not None or verdict.stores or verdict.tags
+        if not decided and not verdict.removed and not named:
             raise InvalidEvent(
-                "unknown_product", "a verdict on a product that was never decided, with neither brand nor stores"
+                "unknown_product", "a verdict on a product that was never decided, without brand, stores and tags"
             )
 
     def _send(self, learned: _Learned) -> None:

@@ -243,6 +243,7 @@ def _candidate_batch(item: _Prepared, candidates: Candidates | None, model_versi
             product_id=event.product_id,
             brand=product.brand,
             stores=product.stores,
+            tags=product.tag_list(),
             updated_at=product.updated_at,
             known=known,
         )

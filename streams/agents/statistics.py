@@ -1,4 +1,4 @@
-"""The statistics agent: changes of brands and stores, on the way to the worker that keeps them, and there."""
+"""The statistics agent: changes of brands, stores and tags, on the way to the worker that keeps them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import uuid4
 
 import faust
@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import decode, encode
-from schemas.events.statistics import StatisticsBatch, StatisticsChanged
+from schemas.events.statistics import StatisticKind, StatisticsBatch, StatisticsChanged
 from schemas.topics import STATISTICS_CHANGED
 from streams.agents.context import Context
 from streams.agents.rereading import LogPlace
@@ -51,7 +51,7 @@ def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]
 
 
 def _partition(change: StatisticsChanged, partitions: int) -> int:
-    """Return the partition of a brand or store: whoever has it keeps its statistics, so it must never change."""
+    """Return the partition of a key: whoever has it keeps its statistics, so it must never change."""
     return zlib.crc32(f"{change.kind}:{change.key}".encode()) % partitions
 
 
@@ -59,7 +59,7 @@ class StatisticsStage:
     """Applies changes to the tables: weights and the position up to which they count, in one value."""
 
     def __init__(self, context: Context, tables: Mapping[str, EntriesOf]) -> None:
-        """``tables`` are those of brands and of stores, by kind."""
+        """``tables`` are those of brands, stores and tags, by kind."""
         self.context = context
         self._tables = tables
 
@@ -78,8 +78,8 @@ class StatisticsStage:
         for change in decode(value, StatisticsBatch).changes:
             by_key[change.kind, change.key].append(change)
         tables = {kind: entries_of(partition) for kind, entries_of in self._tables.items()}
-        applied: Counter[Literal["brand", "store"]] = Counter()
-        repeated: Counter[Literal["brand", "store"]] = Counter()
+        applied: Counter[StatisticKind] = Counter()
+        repeated: Counter[StatisticKind] = Counter()
         for (kind, name), changes in by_key.items():
             table, key = tables[kind], name.encode()
             stored = table.get(key)

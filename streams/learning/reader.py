@@ -26,7 +26,7 @@ from workers.learning import Source
 GROUP: Final = "learning"
 _NAME: Final = "learning reader"
 _IDLE_SECONDS: Final = 0.1
-# What brands and stores count is written whole at every change: the more changes at once, the fewer writes.
+# What a key counts is written whole at every change: the more changes at once, the fewer writes.
 _FILL_SECONDS: Final = 0.5
 _MESSAGES_A_TURN: Final = 2_000
 # Each answer costs the broker and us half a millisecond: it comes when it is worth that, or time is up.

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, Literal
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from schemas.events.batch import Outcome
 from schemas.events.dead_letter import Reason
+from schemas.events.statistics import STATISTIC_KINDS, StatisticKind
 from streams.metrics import definitions as define
 from streams.metrics.abstentions import Abstentions
 
@@ -140,7 +141,7 @@ class Metrics:
         """Count a micro-batch that was read again and needs no work."""
         self._skipped.labels(_stage(stage)).inc()
 
-    def statistics_updated(self, kind: Literal["brand", "store"], *, applied: int = 0, repeated: int = 0) -> None:
+    def statistics_updated(self, kind: StatisticKind, *, applied: int = 0, repeated: int = 0) -> None:
         """Count changes of the live statistics."""
         self._statistics.labels(kind, "applied").inc(applied)
         self._statistics.labels(kind, "repeated").inc(repeated)
@@ -170,7 +171,7 @@ class Metrics:
             self._dead_letters.labels(str(reason), "intake")
         for stage in ("recall", "ranking"):
             self._skipped.labels(stage)
-        for kind in ("brand", "store"):
+        for kind in STATISTIC_KINDS:
             for result in ("applied", "repeated"):
                 self._statistics.labels(kind, result)
 

@@ -43,6 +43,7 @@ class VerdictGiver:
             decision_id=decision.decision_id if decision else None,
             brand=decision.brand if decision else None,
             stores=decision.stores if decision else (),
+            tags=decision.tags if decision else (),
         )
         value = _checked(verdict)
         refused: list[KafkaError] = []

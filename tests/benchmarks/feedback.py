@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from schemas.events.decision import CategoryAssigned, Decision
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
+from schemas.events.statistics import StatisticKind
 from streams.settings import Settings
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import EVALUATION
@@ -36,13 +37,9 @@ class Learned:
     def __init__(self, counted: Mapping[Key, CategoryWeights]) -> None:
         self._counted = counted
 
-    def brand(self, key: str) -> CategoryWeights:
-        """Return the weights of a brand."""
-        return self._counted.get(("brand", key), NO_WEIGHTS)
-
-    def store(self, key: str) -> CategoryWeights:
-        """Return the weights of a store."""
-        return self._counted.get(("store", key), NO_WEIGHTS)
+    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
+        """Return the weights of a brand, store or tag."""
+        return self._counted.get((kind, key), NO_WEIGHTS)
 
 
 @click.command()

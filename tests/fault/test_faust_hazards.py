@@ -26,7 +26,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.tables import BRAND_FREQUENCY, RecallTables, changelog_topics
+from streams.tables import STATISTICS, RecallTables, changelog_topics
 from tests.worker_harness import Installation, wait_until
 from workers.sample import sample_taxonomy
 from workers.statistics import NoStatistics
@@ -201,7 +201,7 @@ def test_what_is_learned_is_counted_once_though_a_killed_worker_reads_it_again(
     producer.flush()
 
     def weights() -> list[float]:
-        latest = installation.latest(changelog_name(installation.settings(), BRAND_FREQUENCY))
+        latest = installation.latest(changelog_name(installation.settings(), STATISTICS["brand"]))
         return sorted(orjson.loads(value)["weights"][category] for value in latest.values())
 
     quick = {"session_timeout_seconds": 6}

@@ -76,10 +76,11 @@ def test_a_person_is_asked_about_what_waits_and_each_verdict_moves_the_statistic
     assert {chosen.reviewer, nowhere.reviewer} == {"desk 4"}
     for verdict in given:
         decision = waiting[verdict.product_id]
-        assert (verdict.decision_id, verdict.brand, verdict.stores) == (
+        assert (verdict.decision_id, verdict.brand, verdict.stores, verdict.tags) == (
             decision.decision_id,
             decision.brand,
             decision.stores,
+            decision.tags,
         )
     titles = {product.product_id: product.title for product in vague}
     assert titles[chosen.product_id] in screen.stderr

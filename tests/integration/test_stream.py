@@ -20,6 +20,7 @@ from schemas.events.dead_letter import DeadLetter, Headers, original_headers
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
+from schemas.events.statistics import StatisticKind
 from schemas.topics import (
     CANDIDATES,
     CATEGORIES_ASSIGNED,
@@ -31,7 +32,7 @@ from schemas.topics import (
 )
 from streams.faust_app import changelog_name
 from streams.kafka.cluster import Cluster
-from streams.tables import BRAND_FREQUENCY
+from streams.tables import STATISTICS, StatisticsView
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
 from workers.sample import sample_taxonomy
@@ -191,15 +192,16 @@ def test_a_product_that_moves_to_the_other_topic_of_decisions_leaves_the_one_it_
     assert back == first
 
 
-def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand(
+def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand_and_of_its_tags(
     installation: Installation, products: list[Product]
 ) -> None:
     product = msgspec.structs.replace(products[0], brand="  Verdict   Works ")
     settings = installation.settings()
 
-    def weights() -> dict[str, float]:
-        value = installation.latest(changelog_name(settings, BRAND_FREQUENCY)).get(b"verdict works")
-        return {} if value is None else orjson.loads(value)["weights"]
+    def weights() -> list[dict[str, float]]:
+        keys: list[tuple[StatisticKind, bytes]] = [("brand", b"verdict works"), ("tag", b"for the desk")]
+        values = [installation.latest(changelog_name(settings, STATISTICS[kind])).get(key) for kind, key in keys]
+        return [{} if value is None else orjson.loads(value)["weights"] for value in values]
 
     def judge(review: str, category: str | None) -> None:
         verdict = ReviewDecided(
@@ -209,6 +211,7 @@ def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand(
             reviewer="a person",
             decided_at=NOW,
             brand=product.brand,
+            tags=("For the  DESK",),
         )
         installation.send(REVIEWS_DECIDED, product.product_id, encode(verdict))
 
@@ -217,11 +220,36 @@ def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand(
         installation.publish_products([product])
         installation.wait_until_committed()
         judge("1", lamps)
-        wait_until(lambda: weights() == {lamps: 3.0}, lambda: f"3 of lamps: {weights()}")
+        wait_until(lambda: weights() == 2 * [{lamps: 3.0}], lambda: f"3 of lamps: {weights()}")
         judge("2", chairs)
-        wait_until(lambda: weights() == {chairs: 3.0}, lambda: f"3 of chairs: {weights()}")
+        wait_until(lambda: weights() == 2 * [{chairs: 3.0}], lambda: f"3 of chairs: {weights()}")
         judge("3", None)
-        wait_until(lambda: weights() == {}, lambda: f"nothing: {weights()}")
+        wait_until(lambda: weights() == 2 * [{}], lambda: f"nothing: {weights()}")
+
+
+def test_what_a_person_said_of_the_tags_of_a_decision_is_known_to_every_worker(installation: Installation) -> None:
+    category = sample_taxonomy().ids[-1]
+    view = StatisticsView(installation.settings())
+    with installation.worker():
+        installation.publish_products([Product(product_id="tagged", title="zzz", tags="Qwertz, New arrival")])
+        installation.wait_until_committed()
+        [decision] = decisions(installation)
+        assert decision.tags == ("Qwertz", "New arrival")
+        view.start()
+        verdict = ReviewDecided(
+            review_id="1",
+            product_id=decision.product_id,
+            category_id=category,
+            reviewer="a person",
+            decided_at=NOW,
+            tags=decision.tags,
+        )
+        installation.send(REVIEWS_DECIDED, decision.product_id, encode(verdict))
+        wait_until(
+            lambda: [view.weights("tag", tag) for tag in ("qwertz", "new arrival")] == 2 * [{category: 3.0}],
+            "both tags are learned",
+        )
+    view.stop()
 
 
 def test_verdicts_that_cannot_be_used_are_kept_with_the_dead_letters(installation: Installation) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schemas.events.product import Product
-from workers.signals.mapped_text import MappedText, fold
+from workers.signals.mapped_text import MappedText
+from workers.text.tokens import fold
 
 
 class AffiliateCategory(MappedText):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from schemas.events.product import Product
+from schemas.events.statistics import StatisticKind
 from workers.signals.live_counts import LiveCounts
-from workers.statistics import CategoryWeights, Statistics, normalise_key
+from workers.statistics import normalise_key
 
 
 class BrandFrequency(LiveCounts):
     """A focused brand says nearly all, a diversified one nearly nothing: the context tells them apart."""
 
     name = "brand_frequency"
+    kind: StatisticKind = "brand"
     context_names: tuple[str, ...] = ("brand_frequency_log_weight", "brand_frequency_focus")
 
     @staticmethod
@@ -18,8 +20,3 @@ class BrandFrequency(LiveCounts):
         """Return the brand."""
         key = normalise_key(product.brand)
         return [] if key is None else [key]
-
-    @staticmethod
-    def live(statistics: Statistics, key: str) -> CategoryWeights:
-        """Return the brand's weights."""
-        return statistics.brand(key)

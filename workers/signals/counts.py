@@ -64,6 +64,13 @@ class CategoryCounts:
         )
 
 
+def together(weights: Weights, others: Weights) -> Weights:
+    """Return the sums of two counts."""
+    if not others:
+        return weights
+    return {node: weights.get(node, 0.0) + others.get(node, 0.0) for node in weights.keys() | others.keys()}
+
+
 def shares(weights: Weights) -> dict[int, float]:
     """Return each category's share of the weight; some weight goes to no category at all (:data:`DOUBT`)."""
     total = sum(weights.values()) + DOUBT

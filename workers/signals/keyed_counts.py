@@ -9,6 +9,7 @@ from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.signals.base import Batch, Reference, Scores, SignalState, TrainingSet
 from workers.signals.counts import CategoryCounts
+from workers.statistics import CategoryWeights
 
 
 class KeyedCounts(ABC):
@@ -26,6 +27,15 @@ class KeyedCounts(ABC):
     @abstractmethod
     def keys(product: Product) -> list[str]:
         """Return the normalised keys of a product."""
+
+    def of_nodes(self, learned: CategoryWeights) -> dict[int, float]:
+        """Return what the stream has learned of a key, by node index.
+
+        Learned under another version of the tree, a category may be gone from this one, or from its list.
+        """
+        found = [(self._taxonomy.find_id(category), weight) for category, weight in learned.items()]
+        is_listed = self._taxonomy.is_listed
+        return {node: weight for node, weight in found if node is not None and is_listed[node]}
 
     @abstractmethod
     def score(self, batch: Batch) -> Scores:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
 from workers.signals.base import Batch
 from workers.signals.counts import DOUBT, CategoryCounts
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores, summed
-from workers.statistics import CategoryWeights, Statistics
+from workers.statistics import CategoryWeights
 
 # What the stream has learned of so many keys is kept as arrays; it is made anew when it changes.
 _REMEMBERED_KEYS: Final = 10_000
@@ -38,16 +38,13 @@ class _Learned(NamedTuple):
 class LiveCounts(KeyedCounts):
     """Scores a category by its share of the weight of a product's keys."""
 
+    kind: StatisticKind
+
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
         """``counts`` has been counted over :meth:`keys`."""
         super().__init__(counts, taxonomy)
         self._fitted: dict[str, _Fitted] = {}
         self._learned: dict[str, _Learned] = {}
-
-    @staticmethod
-    @abstractmethod
-    def live(statistics: Statistics, key: str) -> CategoryWeights:
-        """Return what the stream has learned of a key: another mapping once it has learned more."""
 
     def score(self, batch: Batch) -> SparseScores:
         """Score by shares; context is (log of 1 + weight, largest share, labelled) of the product's keys together.
@@ -64,7 +61,7 @@ class LiveCounts(KeyedCounts):
             for key in keys_of_product:
                 fitted = self._of_training(key)
                 labelled[product] += fitted.labelled
-                for found in (fitted[1:], self._of_stream(key, self.live(batch.statistics, key))):
+                for found in (fitted[1:], self._of_stream(key, batch.statistics.weights(self.kind, key))):
                     owners.append(product)
                     nodes.append(found[0])
                     values.append(found[1])
@@ -94,12 +91,9 @@ class LiveCounts(KeyedCounts):
             return _NOTHING
         known = self._learned.get(key)
         if known is None or known.weights is not weights:
-            # Learned under another version of the tree, a category may be gone from this one, or from its list.
-            found = [(self._taxonomy.find_id(name), weight) for name, weight in weights.items()]
-            is_listed = self._taxonomy.is_listed
-            kept = [(node, weight) for node, weight in found if node is not None and is_listed[node]]
-            nodes = np.array([node for node, _ in kept], np.int32)
-            known = _Learned(weights, nodes, np.array([weight for _, weight in kept], np.float64))
+            by_node = self.of_nodes(weights)
+            nodes, values = np.array(list(by_node), np.int32), np.array(list(by_node.values()), np.float64)
+            known = _Learned(weights, nodes, values)
             if len(self._learned) >= _REMEMBERED_KEYS:
                 self._learned.clear()
             self._learned[key] = known

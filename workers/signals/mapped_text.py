@@ -15,7 +15,7 @@ from workers.signals.base import Batch
 from workers.signals.counts import CategoryCounts, Weights, focus, shares
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores, pair_keys
-from workers.text.tokens import words
+from workers.text.tokens import fold
 
 # A category that bears the very name is worth less than one labelled product that says so.
 _NAMESAKE_WEIGHT: Final = 0.5
@@ -29,12 +29,6 @@ class _Mapped(NamedTuple):
     nodes: NDArray[np.int32]
     scores: NDArray[np.float32]
     context: tuple[float, float]
-
-
-@lru_cache(REMEMBERED_TEXTS)
-def fold(text: str) -> str:
-    """Return a text's words, folded: the form under which texts and names of categories are compared."""
-    return " ".join(words(text))
 
 
 @lru_cache(maxsize=2)

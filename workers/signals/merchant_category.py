@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.events.product import Product
-from workers.signals.mapped_text import REMEMBERED_TEXTS, MappedText, fold
+from workers.signals.mapped_text import REMEMBERED_TEXTS, MappedText
+from workers.text.tokens import fold
 
 _SEPARATORS: Final = re.compile(r"\s*[>|/»,]\s*")
 

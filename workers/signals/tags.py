@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.signals.base import Batch
-from workers.signals.counts import CategoryCounts, focus, shares
+from workers.signals.counts import CategoryCounts, focus, shares, together
 from workers.signals.keyed_counts import KeyedCounts
-from workers.signals.mapped_text import REMEMBERED_TEXTS, fold, nodes_by_name
+from workers.signals.mapped_text import REMEMBERED_TEXTS, nodes_by_name
 from workers.signals.scores import SparseScores, summed
+from workers.statistics import CategoryWeights
+from workers.text.tokens import fold
 
 # What a tag that no labelled product has weighs where it names a category; a tag of one category alone weighs 1.
 _NAMESAKE_WEIGHT: Final = 0.5
@@ -22,16 +24,20 @@ _MOST_TAGS: Final = 32
 
 
 class _Tag(NamedTuple):
-    """What one tag maps to: ``nodes`` int32, its float64 ``shares`` times its ``weight``, and its context."""
+    """What one tag maps to: ``nodes`` int32, its float64 ``shares`` times its ``weight``, and its context.
+
+    ``learned`` is what the stream had learned of it.
+    """
 
     nodes: NDArray[np.int32]
     shares: NDArray[np.float64]
     weight: float
     context: tuple[float, float]
+    learned: CategoryWeights
 
 
 class Tags(KeyedCounts):
-    """The mean of what the tags were on labelled products, each weighted by the square of its focus.
+    """The mean of what the tags were on labelled and judged products, each weighted by the square of its focus.
 
     "New arrival" is on everything and "Loveseat" on loveseats. A tag that was never counted speaks where it is the
     name of a category.
@@ -57,7 +63,8 @@ class Tags(KeyedCounts):
         total = np.ones(len(batch))
         context = np.zeros((len(batch), 2), np.float32)
         for product, item in enumerate(batch.products):
-            tags = [tag for key in self.keys(item) if (tag := self._look_up(key)).weight]
+            of_keys = [self._look_up(key, batch.statistics.weights("tag", key)) for key in self.keys(item)]
+            tags = [tag for tag in of_keys if tag.weight]
             if not tags:
                 continue
             if len(tags) > _MOST_TAGS:
@@ -71,20 +78,20 @@ class Tags(KeyedCounts):
         keys, weights = summed(products, np.concatenate(nodes), np.concatenate(values))
         return SparseScores(keys, (weights / total[keys >> 32]).astype(np.float32), context)
 
-    def _look_up(self, key: str) -> _Tag:
+    def _look_up(self, key: str, learned: CategoryWeights) -> _Tag:
         found = self._tags.get(key)
-        if found is None:
+        if found is None or found.learned is not learned:
             if len(self._tags) >= REMEMBERED_TEXTS:
                 self._tags.clear()
-            found = self._tags[key] = self._map(key)
+            found = self._tags[key] = self._map(key, learned)
         return found
 
-    def _map(self, key: str) -> _Tag:
-        counted = self._counts[key]
+    def _map(self, key: str, learned: CategoryWeights) -> _Tag:
+        counted = together(self._counts[key], self.of_nodes(learned))
         context = focus(counted)
         weight = context[1] ** 2
         row = shares(counted)
         if not counted and (namesakes := self._namesakes.get(key)):
             weight = _NAMESAKE_WEIGHT
             row = dict.fromkeys(namesakes, 1 / len(namesakes))
-        return _Tag(np.array(list(row), np.int32), weight * np.array(list(row.values())), weight, context)
+        return _Tag(np.array(list(row), np.int32), weight * np.array(list(row.values())), weight, context, learned)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W_]+")
+# Shops and networks use the same few texts over and over.
+_TEXTS_CACHED: Final = 10_000
 
 
 def words(text: str, limit: int | None = None) -> list[str]:
@@ -15,6 +18,12 @@ def words(text: str, limit: int | None = None) -> list[str]:
         text = unicodedata.normalize("NFKC", text)
     found: list[str] = _WORD.findall(text.casefold())
     return found if limit is None else found[:limit]
+
+
+@lru_cache(_TEXTS_CACHED)
+def fold(text: str) -> str:
+    """Return a text's words, normalised: the form under which short texts and names of categories are compared."""
+    return " ".join(words(text))
 
 
 def character_ngrams(word: str, shortest: int, longest: int) -> list[str]:

@@ -12,7 +12,7 @@ from streams.faust_app import changelog_name
 from streams.outgoing import Outgoing
 from streams.sender import Sender
 from streams.settings import Settings
-from streams.tables import BRAND_FREQUENCY
+from streams.tables import STATISTICS
 from workers.learning import KeyStatistics
 
 MOST_BRANDS = 1_000_000
@@ -50,7 +50,7 @@ def write(settings: Settings, brands: Iterator[tuple[bytes, bytes]]) -> None:
             failures.append(error)
 
     sender = Sender(settings.kafka, "brands")
-    topic = changelog_name(settings, BRAND_FREQUENCY)
+    topic = changelog_name(settings, STATISTICS["brand"])
     for key, value in brands:
         sender.send(Outgoing(topic, key, value, []), arrived)
     missing = sender.flush(_SECONDS)

@@ -10,7 +10,7 @@ from random import Random
 from schemas.events.codec import encode
 from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
-from streams.tables import BRAND_FREQUENCY, PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STORE_COOCCURRENCE
+from streams.tables import PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STATISTICS
 from workers.history import ProductRecord
 from workers.learning import KeyStatistics, ProductState, Told
 
@@ -78,8 +78,8 @@ def records(size: Size, seed: int) -> Iterator[tuple[str, int, bytes, bytes]]:
         yield PRODUCT_DIGESTS, partition, key, product_record(number, chance)
         yield PRODUCT_CONTRIBUTIONS, partition, key, product_state(number, size, chance)
     for table, count, name in (
-        (BRAND_FREQUENCY, size.brands, "brand {}"),
-        (STORE_COOCCURRENCE, size.stores, "store-{}.example"),
+        (STATISTICS["brand"], size.brands, "brand {}"),
+        (STATISTICS["store"], size.stores, "store-{}.example"),
     ):
         for number in range(count):
             yield (

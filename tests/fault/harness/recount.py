@@ -1,4 +1,4 @@
-"""Brand and store statistics, counted anew from the topics; written apart from :mod:`workers.learning`."""
+"""Statistics counted anew from the topics; written apart from :mod:`workers.learning`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED
 from streams.faust_app import changelog_name
 from streams.state.completeness import is_ours
-from streams.tables import BRAND_FREQUENCY, STORE_COOCCURRENCE
+from streams.tables import STATISTICS
 from tests.worker_harness import Installation
 
 Weights = dict[tuple[str, str], dict[str, float]]
@@ -21,7 +21,7 @@ def stored_weights(installation: Installation) -> Weights:
     """Return what the tables hold, as their changelogs tell."""
     settings = installation.settings()
     found: Weights = {}
-    for kind, table in (("brand", BRAND_FREQUENCY), ("store", STORE_COOCCURRENCE)):
+    for kind, table in STATISTICS.items():
         for key, value in installation.latest(changelog_name(settings, table)).items():
             if is_ours(key):
                 continue
@@ -53,7 +53,8 @@ def recounted_weights(installation: Installation, minimum_confidence: float) -> 
         else:
             continue
         if category is not None:
-            for key in _keys(about):
+            # Tags are those of the verdict itself: decisions do not count by them.
+            for key in _keys(about) | _tags(verdict or {}):
                 found[key][category] += weight
     return {key: dict(weights) for key, weights in found.items()}
 
@@ -66,6 +67,10 @@ def _sure(decision: dict[str, Any], minimum_confidence: float) -> bool:
 def _keys(about: dict[str, Any]) -> set[tuple[str, str]]:
     named = [("brand", about.get("brand") or ""), *(("store", store) for store in about.get("stores") or ())]
     return {(kind, " ".join(text.casefold().split())) for kind, text in named if text.strip()}
+
+
+def _tags(verdict: dict[str, Any]) -> set[tuple[str, str]]:
+    return {("tag", " ".join(tag.casefold().split())) for tag in verdict.get("tags") or ()}
 
 
 def _last(installation: Installation, topic: str) -> dict[bytes, dict[str, Any] | None]:

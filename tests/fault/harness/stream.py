@@ -150,6 +150,7 @@ class Stream:
             decided_at=_BEGIN + timedelta(seconds=number),
             brand=product.brand,
             stores=product.stores,
+            tags=(f"Tag {number % 50}", "everywhere"),
         )
         return StreamEvent(product.product_id.encode(), encode(verdict), [], "verdict")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,18 @@ def test_a_later_request_for_review_takes_the_assignment_back() -> None:
 def test_a_verdict_overrides_with_weight_three_and_the_decisions_brand() -> None:
     state = _after(_decision(_assigned("lamps"), 0), _judged(_verdict("desks")))
     assert learning.contributions(state)["brand", "acme"] == ("desks", 3.0)
+
+
+def test_the_tags_of_a_verdict_count_and_those_of_a_decision_do_not() -> None:
+    decided = msgspec.structs.replace(_assigned("lamps"), tags=("Desk",))
+    judged = msgspec.structs.replace(_verdict("desks"), tags=("Desk", "DESK!", "For the  office", "!"))
+    state = _after(_decision(decided, 0))
+    assert not any(kind == "tag" for kind, _ in learning.contributions(state))
+    found = learning.contributions(_after(_decision(decided, 0), _judged(judged)))
+    assert {key: found[key] for key in found if key[0] == "tag"} == {
+        ("tag", "desk"): ("desks", 3.0),
+        ("tag", "for the office"): ("desks", 3.0),
+    }
 
 
 def test_a_verdict_of_nowhere_counts_nothing() -> None:

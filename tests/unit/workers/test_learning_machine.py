@@ -16,10 +16,11 @@ from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, Pro
 pytestmark = pytest.mark.unit
 
 _TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
-_KEYS = ("acme", "bolt", "one", "two")
+_KEYS = ("acme", "bolt", "one", "two", "desk", "new")
 _products = st.sampled_from("pq")
 _categories = st.sampled_from("xyz")
 _brands = st.sampled_from(["Acme", "acme ", "Bolt", None])
+_tags = st.lists(st.sampled_from(["desk", "new"]), max_size=2, unique=True).map(tuple)
 _stores = st.lists(st.sampled_from(["one", "two"]), max_size=2, unique=True).map(tuple)
 
 
@@ -64,9 +65,9 @@ class LearningMachine(RuleBasedStateMachine):
         self.publish("needs_review", product, decided=self.decided - lag)
         self.publish("assigned", product, decided=self.decided, category=category, brand="Acme")
 
-    @rule(product=_products, category=st.none() | _categories, brand=_brands)
-    def judge(self, product: str, category: str | None, brand: str | None) -> None:
-        self.publish("verdict", product, category=category, brand=brand)
+    @rule(product=_products, category=st.none() | _categories, brand=_brands, tags=_tags)
+    def judge(self, product: str, category: str | None, brand: str | None, tags: tuple[str, ...]) -> None:
+        self.publish("verdict", product, category=category, brand=brand, tags=tags)
 
     @rule(product=_products)
     def withdraw_a_verdict(self, product: str) -> None:
@@ -152,19 +153,24 @@ class LearningMachine(RuleBasedStateMachine):
             decision = alive[-1] if alive else None
             if verdict is not None and not verdict.removed:
                 owner = verdict if decision is None or verdict.brand is not None else decision
-                self.add(found, verdict.category, owner, VERDICT_WEIGHT)
+                self.add(found, verdict.category, owner, VERDICT_WEIGHT, verdict.tags)
             elif decision is not None:
                 self.add(found, decision.category, decision, DECISION_WEIGHT)
         return found
 
     @staticmethod
     def add(
-        found: dict[tuple[str, str], dict[str, float]], category: str | None, owner: Said, weight: float
+        found: dict[tuple[str, str], dict[str, float]],
+        category: str | None,
+        owner: Said,
+        weight: float,
+        tags: tuple[str, ...] = (),
     ) -> None:
         if category is None:
             return
         keys = [("brand", owner.brand.strip().lower())] if owner.brand else []
         keys += [("store", store) for store in owner.stores]
+        keys += [("tag", tag) for tag in tags]
         for key in keys:
             weights = found.setdefault(key, {})
             weights[category] = weights.get(category, 0.0) + weight

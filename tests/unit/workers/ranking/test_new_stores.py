@@ -17,6 +17,7 @@ from schemas.events.batch import CandidateProduct, Outcome
 from schemas.events.decision import NeedsReview
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
+from schemas.events.statistics import StatisticKind
 from tests.sample_model import FITTED, sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.candidates import Candidates
@@ -46,8 +47,8 @@ class Learned(NoStatistics):
         first = int(np.flatnonzero(bundle.taxonomy.is_listed)[0])
         self._weights = {bundle.taxonomy.ids[first]: 1_000.0}
 
-    def store(self, key: str) -> Mapping[str, float]:
-        return self._weights if key == "nobody knows it" else {}
+    def weights(self, kind: StatisticKind, key: str) -> Mapping[str, float]:
+        return self._weights if (kind, key) == ("store", "nobody knows it") else {}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.events.product import Affiliate, Product
+from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
 from workers.encode import encode_products
 from workers.encoders.static import StaticEncoder
@@ -133,13 +134,10 @@ def test_a_created_parent_is_no_candidate(kind: type[Signal], training: Training
     assert not TREE.is_listed[home]
 
     class AllAtHome:
-        def brand(self, key: str) -> Mapping[str, float]:
+        def weights(self, kind: StatisticKind, key: str) -> Mapping[str, float]:
             return {TREE.ids[home]: 30.0}
 
-        def store(self, key: str) -> Mapping[str, float]:
-            return {TREE.ids[home]: 30.0}
-
-    asked = product(1, "home", brand="Lumo", stores=("Home",), merchant_category="Home")
+    asked = product(1, "home", brand="Lumo", stores=("Home",), merchant_category="Home", tags=("Home",))
     batch = encode_products(StaticEncoder.pretrained(), [asked], AllAtHome())
     _, categories = fit(kind, training).score(batch).top(len(TREE))
     assert home not in categories
@@ -200,6 +198,23 @@ def test_a_tag_that_no_product_has_speaks_where_it_names_a_category(training: Tr
     assert not signal.score(silent(asked)).context.any()
 
 
+def test_what_people_said_of_a_tag_moves_it_and_what_they_say_next_moves_it_again(training: TrainingSet) -> None:
+    class Learned(NoStatistics):
+        said: Mapping[str, float] = {}
+
+        def weights(self, kind: StatisticKind, key: str) -> Mapping[str, float]:
+            return self.said if (kind, key) == ("tag", "summer") else super().weights(kind, key)
+
+    signal, learned = fit(Tags, training), Learned()
+    asked = silent([product(1, "x", tags=("Summer",))], learned)
+    found = []
+    for said in ({}, {TREE.ids[BIKES]: 3.0}, {TREE.ids[BIKES]: 3.0, TREE.ids[BALLS]: 6.0, "gone": 99.0}):
+        learned.said = said
+        found.append(signal.score(asked).top(1)[1].tolist())
+    assert found == [[], [BIKES], [BALLS]]
+    assert signal.score(asked).context[0] == pytest.approx([np.log1p(9), 2 / 3])
+
+
 def test_an_affiliates_category_counts_in_its_network_first(training: TrainingSet) -> None:
     signal = fit(AffiliateCategory, training)
     for network in ("Net", "Another"):
@@ -218,11 +233,9 @@ def test_the_focus_of_a_brand_is_told(training: TrainingSet) -> None:
 
 def test_what_the_stream_learned_moves_a_brand(training: TrainingSet) -> None:
     class Learned:
-        def brand(self, key: str) -> Mapping[str, float]:
-            return {TREE.ids[BIKES]: 30.0, "gone from the tree": 99.0} if key == "lumo" else {}
-
-        def store(self, key: str) -> Mapping[str, float]:
-            return {}
+        def weights(self, kind: StatisticKind, key: str) -> Mapping[str, float]:
+            known = {TREE.ids[BIKES]: 30.0, "gone from the tree": 99.0}
+            return known if (kind, key) == ("brand", "lumo") else {}
 
     signal = fit(BrandFrequency, training)
     asked = [product(1, "x", brand="Lumo")]
