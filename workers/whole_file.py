@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,14 +15,29 @@ from schemas.errors import InvalidFile
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write to, which appears under ``path`` only where nothing is raised.
 
-    Raises :class:`InvalidFile` where it cannot be written.
+    A link goes on pointing to what it points to; a pipe or device is written as it is. Raises :class:`InvalidFile`
+    where it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            yield file
-        os.replace(part, path)
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+        else:
+            target = path.resolve()
+            with _part_of(target) as part:
+                with part.open("wb") as file:
+                    yield file
+                os.replace(part, target)
     except OSError as error:
         raise InvalidFile(f"{path}: {error.strerror}; name a file that can be written") from error
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """Give a name beside the target, under which nothing is left."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        yield part
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

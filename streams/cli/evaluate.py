@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, load_settings, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, load_settings, printable_name, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -90,14 +90,12 @@ def command(
     _tell_left_out(labelled)
     with steps_progress() as progress:
         document = evaluate(
-            model, labelled, Source(products.name, source.skipped.total()), Resampling(draws, seed), progress
+            model,
+            labelled,
+            Source(printable_name(products), source.skipped.total()),
+            Resampling(draws, seed),
+            progress,
         )
-        if report is not None:
-            from workers.evaluation.report import write_report
-
-            progress("writing the report", 0, 1)
-            write_report(document, report)
-            progress("writing the report", 1, 1)
     if as_json:
         import orjson
 
@@ -105,6 +103,9 @@ def command(
     else:
         console().print(_table(document))
     if report is not None:
+        from workers.evaluation.report import write_report
+
+        write_report(document, report)
         click.echo(f"the report is in {report}", err=True)
 
 
@@ -123,11 +124,12 @@ def _tell_left_out(labelled: LabelledProducts) -> None:
 
 
 def _table(document: dict[str, Any]) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
-    measured = document["measured"]
+    file = escape(document["measured"]["file"])
     table = Table(
-        title=f"model {document['model']['model_version']} on {document['n']:,} products of {measured['file']}",
+        title=f"model {document['model']['model_version']} on {document['n']:,} products of {file}",
         title_justify="left",
         box=None,
         padding=(0, 2, 0, 0),

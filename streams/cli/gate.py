@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, json_option, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, json_option, printable_name, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -96,17 +96,19 @@ def command(
     from workers.bundle.bundle import load_bundle
     from workers.bundle.release import EVALUATION, write_verdict
     from workers.gate.gate import GateOptions, judge
-    from workers.gate.gold import GoldSet, frozen_digest
+    from workers.gate.gold import GoldSet, freeze, frozen_digest
 
     digest = frozen_digest(gold, gold_sha256)
     source = product_file(gold, columns, form, skip_invalid=skip_invalid)
-    gold_set = GoldSet.of(gold.name, digest, list(source))
+    gold_set = GoldSet.of(printable_name(gold), digest, list(source))
     tell_skipped(source)
     new = load_bundle(candidate, EVALUATION)
     old = load_bundle(current, EVALUATION) if current else None
     options = GateOptions(skip_unknown=skip_unknown_categories, **judging)
     with steps_progress() as progress:
         report = judge(new, old, gold_set, options, progress)
+    if gold_sha256 is None:
+        freeze(gold, digest)
     if not dry_run:
         write_verdict(candidate, report.verdict())
     if as_json:

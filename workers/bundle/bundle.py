@@ -252,13 +252,28 @@ def _write_json(file: Path, value: dict[str, Any]) -> None:
     file.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
 
+def check_destination(directory: Path) -> None:
+    """Raise :class:`InvalidBundle` where no bundle can be written: it takes hours to make one."""
+    shutil.rmtree(_place_beside(directory), ignore_errors=True)
+
+
+def _place_beside(directory: Path) -> Path:
+    """Return a new directory beside the one that a bundle is to have, which may hold an older one alone."""
+    try:
+        if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
+            raise InvalidBundle(f"{directory} holds other files than a model bundle; name a new directory")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as error:
+        raise InvalidBundle(
+            f"no bundle can be written to {directory}: {error.strerror}; name another directory"
+        ) from error
+
+
 @contextmanager
 def _whole_directory(directory: Path) -> Iterator[Path]:
     """Give a directory to fill that takes its name, replacing an older bundle, only when all went well."""
-    if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
-        raise InvalidBundle(f"{directory} holds other files than a model bundle; name a new directory")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    made = _place_beside(directory)
     try:
         yield made
         made.chmod(0o755)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.bundle import Manifest
 from schemas.taxonomy.tree import Taxonomy
-from workers.bundle.bundle import Provenance, save_bundle
+from workers.bundle.bundle import Provenance, check_destination, save_bundle
 from workers.cascade import Cascade, unasked
 from workers.encode import encode_products
 from workers.encoders.base import Encoder
@@ -74,8 +74,10 @@ def fit(
     """Fit every part and write the bundle to ``out``.
 
     No label is too few: the ranker learns from the names of the categories too, and what is not known is sent to
-    review. A node that the tree does not list is a category all the same where a label names it.
+    review. A node that the tree does not list is a category all the same where a label names it. Raises
+    :class:`schemas.errors.InvalidBundle` at once where ``out`` cannot become a bundle.
     """
+    check_destination(out)
     options = options or FitOptions()
     taxonomy = taxonomy.with_listed(labelled.labels.tolist())
     started = perf_counter()

@@ -186,11 +186,12 @@ def _audit(
         audit, found = find_leaks(training, labelled.products)
         audits.append(audit)
         leaked |= found
-    if (share := leaked.mean()) > options.max_leaked:
+    share = leaked.mean() if len(leaked) else 0.0
+    if share > options.max_leaked:
         raise GateRefused(
             f"{int(leaked.sum())} of {len(leaked)} gold products ({share:.0%}) are, or are near-duplicates of,"
             f" training products of the bundles, more than {options.max_leaked:.0%}: this is no gold set for them;"
-            " keep its products out of the fit"
+            " keep its products out of the fit, or allow more with --max-leaked"
         )
     return audits, leaked
 

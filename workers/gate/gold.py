@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def frozen_digest(file: Path, expected: str | None = None) -> str:
     """Return the hexadecimal SHA-256 of a gold file, having made sure that it is the one it was.
 
     ``expected`` is what it must be; without it the file ``FILE.sha256`` beside it says so, in the format of
-    ``sha256sum``, and is written the first time. Raises :class:`GateRefused` where the gold set has changed.
+    ``sha256sum``, where :func:`freeze` has written it. Raises :class:`GateRefused` where the gold set has changed.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -46,11 +47,15 @@ def frozen_digest(file: Path, expected: str | None = None) -> str:
         if digest != expected.lower():
             raise GateRefused(f"{file} has SHA-256 {digest}, not {expected}: the gold set was changed; restore it")
         return digest
-    lock = file.with_name(file.name + LOCK_SUFFIX)
+    lock = _lock_of(file)
     if not lock.exists():
-        _write_lock(lock, digest, file.name)
         return digest
-    locked = lock.read_text(errors="replace")[:200].split()
+    try:
+        locked = lock.read_text(errors="replace")[:200].split()
+    except OSError as error:
+        raise GateRefused(
+            f"{lock} cannot be read: {error.strerror}; name the digest instead: --gold-sha256 {digest}"
+        ) from None
     if not locked or locked[0].lower() != digest:
         raise GateRefused(
             f"{file} has SHA-256 {digest}, {lock.name} says {locked[0] if locked else 'nothing'}: the gold set was"
@@ -59,13 +64,24 @@ def frozen_digest(file: Path, expected: str | None = None) -> str:
     return digest
 
 
-def _write_lock(lock: Path, digest: str, name: str) -> None:
+def freeze(file: Path, digest: str) -> None:
+    """Keep the digest beside a gold file that could be used, where it is not kept yet.
+
+    Raises :class:`GateRefused` where it cannot be written.
+    """
+    lock = _lock_of(file)
+    if lock.exists():
+        return
     try:
-        lock.write_text(f"{digest}  {name}\n")
+        lock.write_bytes(f"{digest}  ".encode() + os.fsencode(file.name) + b"\n")
     except OSError as error:
         raise GateRefused(
             f"{lock} cannot be written: {error}; name the digest instead: --gold-sha256 {digest}"
         ) from None
+
+
+def _lock_of(file: Path) -> Path:
+    return file.with_name(file.name + LOCK_SUFFIX)
 
 
 def place_in_all(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,25 @@ def test_what_cannot_be_measured_is_an_error_with_its_exit_code(
     result = run("--bundle", sample_bundle, "--products", products, "--report", tmp_path / "no" / "report.html")
     assert result.exit_code == 2
     assert "there is no directory" in result.stderr
+
+
+def test_figures_are_printed_even_where_the_report_cannot_be_written(
+    sample_bundle: Path, products: Path, tmp_path: Path
+) -> None:
+    given = "--bundle", sample_bundle, "--products", products, "--draws", 20, "--json"
+    result = run(*given, "--report", tmp_path / f"{'r' * 260}.html")
+    assert result.exit_code == 1
+    assert orjson.loads(result.stdout)["n"]
+    assert "name a file that can be written" in result.stderr
+
+
+def test_a_file_whose_name_is_no_utf_8_is_measured_too(
+    sample_bundle: Path, products: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / os.fsdecode(b"held\xff[red]out.jsonl")
+    file.write_bytes(products.read_bytes())
+    report = tmp_path / "report.html"
+    result = run("--bundle", sample_bundle, "--products", file, "--draws", 20, "--report", report)
+    assert result.exit_code == 0, result.output
+    assert "held\ufffd[red]out.jsonl" in result.stdout
+    assert "held\ufffd[red]out.jsonl" in report.read_text()

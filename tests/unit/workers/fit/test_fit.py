@@ -128,12 +128,20 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     assert all(first.manifest.files[name] == second.manifest.files[name] for name in kept)
 
 
-def test_a_directory_of_other_files_is_not_overwritten(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("out", "problem"), [(".", "holds other files"), ("thesis.txt/bundle", "no bundle can be written to")]
+)
+def test_where_no_bundle_can_be_written_nothing_is_fitted_and_nothing_overwritten(
+    tmp_path: Path, out: str, problem: str
+) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     rows = [r for r in sample_products(7, 60) if r.category_path]
     tree = taxonomy_of_labels(rows)
-    with pytest.raises(InvalidBundle, match="holds other files"):
-        fit(place(rows, tree), tree, tmp_path, FitOptions(folds=2))
+    steps: list[str] = []
+    with pytest.raises(InvalidBundle, match=problem):
+        fit(place(rows, tree), tree, tmp_path / out, FitOptions(folds=2), lambda step, *_: steps.append(step))
+    assert not steps
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from schemas.errors import GateRefused
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.gate.gold import GoldSet, frozen_digest, place_in_all
+from workers.gate.gold import GoldSet, freeze, frozen_digest, place_in_all
 from workers.product_files import LabelledProduct
 
 pytestmark = pytest.mark.unit
@@ -27,15 +28,36 @@ def gold(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_first_run_freezes_the_gold_set_in_the_format_of_sha256sum(gold: Path) -> None:
+def test_a_gold_set_is_frozen_in_the_format_of_sha256sum(gold: Path) -> None:
     digest = frozen_digest(gold)
     assert digest == hashlib.sha256(b"one\n").hexdigest()
+    freeze(gold, digest)
     assert (gold.parent / "gold.jsonl.sha256").read_text() == f"{digest}  gold.jsonl\n"
     assert frozen_digest(gold) == digest
 
 
+def test_a_gold_set_that_is_not_frozen_yet_may_be_corrected(gold: Path) -> None:
+    first = frozen_digest(gold)
+    gold.write_bytes(b"two\n")
+    assert frozen_digest(gold) != first
+
+
+def test_a_name_that_is_no_utf_8_is_frozen_too(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"g\xff.jsonl")
+    file.write_bytes(b"one\n")
+    freeze(file, frozen_digest(file))
+    assert file.with_name(file.name + ".sha256").read_bytes().endswith(b"  g\xff.jsonl\n")
+
+
+def test_a_lock_that_is_no_file_is_an_error(gold: Path) -> None:
+    (gold.parent / "gold.jsonl.sha256").mkdir()
+    with pytest.raises(GateRefused, match="cannot be read"):
+        frozen_digest(gold)
+
+
 def test_a_gold_set_that_was_changed_is_refused(gold: Path) -> None:
     digest = frozen_digest(gold)
+    freeze(gold, digest)
     gold.write_bytes(b"two\n")
     with pytest.raises(GateRefused, match=r"gold set was\s+changed.*delete .*gold.jsonl.sha256"):
         frozen_digest(gold)
