@@ -11,6 +11,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.stored_arrays import require, require_below
+
 # With fewer vectors comparing all of them costs less.
 LEAST_VECTORS: Final = 16_384
 _LISTS_FOR_SQUARE_ROOT: Final = 4
@@ -27,7 +29,14 @@ class InvertedLists:
     def __init__(
         self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], lists: NDArray[np.int32]
     ) -> None:
-        """``vectors`` float32 (n, d) of L2 norm 1, ``centroids`` float32 (k, d), ``lists`` int32 (n,) below k."""
+        """``vectors`` float32 (n, d) of L2 norm 1, ``centroids`` float32 (k, d), ``lists`` int32 (n,) below k.
+
+        Raises :class:`ValueError` where they are not.
+        """
+        require("vectors", vectors, np.float32, None, None)
+        require("centroids", centroids, np.float32, None, vectors.shape[1])
+        require("lists", lists, np.int32, len(vectors))
+        require_below("lists", lists, len(centroids))
         self.centroids = centroids
         self.lists = lists
         self._vectors = vectors

@@ -18,19 +18,20 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.bundle import MANIFEST, Manifest
-from schemas.errors import InvalidBundle, ShelfwiseError
+from schemas.errors import InvalidBundle
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
 from workers.bundle.release import Admission, Release, admit
 from workers.bundle.training import TrainingFingerprint
+from workers.candidates import Candidates
 from workers.cascade import Cascade
 from workers.encoders.base import Encoder
 from workers.encoders.load import load_encoder
 from workers.examples import Examples
 from workers.nearest import flat_index
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
-from workers.ranking.features import FeatureBuilder
+from workers.ranking.features import FeatureBuilder, feature_names
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
 from workers.ranking.ranking import Ranking
@@ -38,6 +39,8 @@ from workers.ranking.track_record import TrackRecord
 from workers.recall import Recall
 from workers.signals.base import Reference, Signal, SignalState
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
+from workers.statistics import NoStatistics
+from workers.stored_arrays import require
 from workers.text_features import TextFeatures
 
 TAXONOMY: Final = "taxonomy.json"
@@ -123,7 +126,7 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bund
     release = admit(directory, manifest, admission)
     try:
         return _load(directory, manifest, release, beside)
-    except ShelfwiseError:
+    except InvalidBundle:
         raise
     except Exception as error:  # whatever the libraries that read the files make of wrong bytes
         raise InvalidBundle(
@@ -147,7 +150,7 @@ def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle 
         taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
     reference = Reference(
         taxonomy,
-        _category_vectors(directory),
+        _category_vectors(directory, len(taxonomy)),
         Examples.load(directory / EXAMPLES),
         TextFeatures.load(directory / TEXT_FEATURES),
     )
@@ -160,7 +163,8 @@ def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle 
             directory / CASCADE, _encoder(directory, manifest, beside, f"{CASCADE}/{ENCODER}"), reference
         )
     recall = Recall(encoder, signals, reference, cascade)
-    return Bundle(directory, manifest, taxonomy, recall, _load_ranking(directory, taxonomy), release)
+    ranking = _load_ranking(directory, taxonomy, recall.candidates([], NoStatistics()))
+    return Bundle(directory, manifest, taxonomy, recall, ranking, release)
 
 
 def _encoder(directory: Path, manifest: Manifest, beside: Bundle | None, name: str) -> Encoder:
@@ -171,9 +175,15 @@ def _encoder(directory: Path, manifest: Manifest, beside: Bundle | None, name: s
     return load_encoder(directory / name)
 
 
-def _category_vectors(directory: Path) -> NDArray[np.float32]:
-    index = faiss.read_index(str(directory / CATEGORY_INDEX))
+def _category_vectors(directory: Path, count: int) -> NDArray[np.float32]:
+    file = directory / CATEGORY_INDEX
+    # What it says of its own size is believed before it is read.
+    faiss.set_deserialization_vector_byte_limit(file.stat().st_size)
+    index = faiss.read_index(str(file))
+    if not isinstance(index, faiss.IndexFlat) or index.ntotal != count:
+        raise InvalidBundle(f"{file} has not the vectors of {count} categories; make the bundle anew")
     vectors: NDArray[np.float32] = index.reconstruct_n(0, index.ntotal)
+    require(CATEGORY_INDEX, vectors, np.float32, count, None)
     return vectors
 
 
@@ -209,7 +219,9 @@ def _save_cascade(directory: Path, cascade: Cascade) -> None:
 
 def _load_cascade(directory: Path, encoder: Encoder, first: Reference) -> Cascade:
     reference = replace(
-        first, category_vectors=_category_vectors(directory), examples=Examples.load(directory / EXAMPLES)
+        first,
+        category_vectors=_category_vectors(directory, len(first.taxonomy)),
+        examples=Examples.load(directory / EXAMPLES),
     )
     signals = tuple(_load_signal(directory / SIGNAL_DIRECTORY, kind, reference) for kind in SENTENCE_SIGNALS)
     below = orjson.loads((directory / CASCADE_OPTIONS).read_bytes())["below"]
@@ -217,8 +229,13 @@ def _load_cascade(directory: Path, encoder: Encoder, first: Reference) -> Cascad
 
 
 def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> Signal:
-    meta = orjson.loads((directory / f"{kind.name}.json").read_bytes())
-    return kind.restore(SignalState(load_file(directory / f"{kind.name}.safetensors"), meta), reference)
+    try:
+        meta = orjson.loads((directory / f"{kind.name}.json").read_bytes())
+        return kind.restore(SignalState(load_file(directory / f"{kind.name}.safetensors"), meta), reference)
+    except Exception as error:  # whatever the libraries that read the files make of wrong bytes
+        raise InvalidBundle(
+            f"{directory / kind.name}: {type(error).__name__}: {error}; make the bundle anew with `shelfwise fit`"
+        ) from error
 
 
 def _save_ranking(directory: Path, ranking: Ranking) -> None:
@@ -235,12 +252,13 @@ def _save_ranking(directory: Path, ranking: Ranking) -> None:
     _write_json(directory / THRESHOLDS, ranking.policy.to_json())
 
 
-def _load_ranking(directory: Path, taxonomy: Taxonomy) -> Ranking:
+def _load_ranking(directory: Path, taxonomy: Taxonomy, asked: Candidates) -> Ranking:
+    """Load the ranking half; ``asked`` are candidates as recall makes them, whose features it must know."""
     calibration = orjson.loads((directory / CALIBRATION).read_bytes())
     return Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder(taxonomy, TrackRecord(**load_file(directory / TRACK_RECORD))),
-        ranker=Ranker.load(directory),
+        ranker=Ranker.load(directory, feature_names(asked.signals, asked.context_names)),
         probabilities=CandidateProbabilities(**calibration["probabilities"]),
         assign_calibrator=Calibrator.from_json(calibration["assign"]),
         back_off_calibrator=Calibrator.from_json(calibration["back_off"]),

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 from schemas.errors import InvalidFile
 from workers.nearest import unit_rows
 from workers.sparse_rows import SparseRows, ends_of
+from workers.stored_arrays import require, require_below
 
 _PACKAGE: Final = "wordllama"
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
@@ -95,6 +96,10 @@ class StaticEncoder:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote; raises :class:`ValueError` where a token has no vector."""
         tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        return cls(tokenizer, load_file(directory / "encoder.safetensors")["vectors"])
+        vectors = load_file(directory / "encoder.safetensors")["vectors"]
+        require("vectors", vectors, np.float16, None, None)
+        tokens = np.array(list(tokenizer.get_vocab(with_added_tokens=True).values()), np.int64)
+        require_below("tokenizer.json", tokens, len(vectors))
+        return cls(tokenizer, vectors)

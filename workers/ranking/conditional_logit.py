@@ -22,6 +22,7 @@ _REACH: Final = 5.0
 # On the sum of the loss of all products; from 1 to 30, figures out of fold are alike.
 _REGULARISATION: Final = 10.0
 _STEPS: Final = 100
+_LEAST_SPREAD: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class ConditionalLogit:
             raise ValueError(
                 f"rows of {values.shape[1]} features for a ranker of {len(self.weights)}; make the bundle anew"
             )
-        shares = np.clip(values, self.low, self.high) * self.weights + self.offsets
+        # Sums of a row hang on how it lies in memory.
+        shares = np.clip(np.ascontiguousarray(values), self.low, self.high) * self.weights + self.offsets
         return np.where(np.isnan(shares), self.missing, shares)
 
     @classmethod
@@ -67,12 +69,14 @@ class ConditionalLogit:
         known = np.maximum(np.count_nonzero(~unknown, axis=0), 1)
         centre = np.nansum(values, axis=0, dtype=np.float64) / known
         spread = np.sqrt(np.nansum((values - centre) ** 2, axis=0, dtype=np.float64) / known)
+        # Beside a large mean, 32 bits cannot tell less.
+        spread = np.maximum(spread, _LEAST_SPREAD * np.abs(centre))
         spread[spread == 0] = 1
         scaled = np.clip((values - centre) / spread, -_REACH, _REACH).astype(np.float32)
         scaled[unknown] = 0
         lacking = np.flatnonzero(unknown.any(axis=0))
         design = np.hstack([scaled, unknown[:, lacking], np.ones((len(values), 1))], dtype=np.float32)
-        found = share * _minimise(design, loss, monotone)
+        found = share * _minimise(design, loss, monotone) if share else np.zeros(design.shape[1])
         mean = found * (design.mean(axis=0, dtype=np.float64) if len(design) else 0.0)
         features = len(centre)
         weights, missing = found[:features] / spread, np.zeros(features)

@@ -151,6 +151,11 @@ def _reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0).astype(np.float32)
 
 
+def feature_names(signals: tuple[str, ...], context_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the features of candidates of these signals with this context, in their order."""
+    return _named(signals, context_names)[0]
+
+
 @lru_cache(maxsize=8)
 def _feature_columns(context_names: tuple[str, ...]) -> NDArray[np.intp]:
     """Return the places of the context columns that are features: not of what the policy alone goes by."""

@@ -166,9 +166,11 @@ class Ranker:
         self._tables().save(directory / _TABLES)
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote."""
+    def load(cls, directory: Path, names: tuple[str, ...]) -> Self:
+        """Read what :meth:`save` wrote; raises :class:`ValueError` where its features are not the ones named."""
         trees = xgboost.Booster(model_file=directory / _TREES)
-        features = trees.num_features()
+        features = len(names)
+        if trees.feature_names != list(names):
+            raise ValueError(f"{_TREES} is of other features than the signals give")
         begun = ConditionalLogit.load(directory / _SUM, features)
         return cls(begun, trees, TreeShap.load(directory / _TABLES, features))

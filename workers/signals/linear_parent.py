@@ -66,7 +66,7 @@ class LinearParent:
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the classifier again."""
-        return cls(reference, SparseLinear.restore(state.arrays))
+        return cls(reference, SparseLinear.restore(state.arrays, reference))
 
 
 def _parents(reference: Reference) -> NDArray[np.int32]:

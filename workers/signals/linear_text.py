@@ -43,4 +43,4 @@ class LinearText:
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the classifier again."""
-        return cls(reference, SparseLinear.restore(state.arrays))
+        return cls(reference, SparseLinear.restore(state.arrays, reference))

@@ -65,4 +65,4 @@ class NaiveBayes:
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the classifier again."""
-        return cls(reference, SparseLinear.restore(state.arrays))
+        return cls(reference, SparseLinear.restore(state.arrays, reference))

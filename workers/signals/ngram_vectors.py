@@ -16,6 +16,7 @@ from workers.segments import find
 from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.ngram_softmax import NgramSoftmax, fit_softmax
 from workers.signals.scores import ProposesNothing, no_context
+from workers.stored_arrays import require, require_nodes
 
 
 class NgramVectorScores(ProposesNothing):
@@ -71,7 +72,12 @@ class NgramVectors:
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the signal again."""
+        """Make the signal again; raises :class:`ValueError` where the arrays do not fit together."""
         arrays = dict(state.arrays)
         known = arrays.pop("known")
-        return cls(reference, NgramSoftmax(**arrays), known)
+        model = NgramSoftmax(**arrays)
+        require_nodes("known", known, len(reference.taxonomy))
+        require("vectors", model.vectors, np.float16, len(reference.text_features), None)
+        require("weights", model.weights, np.float32, len(known), model.vectors.shape[1])
+        require("intercepts", model.intercepts, np.float32, len(known))
+        return cls(reference, model, known)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from workers.stored_arrays import require, require_nodes
+
+if TYPE_CHECKING:
+    from workers.signals.base import Reference
 
 # Of a large model one weight in twenty is kept, the largest: on flipkart and bigbasket neither accuracy nor recall
 # changes by it, and the model is a thirtieth of its size.
@@ -34,12 +39,18 @@ class SparseLinear:
         }
 
     @classmethod
-    def restore(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Make the model again."""
-        known, offsets = arrays["known"], arrays["offsets"]
-        shape = (len(offsets) - 1, len(known))
+    def restore(cls, arrays: dict[str, NDArray[Any]], reference: Reference) -> Self:
+        """Make the model again; raises :class:`ValueError` where the arrays do not fit together."""
+        known, count, features = arrays["known"], len(arrays["known"]), len(reference.text_features)
+        require_nodes("known", known, len(reference.taxonomy))
+        require("weights", arrays["weights"], np.float16, None)
+        require("columns", arrays["columns"], np.int32, len(arrays["weights"]))
+        require("offsets", arrays["offsets"], np.int64, features + 1)
+        require("intercepts", arrays["intercepts"], np.float32, count)
         data = arrays["weights"].astype(np.float32)
-        return cls(sparse.csr_matrix((data, arrays["columns"], offsets), shape=shape), arrays["intercepts"], known)
+        weights = sparse.csr_matrix((data, arrays["columns"], arrays["offsets"]), shape=(features, count))
+        weights.check_format(full_check=True)
+        return cls(weights, arrays["intercepts"], known)
 
 
 def silent(features: int, known: NDArray[np.int32]) -> SparseLinear:

@@ -24,6 +24,13 @@ def test_they_are_those_of_the_full_comparison() -> None:
     assert cosines[:, 0] == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [46, 47, 64, 100])
+def test_as_many_as_there_are_strides_and_more_are_the_exact_ones_too(count: int) -> None:
+    queries = VECTORS[:5]
+    expected = np.argsort(-(queries.astype(float) @ VECTORS.T.astype(float)), axis=1)[:, :count]
+    assert np.array_equal(nearest(VECTORS, queries, count)[1], expected)
+
+
 @given(st.lists(st.integers(0, 2_999), min_size=1, max_size=70))
 def test_a_query_finds_the_same_alone_and_in_any_batch(chosen: list[int]) -> None:
     queries = VECTORS[chosen] * np.float32(0.9)

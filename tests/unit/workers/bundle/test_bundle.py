@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import orjson
 import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
@@ -15,6 +21,7 @@ from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.files import Description, read_manifest, write_manifest
 from workers.encoders.static import StaticEncoder
 from workers.fit.fit import FitOptions, fit
 from workers.fit.labels import place
@@ -94,6 +101,69 @@ def test_an_altered_file_is_refused_by_name(copy: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))
     with pytest.raises(InvalidBundle, match=r"thresholds.json was altered"):
         load_bundle(copy)
+
+
+def _first(value: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return what sets the first number of an array."""
+
+    def alter(array: NDArray[Any]) -> NDArray[Any]:
+        array = array.copy()
+        array[(0,) * array.ndim] = value
+        return array
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "alter"),
+    [
+        ("signals/linear_text", "columns", _first(10**6)),
+        ("signals/linear_text", "columns", _first(-1)),
+        ("signals/linear_parent", "offsets", lambda array: array.astype(np.int32)),
+        ("signals/naive_bayes", "offsets", lambda array: array[:-1]),
+        ("signals/naive_bayes", "known", lambda array: array[::-1].copy()),
+        ("signals/linear_text", "intercepts", _first(np.nan)),
+        ("signals/ngram_vectors", "vectors", lambda array: array[:-1]),
+        ("signals/ngram_vectors", "weights", lambda array: array.T.copy()),
+        ("encoder/encoder", "vectors", lambda array: array[:100]),
+        ("ranker_sum", "weights", lambda array: array[1:]),
+        ("ranker_shap", "features", _first(10**6)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_part_that_does_not_fit_the_others_is_refused_though_its_digest_is_right(
+    copy: Path, name: str, array: str, alter: Callable[[NDArray[Any]], NDArray[Any]]
+) -> None:
+    file = copy / f"{name}.safetensors"
+    arrays = load_file(file)
+    save_file(arrays | {array: alter(arrays[array])}, file)
+    _sign(copy)
+    # SciPy calls columns indices; that a token has no vector is said of the tokenizer.
+    with pytest.raises(InvalidBundle, match=f"{array}|indices|tokenizer.json"):
+        load_bundle(copy)
+
+
+def test_signals_in_another_order_than_the_ranker_learned_them_are_refused(copy: Path) -> None:
+    signals = read_manifest(copy).signals
+    _sign(copy, (signals[1], signals[0], *signals[2:]))
+    with pytest.raises(InvalidBundle, match="other features than the signals give"):
+        load_bundle(copy)
+
+
+def test_an_index_of_another_kind_is_refused_by_name(copy: Path) -> None:
+    vectors = np.zeros((3, 8), np.float32)
+    index = faiss.IndexIDMap(faiss.IndexFlatIP(8))
+    index.add_with_ids(vectors, np.arange(3))
+    faiss.write_index(index, str(copy / "category_index.faiss"))
+    _sign(copy)
+    with pytest.raises(InvalidBundle, match=r"category_index\.faiss has not the vectors"):
+        load_bundle(copy)
+
+
+def _sign(directory: Path, signals: tuple[str, ...] | None = None) -> None:
+    """Write the manifest of what lies there."""
+    known = Description.of(read_manifest(directory))
+    write_manifest(directory, replace(known, signals=signals or known.signals))
 
 
 def test_a_missing_file_is_refused_by_name(copy: Path) -> None:

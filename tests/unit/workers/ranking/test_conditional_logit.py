@@ -35,6 +35,47 @@ def some_values(features: int = 3) -> NDArray[np.float32]:
     return np.random.default_rng(3).normal(size=(len(OWNER), features)).astype(np.float32)
 
 
+def test_the_scale_of_a_feature_does_not_matter() -> None:
+    plain = some_values()
+    scaled = (plain * [7, 0.1, 1] + [50, -3, 0]).astype(np.float32)
+    wanted = 2 * plain[:, 0] - plain[:, 1]
+    first, second = learn(plain, wanted, (0, 0, 0)), learn(scaled, wanted, (0, 0, 0))
+    assert second.weights * [7, 0.1, 1] == pytest.approx(first.weights, abs=1e-3)
+    assert second.margins(scaled) == pytest.approx(first.margins(plain), abs=1e-3)
+    # Beyond five standard deviations nothing is added.
+    far = np.array([[50 + 7 * 5.2, -3, 0], [50 + 7 * 6, -3, 0], [50 + 7 * 4.5, -3, 0]], np.float32)
+    assert second.margins(far[:1]) == second.margins(far[1:2]) > second.margins(far[2:])
+
+
+def test_a_column_that_hardly_varies_beside_its_mean_has_shares_that_are_nothing_on_average() -> None:
+    plain = some_values()
+    plain[:, 1] = np.where(plain[:, 1] > 0, np.float32(1), np.nextafter(np.float32(1), np.float32(0)))
+    plain[:, 2] = 1_000 + 0.001 * plain[:, 2]
+    learned = learn(plain, np.where(plain[:, 1] == 1, 2.0, 0.0) + plain[:, 0], (0, 0, 0))
+    shares = learned.contributions(plain)
+    assert np.abs(shares[:, :-1].mean(axis=0)).max() < 0.02
+
+
+def test_no_small_change_of_the_weights_makes_the_loss_less() -> None:
+    values = some_values()
+    noise = np.random.default_rng(5).gumbel(size=len(OWNER))
+    chosen = (2 * values[:, 0] + noise).reshape(PRODUCTS, RIVALS).argmax(axis=1)
+    loss = ChoiceLoss(OWNER, (np.arange(RIVALS) == chosen[:, None]).ravel(), np.ones(len(OWNER), np.float32))
+    learned = ConditionalLogit.fit(values, loss, (0, 0, 0))
+    spread = values.std(axis=0)
+
+    def regularised(weights: NDArray[np.float32]) -> float:
+        margins = (values - values.mean(axis=0)) @ weights + learned.bias
+        return loss.total(margins.astype(np.float32)) + 5 * float(((weights * spread) ** 2).sum())
+
+    least = regularised(learned.weights)
+    for place in range(3):
+        for by in (-0.05, 0.05):
+            moved = learned.weights.copy()
+            moved[place] += by
+            assert regularised(moved) > least
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_share_of_the_logits_that_products_were_drawn_by_is_learned(share: float) -> None:
     values = some_values()

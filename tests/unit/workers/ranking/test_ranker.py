@@ -44,6 +44,17 @@ def test_trees_improve_on_the_sum_that_they_begin_from(lessons: Lessons) -> None
     assert losses[-1] == pytest.approx(lessons.loss.mean(ranker.margins(lessons.values)), abs=1e-5)
 
 
+def test_a_ranker_begins_from_the_share_of_the_sum_that_it_is_told(lessons: Lessons) -> None:
+    one_leaf = replace(OPTIONS, trees=1, depth=1, learning_rate=1e-9)
+    whole, half, none = (
+        Ranker.fit(lessons, replace(one_leaf, share_of_sum=share))[0].margins(lessons.values)
+        for share in (1.0, 0.5, 0.0)
+    )
+    assert half == pytest.approx(whole / 2, abs=1e-5)
+    assert none == pytest.approx(np.zeros(400), abs=1e-5)
+    assert RankerOptions().share_of_sum == 0.5
+
+
 def test_contributions_of_sum_and_trees_together_make_the_margin(lessons: Lessons) -> None:
     ranker, _ = Ranker.fit(lessons, OPTIONS)
     margins = ranker.margins(lessons.values)
@@ -53,6 +64,8 @@ def test_contributions_of_sum_and_trees_together_make_the_margin(lessons: Lesson
 def test_a_ranker_is_the_same_when_it_is_read_again(lessons: Lessons, tmp_path: Path) -> None:
     ranker, _ = Ranker.fit(lessons, OPTIONS)
     ranker.save(tmp_path)
-    again = Ranker.load(tmp_path)
+    again = Ranker.load(tmp_path, lessons.features.names)
     assert np.array_equal(again.margins(lessons.values), ranker.margins(lessons.values))
     assert np.array_equal(again.contributions(lessons.values), ranker.contributions(lessons.values))
+    with pytest.raises(ValueError, match="of other features"):
+        Ranker.load(tmp_path, lessons.features.names[::-1])

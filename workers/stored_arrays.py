@@ -1,0 +1,34 @@
+"""What stored arrays must be before they are used: native code reads wherever they tell it to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+def require(name: str, array: NDArray[Any], dtype: DTypeLike, *shape: int | None) -> None:
+    """Raise :class:`ValueError` unless an array is of this type and shape, ``None`` being any, and all finite."""
+    fits = len(shape) == array.ndim and all(
+        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype != dtype or not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} ({wanted})")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds what is no finite number")
+
+
+def require_below(name: str, numbers: NDArray[np.integer], end: int) -> None:
+    """Raise :class:`ValueError` unless all numbers are from 0 up to, not including, ``end``."""
+    if len(numbers) and not (numbers.min() >= 0 and numbers.max() < end):
+        raise ValueError(f"{name} holds numbers beyond 0 to {end - 1}")
+
+
+def require_nodes(name: str, nodes: NDArray[np.int32], count: int) -> None:
+    """Raise :class:`ValueError` unless these are int32 node indices of a tree of ``count`` nodes, ascending."""
+    require(name, nodes, np.int32, None)
+    require_below(name, nodes, count)
+    if not (nodes[1:] > nodes[:-1]).all():
+        raise ValueError(f"{name} does not ascend")
