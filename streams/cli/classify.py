@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
 from streams.cli.options import DIRECTORY, load_settings, product_file, product_options
-from streams.cli.output import console, print_bytes, print_json, progress_bar, tell_skipped
+from streams.cli.output import console, print_bytes, print_json, progress_bar, tell_skipped, to_standard_output
 
 if TYPE_CHECKING:
     from schemas.events.position import SourcePosition
@@ -45,7 +45,7 @@ _SMALL_BYTES: Final = 1 << 20
     type=click.Path(path_type=Path),
     help="Write to this file (.jsonl) or directory of Parquet files (.parquet), not to standard output.",
 )
-@click.option("--resume", is_flag=True, help="Go on where --output ends, after an interruption.")
+@click.option("--resume", is_flag=True, help="Go on where --output was interrupted, with the same FILE and model.")
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
@@ -85,6 +85,8 @@ def command(
         raise click.UsageError("--resume goes on where --output ends: give both")
     if output is not None and (file is None or as_json is False):
         raise click.UsageError("--output takes the decisions of FILE, and no --text")
+    if output is not None and file is not None and _are_one_file(output, file):
+        raise click.UsageError(f"--output {output} is FILE itself; name another")
     from workers.bundle.release import Admission
 
     if as_json is None:
@@ -101,6 +103,13 @@ def command(
         counts = ", ".join(f"{outcome} {count:,}" for outcome, count in outcomes.most_common())
         click.echo(f"classified {outcomes.total():,} products" + (f": {counts}" if counts else ""), err=True)
         tell_skipped(source)
+
+
+def _are_one_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
 class _Target(NamedTuple):
@@ -133,7 +142,8 @@ def _in_this_process(
         if as_json:
             print_json(encode(decision))
         else:
-            screen.print(decision_text(decision, product.title))
+            with to_standard_output():
+                screen.print(decision_text(decision, product.title))
     return outcomes
 
 
@@ -142,11 +152,13 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
     from joblib import cpu_count
 
     from workers.backfill.chunks import CHUNK_PRODUCTS, chunks_of
-    from workers.backfill.outputs import form_of, line_to_go_on_after, open_output
-    from workers.backfill.run import Job, decide_all
+    from workers.backfill.forms import form_of
+    from workers.backfill.outputs import find_ending, open_output
+    from workers.backfill.run import Job, chunks_after, decide_all
     from workers.bundle import files
     from workers.bundle.release import admit
     from workers.classify import BATCH_PRODUCTS
+    from workers.printable import printable
 
     manifest = files.verify(bundle)
     admit(bundle, manifest, admission)
@@ -155,14 +167,19 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
     size = CHUNK_PRODUCTS if processes > 1 else BATCH_PRODUCTS
     outcomes: Counter[str] = Counter()
     form: Form = "jsonl" if target.output is None else form_of(target.output)
+    name = printable(source.name)
     with ExitStack() as stack:
-        output, after = None, 0
+        output, chunks = None, chunks_of(source, 0, size)
         if target.output is not None:
-            output = stack.enter_context(closing(open_output(target.output, resume=target.resume)))
-            after = line_to_go_on_after(output, source.name, manifest.model_version)
+            ending = find_ending(target.output, resume=target.resume)
+            if ending.last is not None:
+                chunks = chunks_after(ending.last, source, manifest.model_version, size)
+                # An output has one name of the file, however the file is named when it is resumed.
+                name = ending.last.source.topic
+            output = stack.enter_context(closing(open_output(target.output, ending)))
         bars = stack.enter_context(progress_bar(transient=True))
         task = bars.add_task("classifying", total=source.total_bytes or None, note="")
-        for decided in decide_all(Job(bundle, source.name, form), chunks_of(source, after, size), processes):
+        for decided in decide_all(Job(bundle, name, form), chunks, processes):
             if output is None:
                 print_bytes(decided.payload)
             else:
@@ -174,18 +191,38 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
 
 def _positioned(source: ProductFile) -> Iterator[tuple[Product, SourcePosition]]:
     from schemas.events.position import SourcePosition
+    from workers.printable import printable
 
-    return ((item.product, SourcePosition(source.name, 0, item.line)) for item in source)
+    name = printable(source.name)
+    return ((item.product, SourcePosition(name, 0, item.line)) for item in source)
 
 
 def _one(fields: dict[str, object]) -> tuple[Product, SourcePosition]:
-    from schemas.errors import InvalidProducts
     from schemas.events.position import SourcePosition
+
+    stores = cast("tuple[str, ...]", fields["stores"])
+    # Each alone before all together, whose error names a column, and not which of its options is meant.
+    for option, value in (*fields.items(), *(("store", store) for store in stores)):
+        if option != "stores":
+            _product({option: value}, option, value)
+    return _product(fields, "store", stores), SourcePosition("command-line", 0, 0)
+
+
+def _product(fields: dict[str, object], option: str, value: object) -> Product:
+    """Return the product of options; raises :class:`InvalidProducts`, which names this one and its value."""
+    import reprlib
+
+    from schemas.errors import InvalidProducts
+    from schemas.events.codec import encode
     from workers.product_files.rows import BadValue, labelled_product
 
     try:
-        product = labelled_product({"product_id": "command-line", **fields}, 1).product
+        product = labelled_product({"product_id": "command-line", "title": "-", **fields}, 1).product
+        encode(product)
     except BadValue as error:
-        option = error.column.replace("_", "-")
-        raise InvalidProducts(f"--{option} {error.value!r} {error.problem}") from None
-    return product, SourcePosition("command-line", 0, 0)
+        problem = error.problem
+    except UnicodeEncodeError:
+        problem = "is no UTF-8; give it as UTF-8"
+    else:
+        return product
+    raise InvalidProducts(f"--{option.replace('_', '-')} {reprlib.repr(value)} {problem}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, load_settings, printable_name, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, load_settings, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def command(
         raise click.BadParameter(f"there is no directory {report.parent}; make it first", param_hint="--report")
     from workers.bundle.bundle import load_bundle
     from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
+    from workers.printable import printable
 
     model = load_bundle(bundle or load_settings().bundle)
     source = product_file(products, columns, form, skip_invalid=skip_invalid)
@@ -92,7 +93,7 @@ def command(
         document = evaluate(
             model,
             labelled,
-            Source(printable_name(products), source.skipped.total()),
+            Source(printable(products.name), source.skipped.total()),
             Resampling(draws, seed),
             progress,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, json_option, printable_name, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, json_option, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -97,10 +97,11 @@ def command(
     from workers.bundle.release import EVALUATION, write_verdict
     from workers.gate.gate import GateOptions, judge
     from workers.gate.gold import GoldSet, freeze, frozen_digest
+    from workers.printable import printable
 
     digest = frozen_digest(gold, gold_sha256)
     source = product_file(gold, columns, form, skip_invalid=skip_invalid)
-    gold_set = GoldSet.of(printable_name(gold), digest, list(source))
+    gold_set = GoldSet.of(printable(gold.name), digest, list(source))
     tell_skipped(source)
     new = load_bundle(candidate, EVALUATION)
     old = load_bundle(current, EVALUATION) if current else None

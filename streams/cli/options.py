@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -68,11 +67,6 @@ def load_settings(bootstrap_servers: str | None = None, **changes: Any) -> Setti
     if bootstrap_servers:
         changes["kafka"] = settings.kafka.model_copy(update={"bootstrap_servers": bootstrap_servers})
     return settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
-
-
-def printable_name(path: Path) -> str:
-    """Return the name of a file, with question marks for what is no UTF-8: no JSON and no page can hold that."""
-    return os.fsencode(path.name).decode(errors="replace")
 
 
 def product_file(path: Path, columns: tuple[str, ...], form: str | None, *, skip_invalid: bool) -> ProductFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +32,24 @@ def print_json(value: bytes) -> None:
 def print_bytes(value: bytes) -> None:
     """Print as it is, at once."""
     stream = click.get_binary_stream("stdout")
-    stream.write(value)
-    stream.flush()
+    with to_standard_output():
+        stream.write(value)
+        stream.flush()
+
+
+@contextmanager
+def to_standard_output() -> Iterator[None]:
+    """Do what writes to standard output; raises :class:`schemas.errors.InvalidFile` where it cannot be written."""
+    from schemas.errors import InvalidFile
+
+    try:
+        yield
+    except BrokenPipeError:  # whoever read it has gone, which click ends on without a word
+        raise
+    except OSError as error:
+        # Python writes what is left once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InvalidFile(f"standard output: {error.strerror}; write to where there is room") from error
 
 
 def progress_bar(*, transient: bool = False) -> Progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,7 +14,8 @@ from workers.product_files import ProductFile
 
 # Some megabytes at most, and a second of work.
 CHUNK_PRODUCTS: Final = 1_024
-_encoder: Final = msgspec.msgpack.Encoder()
+# MessagePack has times in UTC, in which those at the ends of the calendar do not exist.
+_encoder: Final = msgspec.json.Encoder()
 
 
 class Numbered(msgspec.Struct, frozen=True, array_like=True):
@@ -24,17 +25,22 @@ class Numbered(msgspec.Struct, frozen=True, array_like=True):
     product: Product
 
 
-_decoder: Final = msgspec.msgpack.Decoder(list[Numbered])
+_decoder: Final = msgspec.json.Decoder(list[Numbered])
 
 
 class Chunk(NamedTuple):
-    """Products in the order of their file: ``products`` is a MessagePack array of :class:`Numbered`.
+    """Products in the order of their file: ``products`` is a JSON array of :class:`Numbered`.
 
     ``bytes_read`` says how far the file had been read.
     """
 
     products: bytes
     bytes_read: int
+
+    @classmethod
+    def of(cls, products: Sequence[Numbered], bytes_read: int) -> Chunk:
+        """Pack products."""
+        return cls(_encoder.encode(products), bytes_read)
 
     def unpack(self) -> list[Numbered]:
         """Return the products."""
@@ -61,11 +67,11 @@ def chunks_of(source: ProductFile, after_line: int, size: int = CHUNK_PRODUCTS) 
             if item.line > after_line:
                 waiting.append(Numbered(item.line, item.product))
             if len(waiting) == size:
-                yield Chunk(_encoder.encode(waiting), source.bytes_read)
+                yield Chunk.of(waiting, source.bytes_read)
                 waiting = []
     except InvalidProducts as error:
         problem = error
     if waiting:
-        yield Chunk(_encoder.encode(waiting), source.total_bytes)
+        yield Chunk.of(waiting, source.total_bytes)
     if problem is not None:
         raise problem

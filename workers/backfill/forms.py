@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from schemas.errors import InvalidFile
 from schemas.events.codec import encode
 from schemas.events.decision import CategoryAssigned, Decision
 
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Form = Literal["jsonl", "parquet"]
+_SUFFIXES: Final[dict[str, Form]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+def form_of(path: Path) -> Form:
+    """Return what is written under this name; raises :class:`InvalidFile` where it does not say."""
+    if (form := _SUFFIXES.get(path.suffix)) is None:
+        raise InvalidFile(f"{path}: its name does not say what to write; name it {', '.join(_SUFFIXES)}")
+    return form
 
 
 def outcome_of(decision: Decision) -> str:
@@ -71,6 +81,7 @@ def schema() -> pa.Schema:
             ),
             ("brand", text),
             ("stores", pa.list_(text)),
+            ("tags", pa.list_(text)),
             ("product_updated_at", pa.timestamp("us", tz="UTC")),
             ("source", pa.struct([("topic", text), ("partition", pa.int32()), ("offset", pa.int64())])),
             ("decision_id", text),

@@ -5,23 +5,28 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from threadpoolctl import threadpool_limits
 
-from schemas.errors import InvalidProducts, ShelfwiseError
+from schemas.errors import InvalidFile, InvalidProducts, ShelfwiseError
 from schemas.events.position import SourcePosition
-from workers.backfill.chunks import Chunk, Decided
+from workers.backfill.chunks import Chunk, Decided, chunks_of
 from workers.backfill.forms import ENCODERS, Form, outcome_of
+from workers.backfill.outputs import Last
 from workers.bundle.bundle import load_bundle
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
+from workers.printable import printable
+from workers.product_files import ProductFile
 
 # Of each process: one in work, one waiting.
 _CHUNKS_AHEAD: Final = 2
@@ -29,11 +34,42 @@ _CHUNKS_AHEAD: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is decided by: a bundle that is admitted already, the file's name, and how decisions are written."""
+    """What is decided by: a bundle that is admitted already, the file's name, and how decisions are written.
+
+    The name is as decisions hold it.
+    """
 
     bundle: Path
     source: str
     form: Form
+
+
+def chunks_after(last: Last, source: ProductFile, model_version: str, size: int) -> Iterator[Chunk]:
+    """Return the products that come after the last decision of an output.
+
+    Raises :class:`InvalidFile`, before any is asked for, where the decision is of another file or model, or on
+    another product than the file has there.
+    """
+    name, begun_as, line = printable(source.name), last.source.topic, last.source.offset
+    if Path(begun_as).resolve() != Path(name).resolve():
+        raise InvalidFile(f"the output holds decisions on {begun_as}, not on {name}; name another")
+    if last.model_version != model_version:
+        raise InvalidFile(
+            f"the output was begun with model {last.model_version}, and this is {model_version};"
+            " name another output, or the bundle that it was begun with"
+        )
+    # Standard input is read but once, so the last decided product is looked at on the way to the next.
+    chunks = chunks_of(source, line - 1, size)
+    first = next(chunks, Chunk.of([], 0))
+    items = first.unpack()
+    if not items or (items[0].line, items[0].product.product_id) != (line, last.product_id):
+        found = f"product {items[0].product.product_id!r}" if items and items[0].line == line else "no product"
+        raise InvalidFile(
+            f"{name} has {found} on line {line}, where the output's last decision is on {last.product_id!r}; where"
+            " the file has changed, delete the output and begin anew without --resume, or name another output"
+        )
+    rest = [Chunk.of(items[1:], first.bytes_read)] if items[1:] else []
+    return chain(rest, chunks)
 
 
 class Classifier:
@@ -63,7 +99,15 @@ class _Process:
 def _start(job: Job) -> None:
     # Ctrl-C is the parent's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     _Process.classifier = Classifier(job)
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed tells the pool nothing, and its processes would wait for chunks without end.
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _decide(chunk: Chunk) -> Decided:

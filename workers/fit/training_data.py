@@ -89,5 +89,8 @@ def _count(report: TrainingDataReport, before: LabelledProduct | None, node: int
 
 def _line(product: Product, path: tuple[str, ...] | None, category_id: str | None) -> bytes:
     row: dict[str, Any] = msgspec.to_builtins(product)
+    if isinstance(product.tags, str) and product.tags.startswith("["):
+        # A file's text is read as a list where it is one in JSON; an event's text never is.
+        row["tags"] = product.tag_list()
     row |= {name: value for name, value in (("category_path", path), ("category_id", category_id)) if value}
     return msgspec.json.encode(row) + b"\n"

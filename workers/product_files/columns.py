@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from schemas.errors import InvalidProducts
@@ -71,11 +71,18 @@ class ColumnMap:
             return row
         return {ours: row[theirs] for ours, theirs in self._pairs if theirs in row}
 
-    def check_header(self, file: str, header: Collection[str]) -> None:
-        """Raise :class:`InvalidProducts` where the file has no column for a required or a mapped field."""
+    def check_header(self, file: str, header: Sequence[str]) -> None:
+        """Check the names of a file's columns.
+
+        Raises :class:`InvalidProducts` where there is none for a required or a mapped field, or one that is read
+        is there twice.
+        """
         for ours in (*REQUIRED, *self._theirs):
             if self.theirs(ours) not in header:
                 raise InvalidProducts(
                     f"{file}: has no column {self.theirs(ours)!r} for {ours}; it has"
                     f" {', '.join(map(repr, header))[:500]}; map the right one with --column {ours}=NAME"
                 )
+        for _, theirs in self._pairs:
+            if header.count(theirs) > 1:
+                raise InvalidProducts(f"{file}: has more than one column {theirs!r}; rename all but one of them")

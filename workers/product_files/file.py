@@ -7,14 +7,16 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast
 
 from schemas.errors import InvalidProducts
 from workers.product_files.columns import ColumnMap
+from workers.product_files.csv_rows import csv_rows
 from workers.product_files.parquet_rows import parquet_rows
 from workers.product_files.rows import BadValue, LabelledProduct, labelled_product
-from workers.product_files.text_rows import BadLine, Row, csv_rows, json_rows
+from workers.product_files.text_rows import BadLine, Row, json_rows
 
 Format = Literal["jsonl", "csv", "tsv", "parquet"]
 FORMATS: Final = ("jsonl", "csv", "tsv", "parquet")
@@ -36,7 +38,8 @@ class ProductFile:
 
     ``columns`` maps our column names to the file's. With ``on_error="raise"`` the first row that cannot be read
     raises :class:`InvalidProducts`, naming file, line, column, value and remedy; with ``"skip"`` such rows are
-    left out and counted in :attr:`skipped`, by column. Each iteration reads the file anew.
+    left out and counted in :attr:`skipped`, by column. Each iteration reads the file anew; a stream or a pipe can
+    be read once.
 
     Files may be gzipped, whatever their name. JSON lines: one object a line. CSV and TSV: a header, UTF-8; lists
     as JSON or as ``A|B``, paths as ``A > B``. Beside ``stores``, a list, a ``store`` is read, a text.
@@ -59,10 +62,10 @@ class ProductFile:
         self._source = source
         self._raw: BinaryIO | None = None
         self._on_error = on_error
-        if isinstance(source, Path) and not source.is_file():
+        if isinstance(source, Path) and (source.is_dir() or not source.exists()):
             raise InvalidProducts(f"{source}: there is no such file; name a file of products")
-        if self.format == "parquet" and not isinstance(source, Path):
-            raise InvalidProducts("Parquet cannot be read from standard input; name a file")
+        if self.format == "parquet" and not (isinstance(source, Path) and source.is_file()):
+            raise InvalidProducts(f"Parquet is not read in one pass, as {self.name} must be; name a file")
 
     @property
     def total_bytes(self) -> int:
@@ -71,8 +74,8 @@ class ProductFile:
 
     @property
     def bytes_read(self) -> int:
-        """How far the file has been read, of :attr:`total_bytes`; not known for Parquet."""
-        return self._raw.tell() if self._raw and not self._raw.closed else 0
+        """How far the file has been read, of :attr:`total_bytes`; 0 where it is not known, as of Parquet."""
+        return self._raw.tell() if self._raw and not self._raw.closed and self._raw.seekable() else 0
 
     def __iter__(self) -> Iterator[LabelledProduct]:
         self.rows = 0
@@ -112,11 +115,11 @@ class ProductFile:
             raise InvalidProducts(f"{self.name}: cannot be read on ({error}); is the file whole?") from error
 
     def _open(self, stack: ExitStack) -> BinaryIO:
-        if not isinstance(self._source, Path):
-            return self._source
         try:
-            raw = stack.enter_context(self._source.open("rb"))
-            self._raw = raw
+            if isinstance(self._source, Path):
+                raw = self._raw = stack.enter_context(self._source.open("rb"))
+            else:
+                raw = _peekable(self._source, stack)
             if raw.peek(2)[:2] == _GZIP:
                 return cast("BinaryIO", stack.enter_context(gzip.open(raw)))
         except OSError as error:
@@ -141,6 +144,16 @@ class ProductFile:
         return f"{place}:{shown} {problem}; {remedy}"
 
 
+def _peekable(stream: BinaryIO, stack: ExitStack) -> BufferedReader:
+    # Standard input has a buffer; a second one would wait until it is full.
+    if isinstance(stream, BufferedReader):
+        return stream
+    buffered: BufferedReader = BufferedReader(cast("RawIOBase", stream))
+    # The caller's stream is not ours to close.
+    stack.callback(buffered.detach)
+    return buffered
+
+
 def _shortened(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
@@ -154,5 +167,6 @@ def _format_of(source: Path | BinaryIO) -> Format:
         if name.endswith(suffix):
             return known
     raise InvalidProducts(
-        f"{source}: its name does not say what it holds; name it {', '.join(_SUFFIXES)} (.gz may follow)"
+        f"{source}: its name does not say what it holds; name it {', '.join(_SUFFIXES)} (.gz may follow), or say"
+        " so with --format"
     )

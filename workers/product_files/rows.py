@@ -13,12 +13,11 @@ import msgspec
 import orjson
 
 from schemas.events.product import Product
+from workers.product_files.lists import list_of, path_of, tags_of
 
 _TEXTS: Final = ("description", "brand", "merchant_category", "currency", "image_url")
 _LONGEST_PATH: Final = 32
 _LONGEST_ID: Final = 512
-_PATH_SEPARATORS: Final = (" > ", ">", "|")
-_LIST_SEPARATOR: Final = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def labelled_product(row: Mapping[str, Any], line: int) -> LabelledProduct:
         fields["price"] = _price(price)
     made = {
         "stores": _stores(get("stores"), get("store")),
-        "tags": _tags(get("tags")),
+        "tags": tags_of(tags) if isinstance(tags := get("tags"), str) else tags,
         "affiliate": _affiliate(row),
         "attributes": _attributes(get("attributes")),
     }
@@ -105,26 +104,16 @@ def _price(value: object) -> float | None:
 
 def _stores(stores: object, store: object) -> object:
     if isinstance(stores, str):
-        stores = _parse("stores", stores, list) if stores.startswith("[") else _split(stores)
+        stores = list_of(stores)
     if stores:
         return stores
     return (_identifier(store),) if store else ()
 
 
-def _tags(tags: object) -> object:
-    if isinstance(tags, str) and tags.startswith("[") and tags.endswith("]"):
-        return _parse("tags", tags, list)
-    return tags
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(_LIST_SEPARATOR) if part.strip()]
-
-
 def _affiliate(row: Mapping[str, Any]) -> object:
     affiliate = row.get("affiliate")
     if isinstance(affiliate, str) and affiliate:
-        affiliate = _parse("affiliate", affiliate, dict)
+        affiliate = _json_object("affiliate", affiliate)
     if affiliate:
         return affiliate
     network, category = row.get("affiliate_network") or None, row.get("affiliate_category") or None
@@ -133,7 +122,7 @@ def _affiliate(row: Mapping[str, Any]) -> object:
 
 def _attributes(value: object) -> object:
     if isinstance(value, str) and value:
-        value = _parse("attributes", value, dict)
+        value = _json_object("attributes", value)
     if isinstance(value, list):  # how a Parquet map arrives
         try:
             value = dict(value)
@@ -152,13 +141,13 @@ def _text(name: object, value: object) -> object:
     return value
 
 
-def _parse(column: str, text: str, kind: type) -> object:
+def _json_object(column: str, text: str) -> object:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise BadValue(column, text, f"is no JSON ({error})") from None
-    if not isinstance(value, kind):
-        raise BadValue(column, text, "is JSON, but no " + ("list" if kind is list else "object"))
+    if not isinstance(value, dict):
+        raise BadValue(column, text, "is JSON, but no object")
     return value
 
 
@@ -173,18 +162,13 @@ def _path(value: object) -> tuple[str, ...] | None:
     if value is None or value in ("", []):
         return None
     if isinstance(value, str):
-        value = _parse("category_path", value, list) if value.startswith("[") else _split_path(value)
+        value = path_of(value)
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise BadValue("category_path", value, 'is no list of names and no text such as "Home > Lamps"')
     names = tuple(" ".join(name.split()) for name in value)
     if len(names) > _LONGEST_PATH or not all(names):
         raise BadValue("category_path", value, f"has a blank name or over {_LONGEST_PATH} levels")
     return names
-
-
-def _split_path(text: str) -> list[str]:
-    separator = next((separator for separator in _PATH_SEPARATORS if separator in text), None)
-    return text.split(separator) if separator else [text]
 
 
 def _bad_value(fields: Mapping[str, Any], message: str) -> BadValue:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -74,6 +75,18 @@ def test_a_verdict_on_a_product_of_which_nothing_is_known_is_counted() -> None:
     found, report = made([row("a", ("Home", "Lamps"))], {"expired": VASES})
     assert found == {"a": ("Old a", LAMPS)}
     assert report.counts()["without_product"] == 1
+
+
+@given(
+    st.text('[]",\\12ab |', max_size=12)
+    | st.lists(st.text(max_size=3) | st.integers(), max_size=3).map(json.dumps)
+    | st.just(json.dumps(["x" * 600]))
+)
+def test_a_fit_reads_tags_as_the_stream_does(tags: str) -> None:
+    product = Product(product_id="a", title="Lamp", tags=tags)
+    lines = training_rows([], {"a": LAMPS}, {"a": product}, TREE, TrainingDataReport())
+    (item,) = ProductFile(io.BytesIO(b"".join(lines)))
+    assert item.product.tag_list() == product.tag_list()
 
 
 NAMES = st.sampled_from("abcdef")

@@ -104,7 +104,11 @@ def test_both_shapes_of_stores_affiliates_and_labels_are_read(tmp_path: Path) ->
         ("Sale, Table lamps", ("Sale", "Table lamps")),
         ("Sale|Lamps, small|", ("Sale", "Lamps, small")),
         ('["Sale"]', ("Sale",)),
+        ("[]", ()),
         ("[NEW] lamp, desk", ("[NEW] lamp", "desk")),
+        ("[sale], [new]", ("[sale]", "[new]")),
+        ("[2026]", ("[2026]",)),
+        ("[sale", ("[sale",)),
         ("Sale", ("Sale",)),
         ("", ()),
         (None, ()),
@@ -115,6 +119,31 @@ def test_tags_are_a_list_or_parted_by_commas_or_bars(
 ) -> None:
     path = write_jsonl(tmp_path / "rows.jsonl", {"product_id": "1", "title": "Cup", "tags": tags})
     assert read(path)[0].product.tag_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "stores", "path"),
+    [
+        ('["A", "B"]', ("A", "B"), ("A", "B")),
+        ("[]", (), ()),
+        ("[shop", ("[shop",), ("[shop",)),
+        ("[Sale] Lamps", ("[Sale] Lamps",), ("[Sale] Lamps",)),
+        ("[Sale] > Lamps", ("[Sale] > Lamps",), ("[Sale]", "Lamps")),
+        ("[A]|[B]", ("[A]", "[B]"), ("[A]", "[B]")),
+    ],
+)
+def test_text_in_brackets_is_a_list_where_it_is_one_in_json(
+    tmp_path: Path, text: str, stores: tuple[str, ...], path: tuple[str, ...]
+) -> None:
+    row = {"product_id": "1", "title": "Cup", "stores": text, "category_path": text}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    for file in (
+        write_jsonl(tmp_path / "rows.jsonl", row),
+        write_csv(tmp_path / "rows.csv", [*row], [*row.values()]),
+        tmp_path / "rows.parquet",
+    ):
+        (item,) = read(file)
+        assert (item.product.stores, item.category_path) == (stores, path)
 
 
 def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
@@ -152,7 +181,9 @@ def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
         ({"price": -1}, "price", "-1"),
         ({"stores": ["ok", 5]}, "stores", "got `int`"),
         ({"tags": 5}, "tags", "got `int`"),
-        ({"tags": "[NEW]"}, "tags", "no JSON"),
+        ({"tags": '["%s"]' % ("x" * 513)}, "tags", "length <= 512"),
+        ({"stores": "[5]"}, "stores", "got `int`"),
+        ({"category_path": "[5]"}, "category_path", "no list of names"),
         ({"tags": ["x" * 513]}, "tags", "length <= 512"),
         ({"currency": "euro"}, "currency", "regex"),
         ({"attributes": {"a": {"b": 1}}}, "attributes", "under 'a'; flatten"),
@@ -217,7 +248,7 @@ def test_bad_rows_are_skipped_and_counted_by_column_where_asked(tmp_path: Path) 
         (b"product_id,title\n1,Cup,extra\n", "line 2: .*has 3 fields, the header has 2"),
         (b"product_id,title\n1,Cup\n2,C\xffp\n", "line 3: .*not UTF-8 at its byte 4"),
         (b"product_id,t\xfftle\n1,Cup\n", "line 1: .*not UTF-8"),
-        (b'product_id,title\n1,"Cup' + b"x" * 140_000, "line 2: .*quote left open"),
+        (b'product_id,title\n1,"Cup' + b"x" * 140_000, "line 2: .*close quotes"),
     ],
 )
 def test_a_bad_line_of_csv_is_named(tmp_path: Path, content: bytes, problem: str) -> None:

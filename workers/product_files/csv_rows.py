@@ -1,0 +1,157 @@
+"""Rows of CSV and TSV."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO, Final
+
+from schemas.errors import InvalidProducts
+from workers.product_files.columns import ColumnMap
+from workers.product_files.text_rows import MAX_LINE_BYTES, BadLine, Row, numbered_lines, shown
+
+# Longer than the longest description, so that its own bound is what an error names.
+_MAX_FIELD: Final = 131_072
+# Of a record whose fields have line breaks; in characters it is bounded as a line is.
+_MAX_RECORD_LINES: Final = 1_000
+_DELIMITERS: Final = (",", "\t", ";", "|")
+
+
+def csv_rows(stream: BinaryIO, file: str, columns: ColumnMap, delimiter: str | None) -> Iterator[Row]:
+    """Yield each record as a dictionary by the header's names, or what is wrong with it.
+
+    Raises :class:`InvalidProducts` where the header cannot be read, lacks a column or has one twice.
+    """
+    csv.field_size_limit(_MAX_FIELD)
+    lines = _RecordLines(stream)
+    records = _records(lines, delimiter or max(_DELIMITERS, key=lines.peek().count))
+    _, first = next(records, (1, []))
+    if isinstance(first, BadLine):
+        raise InvalidProducts(f"{file}, line {first.line}: {first.shown!r} {first.problem}")
+    header = [name.strip() for name in first]
+    columns.check_header(file, header)
+    for line, record in records:
+        if isinstance(record, BadLine):
+            yield record.line, record
+        elif len(record) == len(header):
+            yield line, dict(zip(header, record, strict=True))
+        elif record:
+            problem = (
+                f"has {len(record)} fields, the header has {len(header)}; quote fields that hold the delimiter"
+            )
+            yield line, BadLine(line, problem, ", ".join(record)[:80])
+
+
+def _records(lines: _RecordLines, delimiter: str) -> Iterator[tuple[int, list[str] | BadLine]]:
+    """Yield each record with the number of its first line, or what is wrong with it."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        lines.begin()
+        record: list[str] | BadLine
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            if lines.open:
+                record = _left_open(lines, delimiter)
+            else:
+                record = _with_stray_quotes(lines.first, lines.texts[0], delimiter)
+        yield lines.first, lines.take_bad() or record
+
+
+def _with_stray_quotes(number: int, line: str, delimiter: str) -> list[str] | BadLine:
+    """Read a line alone; stray quotes become part of the text, as spreadsheets have it."""
+    rest = iter((line, ""))
+    try:
+        record = next(csv.reader(rest, delimiter=delimiter))
+    except csv.Error as error:
+        problem = f"is no CSV ({error}); close quotes, and end lines with a line feed"
+        return BadLine(number, problem, line[:80].strip())
+    # The reader goes on to the second text only where the first leaves a quote open.
+    return record if next(rest, None) is not None else _open_quote(number, line)
+
+
+def _left_open(lines: _RecordLines, delimiter: str) -> BadLine:
+    """Say which line opened the quote that the record does not close, and have those after it read anew."""
+    texts = lines.texts[: lines.open]
+
+    def fields(count: int) -> int:
+        return len(next(csv.reader(texts[:count], delimiter=delimiter)))
+
+    opened = bisect_left(range(1, len(texts)), fields(len(texts)), key=fields)
+    lines.put_back(opened + 1)
+    return _open_quote(lines.first + opened, texts[opened])
+
+
+def _open_quote(number: int, line: str) -> BadLine:
+    problem = "has a quote left open (close it, and write quotes within it twice)"
+    return BadLine(number, problem, line[:80].strip())
+
+
+class _RecordLines:
+    """The lines of a file, as a CSV reader asks for them, record by record.
+
+    ``texts`` are those of the record, which begins at line ``first``. The first ``open`` of them leave a quote
+    open at their end, for only then does the reader ask for another.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._again: deque[str] = deque()
+        self._bad: dict[int, BadLine] = {}
+        self._read = self._lines(stream)
+        self.first = 1
+        self.texts: list[str] = []
+        self.open = 0
+
+    def __iter__(self) -> Iterator[str]:
+        size = 0
+        while not self.open or (self.open < _MAX_RECORD_LINES and size <= MAX_LINE_BYTES):
+            text = self._again.popleft() if self._again else next(self._read, None)
+            if text is None:
+                return
+            size = size + len(text) if self.open else len(text)
+            self.texts.append(text)
+            yield text
+            self.open = len(self.texts)
+
+    def begin(self) -> None:
+        """Begin the next record."""
+        self.first += len(self.texts)
+        self.texts.clear()
+        self.open = 0
+
+    def peek(self) -> str:
+        """Return the next line, which stays the next."""
+        self._again.extend(islice(self._read, 1))
+        return self._again[0] if self._again else ""
+
+    def put_back(self, start: int) -> None:
+        """Have the lines of the record from ``start`` on, counted from 0, read again."""
+        self._again.extendleft(reversed(self.texts[start:]))
+        del self.texts[start:]
+
+    def take_bad(self) -> BadLine | None:
+        """Return what is wrong with a line of the record, if anything."""
+        if not self._bad:
+            return None
+        lines = range(self.first, self.first + len(self.texts))
+        bad = [self._bad.pop(number) for number in lines if number in self._bad]
+        return bad[0] if bad else None
+
+    def _lines(self, stream: BinaryIO) -> Iterator[str]:
+        for number, line in numbered_lines(stream):
+            if isinstance(line, BadLine):
+                self._bad[number] = line
+                yield "\n"
+                continue
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                problem = f"is not UTF-8 at its byte {error.start + 1}; save the file as UTF-8"
+                self._bad[number] = BadLine(number, problem, shown(line))
+                yield line.decode(errors="replace")

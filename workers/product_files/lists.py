@@ -1,0 +1,43 @@
+"""Lists that a file gives as text: as JSON, or parted. Text that only begins like JSON is text: "[Sale] Lamps"."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+_SEPARATOR: Final = "|"
+_PATH_SEPARATORS: Final = (" > ", ">", "|")
+
+
+def list_of(text: str) -> list[Any]:
+    """Return the list that the text is in JSON, else its parts between bars."""
+    listed = _json_list(text)
+    if listed is not None:
+        return listed
+    return [part.strip() for part in text.split(_SEPARATOR) if part.strip()]
+
+
+def tags_of(text: str) -> list[str] | str:
+    """Return the list of texts that the text is in JSON, else the text as it is."""
+    listed = _json_list(text)
+    return text if listed is None or not all(isinstance(tag, str) for tag in listed) else listed
+
+
+def path_of(text: str) -> list[Any]:
+    """Return the list that the text is in JSON, else the names of a path such as "Home > Lamps"."""
+    listed = _json_list(text)
+    if listed is not None:
+        return listed
+    separator = next((separator for separator in _PATH_SEPARATORS if separator in text), None)
+    return text.split(separator) if separator else [text]
+
+
+def _json_list(text: str) -> list[Any] | None:
+    if not text.startswith("["):
+        return None
+    try:
+        value: list[Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value
