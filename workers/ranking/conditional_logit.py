@@ -66,13 +66,11 @@ class ConditionalLogit:
         Where ``monotone`` is 1, a greater value may only raise the margin.
         """
         unknown = np.isnan(values)
-        known = np.maximum(np.count_nonzero(~unknown, axis=0), 1)
-        centre = np.nansum(values, axis=0, dtype=np.float64) / known
-        spread = np.sqrt(np.nansum((values - centre) ** 2, axis=0, dtype=np.float64) / known)
-        # Beside a large mean, 32 bits cannot tell less.
-        spread = np.maximum(spread, _LEAST_SPREAD * np.abs(centre))
-        spread[spread == 0] = 1
-        scaled = np.clip((values - centre) / spread, -_REACH, _REACH).astype(np.float32)
+        centre, spread = np.array([_moments(column) for column in values.T]).T
+        # One copy, in place: there may be gigabytes of them.
+        scaled = values - centre.astype(np.float32)
+        scaled /= spread.astype(np.float32)
+        np.clip(scaled, -_REACH, _REACH, out=scaled)
         scaled[unknown] = 0
         lacking = np.flatnonzero(unknown.any(axis=0))
         design = np.hstack([scaled, unknown[:, lacking], np.ones((len(values), 1))], dtype=np.float32)
@@ -107,6 +105,16 @@ class ConditionalLogit:
             if not fits or not np.isfinite(array).all():
                 raise ValueError(f"{file.name}: {name} is not of a ranker of {features} features")
         return found
+
+
+def _moments(column: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the mean of what is known of a feature, float32 (m,), and its standard deviation, never 0."""
+    known = column[~np.isnan(column)].astype(np.float64)
+    if not len(known):
+        return 0.0, 1.0
+    mean, deviation = float(known.mean()), float(known.std())
+    # Beside a large mean, 32 bits cannot tell less.
+    return mean, max(deviation, _LEAST_SPREAD * abs(mean)) or 1.0
 
 
 def _minimise(design: NDArray[np.float32], loss: ChoiceLoss, monotone: tuple[int, ...]) -> NDArray[np.float64]:
