@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 
 from workers.ranking.choice import ChoiceLoss
+from workers.stored_arrays import require
 
 # Of a feature's deviations from its mean, in standard deviations: what lies beyond counts no more.
 _REACH: Final = 5.0
@@ -99,11 +100,8 @@ class ConditionalLogit:
     def load(cls, file: Path, features: int) -> Self:
         """Read what :meth:`save` wrote for so many features; raises :class:`ValueError` for anything else."""
         found = cls(**load_file(file))
-        shapes = {"bias": (1,)}
         for name, array in asdict(found).items():
-            fits = array.dtype == np.float32 and array.shape == shapes.get(name, (features,))
-            if not fits or not np.isfinite(array).all():
-                raise ValueError(f"{file.name}: {name} is not of a ranker of {features} features")
+            require(f"{file.name}: {name}", array, np.float32, 1 if name == "bias" else features)
         return found
 
 
