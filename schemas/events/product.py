@@ -11,10 +11,10 @@ from schemas.errors import InvalidEvent
 
 MAX_EVENT_BYTES: Final = 1_048_576
 MAX_TAGS: Final = 250
-_MAX_TAG: Final = 512
+_MAX_SHORT_TEXT: Final = 512
 
 ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="unique in the whole feed")]
-ShortText = Annotated[str, msgspec.Meta(max_length=512)]
+ShortText = Annotated[str, msgspec.Meta(max_length=_MAX_SHORT_TEXT)]
 Tags = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a time zone")]
 
@@ -57,7 +57,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if isinstance(self.tags, str):
             parts = self.tags.split("|" if "|" in self.tags else ",")
-            return tuple(tag for part in parts if 0 < len(tag := part.strip()) <= _MAX_TAG)[:MAX_TAGS]
+            return tuple(tag for part in parts if 0 < len(tag := part.strip()) <= _MAX_SHORT_TEXT)[:MAX_TAGS]
         return self.tags or ()
 
 

@@ -31,7 +31,7 @@ class GoldSet:
     @classmethod
     def of(cls, name: str, sha256: str, rows: Sequence[LabelledProduct]) -> GoldSet:
         """Keep what is labelled."""
-        labelled = [row for row in rows if row.category_id is not None or row.category_path]
+        labelled = [row for row in rows if row.is_labelled]
         return cls(name, sha256, labelled, len(rows) - len(labelled))
 
 

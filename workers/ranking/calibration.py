@@ -36,7 +36,8 @@ class CandidateProbabilities:
         choices, exact = Choices(owner), margins.astype(np.float64)
 
         def loss(parameters: NDArray[np.float64]) -> float:
-            return float(choices.losses(relevant, np.exp(parameters[0]) * exact, float(parameters[1])).sum())
+            found = choices.probabilities(np.exp(parameters[0]) * exact, float(parameters[1]))
+            return float(choices.losses(relevant, *found).sum())
 
         best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
         return cls(float(np.exp(best.x[0])), float(best.x[1]))

@@ -39,10 +39,12 @@ class Choices:
         return weights / np.repeat(total, self._sizes), none / total
 
     def losses(
-        self, relevant: NDArray[np.bool_], logits: NDArray[np.floating], none_logit: float = 0.0
+        self, relevant: NDArray[np.bool_], probability: NDArray[np.float64], none: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the cross entropy of each product that has candidates; at most one of them is ``relevant``."""
-        probability, none = self.probabilities(logits, none_logit)
+        """Return the cross entropy of each product that has candidates; at most one of them is ``relevant``.
+
+        The others are what :meth:`probabilities` returns.
+        """
         if not len(none):
             return none
         right = np.add.reduceat(np.where(relevant, probability, 0.0), self.firsts)
@@ -73,14 +75,19 @@ class ChoiceLoss:
         """
         probability, _ = self._choices.probabilities(margins)
         curvature = np.maximum(2 * probability * (1 - probability), _LEAST_CURVATURE)
-        return (probability - self._relevant) * self._weight, curvature * self._weight
+        return self._slopes(probability), curvature * self._weight
 
-    def total(self, margins: NDArray[np.float32]) -> float:
-        """Return the weighted sum of the products' losses; :meth:`derivatives` are its own."""
-        losses = self._choices.losses(self._relevant, margins)
-        return float(losses @ self._weight[self._choices.firsts])
+    def total(self, margins: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
+        """Return the weighted sum of all losses, and its first derivatives by each margin: float64 (m,)."""
+        probability, none = self._choices.probabilities(margins)
+        losses = self._choices.losses(self._relevant, probability, none)
+        return float(losses @ self._weight[self._choices.firsts]), self._slopes(probability)
 
     def mean(self, margins: NDArray[np.float32]) -> float:
         """Return the mean loss of a product, each counting alike; 0 where there is none."""
-        losses = self._choices.losses(self._relevant, margins)
+        losses = self._choices.losses(self._relevant, *self._choices.probabilities(margins))
         return float(losses.mean()) if len(losses) else 0.0
+
+    def _slopes(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        slopes: NDArray[np.float64] = (probability - self._relevant) * self._weight
+        return slopes

@@ -67,7 +67,9 @@ class ConditionalLogit:
         Where ``monotone`` is 1, a greater value may only raise the margin.
         """
         unknown = np.isnan(values)
-        centre, spread = np.array([_moments(column) for column in values.T]).T
+        centre, spread = np.array(
+            [_moments(values[~unknown[:, place], place]) for place in range(values.shape[1])]
+        ).T
         # One copy, in place: there may be gigabytes of them.
         scaled = values - centre.astype(np.float32)
         scaled /= spread.astype(np.float32)
@@ -105,11 +107,11 @@ class ConditionalLogit:
         return found
 
 
-def _moments(column: NDArray[np.float32]) -> tuple[float, float]:
+def _moments(known: NDArray[np.float32]) -> tuple[float, float]:
     """Return the mean of what is known of a feature, float32 (m,), and its standard deviation, never 0."""
-    known = column[~np.isnan(column)].astype(np.float64)
     if not len(known):
         return 0.0, 1.0
+    known = known.astype(np.float64)
     mean, deviation = float(known.mean()), float(known.std())
     # Beside a large mean, 32 bits cannot tell less.
     return mean, max(deviation, _LEAST_SPREAD * abs(mean)) or 1.0
@@ -119,10 +121,9 @@ def _minimise(design: NDArray[np.float32], loss: ChoiceLoss, monotone: tuple[int
     """Return the weights, float64 (columns,), of the columns of a design, the first of which are the features."""
 
     def regularised(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margins = design @ weights.astype(np.float32)
-        slopes, _ = loss.derivatives(margins)
+        total, slopes = loss.total(design @ weights.astype(np.float32))
         slope = design.T @ slopes.astype(np.float32) + _REGULARISATION * weights
-        return loss.total(margins) + _REGULARISATION / 2 * float(weights @ weights), slope
+        return total + _REGULARISATION / 2 * float(weights @ weights), slope
 
     columns = design.shape[1]
     least = [0.0 if only_up else None for only_up in monotone] + [None] * (columns - len(monotone))

@@ -66,7 +66,7 @@ def test_no_small_change_of_the_weights_makes_the_loss_less() -> None:
 
     def regularised(weights: NDArray[np.float32]) -> float:
         margins = (values - values.mean(axis=0)) @ weights + learned.bias
-        return loss.total(margins.astype(np.float32)) + 5 * float(((weights * spread) ** 2).sum())
+        return loss.total(margins.astype(np.float32))[0] + 5 * float(((weights * spread) ** 2).sum())
 
     least = regularised(learned.weights)
     for place in range(3):
