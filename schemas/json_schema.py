@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,9 @@ def json_schema(name: str) -> bytes:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **msgspec.json.schema(EVENTS[name]),
     }
+    for definition in schema["$defs"].values():
+        # The indent of a docstring is there or not by the release of Python and of msgspec.
+        definition["description"] = inspect.cleandoc(definition["description"])
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
