@@ -38,18 +38,8 @@ def decide(bundle: Bundle, batch: Sequence[Positioned], statistics: Statistics) 
     candidates = bundle.recall.candidates([product for product, _ in batch], statistics)
     verdicts = bundle.ranking.decide(candidates)
     return [
-        decision_event(verdict, _about(product, source.offset), source, bundle.taxonomy, bundle.model_version)
+        decision_event(
+            verdict, CandidateProduct.of(product, source.offset), source, bundle.taxonomy, bundle.model_version
+        )
         for verdict, (product, source) in zip(verdicts, batch, strict=True)
     ]
-
-
-def _about(product: Product, offset: int) -> CandidateProduct:
-    return CandidateProduct(
-        offset=offset,
-        timestamp_ms=0,
-        product_id=product.product_id,
-        brand=product.brand,
-        stores=product.stores,
-        tags=product.tag_list(),
-        updated_at=product.updated_at,
-    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 
-from schemas.events.product import ProductId, Timestamp
+from schemas.events.product import Product, ProductId, Timestamp
 
 
 class Outcome(StrEnum):
@@ -89,6 +89,20 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Timestamp | None = None
     removed: bool = False
     known: bool = False
+
+    @classmethod
+    def of(cls, product: Product, offset: int, timestamp_ms: int = 0, *, known: bool = False) -> Self:
+        """Return what a decision on the product repeats of it; ``offset`` and time are of its event."""
+        return cls(
+            offset=offset,
+            timestamp_ms=timestamp_ms,
+            product_id=product.product_id,
+            brand=product.brand,
+            stores=product.stores,
+            tags=product.tag_list(),
+            updated_at=product.updated_at,
+            known=known,
+        )
 
 
 class PackedCandidates(msgspec.Struct, frozen=True, kw_only=True):

@@ -237,16 +237,7 @@ class RecallStage(BatchStage[_Prepared]):
 def _candidate_batch(item: _Prepared, candidates: Candidates | None, model_version: str) -> CandidateBatch:
     batch, sifted = item.batch, item.sifted
     ranked = [
-        CandidateProduct(
-            offset=event.offset,
-            timestamp_ms=event.timestamp_ms,
-            product_id=event.product_id,
-            brand=product.brand,
-            stores=product.stores,
-            tags=product.tag_list(),
-            updated_at=product.updated_at,
-            known=known,
-        )
+        CandidateProduct.of(product, event.offset, event.timestamp_ms, known=known)
         for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
     ]
     return CandidateBatch(

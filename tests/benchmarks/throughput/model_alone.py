@@ -66,7 +66,7 @@ def _decide(bundle: Bundle, events: Sequence[Event], costs: Costs) -> None:
     verdicts = costs.of("ranking", bundle.ranking.decide, candidates)
 
     def write() -> list[bytes]:
-        about = [CandidateProduct(offset=0, timestamp_ms=0, product_id=item.product_id) for item in products]
+        about = [CandidateProduct.of(item, 0) for item in products]
         pairs = zip(verdicts, about, strict=True)
         return [encode(decision_event(verdict, one, _SOURCE, bundle.taxonomy, "")) for verdict, one in pairs]
 
