@@ -23,6 +23,7 @@ from workers.statistics import NoStatistics
 
 _WARMING_PRODUCTS: Final = 64
 _LOADING_NICENESS: Final = 10
+_NICEST: Final = 19
 _log = logging.getLogger(__name__)
 
 
@@ -181,4 +182,6 @@ def _step_back() -> None:
     Only Linux knows niceness of threads, setpriority(2).
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOADING_NICENESS)
+        # Beyond its own: to be less nice than a worker that steps back itself is not allowed.
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _LOADING_NICENESS, _NICEST))
