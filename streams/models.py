@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -23,7 +22,6 @@ from workers.statistics import NoStatistics
 
 _WARMING_PRODUCTS: Final = 64
 _LOADING_NICENESS: Final = 10
-_NICEST: Final = 19
 _log = logging.getLogger(__name__)
 
 
@@ -179,9 +177,8 @@ class ModelWatch:
 def _step_back() -> None:
     """Let this thread have what others leave of the CPU: half a second of loading held decisions up as long.
 
-    Only Linux knows niceness of threads, setpriority(2).
+    Only on Linux niceness is of a thread alone, nice(2).
     """
     if sys.platform == "linux":
-        # Beyond its own: to be less nice than a worker that steps back itself is not allowed.
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _LOADING_NICENESS, _NICEST))
+        # Added to its own: to be less nice than a worker that steps back itself is not allowed.
+        os.nice(_LOADING_NICENESS)
