@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from tests.benchmarks.catalogue_options import DATA, DIRECTORY
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from tests.benchmarks.quality.figures import compare, estimate
 from tests.benchmarks.quality.ours import Decided, run_ours
@@ -27,13 +28,12 @@ from workers.fit.fit import CascadeOptions, FitOptions
 from workers.fit.progress import silent
 from workers.statistics import NoStatistics
 
-_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 _CHEAP: Final = "static"
 _FIGURES: Final = ("exact", "coverage", "oracle_coverage")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--encoder", type=_DIRECTORY, required=True, help="Of `shelfwise encoder`.")
+@click.option("--encoder", type=DIRECTORY, required=True, help="Of `shelfwise encoder`.")
 @click.option(
     "--dataset", type=click.Choice(list(DATASETS)), multiple=True, default=("flipkart",), show_default=True
 )
@@ -41,7 +41,7 @@ _FIGURES: Final = ("exact", "coverage", "oracle_coverage")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--share", type=click.FloatRange(0, 1), multiple=True, default=(0.3,), show_default=True)
 @click.option("--in-place/--no-in-place", default=True, help="Also with the encoder in place of the static one.")
-@click.option("--data", type=_DIRECTORY, default="../shared/data", show_default=True)
+@DATA
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="var/cascade", show_default=True)
 def main(  # noqa: PLR0917 - an option is a parameter
     encoder: Path,

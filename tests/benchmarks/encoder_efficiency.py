@@ -20,11 +20,11 @@ import numpy as np
 import orjson
 from threadpoolctl import threadpool_limits
 
+from tests.benchmarks.catalogue_options import DATA, DATASET, DIRECTORY
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from workers.encoders.onnx import OnnxEncoder, cut
 from workers.product_text import branded_text
 
-_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _TRIALS: Final = 7
 
 
@@ -43,9 +43,9 @@ class Product:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--encoder", type=_DIRECTORY, required=True, help="Of `shelfwise encoder`.")
-@click.option("--data", type=_DIRECTORY, default="../shared/data", show_default=True)
-@click.option("--dataset", type=click.Choice(list(DATASETS)), default="shopify_merchants", show_default=True)
+@click.option("--encoder", type=DIRECTORY, required=True, help="Of `shelfwise encoder`.")
+@DATA
+@DATASET
 @click.option("--texts", type=click.IntRange(1), default=1_024, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 def main(encoder: Path, data: Path, dataset: str, texts: int, rounds: int) -> None:

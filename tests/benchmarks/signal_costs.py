@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from schemas.events.product import Product
+from tests.benchmarks.catalogue_options import DATA, DATASET, DIRECTORY
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from workers.bundle.bundle import load_bundle
 from workers.encode import encode_products
@@ -29,7 +30,6 @@ from workers.signals.linear_text import LinearText
 from workers.signals.naive_bayes import NaiveBayes
 from workers.statistics import NoStatistics
 
-_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _BATCHES: Final = (64, 1)
 # Each of these costs as much a product as eight in a batch, at least.
 _SINGLE_SHARE: Final = 8
@@ -37,9 +37,9 @@ _ALL: Final = "all"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--bundle", type=_DIRECTORY, required=True, help="Of `shelfwise fit`, without a cascade.")
-@click.option("--data", type=_DIRECTORY, default="../shared/data", show_default=True)
-@click.option("--dataset", type=click.Choice(list(DATASETS)), default="shopify_merchants", show_default=True)
+@click.option("--bundle", type=DIRECTORY, required=True, help="Of `shelfwise fit`, without a cascade.")
+@DATA
+@DATASET
 @click.option("--products", type=click.IntRange(64), default=2_048, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 def main(bundle: Path, data: Path, dataset: str, products: int, rounds: int) -> None:

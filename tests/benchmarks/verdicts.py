@@ -20,6 +20,7 @@ from schemas.events.decision import Decision
 from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticKind
+from tests.benchmarks.catalogue_options import DATA, DATASET
 from tests.benchmarks.feedback import Learned
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from tests.benchmarks.quality.splits import make_problem
@@ -39,10 +40,10 @@ _MOVED: Final[dict[str, tuple[StatisticKind, ...]]] = {
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--dataset", type=click.Choice(list(DATASETS)), default="shopify_merchants", show_default=True)
+@DATASET
 @click.option("--split", default="shops", show_default=True, help="random, shops, brands or labels-N.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--data", type=click.Path(exists=True, path_type=Path), default="../shared/data", show_default=True)
+@DATA
 def main(dataset: str, split: str, seed: int, data: Path) -> None:
     """Fit, then decide the test side in lots of 32, with a person's verdict on each before the next lot.
 

@@ -9,17 +9,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.benchmarks.catalogue_options import DIRECTORY
 from tests.benchmarks.quality.datasets import DATASETS
 from tests.benchmarks.quality.plan import Choice, method_names, plan
 from tests.benchmarks.quality.run import Places, is_stored, run_in_process
 from tests.benchmarks.quality.store import Run
 from tests.benchmarks.quality.tables import write_tables
 
-_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--data", type=_DIRECTORY, envvar="SHELFWISE_DATA", default="../shared/data", help="The catalogues.")
+@click.option("--data", type=DIRECTORY, envvar="SHELFWISE_DATA", default="../shared/data", help="The catalogues.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default="var/quality", help="For results."
 )
@@ -29,10 +28,8 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Seeds 0 to N - 1.")
 @click.option("--method", type=click.Choice(method_names()), multiple=True, help="Repeatable; without it, all.")
 @click.option("--only", help="Patterns of DATASET/SPLIT-SEED/METHOD, parted by spaces, such as '*/svm'.")
-@click.option(
-    "--encoder", type=_DIRECTORY, envvar="SHELFWISE_TEST_MINILM", help="The baselines' sentence encoder."
-)
-@click.option("--our-encoder", type=_DIRECTORY, help="Our model's sentence encoder; without it, the static one.")
+@click.option("--encoder", type=DIRECTORY, envvar="SHELFWISE_TEST_MINILM", help="The baselines' sentence encoder.")
+@click.option("--our-encoder", type=DIRECTORY, help="Our model's sentence encoder; without it, the static one.")
 @click.option("--again", is_flag=True, help="Run what is stored, too.")
 @click.option("--list", "show", is_flag=True, help="Print what would be run, and end.")
 @click.option("--tables/--no-tables", default=True, show_default=True, help="Write docs/quality.md at the end.")
