@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 6
+FORMAT: Final = 7
 
 
 class BundleFile(msgspec.Struct, frozen=True):

@@ -110,6 +110,7 @@ def command(
         return
     console().print(_table(report))
     _tell_of_new_stores(report)
+    _tell_of_new_brands(report)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
 
 
@@ -120,6 +121,17 @@ def _tell_of_new_stores(report: FitReport) -> None:
         click.echo(
             f"products of stores with fewer than {found['labelled_below']} labelled products will go to review: "
             "too little is known of what becomes of them. Label more products of them, or of more stores"
+        )
+
+
+def _tell_of_new_brands(report: FitReport) -> None:
+    """Say where nothing of new brands will be assigned: nobody asked for it."""
+    found = report.metrics["out_of_fold"].get("new_brands")
+    if found is not None and not found["assignable"]:
+        click.echo(
+            "products of brands without a labelled product will be backed off or go to review: of "
+            f"{found['products']} such products, decided out of fold, too few were right to tell of the next. "
+            "Label products of more brands"
         )
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.out_of_fold import OutOfFold
+from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.new_stores import NewStores, labelled_of
+from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Decided, Policy
-
-_ARRAYS: Final = ("truth", "roots", "folds", "labelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Decisions:
         truth: int32 (n, depths), the ancestors of the labels, -1 below a label's own depth.
         roots: int32 (n,), the top-level categories of the likeliest candidates.
         folds: int64 (n,), the fold that each is in.
-        labelled: float32 (n,), the labelled products of its stores that the signals learned from, NaN without one.
+        labelled: the labelled products of their stores and brands that the signals learned from.
     """
 
     top: TopCandidates
@@ -36,7 +35,7 @@ class Decisions:
     truth: NDArray[np.int32]
     roots: NDArray[np.int32]
     folds: NDArray[np.int64]
-    labelled: NDArray[np.float32]
+    labelled: Labelled
 
     @classmethod
     def of(cls, asked: OutOfFold, probability: NDArray[np.float64], taxonomy: Taxonomy) -> Self:
@@ -48,7 +47,7 @@ class Decisions:
             taxonomy.ancestor_matrix[asked.labels],
             taxonomy.ancestor_matrix[top.category, 0],
             asked.folds,
-            labelled_of(asked.candidates),
+            Labelled.of(asked.candidates),
         )
 
     @property
@@ -65,14 +64,14 @@ class Decisions:
             self.truth[chosen],
             self.roots[chosen],
             self.folds[chosen],
-            self.labelled[chosen],
+            self.labelled.take(chosen),
         )
 
     def settled(self, new_stores: NewStores) -> Decisions:
         """Return them with what becomes of products of new stores either certain or impossible."""
         new = new_stores.covers(self.labelled)
         there = Policy(new_stores.assign, new_stores.back_off)
-        assigned = there.assigns(self.top, self.roots)
+        assigned = there.assigns(self.top, self.roots, self.labelled)
         backed_off = np.arange(self.levels.probability.shape[1]) <= there.level(self.levels)[:, None]
         return replace(
             self,
@@ -86,7 +85,7 @@ class Decisions:
 
     def assigned(self, policy: Policy) -> NDArray[np.bool_]:
         """Return which products a policy assigns, bool (n,), their stores aside."""
-        return policy.assigns(self.top, self.roots)
+        return policy.assigns(self.top, self.roots, self.labelled)
 
     def by_fold(self) -> Iterator[NDArray[np.bool_]]:
         """Yield which products are in each fold, bool (n,)."""
@@ -99,7 +98,10 @@ def together(parts: Sequence[Decisions]) -> Decisions:
     return Decisions(
         TopCandidates(**_joined([part.top for part in parts], TopCandidates)),
         AncestorLevels(**_joined([part.levels for part in parts], AncestorLevels)),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.roots for part in parts]),
+        np.concatenate([part.folds for part in parts]),
+        Labelled(*(np.concatenate(each) for each in zip(*(part.labelled for part in parts), strict=True))),
     )
 
 

@@ -89,9 +89,8 @@ def fit_ranking(
         assign_calibrator=Calibrator.fit(decisions.top.probability, decisions.right),
         back_off_calibrator=_fit_back_off(decisions.levels, decisions.truth),
         policy=replace(
-            fit_policy(decisions.settled(new_stores), options.budget),
+            fit_policy(decisions, new_stores, options.budget),
             also=_also_threshold(seen, margins, decisions.top, options.budget),
-            new_stores=new_stores,
         ),
     )
     measured = measure_decisions(ranking, decisions)

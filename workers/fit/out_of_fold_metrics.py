@@ -9,6 +9,7 @@ import numpy as np
 from workers.evaluation.confidence import Ordered
 from workers.fit.decisions import Decisions
 from workers.fit.out_of_fold import OutOfFold
+from workers.ranking.error_budget import NEVER
 from workers.ranking.policy import Policy
 from workers.ranking.ranking import Ranking
 
@@ -52,7 +53,14 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
         "precision_assigned": round(float(right[assigned].mean()), 4) if assigned.any() else None,
         "aurc": round(float(Ordered.of(confidence, right).curve().area_under_risk()[0]), 6),
         "threshold_at_95_precision": round(float(confidence[order[precise[-1]]]), 6) if len(precise) else None,
+        "new_brands": _measure_new_brands(ranking.policy, decisions.take(decisions.labelled.new_brand)),
     }
+
+
+def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
+    products = len(decisions.folds)
+    found = {"products": products, "assignable": policy.assign_new_brands < NEVER}
+    return found | _measure_decided(policy, decisions) if products else found
 
 
 def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str, Any]:
@@ -61,9 +69,13 @@ def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str,
     found: dict[str, Any] = {"labelled_below": policy.new_stores.below, "products": products}
     if decisions is None:
         return found | {"coverage": 0.0, "usable_coverage": 0.0}
+    return found | _measure_decided(policy, decisions)
+
+
+def _measure_decided(policy: Policy, decisions: Decisions) -> dict[str, Any]:
     decided = decisions.decided(policy)
     right, usable = decisions.right[decided.assigned], decided.assigned | (decided.level >= 0)
-    return found | {
+    return {
         "exact_accuracy": round(float(decisions.right.mean()), 4),
         "coverage": round(float(decided.assigned.mean()), 4),
         "precision_assigned": round(float(right.mean()), 4) if len(right) else None,

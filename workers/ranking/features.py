@@ -13,8 +13,8 @@ from schemas.taxonomy.tree import Taxonomy
 from workers import segments
 from workers.candidates import Candidates
 from workers.ranking.track_record import TrackRecord
+from workers.signals.live_counts import LABELLED
 from workers.signals.scores import pair_keys
-from workers.signals.store_cooccurrence import LABELLED
 
 AGREEMENT: Final = "agreement"
 CATEGORY: Final = "category"
@@ -159,7 +159,7 @@ def feature_names(signals: tuple[str, ...], context_names: tuple[str, ...]) -> t
 @lru_cache(maxsize=8)
 def _feature_columns(context_names: tuple[str, ...]) -> NDArray[np.intp]:
     """Return the places of the context columns that are features: not of what the policy alone goes by."""
-    return np.array([place for place, name in enumerate(context_names) if name != LABELLED], np.intp)
+    return np.array([place for place, name in enumerate(context_names) if not name.endswith(LABELLED)], np.intp)
 
 
 @lru_cache(maxsize=8)

@@ -13,9 +13,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.candidates import Candidates
 from workers.ranking.error_budget import NEVER
-from workers.signals.store_cooccurrence import LABELLED
+from workers.ranking.labelled import Labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +29,11 @@ class NewStores:
     assign: float = NEVER
     back_off: float = NEVER
 
-    def covers(self, labelled: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return which products are of new stores, bool (n,); ``labelled`` is as of :func:`labelled_of`."""
-        return labelled < self.below
+    def covers(self, labelled: Labelled) -> NDArray[np.bool_]:
+        """Return which products are of new stores, bool (n,)."""
+        return labelled.stores < self.below
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what was stored by ``dataclasses.asdict``."""
         return cls(int(value["below"]), float(value["assign"]), float(value["back_off"]))
-
-
-def labelled_of(candidates: Candidates) -> NDArray[np.float32]:
-    """Return of each product how many labelled products of its stores the model was fitted on: float32 (n,).
-
-    NaN where it has no store, or no signal tells.
-    """
-    if LABELLED not in candidates.context_names:
-        return np.full(len(candidates), np.nan, np.float32)
-    return candidates.context[:, candidates.context_names.index(LABELLED)]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.ranking.error_budget import NEVER
+from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 
@@ -44,38 +45,38 @@ class Policy:
 
     ``assign_under`` maps top-level categories (node indices) to their own, stricter thresholds. Beside an
     assignment every other candidate is reported that is right rather than none with a probability of ``also`` or
-    more.
+    more. A product of a new brand (:class:`~workers.ranking.labelled.Labelled`) is assigned from
+    ``assign_new_brands`` on, where that is stricter.
 
-    Products of new stores have thresholds of their own, in ``new_stores``.
+    Products of new stores have thresholds of their own, in ``new_stores``, in place of all these.
     """
 
     assign: float
     back_off: float
     assign_under: dict[int, float] = field(default_factory=dict)
+    assign_new_brands: float = 0.0
     also: float = NEVER
     new_stores: NewStores = field(default_factory=NewStores)
 
     def decide(
-        self, top: TopCandidates, levels: AncestorLevels, roots: NDArray[np.int32], labelled: NDArray[np.float32]
+        self, top: TopCandidates, levels: AncestorLevels, roots: NDArray[np.int32], labelled: Labelled
     ) -> Decided:
-        """Decide n products; ``labelled`` float32 (n,) are the labelled products of each one's stores."""
-        assigned, level = self.assigns(top, roots), self.level(levels)
+        """Decide n products; ``roots`` int32 (n,) are of the best candidates."""
+        assigned, level = self.assigns(top, roots, labelled), self.level(levels)
         new = self.new_stores.covers(labelled)
         if not new.any():
             return Decided(assigned, level, new)
         there = Policy(self.new_stores.assign, self.new_stores.back_off)
-        assigned_there, level_there = there.assigns(top, roots), there.level(levels)
+        assigned_there, level_there = there.assigns(top, roots, labelled), there.level(levels)
         withheld = new & (assigned | (level >= 0)) & ~assigned_there & (level_there < 0)
         return Decided(np.where(new, assigned_there, assigned), np.where(new, level_there, level), withheld)
 
-    def assigns(self, top: TopCandidates, roots: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Return which of n products are assigned where stores are known, bool (n,).
-
-        ``roots`` int32 (n,) are of the best candidates.
-        """
+    def assigns(self, top: TopCandidates, roots: NDArray[np.int32], labelled: Labelled) -> NDArray[np.bool_]:
+        """Return which of n products are assigned where stores are known, bool (n,)."""
         thresholds = np.full(len(roots), self.assign)
         for root, stricter in self.assign_under.items():
             thresholds[roots == root] = stricter
+        thresholds[labelled.new_brand] = np.maximum(thresholds[labelled.new_brand], self.assign_new_brands)
         return top.probability >= thresholds
 
     def level(self, levels: AncestorLevels) -> NDArray[np.int64]:
@@ -92,8 +93,14 @@ class Policy:
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what :meth:`to_json` gave."""
         under = {int(root): float(least) for root, least in value["assign_under"].items()}
-        new_stores = NewStores.from_json(value["new_stores"])
-        return cls(float(value["assign"]), float(value["back_off"]), under, float(value["also"]), new_stores)
+        return cls(
+            assign=float(value["assign"]),
+            back_off=float(value["back_off"]),
+            assign_under=under,
+            assign_new_brands=float(value["assign_new_brands"]),
+            also=float(value["also"]),
+            new_stores=NewStores.from_json(value["new_stores"]),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` reads."""

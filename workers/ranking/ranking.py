@@ -17,8 +17,8 @@ from workers import segments
 from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
+from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.new_stores import labelled_of
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
 
@@ -102,7 +102,7 @@ class Ranking:
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix).above(top.category)
         sure = self.assign_calibrator(top.probability)
-        outcomes = self._outcomes(top, levels, sure, labelled_of(candidates))
+        outcomes = self._outcomes(top, levels, sure, Labelled.of(candidates))
         kinds = [outcome for outcome, _, _, _ in outcomes]
         return [
             Verdict(outcome, category, confidence, likeliest, alternatives, evidence, also, of_new_store)
@@ -133,7 +133,7 @@ class Ranking:
         return found
 
     def _outcomes(
-        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], labelled: NDArray[np.float32]
+        self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], labelled: Labelled
     ) -> list[tuple[Outcome, int | None, float, bool]]:
         roots = self.taxonomy.ancestor_matrix[top.category, 0]
         assigned, depth, withheld = self.policy.decide(top, levels, roots, labelled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.events.product import Product
 from schemas.events.statistics import StatisticKind
-from workers.signals.live_counts import LiveCounts
+from workers.signals.live_counts import LiveCounts, context_of
 from workers.statistics import normalise_key
 
 
@@ -13,7 +13,7 @@ class BrandFrequency(LiveCounts):
 
     name = "brand_frequency"
     kind: StatisticKind = "brand"
-    context_names: tuple[str, ...] = ("brand_frequency_log_weight", "brand_frequency_focus")
+    context_names: tuple[str, ...] = context_of(name)
 
     @staticmethod
     def keys(product: Product) -> list[str]:

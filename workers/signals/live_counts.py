@@ -15,6 +15,9 @@ from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores, summed
 from workers.statistics import CategoryWeights
 
+LABELLED: Final = "_labelled"
+"""How a context column's name ends that tells what is new to the model. The policy goes by it, the ranker not."""
+
 # What the stream has learned of so many keys is kept as arrays; it is made anew when it changes.
 _REMEMBERED_KEYS: Final = 10_000
 
@@ -35,6 +38,11 @@ class _Learned(NamedTuple):
     values: NDArray[np.float64]
 
 
+def context_of(name: str) -> tuple[str, ...]:
+    """Return the names of the context columns of such a signal."""
+    return (f"{name}_log_weight", f"{name}_focus", name + LABELLED)
+
+
 class LiveCounts(KeyedCounts):
     """Scores a category by its share of the weight of a product's keys."""
 
@@ -50,7 +58,7 @@ class LiveCounts(KeyedCounts):
         """Score by shares; context is (log of 1 + weight, largest share, labelled) of the product's keys together.
 
         The last is how many labelled products the signal was fitted on, whatever the stream learned since; NaN for
-        a product without a key. A signal has as many of these columns as it names.
+        a product without a key.
         """
         owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
         labelled = np.full(len(batch), np.nan)
@@ -72,7 +80,7 @@ class LiveCounts(KeyedCounts):
         largest = np.zeros(len(batch))
         np.maximum.at(largest, products, weights)
         shared = np.divide(largest, total, out=np.zeros(len(batch)), where=total > 0)
-        context = np.stack([np.log1p(total), shared, labelled], axis=1)[:, : len(self.context_names)]
+        context = np.stack([np.log1p(total), shared, labelled], axis=1)
         scores = (weights / (total[products] + DOUBT)).astype(np.float32)
         return SparseScores(keys, scores, context.astype(np.float32))
 

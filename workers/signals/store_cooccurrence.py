@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from schemas.events.product import Product
 from schemas.events.statistics import StatisticKind
-from workers.signals.live_counts import LiveCounts
+from workers.signals.live_counts import LiveCounts, context_of
 from workers.statistics import normalise_key
-
-LABELLED: Final = "store_cooccurrence_labelled"
-"""The context column with the labelled products of a product's stores. It tells new stores, and is no feature."""
 
 
 class StoreCooccurrence(LiveCounts):
@@ -18,7 +13,7 @@ class StoreCooccurrence(LiveCounts):
 
     name = "store_cooccurrence"
     kind: StatisticKind = "store"
-    context_names: tuple[str, ...] = ("store_cooccurrence_log_weight", "store_cooccurrence_focus", LABELLED)
+    context_names: tuple[str, ...] = context_of(name)
 
     @staticmethod
     def keys(product: Product) -> list[str]:

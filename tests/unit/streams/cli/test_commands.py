@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -175,12 +176,23 @@ def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
     assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(("stores", "told"), [(["Shop"], True), ([], False)])
-def test_fit_says_where_all_that_new_stores_sell_goes_to_review(
-    tmp_path: Path, stores: list[str], told: bool
+_OF_NEW_STORES = "products of stores with fewer than 10 labelled products will go to review"
+_OF_NEW_BRANDS = "products of brands without a labelled product will be backed off or go to review"
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({"stores": ["Shop"]}, [_OF_NEW_STORES]),
+        ({"brand": "Hearth"}, [_OF_NEW_BRANDS]),
+        ({}, []),
+    ],
+)
+def test_fit_says_of_which_new_stores_and_brands_nothing_will_be_assigned(
+    tmp_path: Path, named: dict[str, Any], told: list[str]
 ) -> None:
     rows = [
-        {"product_id": f"{kind} {number}", "title": f"{kind} {number}", "category_path": [kind], "stores": stores}
+        {"product_id": f"{kind} {number}", "title": f"{kind} {number}", "category_path": [kind], **named}
         for number in range(12)
         for kind in ("Lamps", "Vases")
     ]
@@ -188,4 +200,4 @@ def test_fit_says_where_all_that_new_stores_sell_goes_to_review(
     file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
     result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
     assert result.exit_code == 0, result.output
-    assert ("fewer than 10 labelled products will go to review" in result.output) is told
+    assert [each for each in (_OF_NEW_STORES, _OF_NEW_BRANDS) if each in result.output] == told

@@ -25,7 +25,8 @@ from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.held_out_stores import FEWEST_STORES, hold_out_stores, names_stores
 from workers.fit.labels import place
 from workers.ranking.error_budget import NEVER, ErrorBudget
-from workers.ranking.new_stores import NewStores, labelled_of
+from workers.ranking.labelled import Labelled
+from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import LEAST_ASSIGNED
 from workers.ranking.ranker import RankerOptions
 from workers.sample import sample_taxonomy
@@ -170,10 +171,10 @@ def test_nothing_more_likely_wrong_than_right_is_assigned_in_any_store() -> None
 def test_what_becomes_of_products_of_new_stores_is_settled_before_the_other_thresholds_are_chosen() -> None:
     known, new = of_shops(3_000, 0.9, 0.97), of_shops(3_000, 0.95, 0.9)
     labelled = np.repeat(np.array([50, 0], np.float32), 3_000)
-    both = replace(together([known, new]), labelled=labelled)
+    both = replace(together([known, new]), labelled=Labelled(labelled, labelled))
     for rule, assigned in ((NewStores(10), 3_000), (NewStores(10, 0.9), 0)):
         # Were all that is as likely assigned, 6.5 % would be wrong.
-        policy = fit_policy(both.settled(rule), ErrorBudget())
+        policy = fit_policy(both, rule, ErrorBudget())
         assert both.settled(rule).assigned(policy).sum() == assigned
 
 
@@ -200,7 +201,7 @@ def test_a_fit_asks_about_products_of_stores_that_it_did_not_learn_from(monkeypa
         labelled.labels[turn.asked].tolist() for turn in turns
     ]
     for new, turn in zip(data[0].of_new_stores, turns, strict=True):
-        assert (labelled_of(new.asked.candidates) == 0).all()
+        assert (Labelled.of(new.asked.candidates).stores == 0).all()
         assert Counter(data[0].seen.labels[new.known]) == Counter(labelled.labels[turn.known])
         assert new.asked.relevant.sum() > len(turn.asked) / 2
     assert report.metrics["out_of_fold"]["new_stores"]["products"] == len(sold)

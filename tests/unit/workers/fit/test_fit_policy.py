@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.fit.decisions import Decisions
+from workers.fit.decisions import Decisions, together
 from workers.fit.fit_policy import fit_policy
 from workers.ranking.error_budget import NEVER, ErrorBudget
+from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import LEAST_ASSIGNED, Policy
 
 pytestmark = pytest.mark.unit
@@ -43,7 +46,7 @@ def decisions(
         truth.astype(np.int32),
         roots,
         np.arange(len(roots)) % 5,
-        np.full(len(roots), np.nan, np.float32),
+        Labelled(*np.full((2, len(roots)), np.nan, np.float32)),
     )
 
 
@@ -57,9 +60,14 @@ def drawn(random: np.random.Generator, count: int, overconfidence: float) -> Dec
     return decisions(roots, leaf, root, right)
 
 
+def chosen(made: Decisions) -> Policy:
+    """The policy where no store is new."""
+    return fit_policy(made, NewStores(), BUDGET)
+
+
 def shares_of_errors(policy: Policy, made: Decisions) -> tuple[float, float, float]:
     """Of what is assigned, of what is assigned under the largest category, of what is assigned or backed off."""
-    assigned = policy.assigns(made.top, made.roots)
+    assigned = made.assigned(policy)
     level = policy.level(made.levels)
     backed_off = ~assigned & (level >= 0)
     right = made.levels.category == made.truth
@@ -78,8 +86,8 @@ def test_each_promise_holds_on_new_products_as_often_as_it_says() -> None:
     broken = np.zeros(3)
     assigned = np.zeros(61)
     for seed in range(1, 61):
-        policy = fit_policy(drawn(np.random.default_rng(seed), 3_000, overconfidence=0.05), BUDGET)
-        assigned[seed] = policy.assigns(population.top, population.roots).mean()
+        policy = chosen(drawn(np.random.default_rng(seed), 3_000, overconfidence=0.05))
+        assigned[seed] = population.assigned(policy).mean()
         broken += np.array(shares_of_errors(policy, population)) > BUDGET.max_error
     # Where the chance of each is one in twenty, 8 of 60 or more are as likely as one in a hundred.
     assert (broken < 8).all()
@@ -93,7 +101,7 @@ def test_a_category_with_a_threshold_of_its_own_keeps_the_budget_where_it_was_ch
     seed: int, count: int, overconfidence: float
 ) -> None:
     made = drawn(np.random.default_rng(seed), count, overconfidence)
-    policy = fit_policy(made, BUDGET)
+    policy = chosen(made)
     assert LEAST_ASSIGNED <= policy.assign <= NEVER
     assert all(own > policy.assign for own in policy.assign_under.values())
     for root, own in policy.assign_under.items():
@@ -114,14 +122,82 @@ def repeated(*groups: tuple[int, int, float, float, float]) -> Decisions:
 
 def test_a_top_level_category_beyond_the_budget_is_assigned_less_though_all_together_keep_it() -> None:
     made = repeated((4_000, 0, 0.9, 0.95, 0.99), (400, 1, 0.9, 0.95, 0.8))
-    assigned = fit_policy(made, BUDGET).assigns(made.top, made.roots)
+    assigned = made.assigned(chosen(made))
     assert assigned[:4_000].all()
     assert not assigned[4_000:].any()
 
 
 def test_few_products_of_a_top_level_category_say_too_little_to_judge_it_apart() -> None:
     made = repeated((4_000, 0, 0.9, 0.95, 0.99), (40, 1, 0.9, 0.95, 0.8))
-    assert fit_policy(made, BUDGET).assign_under == {}
+    assert chosen(made).assign_under == {}
+
+
+def of_brands(made: Decisions, new: NDArray[np.bool_]) -> Decisions:
+    return replace(made, labelled=made.labelled._replace(brand=np.where(new, 0, 1).astype(np.float32)))
+
+
+def test_new_brands_beyond_the_budget_are_assigned_less_though_all_together_keep_it() -> None:
+    made = repeated((4_000, 0, 0.9, 0.95, 0.99), (400, 0, 0.9, 0.95, 0.8), (300, 0, 0.95, 0.96, 0.99))
+    made = of_brands(made, np.arange(4_700) >= 4_000)
+    policy = chosen(made)
+    assigned = made.assigned(policy)
+    assert assigned[:4_000].all()
+    assert not assigned[4_000:4_400].any()
+    assert assigned[4_400:].all()
+    assert policy.assign == pytest.approx(0.9)
+    assert policy.assign_new_brands == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(("share_right", "assigned"), [(0.95, False), (1.0, True)])
+def test_few_products_of_new_brands_are_assigned_only_where_the_bound_holds(
+    share_right: float, assigned: bool
+) -> None:
+    made = repeated((4_000, 0, 0.9, 0.95, 0.99), (150, 0, 0.9, 0.95, share_right))
+    policy = chosen(of_brands(made, np.arange(4_150) >= 4_000))
+    assert (policy.assign_new_brands < 1) == assigned
+
+
+def test_where_most_products_name_no_brand_none_is_new() -> None:
+    made = repeated((4_000, 0, 0.9, 0.95, 0.99), (3_999, 0, 0.9, 0.95, 0.5))
+    unnamed = np.where(np.arange(7_999) < 4_000, np.nan, 0).astype(np.float32)
+    made = replace(made, labelled=made.labelled._replace(brand=unnamed))
+    assert chosen(made).assign_new_brands == 0
+
+
+def test_a_brand_is_not_judged_apart_where_its_store_is() -> None:
+    made = repeated((4_000, 0, 0.9, 0.95, 0.99), (4_000, 0, 0.95, 0.96, 0.99))
+    known = np.repeat(np.array([20, 0], np.float32), 4_000)
+    made = replace(made, labelled=Labelled(stores=known, brand=known))
+    assert fit_policy(made, NewStores(), BUDGET).assign_new_brands < 1
+    # What is left of new brands is nothing, which tells nothing.
+    assert fit_policy(made, NewStores(10, 0.9), BUDGET).assign_new_brands == NEVER
+
+
+def test_a_feed_of_nothing_but_new_brands_keeps_the_budget() -> None:
+    broken, assigned = 0, np.zeros(40)
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+
+        def made(random: np.random.Generator = random) -> Decisions:
+            known, new = (drawn(random, 4_000, overconfidence) for overconfidence in (0.0, 0.3))
+            return of_brands(together([known, new]), np.arange(8_000) >= 4_000)
+
+        policy, later = chosen(made()), made()
+        later = later.take(later.labelled.new_brand)
+        broken += shares_of_errors(policy, later)[0] > BUDGET.max_error
+        assigned[seed] = later.assigned(policy).mean()
+    # Where the chance is one in twenty, 6 of 40 or more are as likely as one in seventy.
+    assert broken < 6
+    assert np.median(assigned) > 0.3
+
+
+def test_what_is_held_back_of_new_brands_leaves_a_category_of_theirs_to_the_others() -> None:
+    # With them the category would not keep the budget.
+    made = repeated((3_000, 0, 0.9, 0.95, 0.99), (400, 1, 0.9, 0.95, 0.99), (300, 1, 0.9, 0.95, 0.8))
+    made = of_brands(made, np.arange(3_700) >= 3_400)
+    policy = chosen(made)
+    assert policy.assign_under == {}
+    assert made.assigned(policy).tolist() == [True] * 3_400 + [False] * 300
 
 
 def test_what_a_strict_category_leaves_of_the_budget_is_used_by_the_others() -> None:
@@ -129,8 +205,8 @@ def test_what_a_strict_category_leaves_of_the_budget_is_used_by_the_others() -> 
     doubtful = (900, 1, 0.7, 0.95, 0.8)
     small = [(150, root, 0.6, 0.95, 0.7) for root in (2, 3, 4)]
     made = repeated((4_000, 0, 0.96, 0.97, 0.98), (900, 1, 0.97, 0.98, 0.98), doubtful, *small)
-    policy = fit_policy(made, BUDGET)
-    assigned = policy.assigns(made.top, made.roots)
+    policy = chosen(made)
+    assigned = made.assigned(policy)
     assert assigned[:4_900].all()
     assert not assigned[4_900:5_800].any()
     assert assigned[5_800:].all()
@@ -138,21 +214,21 @@ def test_what_a_strict_category_leaves_of_the_budget_is_used_by_the_others() -> 
 
 def test_an_assignment_more_likely_wrong_than_right_is_none_however_much_is_left() -> None:
     made = repeated((4_000, 0, 0.96, 0.97, 0.999), (100, 1, 0.4, 0.9, 0.4))
-    policy = fit_policy(made, BUDGET)
-    assert not policy.assigns(made.top, made.roots)[4_000:].any()
+    policy = chosen(made)
+    assert not made.assigned(policy)[4_000:].any()
     assert (policy.level(made.levels)[4_000:] == 0).all()
 
 
 def test_all_that_is_assigned_or_backed_off_keeps_the_budget_together() -> None:
     # All top-level categories are right: what is not assigned is backed off to the last product.
     made = repeated((4_000, 0, 0.95, 0.96, 0.97), (2_000, 0, 0.45, 0.6, 0.5))
-    policy = fit_policy(made, BUDGET)
+    policy = chosen(made)
     assert policy.assign == pytest.approx(0.95)
     assert (policy.level(made.levels)[4_000:] == 0).all()
 
 
 def test_nothing_is_decided_by_itself_where_nothing_is_known() -> None:
     nothing = repeated((300, 0, 0.9, 0.95, 0.1))
-    assert not fit_policy(nothing, BUDGET).assigns(nothing.top, nothing.roots).any()
+    assert not nothing.assigned(chosen(nothing)).any()
     none = np.empty(0)
-    assert fit_policy(decisions(none, none, none, none), BUDGET) == Policy(NEVER, NEVER)
+    assert chosen(decisions(none, none, none, none)) == Policy(NEVER, NEVER)

@@ -24,8 +24,9 @@ from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.fit.labels import place
 from workers.ranking.error_budget import NEVER
+from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
-from workers.ranking.new_stores import NewStores, labelled_of
+from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
 from workers.ranking.ranking import Verdict
 from workers.sample import sample_taxonomy
@@ -108,7 +109,7 @@ def test_labelled_products_of_all_stores_are_counted_and_are_no_feature(bundle: 
     asked = [msgspec.structs.replace(PRODUCTS[0], stores=stores) for stores in ((), ("Nobody",), tuple(STORES))]
     candidates = bundle.recall.candidates(asked, Learned(bundle))
     known = sum(trained[normalise_key(store)] for store in STORES)
-    assert np.array_equal(labelled_of(candidates), np.array([np.nan, 0, known], np.float32), equal_nan=True)
+    assert np.array_equal(Labelled.of(candidates).stores, np.array([np.nan, 0, known], np.float32), equal_nan=True)
     names = bundle.ranking.features.build(candidates).names
     assert "store_cooccurrence_log_weight" in names
     assert "store_cooccurrence_labelled" not in names
@@ -125,32 +126,29 @@ def test_without_the_signal_of_stores_none_is_known() -> None:
         np.empty((0, 0), np.bool_),
         np.empty((2, 0), np.float32),
     )
-    assert np.isnan(labelled_of(candidates)).all()
+    assert np.isnan(Labelled.of(candidates)).all()
 
 
 _chances = st.floats(0.01, 1)
+_counts = st.one_of(st.none(), st.integers(0, 99))
 
 
-@given(st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 99)), _chances, _chances), min_size=1))
-def test_a_policy_decides_products_of_new_and_of_known_stores_as_two_policies_would(
-    products: list[tuple[int | None, float, float]],
+@given(st.lists(st.tuples(_counts, _counts, _chances, _chances), min_size=1))
+def test_a_policy_decides_products_of_new_stores_new_brands_and_others_as_policies_of_their_own_would(
+    products: list[tuple[int | None, int | None, float, float]],
 ) -> None:
-    labelled = np.array([np.nan if known is None else known for known, _, _ in products], np.float32)
+    labelled = np.array([product[:2] for product in products], np.float32).T
     rows = np.arange(len(products))
     nodes = rows.astype(np.int32)
-    top = TopCandidates(rows, nodes, np.array([leaf for _, leaf, _ in products]))
-    levels = AncestorLevels(nodes[:, None], np.array([[root] for _, _, root in products]))
-    policy = Policy(0.6, 0.4, {0: 0.9}, NEVER, NewStores(10, 0.8, 0.7))
-    found = policy.decide(top, levels, nodes, labelled)
-    for row, (known, leaf, root) in enumerate(products):
-        new = known is not None and known < 10
-        assigned = leaf >= (0.8 if new else 0.9 if row == 0 else 0.6)
+    top = TopCandidates(rows, nodes, np.array([leaf for _, _, leaf, _ in products]))
+    levels = AncestorLevels(nodes[:, None], np.array([[root] for _, _, _, root in products]))
+    policy = Policy(0.6, 0.4, {0: 0.9}, 0.7, NEVER, NewStores(10, 0.8, 0.7))
+    found = policy.decide(top, levels, nodes, Labelled(*labelled))
+    for row, (of_stores, of_brand, leaf, root) in enumerate(products):
+        new = of_stores is not None and of_stores < 10
+        least = 0.9 if row == 0 else 0.7 if of_brand == 0 else 0.6
+        assigned = leaf >= (0.8 if new else least)
         level = 0 if root >= (0.7 if new else 0.4) else -1
-        elsewhere = leaf >= (0.9 if row == 0 else 0.6) or root >= 0.4
+        elsewhere = leaf >= least or root >= 0.4
         assert (found.assigned[row], found.level[row]) == (assigned, level)
         assert found.withheld[row] == (new and elsewhere and not assigned and level < 0)
-
-
-def test_the_thresholds_are_kept_in_the_bundle() -> None:
-    policy = Policy(0.9, 0.8, {3: 0.95}, 0.7, NewStores(10, 0.97, 0.9))
-    assert Policy.from_json(msgspec.json.decode(msgspec.json.encode(policy.to_json()))) == policy

@@ -13,6 +13,7 @@ from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
+from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
 
 pytestmark = pytest.mark.unit
@@ -63,7 +64,7 @@ def test_the_level_backed_off_to_is_the_deepest_that_is_much_surer_than_the_top_
 
 
 def test_a_policy_is_read_as_it_was_written() -> None:
-    policy = Policy(0.75, 0.5, {3: 0.875}, also=NEVER)
+    policy = Policy(0.75, 0.5, {3: 0.875}, 0.8, NEVER, NewStores(10, 0.97, 0.9))
     assert Policy.from_json(orjson.loads(orjson.dumps(policy.to_json()))) == policy
 
 
