@@ -12,7 +12,7 @@ STAMP_BENCH := $(VENV_BENCH)/.installed
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
-demo: $(STAMP_DEMO)  ## broker, workers, a sample feed, decisions to look at  [DATA=products.jsonl]
+demo: $(STAMP_DEMO)  ## broker, workers, a sample feed, decisions to look at  [DATA=products.jsonl TAXONOMY=tree.txt]
 	$(BIN)/shelfwise demo $(if $(DATA),--products "$(DATA)") $(if $(TAXONOMY),--taxonomy "$(TAXONOMY)")
 
 test: $(STAMP_DEV) lint  ## lint, types, imports, all tests (integration and fault tests on a real Kafka)
@@ -34,7 +34,7 @@ fault: $(STAMP_DEV)  ## faults on a real Kafka, and an account of every event  [
 fuzz: $(STAMP_DEV)  ## give every decoder and file reader inputs that are nearly right  [INPUTS=1000000 SEED=1 OUT=FILE.json]
 	nice $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1) $(if $(OUT),--out "$(OUT)")
 
-bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alternatives  [OUT=FILE.json SHORT=1 EVENTS=200000 ROUNDS=3 NODES=5595]
+bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alternatives  [OUT=FILE.json SHORT=1 EVENTS=200000 ROUNDS=3 NODES=5595 BUNDLE= DATA=]
 	$(VENV_BENCH)/bin/python -m tests.benchmarks.throughput $(if $(EVENTS),--events $(EVENTS)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(NODES),--nodes $(NODES)) $(if $(filter-out 0,$(SHORT)),--short) \
 	  $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
@@ -46,9 +46,9 @@ growth: $(STAMP_DEV)  ## what a product costs by neighbours, nodes, size of even
 stream-quality: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
 	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")
 
-quality: $(STAMP_DEV)  ## our model beside baselines on real catalogues  [DATA= ONLY='flipkart/*' SEEDS=3 OUT=var/quality ENCODER=]
+quality: $(STAMP_DEV)  ## our model beside baselines on real catalogues  [DATA= ONLY='flipkart/*' SEEDS=3 OUT=var/quality ENCODER= TABLES=1]
 	$(BIN)/python -m tests.benchmarks.quality $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only "$(ONLY)") \
-	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out "$(OUT)") $(if $(ENCODER),--encoder "$(ENCODER)")
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out "$(OUT)") $(if $(ENCODER),--encoder "$(ENCODER)") $(if $(TABLES),--tables)
 
 state: $(STAMP_DEV)  ## tables at size: recovery, memory, disk, reads and writes  [KEYS=100000 OUT=FILE.json]
 	nice $(BIN)/python -m tests.benchmarks.state --keys $(or $(KEYS),100000) $(if $(OUT),--out "$(OUT)")

@@ -104,6 +104,7 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         settings.group(stage),
         broker=[URL(f"kafka://{server}") for server in _servers(settings.kafka)],
         broker_credentials=_credentials(settings.kafka),
+        broker_client_id=settings.kafka.client_id_of(stage),
         store=settings.table_store,
         datadir=str(settings.data_dir),
         Table=WatchedTable,

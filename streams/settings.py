@@ -18,7 +18,8 @@ from streams.kafka.connection import KafkaConnection
 PREFIX: Final = "SHELFWISE_"
 _NESTED: Final = "__"
 # Read by tests alone.
-_OTHERS: Final = ("SHELFWISE_TEST_", "SHELFWISE_DATA")
+_OTHERS: Final = "SHELFWISE_TEST_"
+_DATA: Final = "SHELFWISE_DATA"
 
 
 class Settings(BaseSettings):
@@ -47,8 +48,9 @@ class Settings(BaseSettings):
 
     batch_products: Annotated[int, Field(ge=1, le=5_000)] = 64
     """The most products of a micro-batch."""
-    linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 5
-    """How long, in milliseconds, a read waits for more events; under load batches fill by themselves."""
+    linger_ms: Annotated[int, Field(ge=0, le=50)] = 5
+    """How long, in milliseconds, a read waits for more events; under load batches fill by themselves. A longer
+    wait would hold up completions, and the heartbeat with them."""
     window_batches: Annotated[int, Field(ge=1, le=1_000)] = 8
     """The most micro-batches of a partition in flight: the backpressure."""
     completion_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
@@ -107,7 +109,7 @@ class Settings(BaseSettings):
         session_ms = int(self.session_timeout_seconds * 1000)
         static = {} if self.instance_id is None else {"group.instance.id": self.instance_id}
         membership = {
-            "client.id": f"shelfwise-{name}",
+            "client.id": self.kafka.client_id_of(name),
             "partition.assignment.strategy": "range",
             "session.timeout.ms": session_ms,
             "heartbeat.interval.ms": session_ms // 4,
@@ -133,7 +135,7 @@ def _refuse_unknown() -> None:
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields if name != "kafka"}
     known |= {f"{PREFIX}KAFKA{_NESTED}{name}".upper() for name in KafkaConnection.model_fields}
     for name in os.environ:
-        if name.startswith(PREFIX) and not name.startswith(_OTHERS) and name not in known:
+        if name.startswith(PREFIX) and not name.startswith(_OTHERS) and name not in known | {_DATA}:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise InvalidSettings(f"unknown setting {name}{hint}")

@@ -69,8 +69,8 @@ def command(
 ) -> None:
     """Classify one product or a file of them: the stream's own code and decisions, without Kafka.
 
-    FILE is JSON lines, CSV, TSV or Parquet, gzipped or not; - is standard input, JSON lines. One decision a line
-    comes out, in the order of the file; its source is the file and the line.
+    FILE is JSON lines, CSV or TSV, gzipped or not, or Parquet; - is standard input, JSON lines. One decision a
+    line comes out, in the order of the file; its source is the file and the line.
 
     \b
     Examples:

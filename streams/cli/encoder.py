@@ -43,7 +43,7 @@ def command() -> None:
 def fetch(name: str, out: Path | None, revision: str, max_tokens: int, prefix: str) -> None:
     """Get the encoder NAME (owner/model) from the model hub, as ONNX.
 
-    It needs shelfwise[encoders]. HF_ENDPOINT names another hub.
+    It needs the extra `encoders`. HF_ENDPOINT names another hub.
 
     \b
     Examples:

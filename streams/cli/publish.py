@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Feed a file of products to the stream, as events on products.changed.v1.
 
-    FILE is JSON lines, CSV, TSV or Parquet, gzipped or not; - is standard input. The key of an event is the
+    FILE is JSON lines, CSV or TSV, gzipped or not, or Parquet; - is standard input. The key of an event is the
     product's id. Labels are not published: a feed has none.
 
     \b

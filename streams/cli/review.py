@@ -29,6 +29,7 @@ _SHOWN_CHARACTERS = 300
 @click.option("--product", "product_id", metavar="ID", help="Of this product alone; without it, of all that wait.")
 @click.option("--category", metavar="PATH|ID", help="With --product: where it belongs.")
 @click.option("--nowhere", is_flag=True, help="With --product: it belongs nowhere in the tree.")
+@click.option("--tag", "tags", multiple=True, help="With --product: a tag of it, to learn from; repeatable.")
 @click.option("--reviewer", help="Who decides; the name of the user here.")
 @click.option("--limit", type=click.IntRange(min=1), help="Ask about so many at most.")
 @click.option("--bundle", type=DIRECTORY, help="Whose category tree, in place of SHELFWISE_BUNDLE (var/bundle).")
@@ -39,6 +40,7 @@ def command(
     product_id: str | None,
     category: str | None,
     nowhere: bool,
+    tags: tuple[str, ...],
     reviewer: str | None,
     limit: int | None,
     bundle: Path | None,
@@ -49,13 +51,14 @@ def command(
 
     Shows each decision that waits, with the product and what the model took for likely, and publishes the verdict
     on reviews.decided.v1. It moves the statistics at once, and `shelfwise training-data` makes a label of it. With
-    --product nothing is asked, for scripts; a verdict on a product that was never decided ends as a dead letter.
+    --product nothing is asked, for scripts: brand and stores are as the product was decided, and of tags those
+    move that are given. A verdict on a product that was never decided ends as a dead letter.
 
     \b
     Examples:
       shelfwise review
       shelfwise review --limit 20 --reviewer desk-4
-      shelfwise review --product sku-1 --category "Home > Lighting > Lamps"
+      shelfwise review --product sku-1 --category "Home > Lighting > Lamps" --tag desk --tag new
       shelfwise review --product sku-2 --nowhere --json
     """
     from streams.review.give import VerdictGiver
@@ -63,12 +66,15 @@ def command(
 
     if (product_id is None) != (category is None and not nowhere) or (category is not None and nowhere):
         raise click.UsageError("--product wants either --category or --nowhere, and these want --product")
+    if tags and product_id is None:
+        raise click.UsageError("--tag wants --product; of what waits, the tags are known")
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
     giver = VerdictGiver(settings, reviewer or _user())
     if product_id is not None:
-        _tell(giver.give(product_id, None if node is None else taxonomy.ids[node]), taxonomy, as_json=as_json)
+        verdict = giver.give(product_id, None if node is None else taxonomy.ids[node], tags=tags)
+        _tell(verdict, taxonomy, as_json=as_json)
         return
     _review_all(settings, giver, taxonomy, limit, as_json=as_json)
 

@@ -24,7 +24,8 @@ class PartitionEnds:
     """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
-        self._admin = AdminClient(connection.client_config({"client.id": "shelfwise-intake-ends", "log_level": 3}))
+        named = {"client.id": connection.client_id_of("intake-ends"), "log_level": 3}
+        self._admin = AdminClient(connection.client_config(named))
         self._topic = topic
         self._known: dict[int, int] = {}
         self._asked: dict[int, Future[Any]] = {}

@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 ASSIGNED: Final = "intake partitions assigned"
 _IDLE_SECONDS: Final = 0.1
-# A longer wait for events would hold up completions, and the heartbeat with them.
-_MAX_READ_SECONDS: Final = 0.05
 _DRAIN_READ_SECONDS: Final = 0.01
 _MESSAGES_A_TURN: Final = 2_000
 # Each pause throws away what was fetched and not yet read, so little is fetched ahead: with 16 MiB of each
@@ -60,7 +58,7 @@ class Intake:
         self._assigned = Event()
         self._partitions: dict[int, PartitionIntake] = {}
         self._ignored = 0
-        self._read_seconds = min(max(settings.linger_ms / 1000, 0.001), _MAX_READ_SECONDS)
+        self._read_seconds = max(settings.linger_ms / 1000, 0.001)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
         self._local = local or LocalFlow()
         self._outbox = Outbox(settings, metrics, self._local)

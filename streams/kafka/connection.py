@@ -40,6 +40,10 @@ class KafkaConnection(BaseModel):
             )
         return self
 
+    def client_id_of(self, name: str) -> str:
+        """Return the id of one of several clients: brokers' logs and quotas tell them apart by it."""
+        return f"{self.client_id}-{name}"
+
     def client_config(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the configuration of a confluent-kafka client, by librdkafka's names."""
         config: dict[str, Any] = {

@@ -27,7 +27,7 @@ def docker_problem() -> str | None:
         import docker  # noqa: PLC0415
         import testcontainers  # noqa: F401, PLC0415
     except ImportError:
-        return "testcontainers is not installed: pip install 'shelfwise[demo]'"
+        return "testcontainers is not installed: pip install -e '.[demo]' in the checkout"
     # A socket that nobody listens on is found out at once; the client would try again and again.
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if host.startswith(_UNIX) and not _listens(Path(host.removeprefix(_UNIX))):

@@ -14,9 +14,9 @@ _HEAD: Final = """\
 A worker shows these at `/metrics` for Prometheus. `python -m streams.metrics.document docs/metrics.md` writes this
 page from the definitions, and a contract test compares the two.
 
-Every label takes its values from the code (outcomes, reasons, stages, signals) or from the topic table and its
-partitions, never from a feed, so the number of series is bounded. Beside them stand the `process_*` and `python_*`
-metrics of the client library.
+Every label takes its values from the code (outcomes, reasons, stages, signals), the bundle, or the topic table and
+its partitions, never from a feed, so the number of series is bounded. Beside them stand the `process_*` and
+`python_*` metrics of the client library.
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |
@@ -37,7 +37,8 @@ _TAIL: Final = """
 ## Health
 
 The same listener answers `/healthz` (503 names the loop that has stopped making progress) and `/readyz` (503 names
-what is still missing: tables recovered, model loaded, partitions assigned), with JSON bodies.
+what is still missing: tables recovered, model loaded, partitions assigned, the circuit breaker of intake closed),
+with JSON bodies.
 """
 
 

@@ -165,7 +165,7 @@ class Metrics:
 
     def _show_zeros(self) -> None:
         # A series that appears with its first event hides that event from rate() and increase().
-        for outcome in Outcome:
+        for outcome in set(Outcome) - {Outcome.FAILED}:  # which intake counts as a dead letter
             self._outcomes.labels(str(outcome))
         for reason in Reason:
             self._dead_letters.labels(str(reason), "intake")

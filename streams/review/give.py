@@ -29,9 +29,16 @@ class VerdictGiver:
         self._topic = settings.topic(REVIEWS_DECIDED)
         self._reviewer = reviewer
 
-    def give(self, product_id: str, category_id: str | None, decision: NeedsReview | None = None) -> ReviewDecided:
+    def give(
+        self,
+        product_id: str,
+        category_id: str | None,
+        decision: NeedsReview | None = None,
+        tags: tuple[str, ...] = (),
+    ) -> ReviewDecided:
         """Publish a verdict, and return it when Kafka has it; ``None`` is a product that belongs nowhere.
 
+        ``tags`` are the product's where no decision tells them.
         Raises :class:`KafkaUnavailable`, and :class:`InvalidEvent` for a verdict that nobody could read.
         """
         verdict = ReviewDecided(
@@ -43,7 +50,7 @@ class VerdictGiver:
             decision_id=decision.decision_id if decision else None,
             brand=decision.brand if decision else None,
             stores=decision.stores if decision else (),
-            tags=decision.tags if decision else (),
+            tags=decision.tags if decision else tags,
         )
         value = _checked(verdict)
         refused: list[KafkaError] = []

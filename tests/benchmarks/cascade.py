@@ -37,7 +37,7 @@ _FIGURES: Final = ("exact", "coverage", "oracle_coverage")
 @click.option(
     "--dataset", type=click.Choice(list(DATASETS)), multiple=True, default=("flipkart",), show_default=True
 )
-@click.option("--split", default="random", show_default=True, help="random, shops, brands or labels-N.")
+@click.option("--split", default="random", show_default=True, help="random, shops, shops-N, brands or labels-N.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--share", type=click.FloatRange(0, 1), multiple=True, default=(0.3,), show_default=True)
 @click.option("--in-place/--no-in-place", default=True, help="Also with the encoder in place of the static one.")

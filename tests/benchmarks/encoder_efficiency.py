@@ -3,7 +3,7 @@
 The limit is what ONNX Runtime, or NumPy's BLAS where that is faster, takes on one thread for the products with the
 model's weights, at the number of tokens that the texts have and no more. What the encoder does beside (tokens,
 attention, layer norms, activations, pooling) and what it would waste by padding shows as less than 100 %.
-Needs the extra: ``pip install 'shelfwise[encoders]'``.
+Needs the extra: ``pip install -e '.[encoders]'``.
 """
 
 from __future__ import annotations

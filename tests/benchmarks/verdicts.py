@@ -41,7 +41,7 @@ _MOVED: Final[dict[str, tuple[StatisticKind, ...]]] = {
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @DATASET
-@click.option("--split", default="shops", show_default=True, help="random, shops, brands or labels-N.")
+@click.option("--split", default="shops", show_default=True, help="random, shops, shops-N, brands or labels-N.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @DATA
 def main(dataset: str, split: str, seed: int, data: Path) -> None:

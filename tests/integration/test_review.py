@@ -93,8 +93,9 @@ def test_a_person_is_asked_about_what_waits_and_each_verdict_moves_the_statistic
 def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Installation) -> None:
     tree = load_taxonomy(installation.bundle)
     path = tree.path_text(4)
-    assert path in review("--product", "a", "--category", path.upper()).stdout
+    assert path in review("--product", "a", "--category", path.upper(), "--tag", "one", "--tag", "two").stdout
     assert "b: nowhere" in review("--product", "b", "--nowhere").stdout
+    assert [verdict.tags for verdict in verdicts(installation)] == [("one", "two"), ()]
     assert {verdict.product_id: verdict.category_id for verdict in verdicts(installation)} == {
         "a": tree.ids[4],
         "b": None,
@@ -103,6 +104,7 @@ def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Ins
     assert "the tree has no category" in near
     for arguments in (("--product", "a"), ("--nowhere",), ("--product", "a", "--nowhere", "--category", path)):
         assert "--product wants either" in review(*arguments, status=2).output
+    assert "--tag wants --product" in review("--tag", "one", status=2).output
     for product_id in ("", "x" * 257, "\udcff"):
         review("--product", product_id, "--nowhere", status=1)
     assert len(verdicts(installation)) == 2

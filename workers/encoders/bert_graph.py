@@ -25,7 +25,7 @@ OUTPUT_NAME: Final = "last_hidden_state"
 _MASKED_SCORE: Final = np.float32(-1e9)
 
 Weights = Mapping[str, NDArray[np.float32]]
-_INSTALL: Final = "converting needs the package onnx: pip install 'shelfwise[encoders]'"
+_INSTALL: Final = "converting needs the package onnx: pip install -e '.[encoders]' in the checkout"
 
 
 def build(

@@ -63,7 +63,7 @@ class HuggingFaceHub:
             import huggingface_hub  # noqa: PLC0415
         except ImportError:
             raise ShelfwiseError(
-                "fetching needs the package huggingface-hub: pip install 'shelfwise[encoders]'"
+                "fetching needs the package huggingface-hub: pip install -e '.[encoders]' in the checkout"
             ) from None
         self._package: Any = huggingface_hub
 

@@ -41,8 +41,8 @@ class ProductFile:
     left out and counted in :attr:`skipped`, by column. Each iteration reads the file anew; a stream or a pipe can
     be read once.
 
-    Files may be gzipped, whatever their name. JSON lines: one object a line. CSV and TSV: a header, UTF-8; lists
-    as JSON or as ``A|B``, paths as ``A > B``. Beside ``stores``, a list, a ``store`` is read, a text.
+    Files of text may be gzipped, whatever their name. JSON lines: one object a line. CSV and TSV: a header, UTF-8;
+    lists as JSON or as ``A|B``, paths as ``A > B``. Beside ``stores``, a list, a ``store`` is read, a text.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ from tests.benchmarks.quality.tables import write_tables
     "--out", type=click.Path(file_okay=False, path_type=Path), default="var/quality", help="For results."
 )
 @click.option("--dataset", type=click.Choice(list(DATASETS)), multiple=True, help="Repeatable; without it, all.")
-@click.option("--split", multiple=True, help="random, shops, brands, labels-N; repeatable; without it, all.")
+@click.option("--split", multiple=True, help="random, shops, shops-N, brands, labels-N; repeatable; or all.")
 @click.option("--seed", type=click.IntRange(0), multiple=True, help="Repeatable; without it, those of --seeds.")
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Seeds 0 to N - 1.")
 @click.option("--method", type=click.Choice(method_names()), multiple=True, help="Repeatable; without it, all.")
@@ -32,7 +32,7 @@ from tests.benchmarks.quality.tables import write_tables
 @click.option("--our-encoder", type=DIRECTORY, help="Our model's sentence encoder; without it, the static one.")
 @click.option("--again", is_flag=True, help="Run what is stored, too.")
 @click.option("--list", "show", is_flag=True, help="Print what would be run, and end.")
-@click.option("--tables/--no-tables", default=True, show_default=True, help="Write docs/quality.md at the end.")
+@click.option("--tables", is_flag=True, help="Write what is stored into docs/quality.md and docs/img, at the end.")
 def main(  # noqa: PLR0917 - an option is a parameter
     data: Path,
     out: Path,
@@ -48,13 +48,13 @@ def main(  # noqa: PLR0917 - an option is a parameter
     show: bool,
     tables: bool,
 ) -> None:
-    """Measure our model and the baselines on real catalogues, and write the tables of docs/quality.md.
+    """Measure our model and the baselines on real catalogues; with --tables, write those of docs/quality.md.
 
     What is stored under --out and still holds is not run again. Examples:
 
     \b
       python -m tests.benchmarks.quality --dataset shopify_merchants --split random --seed 0 --method svm
-      python -m tests.benchmarks.quality --only 'flipkart/* bigbasket/random-*' --no-tables
+      python -m tests.benchmarks.quality --only 'flipkart/* bigbasket/random-*' --tables
       python -m tests.benchmarks.quality --only 'mwpd_gpc/random-0/ours_without_*'
     """
     choice = Choice(dataset, split, seed or range(seeds), method, (only or "").split(), encoder is not None)

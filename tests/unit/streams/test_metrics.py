@@ -40,8 +40,12 @@ def test_outcomes_are_counted_by_what_became_of_the_events(metrics: Metrics, reg
 def test_every_outcome_is_shown_from_the_start_so_that_its_first_event_is_seen(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    for outcome in Outcome:
+    for outcome in set(Outcome) - {Outcome.FAILED}:
         assert value(registry, "event_outcomes_total", outcome=str(outcome)) == 0
+
+
+def test_what_failed_is_counted_as_a_dead_letter_alone(registry: CollectorRegistry, metrics: Metrics) -> None:
+    assert value(registry, "event_outcomes_total", outcome="failed") is None
 
 
 def test_a_reason_or_stage_of_nobody_known_makes_no_new_series(

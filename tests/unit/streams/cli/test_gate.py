@@ -115,6 +115,14 @@ def test_a_rejected_bundle_classifies_only_when_forced(
     assert again.exit_code == 1
 
 
+def test_a_rejected_bundle_is_evaluated_like_any_other(current: Path, spoilt: Path, gold: Path) -> None:
+    assert gate("--candidate", spoilt, "--current", current, "--gold", gold).exit_code == 1
+    question = ["evaluate", "--bundle", str(spoilt), "--products", str(gold), "--draws", "20", "--json"]
+    result = CliRunner().invoke(main, question)
+    assert result.exit_code == 0, result.output
+    assert orjson.loads(result.stdout)["n"] > 0
+
+
 def test_products_that_leaked_are_left_out_and_counted(
     current: Path, same: Path, tmp_path: Path, gold_rows: list[dict[str, object]]
 ) -> None:

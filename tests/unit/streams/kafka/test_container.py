@@ -104,4 +104,4 @@ def test_an_engine_that_does_not_answer_is_no_error(monkeypatch: pytest.MonkeyPa
 
 def test_without_testcontainers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "testcontainers", None)
-    assert "shelfwise[demo]" in str(container.docker_problem())
+    assert "'.[demo]'" in str(container.docker_problem())

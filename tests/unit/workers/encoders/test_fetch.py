@@ -177,5 +177,5 @@ def test_the_hugging_face_hub_is_asked_for_one_commit(
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ShelfwiseError, match=r"shelfwise\[encoders\]"):
+    with pytest.raises(ShelfwiseError, match=r"\.\[encoders\]"):
         HuggingFaceHub()

@@ -1,0 +1,72 @@
+"""Settings are parsed once, from the environment; what is unknown or wrong is named, and no secret is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import InvalidSettings
+from streams.settings import PREFIX, Settings
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load()
+    return str(caught.value)
+
+
+def test_a_variable_sets_the_field_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELFWISE_KAFKA__BOOTSTRAP_SERVERS", "k:9092")
+    monkeypatch.setenv("SHELFWISE_DATA_DIR", "/tables")
+    settings = Settings.load()
+    assert settings.kafka.bootstrap_servers == "k:9092"
+    assert settings.data_dir == Path("/tables")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SHELFWISE_BATCH_PRODUCT", "SHELFWISE_BATCH_PRODUCTS"),
+        ("SHELFWISE_DATA_DIRECTORY", "SHELFWISE_DATA_DIR"),
+        ("SHELFWISE_KAFKA__BOOTSTRAP_SERVER", "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS"),
+    ],
+)
+def test_a_variable_that_is_none_of_ours_is_an_error_that_names_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    assert refused(monkeypatch, name, "1") == f"unknown setting {name}; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("name", ["SHELFWISE_DATA", "SHELFWISE_TEST_MINILM"])
+def test_what_only_tests_and_benchmarks_read_is_let_be(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "somewhere")
+    assert Settings.load() == Settings()
+
+
+@pytest.mark.parametrize(("name", "value"), [("SHELFWISE_LINGER_MS", "51"), ("SHELFWISE_PARTITIONS", "eight")])
+def test_a_value_that_does_not_fit_is_an_error_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert refused(monkeypatch, name, value).startswith(f"{name}: Input should be")
+
+
+def test_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELFWISE_KAFKA__SASL_PASSWORD", "hunter2")
+    assert "hunter2" not in refused(monkeypatch, "SHELFWISE_KAFKA__SECURITY_PROTOCOL", "SASL_SSLL")
+    assert "hunter2" not in refused(monkeypatch, "SHELFWISE_KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
+
+
+def test_the_ids_of_all_clients_begin_as_the_operator_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELFWISE_KAFKA__CLIENT_ID", "catalogue")
+    assert Settings.load().member_config("intake")["client.id"] == "catalogue-intake"
