@@ -17,6 +17,7 @@ from schemas.events.product import Product
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
 from workers.nearest import nearest
 from workers.statistics import normalise_key
+from workers.stored_arrays import require, require_below
 
 NEIGHBOURS: Final = 48
 _ARRAYS: Final = "examples.safetensors"
@@ -109,12 +110,18 @@ class Examples:
         (directory / _KEYS).write_bytes(orjson.dumps(keys))
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote."""
+    def load(cls, directory: Path, nodes: int) -> Self:
+        """Read what :meth:`save` wrote, of a tree of so many nodes; raises :class:`ValueError` for all else."""
         arrays = load_file(directory / _ARRAYS)
         keys = orjson.loads((directory / _KEYS).read_bytes())
-        groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
         vectors = arrays["vectors"]
+        require(f"{_ARRAYS}: vectors", vectors, np.float32, None, None)
+        require(f"{_ARRAYS}: labels", arrays["labels"], np.int32, len(vectors))
+        require_below(f"{_ARRAYS}: labels", arrays["labels"], nodes)
+        require(f"{_ARRAYS}: rows", arrays["rows"], np.int32, None)
+        require_below(f"{_ARRAYS}: rows", arrays["rows"], len(vectors))
+        require(f"{_ARRAYS}: offsets", arrays["offsets"], np.int64, len(keys) + 1)
+        groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
         lists = InvertedLists(vectors, arrays["centroids"], arrays["lists"]) if "lists" in arrays else None
         return cls(vectors, arrays["labels"], dict(zip(keys, groups, strict=bool(keys))), lists)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -32,6 +32,11 @@ class Description:
     def of(cls, manifest: Manifest) -> Self:
         """Return what a manifest says."""
         return cls(**{field.name: getattr(manifest, field.name) for field in fields(cls)})
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write what `msgspec` can, for people to read too: equal values give equal bytes."""
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2))
 
 
 def write_manifest(directory: Path, description: Description) -> Manifest:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from schemas.bundle import Manifest
 from schemas.taxonomy.tree import Taxonomy
-from workers.bundle.bundle import Provenance, check_destination, save_bundle
+from workers.bundle.bundle import Provenance, save_bundle
+from workers.bundle.destination import check_destination
 from workers.cascade import Cascade, unasked
 from workers.encode import encode_products
 from workers.encoders.base import Encoder

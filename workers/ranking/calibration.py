@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Annotated, Final, Self
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -23,7 +24,7 @@ class CandidateProbabilities:
     Temperature scaling (Guo et al., 2017) with a constant logit for "none".
     """
 
-    scale: float = 1.0
+    scale: Annotated[float, Meta(gt=0)] = 1.0
     none_logit: float = 0.0
 
     def __call__(self, margins: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -59,6 +60,12 @@ class Calibrator:
     x: tuple[float, ...]
     y: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        """Raise :class:`ValueError` where confidence could fall or be none."""
+        ascend = all(points and list(points) == sorted(points) for points in (self.x, self.y))
+        if not ascend or len(self.x) != len(self.y) or self.y[0] < 0 or self.y[-1] > 1:
+            raise ValueError("a calibrator's points do not ascend, within 0 and 1")
+
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return confidences, float64, of the probabilities' shape."""
         return np.interp(probability, self.x, self.y)
@@ -78,8 +85,3 @@ class Calibrator:
         x = np.concatenate([[0.0], centres, [1.0]])
         y = np.concatenate([[levels[0]], levels[firsts], [levels[-1]]])
         return cls(tuple(x.tolist()), tuple(y.tolist()))
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Read what was stored by ``dataclasses.asdict``."""
-        return cls(tuple(value["x"]), tuple(value["y"]))

@@ -16,11 +16,15 @@ Source: Learn then Test, fixed-sequence testing (Angelopoulos et al., arXiv 2110
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 from scipy.stats import binom
+
+Threshold: TypeAlias = Annotated[float, Meta(ge=0)]
+"""A probability from which on something is done; above 1 it never is."""
 
 NEVER: Final = 2.0
 """A threshold that no probability meets."""

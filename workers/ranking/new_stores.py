@@ -8,12 +8,11 @@ that were held out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.ranking.error_budget import NEVER
+from workers.ranking.error_budget import NEVER, Threshold
 from workers.ranking.labelled import Labelled
 
 
@@ -26,14 +25,9 @@ class NewStores:
     """
 
     below: int = 0
-    assign: float = NEVER
-    back_off: float = NEVER
+    assign: Threshold = NEVER
+    back_off: Threshold = NEVER
 
     def covers(self, labelled: Labelled) -> NDArray[np.bool_]:
         """Return which products are of new stores, bool (n,)."""
         return labelled.stores < self.below
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Read what was stored by ``dataclasses.asdict``."""
-        return cls(int(value["below"]), float(value["assign"]), float(value["back_off"]))

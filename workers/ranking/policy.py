@@ -7,13 +7,13 @@ Backing off: hierarchical selective classification (Goren et al., arXiv 2405.115
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.ranking.error_budget import NEVER
+from workers.ranking.error_budget import NEVER, Threshold
 from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
@@ -51,11 +51,11 @@ class Policy:
     Products of new stores have thresholds of their own, in ``new_stores``, in place of all these.
     """
 
-    assign: float
-    back_off: float
-    assign_under: dict[int, float] = field(default_factory=dict)
-    assign_new_brands: float = 0.0
-    also: float = NEVER
+    assign: Threshold
+    back_off: Threshold
+    assign_under: dict[int, Threshold] = field(default_factory=dict)
+    assign_new_brands: Threshold = 0.0
+    also: Threshold = NEVER
     new_stores: NewStores = field(default_factory=NewStores)
 
     def decide(
@@ -88,20 +88,3 @@ class Policy:
         deeper = 1 - _FOR_DEPTH * (1 - self.back_off)
         enough = levels.probability[:, 0] >= self.back_off
         return np.where(enough, np.maximum(levels.deepest(deeper), 0), -1)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Read what :meth:`to_json` gave."""
-        under = {int(root): float(least) for root, least in value["assign_under"].items()}
-        return cls(
-            assign=float(value["assign"]),
-            back_off=float(value["back_off"]),
-            assign_under=under,
-            assign_new_brands=float(value["assign_new_brands"]),
-            also=float(value["also"]),
-            new_stores=NewStores.from_json(value["new_stores"]),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what :meth:`from_json` reads."""
-        return asdict(self) | {"assign_under": {str(root): least for root, least in self.assign_under.items()}}

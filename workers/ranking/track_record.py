@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from workers.segments import find, groups
 from workers.signals.scores import pair_keys
+from workers.stored_arrays import require
 
 # What is believed before there are any products, and how many of them that belief is worth.
 _BELIEF_PRODUCTS: Final = 4.0
@@ -45,6 +48,18 @@ class TrackRecord:
         counts = np.bincount(places, minlength=len(pairs)).astype(np.float32)
         totals = np.bincount(supported, minlength=len(priors)).astype(np.float32)
         return cls(pairs, counts, totals, priors)
+
+    @classmethod
+    def load(cls, file: Path, nodes: int) -> Self:
+        """Read what was stored of a tree of so many nodes; raises :class:`ValueError` for anything else."""
+        found = cls(**load_file(file))
+        require(f"{file.name}: pairs", found.pairs, np.int64, None)
+        require(f"{file.name}: counts", found.counts, np.float32, len(found.pairs))
+        require(f"{file.name}: totals", found.totals, np.float32, nodes)
+        require(f"{file.name}: priors", found.priors, np.float32, nodes)
+        if not (found.pairs[1:] > found.pairs[:-1]).all():
+            raise ValueError(f"{file.name}: pairs do not ascend")
+        return found
 
     def log_share(self, supported: NDArray[np.int32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return of each of m rows the logarithm of the share of such products that were in its category.

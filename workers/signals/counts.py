@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from workers.signals.base import SignalState
+from workers.stored_arrays import require, require_below
 
 Weights = Mapping[int, float]
 """Node index to summed weight."""
@@ -51,15 +52,20 @@ class CategoryCounts:
         )
 
     @classmethod
-    def restore(cls, state: SignalState) -> Self:
-        """Make the counts again."""
-        offsets = state.arrays["offsets"].tolist()
-        categories = state.arrays["categories"].tolist()
-        weights = state.arrays["weights"].tolist()
+    def restore(cls, state: SignalState, nodes: int) -> Self:
+        """Make the counts again; raises :class:`ValueError` where they are not of a tree of so many nodes."""
+        arrays, keys = state.arrays, state.meta["keys"]
+        require("offsets", arrays["offsets"], np.int64, len(keys) + 1)
+        require("weights", arrays["weights"], np.float32, None)
+        require("categories", arrays["categories"], np.int32, len(arrays["weights"]))
+        require_below("categories", arrays["categories"], nodes)
+        offsets = arrays["offsets"].tolist()
+        categories = arrays["categories"].tolist()
+        weights = arrays["weights"].tolist()
         return cls(
             {
                 key: dict(zip(categories[start:stop], weights[start:stop], strict=True))
-                for key, start, stop in zip(state.meta["keys"], offsets[:-1], offsets[1:], strict=True)
+                for key, start, stop in zip(keys, offsets[:-1], offsets[1:], strict=True)
             }
         )
 

@@ -58,4 +58,4 @@ class KeyedCounts(ABC):
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
         """Make the signal again."""
-        return cls(CategoryCounts.restore(state), reference.taxonomy)
+        return cls(CategoryCounts.restore(state, len(reference.taxonomy)), reference.taxonomy)

@@ -69,7 +69,7 @@ def test_examples_find_the_same_after_they_were_stored(tmp_path: Path, count: in
     named = [Product(product_id=str(place), title="t", brand="b") for place in range(count)]
     examples = Examples.of(named, VECTORS[:count], np.zeros(count, np.int32))
     examples.save(tmp_path)
-    again = Examples.load(tmp_path)
+    again = Examples.load(tmp_path, nodes=1)
     cosines, rows = nearest(VECTORS[:count], QUERIES, 48, examples._lists)
     cosines_again, rows_again = nearest(VECTORS[:count], QUERIES, 48, again._lists)
     assert np.array_equal(cosines, cosines_again)

@@ -126,6 +126,12 @@ def _first(value: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
         ("signals/ngram_vectors", "vectors", lambda array: array[:-1]),
         ("signals/ngram_vectors", "weights", lambda array: array.T.copy()),
         ("encoder/encoder", "vectors", lambda array: array[:100]),
+        ("signals/brand_frequency", "categories", _first(10**6)),
+        ("signals/brand_frequency", "offsets", lambda array: array[1:]),
+        ("examples/examples", "labels", _first(-1)),
+        ("examples/examples", "rows", _first(10**6)),
+        ("track_record", "totals", lambda array: array[1:]),
+        ("track_record", "pairs", lambda array: array[::-1].copy()),
         ("ranker_sum", "weights", lambda array: array[1:]),
         ("ranker_shap", "features", _first(10**6)),
     ],
@@ -140,6 +146,31 @@ def test_a_part_that_does_not_fit_the_others_is_refused_though_its_digest_is_rig
     _sign(copy)
     # SciPy calls columns indices; that a token has no vector is said of the tokenizer.
     with pytest.raises(InvalidBundle, match=f"{array}|indices|tokenizer.json"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("calibration", ("assign", "y", 0), 2.0),
+        ("calibration", ("back_off", "x", 0), "0"),
+        ("calibration", ("probabilities", "scale"), -1.0),
+        ("thresholds", ("assign",), -0.1),
+        ("thresholds", ("new_stores", "below"), None),
+        ("thresholds", ("assign_under",), {"lamps": 0.9}),
+    ],
+)
+def test_a_number_of_a_decision_that_cannot_be_is_refused_by_file_and_place(
+    copy: Path, name: str, place: tuple[str | int, ...], value: object
+) -> None:
+    file = copy / f"{name}.json"
+    document = holder = orjson.loads(file.read_bytes())
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = value
+    file.write_bytes(orjson.dumps(document))
+    _sign(copy)
+    with pytest.raises(InvalidBundle, match=rf"{name}.json: .*{place[0]}"):
         load_bundle(copy)
 
 
