@@ -17,7 +17,7 @@ from schemas.events.product import Product
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
 from workers.nearest import nearest
 from workers.statistics import normalise_key
-from workers.stored_arrays import require, require_below
+from workers.stored_arrays import require, require_below, require_offsets
 
 NEIGHBOURS: Final = 48
 _ARRAYS: Final = "examples.safetensors"
@@ -120,7 +120,7 @@ class Examples:
         require_below(f"{_ARRAYS}: labels", arrays["labels"], nodes)
         require(f"{_ARRAYS}: rows", arrays["rows"], np.int32, None)
         require_below(f"{_ARRAYS}: rows", arrays["rows"], len(vectors))
-        require(f"{_ARRAYS}: offsets", arrays["offsets"], np.int64, len(keys) + 1)
+        require_offsets(f"{_ARRAYS}: offsets", arrays["offsets"], len(keys), len(arrays["rows"]))
         groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
         lists = InvertedLists(vectors, arrays["centroids"], arrays["lists"]) if "lists" in arrays else None
         return cls(vectors, arrays["labels"], dict(zip(keys, groups, strict=bool(keys))), lists)

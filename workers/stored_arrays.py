@@ -26,6 +26,13 @@ def require_below(name: str, numbers: NDArray[np.integer], end: int) -> None:
         raise ValueError(f"{name} holds numbers beyond 0 to {end - 1}")
 
 
+def require_offsets(name: str, offsets: NDArray[np.int64], parts: int, end: int) -> None:
+    """Raise :class:`ValueError` unless these, int64 (parts + 1,), part ``end`` things without a gap."""
+    require(name, offsets, np.int64, parts + 1)
+    if offsets[0] != 0 or offsets[-1] != end or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError(f"{name} does not part 0 to {end}")
+
+
 def require_nodes(name: str, nodes: NDArray[np.int32], count: int) -> None:
     """Raise :class:`ValueError` unless these are int32 node indices of a tree of ``count`` nodes, ascending."""
     require(name, nodes, np.int32, None)

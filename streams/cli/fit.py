@@ -129,8 +129,8 @@ def _tell_of_new_brands(report: FitReport) -> None:
     found = report.metrics["out_of_fold"].get("new_brands")
     if found is not None and not found["assignable"]:
         click.echo(
-            "products of brands without a labelled product will be backed off or go to review: of "
-            f"{found['products']} such products, decided out of fold, too few were right to tell of the next. "
+            "products of brands without a labelled product will be backed off or go to review: what became of "
+            f"{found['products']} of them, decided out of fold, does not tell how sure to be of the next. "
             "Label products of more brands"
         )
 

@@ -35,8 +35,15 @@ class Description:
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Write what `msgspec` can, for people to read too: equal values give equal bytes."""
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2))
+    """Write a value as :func:`to_json` makes it."""
+    file.write_bytes(to_json(value))
+
+
+def to_json(value: Any) -> bytes:
+    """Return JSON for people to read too; equal values of dataclasses and mappings give equal bytes."""
+    # Keys that are numbers become text before they are sorted.
+    plain = msgspec.to_builtins(value, str_keys=True)
+    return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=2)
 
 
 def write_manifest(directory: Path, description: Description) -> Manifest:

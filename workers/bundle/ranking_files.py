@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
-from workers.bundle.files import write_json
+from workers.bundle.files import to_json, write_json
 from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder, feature_names
@@ -23,6 +23,8 @@ from workers.ranking.track_record import TrackRecord
 _TRACK_RECORD: Final = "track_record.safetensors"
 _CALIBRATION: Final = "calibration.json"
 _THRESHOLDS: Final = "thresholds.json"
+
+_FIT_AGAIN: Final = "make the bundle anew with `shelfwise fit`"
 
 _T = TypeVar("_T")
 
@@ -61,7 +63,12 @@ def load_ranking(directory: Path, taxonomy: Taxonomy, asked: Candidates) -> Rank
 
 
 def _read(file: Path, kind: type[_T]) -> _T:
+    data = file.read_bytes()
     try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
-    except msgspec.ValidationError as error:
-        raise InvalidBundle(f"{file}: {error}; make the bundle anew with `shelfwise fit`") from error
+        found = msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidBundle(f"{file}: {error}; {_FIT_AGAIN}") from error
+    # A threshold that is missing would be taken for none.
+    if to_json(found) != data:
+        raise InvalidBundle(f"{file}: fields are missing, or are not ours; {_FIT_AGAIN}")
+    return found

@@ -84,7 +84,7 @@ class Decisions:
         return policy.decide(self.top, self.levels, self.roots, self.labelled)
 
     def assigned(self, policy: Policy) -> NDArray[np.bool_]:
-        """Return which products a policy assigns, bool (n,), their stores aside."""
+        """Return which products a policy assigns, bool (n,), new stores aside."""
         return policy.assigns(self.top, self.roots, self.labelled)
 
     def by_fold(self) -> Iterator[NDArray[np.bool_]]:

@@ -5,7 +5,7 @@ What they promise, each with a probability of ``1 - risk`` (:mod:`workers.rankin
 1. of all that is assigned at most ``max_error`` is wrong;
 2. likewise under each top-level category, and of products of new brands, where the share of errors observed
    would let 1,000 or more be assigned. With fewer that share has to do. With less than 200 products nothing is
-   asked of a category by itself; but of new brands the bound then, which so few seldom pass;
+   asked of a category by itself; but of new brands that all which are likely right pass the bound at once;
 3. likewise of all that is assigned or backed off, as far as it goes.
 
 What becomes of products of new stores is settled before (:mod:`workers.fit.fit_new_stores`), and counts in each.
@@ -49,36 +49,25 @@ _ENOUGH_TO_OBSERVE: Final = 200
 def fit_policy(decisions: Decisions, new_stores: NewStores, budget: ErrorBudget) -> Policy:
     """Return the policy that assigns and backs off most within the budget; it reports nothing beside."""
     whole = len(decisions.folds)
-    settled, assign_new_brands = decisions.settled(new_stores), 0.0
-    if _name_brands(decisions):
-        new_brand = decisions.labelled.new_brand & ~new_stores.covers(decisions.labelled)
-        assign_new_brands = _of_new_brands(settled.take(new_brand), 1, budget)
-        settled = _hold_back(settled, new_brand, budget)
+    settled = _judged_by_brand(decisions, new_stores).settled(new_stores)
     assigned = np.zeros(whole, np.bool_)
     for held_out in settled.by_fold():
         of_others = _fit_assignments(settled.take(~held_out), whole, budget)
         assigned[held_out] = settled.take(held_out).assigned(of_others)
-    return replace(
-        _fit_assignments(settled, whole, budget),
-        assign_new_brands=assign_new_brands,
-        back_off=_fit_back_off(settled, assigned, budget),
-        new_stores=new_stores,
-    )
+    policy = _fit_assignments(settled, whole, budget)
+    return replace(policy, back_off=_fit_back_off(settled, assigned, budget), new_stores=new_stores)
 
 
-def _name_brands(decisions: Decisions) -> bool:
-    """Return whether most products name a brand: else brands say nothing of what is new."""
-    brand = decisions.labelled.brand
-    return bool(2 * np.count_nonzero(~np.isnan(brand)) > len(brand))
+def _judged_by_brand(decisions: Decisions, new_stores: NewStores) -> Decisions:
+    """Return them without the brands of products that are not judged by these.
 
-
-def _hold_back(decisions: Decisions, new_brand: NDArray[np.bool_], budget: ErrorBudget) -> Decisions:
-    """Return them with nothing to assign of new brands below the threshold that the other folds chose."""
-    probability = decisions.top.probability.copy()
-    for held_out in decisions.by_fold():
-        least = _of_new_brands(decisions.take(new_brand & ~held_out), 1 - float(held_out.mean()), budget)
-        probability[held_out & new_brand & (probability < least)] = 0.0
-    return replace(decisions, top=replace(decisions.top, probability=probability))
+    Those of new stores are judged by their stores. Where most name no brand, a brand says nothing of what is new.
+    """
+    labelled = decisions.labelled
+    named = ~np.isnan(labelled.brand)
+    judged = named & ~new_stores.covers(labelled) & (2 * np.count_nonzero(named) > len(named))
+    brand = np.where(judged, labelled.brand, np.float32(np.nan))
+    return replace(decisions, labelled=labelled._replace(brand=brand))
 
 
 def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
@@ -86,17 +75,28 @@ def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> P
     probability = decisions.top.probability
     score = np.zeros(len(probability))
     for held_out in decisions.by_fold():
-        under = _stricter(decisions.take(~held_out), whole, budget)
-        allowed = decisions.take(held_out).assigned(Policy(LEAST_ASSIGNED, NEVER, under))
+        allowed = decisions.take(held_out).assigned(_strictest(decisions.take(~held_out), whole, budget))
         score[held_out] = np.where(allowed, probability[held_out], 0.0)
     least = threshold(score, decisions.right, budget)
-    under = {root: own for root, own in _stricter(decisions, whole, budget).items() if own > least}
-    return Policy(least, NEVER, under)
+    strictest = _strictest(decisions, whole, budget)
+    under = {root: own for root, own in strictest.assign_under.items() if own > least}
+    return replace(strictest, assign=least, assign_under=under)
 
 
-def _stricter(decisions: Decisions, whole: int, budget: ErrorBudget) -> dict[int, float]:
-    """Return the threshold of each top-level category that has enough products."""
+def _strictest(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
+    """Return a policy that assigns whatever single categories and new brands by themselves allow."""
     share = len(decisions.folds) / max(whole, 1)
+    held_back = decisions.top.probability.copy()
+    for held_out in decisions.by_fold():
+        part = share * (1 - float(held_out.mean()))
+        least = _of_new_brands(decisions.take(~held_out), part, budget)
+        held_back[held_out & decisions.labelled.new_brand & (held_back < least)] = 0.0
+    under = _of_roots(replace(decisions, top=replace(decisions.top, probability=held_back)), share, budget)
+    return Policy(LEAST_ASSIGNED, NEVER, under, _of_new_brands(decisions, share, budget))
+
+
+def _of_roots(decisions: Decisions, share: float, budget: ErrorBudget) -> dict[int, float]:
+    """Return the threshold of each top-level category that has enough products."""
     found = {}
     for root in np.unique(decisions.roots).tolist():
         own = decisions.take(decisions.roots == root)
@@ -106,10 +106,15 @@ def _stricter(decisions: Decisions, whole: int, budget: ErrorBudget) -> dict[int
 
 
 def _of_new_brands(decisions: Decisions, share: float, budget: ErrorBudget) -> float:
-    """Return from which probability on these decisions, of new brands alone, keep the budget, or ``NEVER``."""
-    if len(decisions.folds) >= _ENOUGH_TO_OBSERVE * share:
-        return _own_threshold(decisions, share, budget)
-    return max(threshold(decisions.top.probability, decisions.right, budget), LEAST_ASSIGNED)
+    """Return the threshold of new brands, ``NEVER`` where too little is known of them, 0 where no brand counts."""
+    if np.isnan(decisions.labelled.brand).all():
+        return 0.0
+    own = decisions.take(decisions.labelled.new_brand)
+    if len(own.folds) >= _ENOUGH_TO_OBSERVE * share:
+        return _own_threshold(own, share, budget)
+    # All at once are tested, so without those that are assigned in no case.
+    own = own.take(own.top.probability >= LEAST_ASSIGNED)
+    return max(threshold(own.top.probability, own.right, budget), LEAST_ASSIGNED)
 
 
 def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> float:

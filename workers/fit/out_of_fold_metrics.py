@@ -38,7 +38,8 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
-    estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
+    estimate for comparisons; the policy's own threshold keeps a bound and is stricter. ``new_brands`` tells of
+    products of brands without a labelled product among the other folds.
     """
     right = decisions.right
     if not len(right):
@@ -53,14 +54,17 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
         "precision_assigned": round(float(right[assigned].mean()), 4) if assigned.any() else None,
         "aurc": round(float(Ordered.of(confidence, right).curve().area_under_risk()[0]), 6),
         "threshold_at_95_precision": round(float(confidence[order[precise[-1]]]), 6) if len(precise) else None,
-        "new_brands": _measure_new_brands(ranking.policy, decisions.take(decisions.labelled.new_brand)),
+        "new_brands": _measure_new_brands(ranking.policy, decisions),
     }
 
 
 def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
-    products = len(decisions.folds)
+    """Return what becomes of products of new brands, but of new stores, which are decided as such."""
+    labelled = decisions.labelled
+    new = decisions.take(labelled.new_brand & ~policy.new_stores.covers(labelled))
+    products = len(new.folds)
     found = {"products": products, "assignable": policy.assign_new_brands < NEVER}
-    return found | _measure_decided(policy, decisions) if products else found
+    return found | _measure_decided(policy, new) if products else found
 
 
 def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str, Any]:

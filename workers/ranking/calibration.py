@@ -62,8 +62,7 @@ class Calibrator:
 
     def __post_init__(self) -> None:
         """Raise :class:`ValueError` where confidence could fall or be none."""
-        ascend = all(points and list(points) == sorted(points) for points in (self.x, self.y))
-        if not ascend or len(self.x) != len(self.y) or self.y[0] < 0 or self.y[-1] > 1:
+        if len(self.x) != len(self.y) or not all(_ascend(points) for points in (self.x, self.y)):
             raise ValueError("a calibrator's points do not ascend, within 0 and 1")
 
     def __call__(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,3 +84,8 @@ class Calibrator:
         x = np.concatenate([[0.0], centres, [1.0]])
         y = np.concatenate([[levels[0]], levels[firsts], [levels[-1]]])
         return cls(tuple(x.tolist()), tuple(y.tolist()))
+
+
+def _ascend(points: tuple[float, ...]) -> bool:
+    """Return whether these are some from 0 to 1, none below the one before."""
+    return bool(points) and list(points) == sorted(points) and points[0] >= 0 and points[-1] <= 1

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from workers.signals.base import SignalState
-from workers.stored_arrays import require, require_below
+from workers.stored_arrays import require, require_below, require_offsets
 
 Weights = Mapping[int, float]
 """Node index to summed weight."""
@@ -55,7 +55,7 @@ class CategoryCounts:
     def restore(cls, state: SignalState, nodes: int) -> Self:
         """Make the counts again; raises :class:`ValueError` where they are not of a tree of so many nodes."""
         arrays, keys = state.arrays, state.meta["keys"]
-        require("offsets", arrays["offsets"], np.int64, len(keys) + 1)
+        require_offsets("offsets", arrays["offsets"], len(keys), len(arrays["categories"]))
         require("weights", arrays["weights"], np.float32, None)
         require("categories", arrays["categories"], np.int32, len(arrays["weights"]))
         require_below("categories", arrays["categories"], nodes)

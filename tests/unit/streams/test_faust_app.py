@@ -54,6 +54,7 @@ def test_an_application_has_the_names_and_sizes_of_the_installation(tmp_path: Pa
     assert app.conf.topic_partitions == 3
     assert [str(url) for url in app.conf.broker] == ["kafka://one:1", "kafka://two:2"]
     assert not app.conf.web_enabled
+    assert app.conf.broker_client_id == "shelfwise-recall"
 
 
 def test_standbys_without_tables_on_disk_are_refused(tmp_path: Path) -> None:

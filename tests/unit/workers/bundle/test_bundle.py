@@ -22,9 +22,12 @@ from schemas.taxonomy.tree import Taxonomy
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.files import Description, read_manifest, write_manifest
+from workers.bundle.ranking_files import load_ranking, save_ranking
 from workers.encoders.static import StaticEncoder
 from workers.fit.fit import FitOptions, fit
 from workers.fit.labels import place
+from workers.ranking.new_stores import NewStores
+from workers.ranking.policy import Policy
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
@@ -128,6 +131,8 @@ def _first(value: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
         ("encoder/encoder", "vectors", lambda array: array[:100]),
         ("signals/brand_frequency", "categories", _first(10**6)),
         ("signals/brand_frequency", "offsets", lambda array: array[1:]),
+        ("signals/brand_frequency", "offsets", lambda array: array[::-1].copy()),
+        ("examples/examples", "offsets", _first(1)),
         ("examples/examples", "labels", _first(-1)),
         ("examples/examples", "rows", _first(10**6)),
         ("track_record", "totals", lambda array: array[1:]),
@@ -154,6 +159,7 @@ def test_a_part_that_does_not_fit_the_others_is_refused_though_its_digest_is_rig
     [
         ("calibration", ("assign", "y", 0), 2.0),
         ("calibration", ("back_off", "x", 0), "0"),
+        ("calibration", ("back_off", "x", 0), -5.0),
         ("calibration", ("probabilities", "scale"), -1.0),
         ("thresholds", ("assign",), -0.1),
         ("thresholds", ("new_stores", "below"), None),
@@ -171,6 +177,32 @@ def test_a_number_of_a_decision_that_cannot_be_is_refused_by_file_and_place(
     file.write_bytes(orjson.dumps(document))
     _sign(copy)
     with pytest.raises(InvalidBundle, match=rf"{name}.json: .*{place[0]}"):
+        load_bundle(copy)
+
+
+def test_thresholds_are_kept_with_those_of_categories(bundle: Bundle, tmp_path: Path) -> None:
+    policy = Policy(0.9, 0.8, {3: 0.95, 12: 0.97}, 0.96, 0.7, NewStores(10, 0.97, 0.9))
+    ranking = replace(bundle.ranking, policy=policy)
+    save_ranking(tmp_path, ranking)
+    assert load_ranking(tmp_path, bundle.taxonomy, bundle.recall.candidates([], NoStatistics())).policy == policy
+
+
+@pytest.mark.parametrize("name", ["assign_under", "assign_new_brands", "new_stores"])
+def test_thresholds_of_which_one_is_missing_or_unknown_are_refused(copy: Path, name: str) -> None:
+    file = copy / "thresholds.json"
+    document = orjson.loads(file.read_bytes())
+    document["misspelt"] = document.pop(name)
+    file.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    _sign(copy)
+    with pytest.raises(InvalidBundle, match=r"thresholds.json: fields are missing"):
+        load_bundle(copy)
+
+
+def test_thresholds_that_are_cut_off_are_refused_by_name_though_their_digest_is_right(copy: Path) -> None:
+    file = copy / "thresholds.json"
+    file.write_bytes(file.read_bytes()[:-9])
+    _sign(copy)
+    with pytest.raises(InvalidBundle, match=r"thresholds.json: .*truncated"):
         load_bundle(copy)
 
 

@@ -157,6 +157,12 @@ def test_few_products_of_new_brands_are_assigned_only_where_the_bound_holds(
     assert (policy.assign_new_brands < 1) == assigned
 
 
+def test_few_products_of_new_brands_that_are_likely_right_are_assigned_beside_some_that_are_not() -> None:
+    made = repeated((4_000, 0, 0.9, 0.95, 0.99), (150, 0, 0.95, 0.96, 1.0), (40, 0, 0.3, 0.5, 0.0))
+    made = of_brands(made, np.arange(4_190) >= 4_000)
+    assert made.assigned(chosen(made))[4_000:].tolist() == [True] * 150 + [False] * 40
+
+
 def test_where_most_products_name_no_brand_none_is_new() -> None:
     made = repeated((4_000, 0, 0.9, 0.95, 0.99), (3_999, 0, 0.9, 0.95, 0.5))
     unnamed = np.where(np.arange(7_999) < 4_000, np.nan, 0).astype(np.float32)

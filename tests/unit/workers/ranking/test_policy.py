@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
+from workers.bundle.files import to_json
 from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.error_budget import NEVER
@@ -65,7 +66,7 @@ def test_the_level_backed_off_to_is_the_deepest_that_is_much_surer_than_the_top_
 
 def test_a_policy_is_read_as_it_was_written() -> None:
     policy = Policy(0.75, 0.5, {3: 0.875}, 0.8, NEVER, NewStores(10, 0.97, 0.9))
-    assert msgspec.json.decode(msgspec.json.encode(policy), type=Policy) == policy
+    assert msgspec.json.decode(to_json(policy), type=Policy) == policy
 
 
 def test_probabilities_of_a_product_leave_room_for_none() -> None:
