@@ -114,15 +114,17 @@ class Examples:
         """Read what :meth:`save` wrote, of a tree of so many nodes; raises :class:`ValueError` for all else."""
         arrays = load_file(directory / _ARRAYS)
         keys = orjson.loads((directory / _KEYS).read_bytes())
-        vectors = arrays["vectors"]
-        require(f"{_ARRAYS}: vectors", vectors, np.float32, None, None)
+        vectors, lists = arrays["vectors"], None
+        if "lists" in arrays:
+            lists = InvertedLists(vectors, arrays["centroids"], arrays["lists"])
+        else:  # lists look at the vectors themselves, of which there may be many
+            require(f"{_ARRAYS}: vectors", vectors, np.float32, None, None)
         require(f"{_ARRAYS}: labels", arrays["labels"], np.int32, len(vectors))
         require_below(f"{_ARRAYS}: labels", arrays["labels"], nodes)
         require(f"{_ARRAYS}: rows", arrays["rows"], np.int32, None)
         require_below(f"{_ARRAYS}: rows", arrays["rows"], len(vectors))
         require_offsets(f"{_ARRAYS}: offsets", arrays["offsets"], len(keys), len(arrays["rows"]))
         groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
-        lists = InvertedLists(vectors, arrays["centroids"], arrays["lists"]) if "lists" in arrays else None
         return cls(vectors, arrays["labels"], dict(zip(keys, groups, strict=bool(keys))), lists)
 
 

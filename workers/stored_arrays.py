@@ -26,6 +26,12 @@ def require_below(name: str, numbers: NDArray[np.integer], end: int) -> None:
         raise ValueError(f"{name} holds numbers beyond 0 to {end - 1}")
 
 
+def require_ascending(name: str, numbers: NDArray[np.integer]) -> None:
+    """Raise :class:`ValueError` unless each number is greater than the one before."""
+    if not (numbers[1:] > numbers[:-1]).all():
+        raise ValueError(f"{name} does not ascend")
+
+
 def require_offsets(name: str, offsets: NDArray[np.int64], parts: int, end: int) -> None:
     """Raise :class:`ValueError` unless these, int64 (parts + 1,), part ``end`` things without a gap."""
     require(name, offsets, np.int64, parts + 1)
@@ -37,5 +43,4 @@ def require_nodes(name: str, nodes: NDArray[np.int32], count: int) -> None:
     """Raise :class:`ValueError` unless these are int32 node indices of a tree of ``count`` nodes, ascending."""
     require(name, nodes, np.int32, None)
     require_below(name, nodes, count)
-    if not (nodes[1:] > nodes[:-1]).all():
-        raise ValueError(f"{name} does not ascend")
+    require_ascending(name, nodes)

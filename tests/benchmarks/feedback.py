@@ -7,7 +7,7 @@ every day; after each round their assignments are learned as the stream learns t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,16 @@ from numpy.typing import NDArray
 from schemas.events.decision import CategoryAssigned, Decision
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
-from schemas.events.statistics import StatisticKind
 from streams.settings import Settings
+from tests.learned_statistics import Learned
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
 from workers.fit.labels import LabelledProducts, place
-from workers.learning import Key, ProductState, Source, apply, recount, said_by_decision
+from workers.learning import ProductState, Source, apply, recount, said_by_decision
 from workers.product_files import ProductFile
-from workers.statistics import NO_WEIGHTS, CategoryWeights
 
 _PATH = click.Path(exists=True, path_type=Path)
-
-
-class Learned:
-    """Statistics of what was decided so far."""
-
-    def __init__(self, counted: Mapping[Key, CategoryWeights]) -> None:
-        self._counted = counted
-
-    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
-        """Return the weights of a brand, store or tag."""
-        return self._counted.get((kind, key), NO_WEIGHTS)
 
 
 @click.command()

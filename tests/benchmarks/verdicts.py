@@ -21,9 +21,9 @@ from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticKind
 from tests.benchmarks.catalogue_options import DATA, DATASET
-from tests.benchmarks.feedback import Learned
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from tests.benchmarks.quality.splits import make_problem
+from tests.learned_statistics import Learned
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.classify import decide
 from workers.fit.fit import FitOptions, fit

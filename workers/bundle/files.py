@@ -15,6 +15,7 @@ from schemas.bundle import FORMAT, MANIFEST, BundleFile, Manifest
 from schemas.errors import InvalidBundle
 
 MAX_MANIFEST_BYTES: Final = 1_048_576
+MAKE_ANEW: Final = "make the bundle anew with `shelfwise fit`"
 _FIT_AGAIN: Final = "copy the whole bundle again, or make it anew with `shelfwise fit`"
 
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
-from workers.bundle.files import to_json, write_json
+from workers.bundle.files import MAKE_ANEW, to_json, write_json
 from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder, feature_names
@@ -23,8 +23,6 @@ from workers.ranking.track_record import TrackRecord
 _TRACK_RECORD: Final = "track_record.safetensors"
 _CALIBRATION: Final = "calibration.json"
 _THRESHOLDS: Final = "thresholds.json"
-
-_FIT_AGAIN: Final = "make the bundle anew with `shelfwise fit`"
 
 _T = TypeVar("_T")
 
@@ -67,8 +65,8 @@ def _read(file: Path, kind: type[_T]) -> _T:
     try:
         found = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidBundle(f"{file}: {error}; {_FIT_AGAIN}") from error
+        raise InvalidBundle(f"{file}: {error}; {MAKE_ANEW}") from error
     # A threshold that is missing would be taken for none.
     if to_json(found) != data:
-        raise InvalidBundle(f"{file}: fields are missing, or are not ours; {_FIT_AGAIN}")
+        raise InvalidBundle(f"{file}: fields are missing, or are not ours; {MAKE_ANEW}")
     return found

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
-from workers.bundle.files import write_json
+from workers.bundle.files import MAKE_ANEW, write_json
 from workers.cascade import Cascade
 from workers.encoders.base import Encoder
 from workers.examples import Examples
@@ -92,9 +92,7 @@ def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> S
         meta = orjson.loads(file.with_suffix(".json").read_bytes())
         return kind.restore(SignalState(load_file(file.with_suffix(".safetensors")), meta), reference)
     except Exception as error:  # whatever the libraries that read the files make of wrong bytes
-        raise InvalidBundle(
-            f"{file}: {type(error).__name__}: {error}; make the bundle anew with `shelfwise fit`"
-        ) from error
+        raise InvalidBundle(f"{file}: {type(error).__name__}: {error}; {MAKE_ANEW}") from error
 
 
 def _save_cascade(directory: Path, cascade: Cascade) -> None:

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from workers.segments import find, groups
 from workers.signals.scores import pair_keys
-from workers.stored_arrays import require
+from workers.stored_arrays import require, require_ascending
 
 # What is believed before there are any products, and how many of them that belief is worth.
 _BELIEF_PRODUCTS: Final = 4.0
@@ -54,11 +54,10 @@ class TrackRecord:
         """Read what was stored of a tree of so many nodes; raises :class:`ValueError` for anything else."""
         found = cls(**load_file(file))
         require(f"{file.name}: pairs", found.pairs, np.int64, None)
+        require_ascending(f"{file.name}: pairs", found.pairs)
         require(f"{file.name}: counts", found.counts, np.float32, len(found.pairs))
         require(f"{file.name}: totals", found.totals, np.float32, nodes)
         require(f"{file.name}: priors", found.priors, np.float32, nodes)
-        if not (found.pairs[1:] > found.pairs[:-1]).all():
-            raise ValueError(f"{file.name}: pairs do not ascend")
         return found
 
     def log_share(self, supported: NDArray[np.int32], categories: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from schemas.events.batch import Outcome
 from schemas.events.product import Product
-from schemas.events.statistics import StatisticKind
+from tests.learned_statistics import thousand_products
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.ranking.error_budget import NEVER
@@ -23,17 +22,6 @@ from workers.statistics import NoStatistics, Statistics
 pytestmark = pytest.mark.unit
 
 PRODUCTS = [row.product for row in sample_products(8, 100)]
-
-
-class Learned(NoStatistics):
-    """The stream has learned that a thousand products of the new brand are in one category."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        first = int(np.flatnonzero(bundle.taxonomy.is_listed)[0])
-        self._weights = {bundle.taxonomy.ids[first]: 1_000.0}
-
-    def weights(self, kind: StatisticKind, key: str) -> Mapping[str, float]:
-        return self._weights if (kind, key) == ("brand", "nobody knows it") else {}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +59,9 @@ def test_a_product_of_a_known_brand_or_of_none_is_decided_as_before(bundle: Bund
 
 @pytest.mark.parametrize("learned", [False, True])
 def test_what_the_stream_learns_of_a_brand_does_not_make_it_known(bundle: Bundle, learned: bool) -> None:
-    statistics: Statistics = Learned(bundle) if learned else NoStatistics()
+    statistics: Statistics = (
+        thousand_products("brand", "nobody knows it", bundle.taxonomy) if learned else NoStatistics()
+    )
     candidates = bundle.recall.candidates(branded("Nobody Knows It"), statistics)
     assert Labelled.of(candidates).new_brand.all()
     names = bundle.ranking.features.build(candidates).names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from schemas.events.batch import CandidateProduct, Outcome
 from schemas.events.decision import NeedsReview
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
-from schemas.events.statistics import StatisticKind
+from tests.learned_statistics import thousand_products
 from tests.sample_model import FITTED, sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.candidates import Candidates
@@ -39,17 +39,6 @@ ELSEWHERE = [msgspec.structs.replace(product, stores=("Nobody Knows It",)) for p
 STORES = sorted({store for product in PRODUCTS for store in product.stores})[:3]
 NONE_IS_NEW = NewStores()
 ASK = NewStores(10)
-
-
-class Learned(NoStatistics):
-    """The stream has learned that a thousand products of the new store are in one category."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        first = int(np.flatnonzero(bundle.taxonomy.is_listed)[0])
-        self._weights = {bundle.taxonomy.ids[first]: 1_000.0}
-
-    def weights(self, kind: StatisticKind, key: str) -> Mapping[str, float]:
-        return self._weights if (kind, key) == ("store", "nobody knows it") else {}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +74,9 @@ def test_nothing_is_withheld_without_a_store_nor_where_one_of_several_is_known(
 
 
 def test_what_the_stream_learns_of_a_store_does_not_make_it_known(bundle: Bundle) -> None:
-    assert all(reviewed(decide(bundle, ELSEWHERE, ASK, Learned(bundle))))
+    assert all(
+        reviewed(decide(bundle, ELSEWHERE, ASK, thousand_products("store", "nobody knows it", bundle.taxonomy)))
+    )
 
 
 def test_whoever_reviews_is_told_why(bundle: Bundle) -> None:
@@ -107,7 +98,7 @@ def test_labelled_products_of_all_stores_are_counted_and_are_no_feature(bundle: 
     fitted_on = place(sample_products(7, FITTED), sample_taxonomy()).products
     trained = Counter(normalise_key(store) for product in fitted_on for store in product.stores)
     asked = [msgspec.structs.replace(PRODUCTS[0], stores=stores) for stores in ((), ("Nobody",), tuple(STORES))]
-    candidates = bundle.recall.candidates(asked, Learned(bundle))
+    candidates = bundle.recall.candidates(asked, thousand_products("store", "nobody knows it", bundle.taxonomy))
     known = sum(trained[normalise_key(store)] for store in STORES)
     assert np.array_equal(Labelled.of(candidates).stores, np.array([np.nan, 0, known], np.float32), equal_nan=True)
     names = bundle.ranking.features.build(candidates).names
