@@ -1,4 +1,4 @@
-"""Apache Kafka's jars: resolved once by Maven from ``deploy/kafka/pom.xml``, then kept in a cache."""
+"""Apache Kafka's jars: resolved once by Maven from the ``pom.xml`` beside this file, then kept in a cache."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import Final
 
 from schemas.errors import KafkaUnavailable
 
-DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy" / "kafka"
-POM: Final = DEPLOY / "pom.xml"
+POM: Final = Path(__file__).with_name("pom.xml")
 # The pom's and the container image's.
 VERSION: Final = "4.3.1"
 MINIMUM_JAVA: Final = 17
@@ -43,12 +42,7 @@ def java_problem() -> str | None:
 
 
 def cached_jars() -> Path:
-    """Return the directory where the jars are, or would be: one for each content of the pom.
-
-    Raises :class:`KafkaUnavailable` where the pom is not there, as in an installation from a wheel.
-    """
-    if not POM.is_file():
-        raise KafkaUnavailable(f"{POM} is missing: run from a checkout of the project")
+    """Return the directory where the jars are, or would be: one for each content of the pom."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "shelfwise" / f"kafka-{VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
 

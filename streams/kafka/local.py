@@ -18,12 +18,13 @@ from typing import Final, Self
 from schemas.errors import KafkaUnavailable
 from streams.child_process import spawn
 from streams.kafka.connection import MAX_MESSAGE_BYTES
-from streams.kafka.jars import DEPLOY, java_problem, resolve_jars
+from streams.kafka.jars import java_problem, resolve_jars
 from streams.kafka.ready import free_port, wait_until_ready
 
 START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _LOG_LINES_SHOWN: Final = 20
+_LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 
 _PROPERTIES: Final = """
 process.roles=broker,controller
@@ -177,7 +178,7 @@ class LocalKafka:
     def _java(self, jars: Path, main: str, *arguments: str) -> list[str]:
         # A broker for tests and demos: a small heap, and C1 alone, which starts twice as fast.
         options = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        options += [f"-Dlog4j2.configurationFile={DEPLOY / 'log4j2.properties'}"]
+        options += [f"-Dlog4j2.configurationFile={_LOGGING}"]
         options += [f"-Dshelfwise.kafka.log={self.log_file}"]
         return ["java", *options, "-cp", f"{jars}/*", main, *arguments]
 

@@ -82,12 +82,6 @@ def test_a_cache_that_cannot_be_written_is_named(
         jars.resolve_jars()
 
 
-def test_an_installation_without_the_pom_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(jars, "POM", tmp_path / "pom.xml")
-    with pytest.raises(KafkaUnavailable, match="checkout"):
-        jars.resolve_jars()
-
-
 @pytest.mark.parametrize(
     ("version", "problem"),
     [
