@@ -10,7 +10,6 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaExcepti
 
 from schemas.errors import KafkaUnavailable
 from schemas.topics import Topic
-from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -52,16 +51,6 @@ def open_partition_reader(settings: Settings, topic: Topic) -> Consumer:
 def partition_numbers(client: Any, settings: Settings, topic: Topic) -> list[int]:
     """Return the partitions of a topic; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
     return sorted(partition for _, partition in _partitions(client, settings, [topic]))
-
-
-def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-    """Return the offset after the last message of each partition that holds any now."""
-    ends = {}
-    for partition in partitions:
-        low, high = watermarks(consumer, TopicPartition(topic, partition), TIMEOUT_SECONDS)
-        if high > low:
-            ends[partition] = high
-    return ends
 
 
 def require_address(settings: Settings) -> None:

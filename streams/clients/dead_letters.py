@@ -9,19 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.errors import KafkaUnavailable
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.sent_again import headers_again, original_offset
 from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, REVIEWS_DECIDED
-from streams.clients.connect import end_offsets, open_reader
 from streams.clients.feed import Pace
-from streams.clients.subscriber import Received, Subscriber
+from streams.clients.partition_reader import read_topic
+from streams.clients.subscriber import Received, content_of
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 
-_SILENCE_SECONDS: Final = 30.0
 _FULL_QUEUE_SECONDS: Final = 0.2
 
 
@@ -61,31 +59,22 @@ class Filter:
 
 
 def read_dead_letters(settings: Settings, wanted: Filter) -> Iterator[Received]:
-    """Yield the matching dead letters that the topic holds now; raises :class:`KafkaUnavailable`."""
-    consumer = open_reader(settings, [PRODUCTS_DEAD_LETTER], from_beginning=True)
-    try:
-        for received in _until_end(consumer, settings):
-            if wanted.matches(received):
-                yield received
-    finally:
-        consumer.close()
-
-
-def _until_end(consumer: Consumer, settings: Settings) -> Iterator[Received]:
+    """Yield the matching dead letters that Kafka holds now; raises :class:`schemas.errors.KafkaUnavailable`."""
     topic = settings.topic(PRODUCTS_DEAD_LETTER)
-    missing = end_offsets(consumer, topic, [item.partition for item in consumer.assignment()])
-    subscriber = Subscriber(consumer, settings)
-    last = time.monotonic()
-    while missing:
-        received = subscriber.poll()
-        for item in received:
-            if item.offset < missing.get(item.partition, 0):
-                yield item
-            if item.offset + 1 >= missing.get(item.partition, 0):
-                missing.pop(item.partition, None)
-        last = time.monotonic() if received else last
-        if time.monotonic() - last > _SILENCE_SECONDS:
-            raise KafkaUnavailable(f"{topic} has not answered for {_SILENCE_SECONDS:.0f} s; is the cluster well?")
+    for event in read_topic(settings, PRODUCTS_DEAD_LETTER):
+        headers = event.headers() or []
+        received = Received(
+            topic=topic,
+            partition=event.partition,
+            offset=event.offset,
+            timestamp_ms=event.timestamp_ms,
+            key=event.key,
+            value=event.value,
+            headers=headers,
+            content=content_of(PRODUCTS_DEAD_LETTER, event.value, headers),
+        )
+        if wanted.matches(received):
+            yield received
 
 
 @dataclass(slots=True)

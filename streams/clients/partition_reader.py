@@ -30,6 +30,7 @@ _TIMEOUT_SECONDS: Final = 10.0
 class PublishedEvent:
     """A message of a topic as it came; ``timestamp_ms`` is since the epoch."""
 
+    partition: int
     offset: int
     key: bytes | None
     value: bytes | None
@@ -89,8 +90,14 @@ class PartitionReader:
                 continue
             if error is None:
                 self._next = int(message.offset()) + 1
-                when = message.timestamp()[1]
-                yield PublishedEvent(message.offset(), message.key(), message.value(), message.headers, when)
+                yield PublishedEvent(
+                    message.partition(),
+                    message.offset(),
+                    message.key(),
+                    message.value(),
+                    message.headers,
+                    message.timestamp()[1],
+                )
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._next = max(self._next, int(message.offset()))
             elif error.fatal() or not error.retriable():

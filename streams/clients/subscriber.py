@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message
 
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.codec import decode
-from schemas.events.dead_letter import DeadLetter
+from schemas.events.dead_letter import DeadLetter, Headers
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_DEAD_LETTER, Topic
 from streams.settings import Settings
@@ -36,7 +36,7 @@ class Received:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Headers
     content: Decision | DeadLetter | str | None
 
 
@@ -64,6 +64,7 @@ class Subscriber:
                 return
 
     def _receive(self, message: Message) -> Received:
+        headers = list(message.headers() or [])
         return Received(
             topic=message.topic(),
             partition=message.partition(),
@@ -71,22 +72,21 @@ class Subscriber:
             timestamp_ms=message.timestamp()[1],
             key=message.key(),
             value=message.value(),
-            headers=list(message.headers() or []),
-            content=self._content(message),
+            headers=headers,
+            content=content_of(self._kinds[message.topic()], message.value(), headers),
         )
 
-    def _content(self, message: Message) -> Decision | DeadLetter | str | None:
-        kind = self._kinds[message.topic()]
-        try:
-            if kind is PRODUCTS_DEAD_LETTER:
-                return DeadLetter.from_headers(list(message.headers() or []))
-            if message.value() is None:
-                return None
-            if kind is CATEGORIES_ASSIGNED:
-                return decode(message.value(), CategoryAssigned)
-            return decode(message.value(), NeedsReview)
-        except (InvalidEvent, msgspec.ValidationError) as error:
-            return f"not written by shelfwise, or by another version of it: {error}"
+
+def content_of(topic: Topic, value: bytes | None, headers: Headers) -> Decision | DeadLetter | str | None:
+    """Return what a message of an output topic says, as :class:`Received` has it."""
+    try:
+        if topic is PRODUCTS_DEAD_LETTER:
+            return DeadLetter.from_headers(headers)
+        if value is None:
+            return None
+        return decode(value, CategoryAssigned) if topic is CATEGORIES_ASSIGNED else decode(value, NeedsReview)
+    except (InvalidEvent, msgspec.ValidationError) as error:
+        return f"not written by shelfwise, or by another version of it: {error}"
 
 
 def _transient(message: Message) -> bool:

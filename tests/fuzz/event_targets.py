@@ -132,8 +132,8 @@ def _pack(data: bytes, chance: Random) -> None:
     assert decode(encode(batch.message), ProductBatch).batch_id == batch.message.batch_id
     standing = Standing(_EVENTS)
     for event in events:
-        standing.add(PublishedEvent(event.offset, event.key, event.value, event.headers))
-        standing.fate(PublishedEvent(event.offset, event.key, event.value, event.headers))
+        standing.add(PublishedEvent(0, event.offset, event.key, event.value, event.headers))
+        standing.fate(PublishedEvent(0, event.offset, event.key, event.value, event.headers))
 
 
 def _pack_to_learn(data: bytes, chance: Random) -> None:
