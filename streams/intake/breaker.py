@@ -70,9 +70,8 @@ class Breaker:
         return False
 
     def probe(self, batch: object) -> None:
-        """Note which batch is the probe; needed in no other state."""
-        if self.state is State.HALF_OPEN:
-            self._probe = batch
+        """Note which batch is the probe."""
+        self._probe = batch
 
     def lost(self) -> None:
         """Note that what is in flight is no longer followed: another batch must be the probe."""

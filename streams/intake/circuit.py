@@ -58,10 +58,13 @@ class Circuit:
 
     def sent(self, item: InFlight) -> None:
         """Take note of a new batch, and of its events that break their contract."""
+        if self._breaker.state is State.CLOSED:
+            if rejected := len(item.batch.rejected):
+                self._record(item, events=rejected, invalid=rejected)
+            return
         self._breaker.probe(item)
-        if rejected := len(item.batch.rejected):
-            self._record(item, events=rejected, invalid=rejected)
-        elif not item.shipments:
+        # What was sent of a probe says how it went, whatever else was in it.
+        if not item.shipments:
             self._record(item, events=0)
 
     def completed(self, shipment: Shipment) -> None:
