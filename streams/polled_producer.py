@@ -15,7 +15,7 @@ _POLL_SECONDS: Final = 0.1
 
 
 class PolledProducer:
-    """Gives no message up, whatever the broker does; callbacks run in its thread.
+    """Gives no message up, whatever the broker does; callbacks run in its thread, in the order of deliveries.
 
     Messages leave in the order in which they were handed over. ``failure`` is what ended it for good, if anything
     did; the worker looks there, and ends.
@@ -31,10 +31,10 @@ class PolledProducer:
 
     def close(self, seconds: float) -> int:
         """Wait at most ``seconds`` for what is queued, stop, and return how many messages are left behind."""
-        left = int(self.producer.flush(seconds))
+        # First: were two threads to hear of deliveries, these could change places.
         self._stopped.set()
         self._thread.join()
-        return left
+        return int(self.producer.flush(seconds))
 
     def _poll(self) -> None:
         while not self._stopped.is_set():

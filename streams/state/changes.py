@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -71,7 +72,8 @@ class TableChanges:
             try:
                 self._producer.producer.produce(topic, value, key, partition, callback)
             except BufferError:
-                self._producer.producer.poll(_FULL_SECONDS)
+                # Its own thread makes room: were two to hear of deliveries, these could change places.
+                time.sleep(_FULL_SECONDS)
             except KafkaException as error:
                 self._fail(error)
                 del self._under_way[number]

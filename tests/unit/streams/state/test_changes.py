@@ -32,11 +32,9 @@ class _Producer:
         if self.refusal:
             raise self.refusal
         if self.rounds_full:
+            self.rounds_full -= 1
             raise BufferError
         self.sent.append((key, partition, callback))
-
-    def poll(self, _seconds: float) -> None:
-        self.rounds_full -= 1
 
     def deliver(self, key: bytes, error: KafkaError | None = None) -> None:
         item = next(item for item in self.sent if item[0] == key)
