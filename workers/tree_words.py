@@ -7,7 +7,7 @@ Source: the vector space model, Salton, Wong and Yang (1975); plurals are cut by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Final
 
@@ -37,7 +37,7 @@ class TreeWords:
         texts = [*(path[-1] for path in paths), *(" ".join(path[:-1]) for path in paths)]
         stems = (_stem(word) for text in texts for word in words(text))
         self._columns = {stem: column for column, stem in enumerate(dict.fromkeys(stems))}
-        self._columns_of = lru_cache(_CHUNKS_CACHED)(self._find)
+        self._columns_of = lru_cache(_CHUNKS_CACHED)(partial(_find, self._columns))
         _, found = pairs_of(distinct(pair_keys(*self._occurrences(texts))))
         found_in = np.bincount(found, minlength=len(self._columns))
         self._rarity = (1 + np.log((1 + len(texts)) / (1 + found_in))).astype(np.float32)
@@ -72,10 +72,11 @@ class TreeWords:
         columns = np.fromiter(chain.from_iterable(rows), np.int32, sum(sizes))
         return np.repeat(np.arange(len(texts)), sizes), columns
 
-    def _find(self, chunk: str) -> tuple[int, ...]:
-        """Return the words of the tree in a piece of text without white space; pieces repeat, and are cached."""
-        stems = map(_stem, words(chunk))
-        return tuple(self._columns[stem] for stem in stems if stem in self._columns)
+
+def _find(columns: dict[str, int], chunk: str) -> tuple[int, ...]:
+    """Return the words of the tree in a piece of text without white space; pieces repeat, and are cached."""
+    stems = map(_stem, words(chunk))
+    return tuple(columns[stem] for stem in stems if stem in columns)
 
 
 @lru_cache(maxsize=2)

@@ -7,7 +7,7 @@ trained further on sentence similarity. Source: https://github.com/dleemiller/Wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -43,7 +43,7 @@ class StaticEncoder:
         self._tokenizer = tokenizer
         self._stored = vectors
         self._vectors = vectors.astype(np.float32)
-        self._tokens_of = lru_cache(_WORDS_CACHED)(self._tokenize)
+        self._tokens_of = lru_cache(_WORDS_CACHED)(partial(_tokenize, tokenizer))
 
     @property
     def name(self) -> str:
@@ -82,12 +82,6 @@ class StaticEncoder:
         ends = ends_of_words[ends_of(list(map(len, words)))]
         return unit_rows(SparseRows(np.ones(len(tokens), np.float32), tokens, ends).times(self._vectors))
 
-    def _tokenize(self, word: str) -> bytes:
-        """Return the tokens of a word, int32, as bytes: a thousand of these are joined sooner than arrays are."""
-        # A lone surrogate is no character, and the tokenizer would raise.
-        clean = word.encode("utf-8", "replace").decode("utf-8")
-        return np.array(self._tokenizer.encode(clean, add_special_tokens=False).ids, np.int32).tobytes()
-
     def save(self, directory: Path) -> None:
         """Write ``encoder.json``, ``tokenizer.json`` and ``encoder.safetensors``."""
         (directory / "encoder.json").write_bytes(orjson.dumps({"kind": "static"}))
@@ -103,3 +97,10 @@ class StaticEncoder:
         tokens = np.array(list(tokenizer.get_vocab(with_added_tokens=True).values()), np.int64)
         require_below("tokenizer.json", tokens, len(vectors))
         return cls(tokenizer, vectors)
+
+
+def _tokenize(tokenizer: Tokenizer, word: str) -> bytes:
+    """Return the tokens of a word, int32, as bytes: a thousand of these are joined sooner than arrays are."""
+    # A lone surrogate is no character, and the tokenizer would raise.
+    clean = word.encode("utf-8", "replace").decode("utf-8")
+    return np.array(tokenizer.encode(clean, add_special_tokens=False).ids, np.int32).tobytes()

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, pairwise, repeat
 from typing import Any, Final, Self
 
@@ -54,7 +54,9 @@ class NgramVectorizer:
         self._character_columns: dict[str, int] = {}
         for column, feature in enumerate(self.vocabulary):
             (self._character_columns if feature[0] == "#" else self._word_columns)[feature[1:]] = column
-        self._characters_of = lru_cache(_WORDS_CACHED)(self._look_up_characters)
+        self._characters_of = lru_cache(_WORDS_CACHED)(
+            partial(_look_up_characters, self._character_columns, options)
+        )
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -100,16 +102,7 @@ class NgramVectorizer:
         return np.repeat(np.array(owners, np.int64), sizes), columns
 
     def _word_indices(self, tokens: list[str]) -> bytes:
-        return self._columns(self._word_columns, _word_grams(tokens, self.options))
-
-    def _look_up_characters(self, token: str) -> bytes:
-        shortest, longest = self.options.characters or (1, 0)
-        return self._columns(self._character_columns, character_ngrams(token, shortest, longest))
-
-    @staticmethod
-    def _columns(known: dict[str, int], grams: list[str]) -> bytes:
-        """Return the columns of known n-grams, int32, as bytes: a thousand are joined sooner than arrays are."""
-        return array("i", [column for column in map(known.get, grams) if column is not None]).tobytes()
+        return _columns(self._word_columns, _word_grams(tokens, self.options))
 
     def state(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
         """Return what :meth:`restore` needs: a JSON object, and ``idf``."""
@@ -145,6 +138,16 @@ def weigh(
     values /= np.sqrt(np.bincount(parts, values**2))[parts]
     ends = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
     return SparseRows(values.astype(np.float32, copy=False), columns, ends)
+
+
+def _look_up_characters(known: dict[str, int], options: NgramOptions, token: str) -> bytes:
+    shortest, longest = options.characters or (1, 0)
+    return _columns(known, character_ngrams(token, shortest, longest))
+
+
+def _columns(known: dict[str, int], grams: list[str]) -> bytes:
+    """Return the columns of known n-grams, int32, as bytes: a thousand are joined sooner than arrays are."""
+    return array("i", [column for column in map(known.get, grams) if column is not None]).tobytes()
 
 
 def _word_grams(tokens: list[str], options: NgramOptions) -> list[str]:

@@ -18,7 +18,9 @@ from streams import models as module
 from streams.metrics import Metrics
 from streams.models import Models, ModelWatch, load_at_start
 from streams.settings import Settings
+from workers.encoders.static import StaticEncoder
 from workers.ranking.ranking import Ranking
+from workers.text.ngrams import NgramVectorizer
 
 pytestmark = pytest.mark.unit
 
@@ -146,3 +148,22 @@ def test_a_bundle_that_cannot_decide_is_refused(
     with pytest.raises(InvalidBundle, match=r"cannot decide: IndexError: no such row; make it anew"):
         load_at_start(Settings(bundle=sample_bundle, data_dir=tmp_path))
     assert gc.isenabled()
+
+
+def test_a_model_that_is_forgotten_is_freed_though_the_collector_never_looks_at_it(
+    sample_bundle: Path, tmp_path: Path
+) -> None:
+    def alive() -> int:
+        gc.unfreeze()
+        return sum(isinstance(thing, (StaticEncoder, NgramVectorizer, Ranking)) for thing in gc.get_objects())
+
+    gc.collect()
+    before = alive()
+    loaded = load_at_start(Settings(bundle=sample_bundle, data_dir=tmp_path))
+    gc.disable()
+    try:
+        assert alive() > before
+        del loaded
+        assert alive() == before
+    finally:
+        gc.enable()
