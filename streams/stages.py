@@ -109,6 +109,7 @@ class RecallPart(FaustPart):
         self._recall.add_to(self._app)
         self._turns = (self._recall.turns,)
         self._learning: LearningStage | None = None
+        self._statistics: StatisticsStage | None = None
         self._reader: LearningReader | None = None
         if settings.learning:
             self._learning = LearningStage(
@@ -117,14 +118,16 @@ class RecallPart(FaustPart):
             self._turns += (self._learning.turns,)
             self._reader = LearningReader(settings, context.health)
             add_learning_agent(self._app, self._learning)
-            add_statistics_agent(
-                self._app, StatisticsStage(context, {kind: table.of for kind, table in tables.statistics.items()})
+            self._statistics = StatisticsStage(
+                context, {kind: table.of for kind, table in tables.statistics.items()}
             )
+            add_statistics_agent(self._app, self._statistics)
 
     @property
     def failure(self) -> BaseException | None:
         """What crashed the application, what it learns by, or kept a change of a table from arriving."""
-        others = (part.failure for part in (self._app.table_changes, self._view, self._reader) if part)
+        parts = (self._app.table_changes, self._view, self._reader, self._learning, self._statistics)
+        others = (part.failure for part in parts if part)
         return super().failure or next((failure for failure in others if failure), None)
 
     async def start(self) -> None:

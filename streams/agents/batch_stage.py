@@ -93,7 +93,8 @@ class BatchStage(ABC, Generic[Prepared]):
 
     async def beside(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         """Begin the work, which logs what it raises; waits first while too much is pending."""
-        await self._slots.acquire()
+        with self.turns.waiting():
+            await self._slots.acquire()
         task = asyncio.get_running_loop().create_task(work(*arguments))
         self._pending.add(task)
         task.add_done_callback(self._over)

@@ -68,12 +68,13 @@ class Context:
 
 
 class Turns:
-    """Whether an agent's loop turns: idle it beats by itself, at work only when some of the work ends."""
+    """Whether an agent's loop turns: idle or waiting it beats by itself, at work when some of the work ends."""
 
     def __init__(self, health: Health, name: str, limit_seconds: float) -> None:
         self._health = health
         self._name = name
         self._working = 0
+        self._waiting = 0
         health.watch(name, limit_seconds)
 
     @contextmanager
@@ -84,15 +85,21 @@ class Turns:
             yield
         finally:
             self._working -= 1
-            self.go_on()
+            self._health.beat(self._name)
 
-    def go_on(self) -> None:
-        """Show that the work waits for others, and does not stand still."""
-        self._health.beat(self._name)
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Mark that a turn waits for others, as for a broker that is away: it does not stand still."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._health.beat(self._name)
 
     def beat_if_idle(self) -> None:
-        """To be called every second from the event loop, which thereby shows that it turns too."""
-        if not self._working:
+        """To be called every half second from the event loop, which thereby shows that it turns too."""
+        if self._working <= self._waiting:
             self._health.beat(self._name)
 
 

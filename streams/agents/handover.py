@@ -31,18 +31,19 @@ class Handover:
         self._undecided = undecided
         self._ready: set[int] = set()
 
-    async def ready(self, partition: int, go_on: Callable[[], None]) -> None:
-        """Return when batches of a partition may be handed over; ``go_on`` is called as long as they may not."""
-        if partition in self._ready:
+    async def ready(self, partition: int) -> None:
+        """Return when batches of a partition may be handed over."""
+        # Those of now: what is found out after :meth:`forget` says nothing any more.
+        ready = self._ready
+        if partition in ready:
             return
         loop = asyncio.get_running_loop()
         while waiting := await loop.run_in_executor(None, self._undecided, partition):
             _log.info(
                 "partition %d: %d batches of candidates lie on their topic, and come first", partition, waiting
             )
-            go_on()
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
-        self._ready.add(partition)
+        ready.add(partition)
 
     async def take(self, batches: Sequence[CandidateBatch], recorded: Awaitable[None]) -> None:
         """Decide batches, and hand the decisions to the producer once their products are ``recorded``."""
@@ -50,4 +51,4 @@ class Handover:
 
     def forget(self) -> None:
         """Note that other workers may have the partitions now."""
-        self._ready.clear()
+        self._ready = set()

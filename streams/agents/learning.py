@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
 from streams.learning.reader import learning_sources
 from streams.state.entries import Entries, EntriesOf
+from streams.state.stores import Interrupted
 from workers import learning
 from workers.learning import ProductState, Source
 
@@ -44,13 +45,18 @@ class _States:
     """The states of a batch's products, each read once and written once."""
 
     stored: Entries
+    found: dict[bytes, bytes] = field(default_factory=dict)
     changed: dict[bytes, ProductState] = field(default_factory=dict)
+
+    def read(self, keys: Iterable[bytes]) -> None:
+        """Read the states of products, as they are stored; raises what the table raises."""
+        self.found.update((key, value) for key in keys if (value := self.stored.get(key)) is not None)
 
     def of(self, key: bytes) -> ProductState:
         """Return a product's state with what the batch has changed so far."""
         if (state := self.changed.get(key)) is not None:
             return state
-        stored = self.stored.get(key)
+        stored = self.found.get(key)
         return ProductState() if stored is None else _states.decode(stored)
 
     def write(self) -> None:
@@ -77,6 +83,8 @@ class LearningStage:
     else. Then their batches are acknowledged to Faust. A product has at most one event of each topic under way; so
     an event that Faust delivers again is either finished, or the latest of its product in its topic, whose changes
     the table can tell once more under the same position.
+
+    ``failure`` is what kept changes from being safe, if anything did: they are learned again after a restart.
     """
 
     def __init__(
@@ -92,7 +100,7 @@ class LearningStage:
         self._waiting: list[_Learned] = []
         self._under_way: set[_Name] = set()
         self._shipping: asyncio.Task[None] | None = None
-        self._lost = False
+        self.failure: BaseException | None = None
 
     async def run(self, stream: Any) -> None:
         """The agent's loop; acknowledges by itself."""
@@ -110,11 +118,14 @@ class LearningStage:
                 names = _names(batch)
                 waiting = sum(len(item.changes) for item in self._waiting)
                 if waiting >= _WAITING_CHANGES or not names.isdisjoint(self._under_way):
-                    await self.drain()
-                if self._lost:
+                    with self.turns.waiting():
+                        await self.drain()
+                if self.failure is not None:
                     continue  # left unacknowledged; what comes later may not be counted before what was lost
                 try:
                     changes = await self.learn(batch)
+                except Interrupted:
+                    continue  # the partition is another's, who reads it
                 except Exception as error:
                     self._stop(event, error)
                     continue
@@ -126,6 +137,8 @@ class LearningStage:
     async def learn(self, batch: LearningBatch) -> list[StatisticsChanged]:
         """Bring the products' states up to date, and return the changes to send; keeps what cannot be used."""
         states = _States(self._products(batch.partition))
+        states.read([decision.product_id.encode() for decision in batch.decisions])
+        states.read([verdict.key for verdict in batch.verdicts if verdict.key])
         changes: list[StatisticsChanged] = []
         for decision in batch.decisions:
             position = SourcePosition(self._topics[decision.topic], batch.partition, decision.offset)
@@ -218,8 +231,10 @@ class LearningStage:
             self._under_way = {name for item in self._waiting for name in item.names}
 
     def _stop(self, event: Any, error: Exception) -> None:
-        self._lost = True
-        _log.error("learning stops until a restart: what %s changes is not safe: %r", LogPlace.of(event), error)
+        self.failure = error
+        _log.error(
+            "what %s changes is not safe, and is learned again after a restart: %r", LogPlace.of(event), error
+        )
 
     async def _acknowledge(self, learned: _Learned) -> None:
         try:

@@ -77,9 +77,9 @@ class RankingStage(BatchStage[_Prepared]):
             found = [await self._prepare(batch, again=False) for batch in batches]
             prepared = [item for item in found if item is not None]
             ranked = await self._ranked_batches(prepared)
-        # Not as work: a broker that is away is no loop that stands still.
-        await recorded
-        await self._send(prepared, ranked)
+            with self.turns.waiting():
+                await recorded
+            await self._send(prepared, ranked)
 
     async def _prepare(self, batch: CandidateBatch, *, again: bool) -> _Prepared | None:
         if await self._is_done(batch):
@@ -96,8 +96,10 @@ class RankingStage(BatchStage[_Prepared]):
         await self._send(prepared, await self._ranked_batches(prepared))
 
     async def _ranked_batches(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
+        if not prepared:
+            return []
         started = perf_counter()
-        ranked = await self.context.in_compute_thread(self._rank, prepared) if prepared else []
+        ranked = await self.context.in_compute_thread(self._rank, prepared)
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
         for item in prepared:
@@ -106,7 +108,8 @@ class RankingStage(BatchStage[_Prepared]):
 
     async def _send(self, prepared: Sequence[_Prepared], ranked: Sequence[_Ranked]) -> None:
         for item, decided in zip(prepared, ranked, strict=True):
-            acknowledged = await self.context.sink.submit(decided.messages)
+            with self.turns.waiting():
+                acknowledged = await self.context.sink.submit(decided.messages)
             self._completions.begin(item.batch)
             await self.beside(self._complete, item.batch, decided, acknowledged)
 
@@ -116,7 +119,8 @@ class RankingStage(BatchStage[_Prepared]):
             return True
         completion = self._completions.known(batch)
         if completion is not None:
-            await self.context.sink.submit([completion])
+            with self.turns.waiting():
+                await self.context.sink.submit([completion])
         return completion is not None
 
     async def _complete(self, batch: CandidateBatch, ranked: _Ranked, acknowledged: asyncio.Future[None]) -> None:

@@ -39,10 +39,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch to be recalled."""
+    """A batch to be recalled; ``times_given_up`` is how often partitions had been given up when it was begun."""
 
     batch: ProductBatch
     sifted: Sifted
+    times_given_up: int
 
 
 class RecallStage(BatchStage[_Prepared]):
@@ -92,12 +93,13 @@ class RecallStage(BatchStage[_Prepared]):
         """Sort what is to be recalled from what has its outcome."""
         batch = decode(value, ProductBatch)
         place.expect(batch.source_partition)
+        times_given_up = self._times_given_up
         passed = await self.context.progress.passed(batch)
-        sifted = await self._sift(batch, again=self.rereading.possible(place))
+        prepared = await self._begin(batch, times_given_up, again=self.rereading.possible(place))
         if not passed:
-            return _Prepared(batch, sifted)
+            return prepared
         # Recorded all the same: the worker that decided it may have died before its records were safe.
-        self._record(batch, sifted)
+        self._record(prepared)
         self.context.metrics.batch_skipped(STAGE)
         return None
 
@@ -108,14 +110,17 @@ class RecallStage(BatchStage[_Prepared]):
         if not self.context.local.awaits(item.batch):
             self.context.metrics.batch_skipped(STAGE)
             return None
-        return _Prepared(item.batch, await self._sift(item.batch, again=False))
+        return await self._begin(item.batch, self._times_given_up, again=False)
 
-    async def _sift(self, batch: ProductBatch, *, again: bool) -> Sifted:
+    async def _begin(self, batch: ProductBatch, times_given_up: int, *, again: bool) -> _Prepared:
         partition = batch.source_partition
         if self._handover is not None:
-            await self._handover.ready(partition, self.turns.go_on)
+            with self.turns.waiting():
+                await self._handover.ready(partition)
+        self._require_kept(times_given_up)
         again |= self._table.forgetful(partition)
-        return sift(batch, self._table.of(partition), self.context.bundle.model_version, again=again)
+        sifted = sift(batch, self._table.of(partition), self.context.bundle.model_version, again=again)
+        return _Prepared(batch, sifted, times_given_up)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Recall, record, and let the candidates leave beside the loop."""
@@ -127,7 +132,9 @@ class RecallStage(BatchStage[_Prepared]):
             for item, found in zip(prepared, candidates, strict=True)
         ]
         for item in prepared:
-            self._record(item.batch, item.sifted)
+            self._require_kept(item.times_given_up)
+        for item in prepared:
+            self._record(item)
         await self.beside(self._leave, leaving, self._times_given_up)
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
@@ -157,12 +164,16 @@ class RecallStage(BatchStage[_Prepared]):
         The next owner may have read the changelog before they reached it: it would never learn of them.
         """
         await arrived
-        if self._times_given_up != times_given_up:
-            raise RuntimeError("the partitions were given up before the records were safe")
+        self._require_kept(times_given_up)
 
-    def _record(self, batch: ProductBatch, sifted: Sifted) -> None:
-        records = self._table.of(batch.source_partition)
-        for key, record in sifted.records.items():
+    def _require_kept(self, times_given_up: int) -> None:
+        """Raise where partitions were given up since: others may work on them, and what we read is old."""
+        if self._times_given_up != times_given_up:
+            raise RuntimeError("the partitions were given up meanwhile")
+
+    def _record(self, prepared: _Prepared) -> None:
+        records = self._table.of(prepared.batch.source_partition)
+        for key, record in prepared.sifted.records.items():
             records[key] = encode(record)
 
     async def _recall(self, recall: Recall, sifted: Sequence[Sifted]) -> list[Candidates | None]:

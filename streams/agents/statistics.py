@@ -12,6 +12,7 @@ from uuid import uuid4
 import faust
 import msgspec
 
+from schemas.errors import InvalidEvent
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import decode, encode
 from schemas.events.statistics import StatisticKind, StatisticsBatch, StatisticsChanged
@@ -22,6 +23,7 @@ from streams.faust_app import raw_topic
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 from streams.state.entries import EntriesOf
+from streams.state.stores import Interrupted
 from workers import learning
 from workers.learning import Key, KeyStatistics
 
@@ -56,24 +58,45 @@ def _partition(change: StatisticsChanged, partitions: int) -> int:
 
 
 class StatisticsStage:
-    """Applies changes to the tables: weights and the position up to which they count, in one value."""
+    """Applies changes to the tables: weights and the position up to which they count, in one value.
+
+    ``failure`` is what kept changes from being applied, if anything did: they are read again after a restart.
+    """
 
     def __init__(self, context: Context, tables: Mapping[str, EntriesOf]) -> None:
         """``tables`` are those of brands, stores and tags, by kind."""
         self.context = context
         self._tables = tables
+        self.failure: BaseException | None = None
 
     async def run(self, stream: Any) -> None:
-        """The agent's loop."""
-        events: AsyncIterable[Any] = stream.events()
+        """The agent's loop; acknowledges by itself."""
+        unacknowledged = stream.noack()
+        events: AsyncIterable[Any] = unacknowledged.events()
         async for event in events:
-            try:
-                self.apply(event.value, event.message.partition)
-            except Exception as error:
-                _log.error("no statistics from %s: %s", LogPlace.of(event), error)
+            if self.failure is None and self._done(event):
+                await unacknowledged.ack(event)
+
+    def _done(self, event: Any) -> bool:
+        """Return whether there is nothing left to do of a message."""
+        try:
+            self.apply(event.value, event.message.partition)
+        except InvalidEvent as error:
+            _log.error("no statistics from %s: %s", LogPlace.of(event), error)
+        except Interrupted:
+            return False
+        except Exception as error:
+            _log.exception("the statistics of %s cannot be kept", LogPlace.of(event))
+            self.failure = error
+            return False
+        return True
 
     def apply(self, value: bytes | None, partition: int) -> None:
-        """Apply changes that came on a partition; a repeated one is counted and changes nothing."""
+        """Apply changes that came on a partition; a repeated one is counted and changes nothing.
+
+        A key whose statistics cannot be read is left as it is. Raises :class:`InvalidEvent` where the message is
+        not one of changes, and what the tables raise.
+        """
         by_key: dict[Key, list[StatisticsChanged]] = defaultdict(list)
         for change in decode(value, StatisticsBatch).changes:
             by_key[change.kind, change.key].append(change)
@@ -83,7 +106,11 @@ class StatisticsStage:
         for (kind, name), changes in by_key.items():
             table, key = tables[kind], name.encode()
             stored = table.get(key)
-            known = KeyStatistics() if stored is None else _decoder.decode(stored)
+            try:
+                known = KeyStatistics() if stored is None else _decoder.decode(stored)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                _log.error("the statistics of %s %r cannot be read, and stay as they are: %s", kind, name, error)
+                continue
             changed, new = learning.apply_changes(known, changes)
             applied[kind] += new
             repeated[kind] += len(changes) - new

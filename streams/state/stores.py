@@ -17,7 +17,7 @@ Change = tuple[bytes, bytes | None]
 
 
 class Interrupted(Exception):
-    """Partitions were taken away, or the worker is to stop, while tables were recovered."""
+    """Partitions were taken away, or the worker is to stop, while their tables were at work."""
 
 
 _WRITE_BUFFER_BYTES: Final = 8 << 20
@@ -168,12 +168,23 @@ class DiskStore(rocksdb.Store):
             self._write(self._db_for_partition(partition), found, ends[partition])
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
-        """Return a value, whatever event is worked on."""
+        """Return a value, whatever event is worked on.
+
+        Raises :class:`Interrupted` where the partition was taken away: opened again, it would not know what the
+        next owner has written since.
+        """
+        if partition not in self._dbs:
+            raise Interrupted
         waiting = self._unacknowledged[partition].get(key, _NOTHING)
-        return self._db_for_partition(partition).get(key) if waiting is _NOTHING else waiting
+        return self._dbs[partition].get(key) if waiting is _NOTHING else waiting
 
     def put(self, partition: int, key: bytes, value: bytes) -> None:
-        """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog."""
+        """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog.
+
+        Raises :class:`Interrupted` where the partition was taken away.
+        """
+        if partition not in self._dbs:
+            raise Interrupted
         self._unacknowledged[partition][key] = value
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:

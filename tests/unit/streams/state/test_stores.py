@@ -168,6 +168,7 @@ def test_a_partition_is_read_and_written_outside_of_a_stream_where_it_is_named(
     monkeypatch.setattr(stores, "current_event", lambda: None)
     sent: list[Any] = []
     table: Any = SimpleNamespace(data=open_store(tmp_path), changed=lambda *change: sent.append(change))
+    table.data._db_for_partition(1)
     first, second = TablePartition(table, 0), TablePartition(table, 1)
     first[b"lamp"] = b"one"
     second[b"lamp"] = b"two"
@@ -177,6 +178,20 @@ def test_a_partition_is_read_and_written_outside_of_a_stream_where_it_is_named(
     table.data.acknowledged(0, [(b"lamp", b"one")], 0)
     assert dict(table.data.records(0)) == {b"lamp": b"one"}
     close(table.data)
+
+
+def test_a_partition_that_was_taken_away_is_neither_read_nor_written(tmp_path: Path) -> None:
+    """Opened again, it would go on from an offset beyond records that it never saw."""
+    store = open_store(tmp_path)
+    store.put(0, b"lamp", b"one")
+    table = SimpleNamespace(changelog_topic=SimpleNamespace(topics=["changelog"]))
+    store.revoke_partitions(table, [SimpleNamespace(topic="changelog", partition=0)])
+    with pytest.raises(Interrupted):
+        store.look_up(0, b"lamp")
+    with pytest.raises(Interrupted):
+        store.put(0, b"lamp", b"two")
+    store.acknowledged(0, [(b"lamp", b"one")], 20)
+    assert store._dbs == {}
 
 
 def test_a_store_in_memory_is_loaded_in_bulk() -> None:
