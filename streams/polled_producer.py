@@ -38,9 +38,12 @@ class PolledProducer:
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
-            self.producer.poll(_POLL_SECONDS)
+            try:
+                self.producer.poll(_POLL_SECONDS)
+            except KafkaException as error:  # it has ended for good
+                self.failure = error
+                _log.error("producer: %s", error)
+                return
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self.failure = KafkaException(error)
         _log.warning("producer: %s", error.str())

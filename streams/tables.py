@@ -11,9 +11,11 @@ import faust
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from schemas.errors import KafkaUnavailable
 from schemas.events.statistics import StatisticKind
 from schemas.topics import Topic
 from streams.faust_app import changelog_name
+from streams.kafka.errors import ends_client
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 from streams.state.completeness import is_ours
@@ -109,8 +111,10 @@ class StatisticsView:
             for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
                 if message.error() is None:
                     self._apply(message)
-                elif message.error().fatal():
-                    raise RuntimeError(message.error().str())
+                elif ends_client(message.error()):
+                    raise KafkaUnavailable(f"the statistics can be read no more: {message.error().str()}")
+                else:
+                    _log.warning("statistics: %s", message.error().str())
 
     def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
         found = {}

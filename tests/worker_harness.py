@@ -209,6 +209,11 @@ class Worker:
         """Ask it to end as an orchestrator does, and return its exit code; fail where it takes longer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 60) -> int:
+        """Return its exit code once it has ended; fail where it takes longer."""
+        assert self._process is not None
         return self._process.wait(seconds)
 
     def metric(self, name: str, **labels: str) -> float:

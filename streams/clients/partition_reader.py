@@ -100,7 +100,7 @@ class PartitionReader:
                 )
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._next = max(self._next, int(message.offset()))
-            elif error.fatal() or not error.retriable():
+            else:
                 raise KafkaUnavailable(f"reading {message.topic() or 'from Kafka'} failed: {error.str()}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, Message
 
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.codec import decode
@@ -50,7 +50,7 @@ class Subscriber:
     def poll(self, seconds: float = _POLL_SECONDS) -> list[Received]:
         """Return what came within ``seconds``, maybe nothing; raises :class:`KafkaUnavailable`."""
         messages = self._consumer.consume(_MESSAGES_AT_ONCE, seconds)
-        return [self._receive(message) for message in messages if not _transient(message)]
+        return [self._receive(message) for message in messages]
 
     def until_silent(self, seconds: float | None) -> Iterator[Received]:
         """Yield messages until none has come for ``seconds``, or for ever."""
@@ -64,6 +64,8 @@ class Subscriber:
                 return
 
     def _receive(self, message: Message) -> Received:
+        if (error := message.error()) is not None:
+            raise KafkaUnavailable(f"reading {message.topic() or 'from Kafka'} failed: {error.str()}")
         headers = list(message.headers() or [])
         return Received(
             topic=message.topic(),
@@ -87,14 +89,3 @@ def content_of(topic: Topic, value: bytes | None, headers: Headers) -> Decision 
         return decode(value, CategoryAssigned) if topic is CATEGORIES_ASSIGNED else decode(value, NeedsReview)
     except (InvalidEvent, msgspec.ValidationError) as error:
         return f"not written by shelfwise, or by another version of it: {error}"
-
-
-def _transient(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return False
-    if error.fatal() or not error.retriable():
-        raise KafkaUnavailable(
-            f"reading {message.topic() or 'from Kafka'} failed: {error.str()}"
-        ) from KafkaException(error)
-    return True

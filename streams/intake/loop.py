@@ -22,6 +22,7 @@ from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
+from streams.kafka.errors import ends_client
 from streams.local_flow import Decided, LocalFlow, News
 from streams.metrics import Metrics
 from streams.progress import Mark
@@ -129,7 +130,7 @@ class Intake:
     def _take(self, message: Message) -> bool:
         """Take in a message; return whether it is an event that is new to us."""
         if (error := message.error()) is not None:
-            if error.fatal():
+            if ends_client(error):
                 raise KafkaUnavailable(f"intake can read no more: {error.str()}; the worker must start anew")
             logger.warning("intake: %s", error.str())
             return False

@@ -17,6 +17,7 @@ from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import encode
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
 from streams.health import Health
+from streams.kafka.errors import ends_client
 from streams.learning.packer import pack
 from streams.outgoing import Outgoing
 from streams.sender import Sender
@@ -99,7 +100,7 @@ class LearningReader:
         for message in (first, *self._consumer.consume(_MESSAGES_A_TURN, _FILL_SECONDS)):
             if (error := message.error()) is None:
                 found.append(message)
-            elif error.fatal():
+            elif ends_client(error):
                 raise KafkaUnavailable(f"decisions can be read no more: {error.str()}; the worker must start anew")
             else:
                 _log.warning("learning: %s", error.str())

@@ -96,7 +96,7 @@ class Changelog:
                 ends[place] = message.offset()
             elif error.code() == KafkaError._PARTITION_EOF:
                 missing.discard(place)
-            elif error.fatal() or not error.retriable():
+            else:
                 raise KafkaException(error)
         for place, end in ends.items():
             apply(place, changes[place], end)

@@ -43,7 +43,7 @@ class _Arrived(NamedTuple):
 
 
 class TableChanges:
-    """Sends the changes of all tables of an application, and waits for them; ``failure`` is the first that failed.
+    """Sends the changes of all tables of an application, and waits for them.
 
     To be used in the application's event loop alone.
     """
@@ -58,7 +58,12 @@ class TableChanges:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._arrived: deque[_Arrived] = deque()
         self._woken = False
-        self.failure: BaseException | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What kept a change from arriving, or ended the producer for good."""
+        return self._failure or (self._producer.failure if self._producer else None)
 
     def send(self, store: Store, topic: str, partition: int, key: bytes, value: bytes | None) -> None:
         """Send a change; ``None`` removes the key. Blocks while the producer's queue is full."""
@@ -132,5 +137,5 @@ class TableChanges:
                 future.set_exception(self.failure)
 
     def _fail(self, error: BaseException) -> None:
-        if self.failure is None:
-            self.failure = error
+        if self._failure is None:
+            self._failure = error

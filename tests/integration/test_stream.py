@@ -388,6 +388,13 @@ def test_a_worker_that_comes_back_under_its_instance_id_moves_no_partition_of_an
     assert len(by_source(decisions(installation))) == 1_000
 
 
+def test_a_worker_whose_instance_id_another_one_takes_ends_and_says_why(installation: Installation) -> None:
+    with installation.worker("intake", instance_id="a") as first, installation.worker("intake", instance_id="a"):
+        assert first.wait() == 1
+    assert "intake failed: KafkaUnavailable: intake can read no more" in first.log.read_text()
+    assert "same group.instance.id" in first.log.read_text()
+
+
 def rebalances(worker: Worker) -> int:
     return worker.log.read_text().count("intake owns partitions")
 

@@ -26,6 +26,7 @@ class _Producer:
         self.sent: list[tuple[bytes, int, Callable[[KafkaError | None, Any], None]]] = []
         self.refusal: KafkaException | None = None
         self.rounds_full = 0
+        self.failure: BaseException | None = None
         self._offsets: dict[int, int] = {}
 
     def produce(self, _topic: str, _value: bytes | None, key: bytes, partition: int, callback: Any) -> None:
@@ -111,6 +112,18 @@ def test_a_change_that_no_producer_takes_is_raised(monkeypatch: pytest.MonkeyPat
         sending.send(store, "t", 0, b"a", b"1")
         with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
             await sending.arrived()
+
+    run(monkeypatch, work)
+
+
+def test_a_producer_that_has_ended_for_good_is_a_failure_before_anything_else_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
+        sending.send(store, "t", 0, b"a", b"1")
+        assert sending.failure is None
+        producer.failure = KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER))
+        assert sending.failure is producer.failure
 
     run(monkeypatch, work)
 
