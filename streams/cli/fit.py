@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from schemas.errors import InvalidProducts
 from streams.cli.options import DIRECTORY, FILE, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from schemas.taxonomy import Taxonomy
     from workers.encoders.base import Encoder
     from workers.fit.fit import CascadeOptions, FitReport
     from workers.fit.fit_ranking import RankingOptions
+    from workers.fit.labels import LabelledProducts
 
 
 @click.command("fit")
@@ -94,6 +97,7 @@ def command(
     tree = read_taxonomy(taxonomy) if taxonomy else taxonomy_of_labels(rows)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
+    _require_labels(labelled, tree)
     options = FitOptions(
         encoder=_encoder(encoder),
         cascade=_cascade(cascade, cascade_share),
@@ -109,9 +113,41 @@ def command(
         print_json(msgspec.json.encode({"manifest": report.manifest, "metrics": report.metrics}))
         return
     console().print(_table(report))
+    _tell_of_labels(labelled)
+    _tell_of_assignments(report)
     _tell_of_new_stores(report)
     _tell_of_new_brands(report)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+
+
+def _require_labels(labelled: LabelledProducts, tree: Taxonomy) -> None:
+    """Raise where all labels were left out: what is fitted then would take a good bundle's place.
+
+    A file without a single label is another matter: category texts alone are something to go by.
+    """
+    if labelled.unknown and not labelled.products:
+        raise InvalidProducts(
+            f"none of the {labelled.unknown:,} labels is a category of taxonomy {tree.name} {tree.version}, as"
+            f" {labelled.unknown_labels[0][0]!r}; name the tree of this file"
+        )
+
+
+def _tell_of_labels(labelled: LabelledProducts) -> None:
+    """Say where most labels are of another tree: the file may be the wrong one."""
+    if labelled.unknown > len(labelled.products):
+        click.echo(
+            f"{labelled.unknown:,} products were left out, more than the {len(labelled.products):,} fitted on, as "
+            "their categories are not in the tree. Is it the tree of this file?"
+        )
+
+
+def _tell_of_assignments(report: FitReport) -> None:
+    """Say where nothing at all will be assigned: nobody asked for it."""
+    if not report.metrics["out_of_fold"].get("coverage"):
+        click.echo(
+            "nothing will be assigned: not even of the surest products is it certain enough that they keep the "
+            "error budget. Label more products, or allow more with --max-error"
+        )
 
 
 def _tell_of_new_stores(report: FitReport) -> None:
@@ -126,8 +162,9 @@ def _tell_of_new_stores(report: FitReport) -> None:
 
 def _tell_of_new_brands(report: FitReport) -> None:
     """Say where nothing of new brands will be assigned: nobody asked for it."""
-    found = report.metrics["out_of_fold"].get("new_brands")
-    if found is not None and not found["assignable"]:
+    measured = report.metrics["out_of_fold"]
+    if measured.get("coverage") and not measured["new_brands"]["assignable"]:
+        found = measured["new_brands"]
         click.echo(
             "products of brands without a labelled product will be backed off or go to review: what became of "
             f"{found['products']} of them, decided out of fold, does not tell how sure to be of the next. "

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from schemas.events.product import Product
 from workers.near_duplicates import WordSets
-from workers.text.tokens import words
+from workers.text.tokens import identity
 
 TRAINING: Final = "training.safetensors"
 _MOST_WORDS: Final = 32
@@ -56,5 +56,5 @@ class TrainingFingerprint:
 
 
 def _identity(product: Product) -> int:
-    text = "\0".join((*words(product.title), "", *words(product.brand or "")))
+    text = f"{identity(product.title)}\0{identity(product.brand or '')}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

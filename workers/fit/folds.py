@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from workers.text.tokens import words
+from workers.text.tokens import identity
 
 
 def assign_folds(products: Sequence[Product], folds: int, seed: int) -> NDArray[np.int64]:
@@ -16,7 +16,7 @@ def assign_folds(products: Sequence[Product], folds: int, seed: int) -> NDArray[
 
     A product in two folds would let a signal recognise it rather than classify it.
     """
-    groups: dict[tuple[str, ...], int] = {}
-    group = [groups.setdefault(tuple(words(product.title)), len(groups)) for product in products]
+    groups: dict[str, int] = {}
+    group = [groups.setdefault(identity(product.title), len(groups)) for product in products]
     order = np.random.default_rng(seed).permutation(len(groups))
     return (order % min(folds, len(groups)))[group]

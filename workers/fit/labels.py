@@ -14,7 +14,7 @@ from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.product_files import LabelledProduct
-from workers.text.tokens import words
+from workers.text.tokens import identity
 
 _SHOWN: Final = 5
 
@@ -88,12 +88,12 @@ def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
 
     A catalogue that lists one product in several places makes each of them right.
     """
-    places: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
+    places: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     keys = [_identity(product) for product in labelled.products]
     for key, label in zip(keys, labelled.labels.tolist(), strict=True):
         places[key].add(label)
     return tuple(frozenset(places[key]) for key in keys)
 
 
-def _identity(product: Product) -> tuple[str, ...]:
-    return (*words(product.title), "", *words(product.brand or ""))
+def _identity(product: Product) -> tuple[str, str]:
+    return identity(product.title), identity(product.brand or "")

@@ -63,7 +63,7 @@ def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
     labelled = decisions.labelled
     new = decisions.take(labelled.new_brand & ~policy.new_stores.covers(labelled))
     products = len(new.folds)
-    found = {"products": products, "assignable": policy.assign_new_brands < NEVER}
+    found = {"products": products, "assignable": max(policy.assign, policy.assign_new_brands) < NEVER}
     return found | _measure_decided(policy, new) if products else found
 
 

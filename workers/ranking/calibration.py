@@ -54,7 +54,7 @@ class Calibrator:
     """Maps a probability to the observed share of right decisions: centred isotonic regression.
 
     Source: Oron and Flournoy, "Centered Isotonic Regression" (2017). Strictly increasing between its points
-    ``x`` and ``y``, so no two confidences are tied that were not.
+    ``x`` and ``y`` but before the second and after the last but one, so elsewhere none are tied that were not.
     """
 
     x: tuple[float, ...]

@@ -17,9 +17,9 @@ from workers.signals.store_cooccurrence import StoreCooccurrence
 
 
 class Labelled(NamedTuple):
-    """The labelled products of each product's ``stores`` together and of its ``brand``: both float32 (n,).
+    """The labelled products of each product's ``stores``, of the one that has most, and of its ``brand``.
 
-    NaN where a product has no store or no brand, or no signal tells.
+    Both are float32 (n,); NaN where a product has no store or no brand, or no signal tells.
     """
 
     stores: NDArray[np.float32]

@@ -18,7 +18,7 @@ from workers.ranking.labelled import Labelled
 
 @dataclass(frozen=True, slots=True)
 class NewStores:
-    """A product is of a new store where its stores together have fewer than ``below`` labelled products.
+    """A product is of a new store where none of its stores has ``below`` labelled products or more.
 
     ``assign`` and ``back_off`` are the thresholds then, in place of those of the
     :class:`~workers.ranking.policy.Policy`. A product that names no store is decided by the latter.

@@ -55,10 +55,10 @@ class LiveCounts(KeyedCounts):
         self._learned: dict[str, _Learned] = {}
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by shares; context is (log of 1 + weight, largest share, labelled) of the product's keys together.
+        """Score by shares; context is (log of 1 + weight, largest share) of all keys of the product, and labelled.
 
-        The last is how many labelled products the signal was fitted on, whatever the stream learned since; NaN for
-        a product without a key.
+        The last is how many labelled products the signal was fitted on of the key that has most, whatever the
+        stream learned since; NaN for a product without a key.
         """
         owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
         labelled = np.full(len(batch), np.nan)
@@ -68,7 +68,8 @@ class LiveCounts(KeyedCounts):
                 labelled[product] = 0.0
             for key in keys_of_product:
                 fitted = self._of_training(key)
-                labelled[product] += fitted.labelled
+                # Not their sum: a product that several stores sell is one product.
+                labelled[product] = max(labelled[product], fitted.labelled)
                 for found in (fitted[1:], self._of_stream(key, batch.statistics.weights(self.kind, key))):
                     owners.append(product)
                     nodes.append(found[0])

@@ -42,7 +42,7 @@ class NaiveBayes:
         features = reference.text_features.matrix(training.batch)
         known, places = np.unique(training.labels, return_inverse=True)
         known = known.astype(np.int32)
-        if len(known) < 2:
+        if len(known) < 2 or not features.shape[1]:
             return cls(reference, silent(features.shape[1], known))
         membership = sparse.csr_matrix((np.ones(len(places)), (places, np.arange(len(places)))))
         counts = (membership @ features).tocsr()

@@ -20,6 +20,18 @@ def words(text: str, limit: int | None = None) -> list[str]:
     return found if limit is None else found[:limit]
 
 
+def identity(text: str) -> str:
+    """Return what texts have in common that differ in case, punctuation and white space alone.
+
+    Words leave out the vowel signs of Indic scripts; here they tell texts apart. A text of signs alone is itself.
+    """
+    if text.isascii():
+        return " ".join(words(text)) or " ".join(text.split())
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in folded)
+    return " ".join(kept.split()) or " ".join(folded.split())
+
+
 @lru_cache(_TEXTS_CACHED)
 def fold(text: str) -> str:
     """Return a text's words, normalised: the form under which short texts and names of categories are compared."""

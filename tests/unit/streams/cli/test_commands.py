@@ -9,14 +9,16 @@ from typing import Any
 import click
 import orjson
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from schemas.errors import InvalidBundle, InvalidSettings, KafkaUnavailable, ShelfwiseError
 from schemas.taxonomy import FORMATS, read_taxonomy
 from streams.cli import main
 from streams.cli import sample as sample_command
+from workers.bundle.bundle import load_bundle
 from workers.product_files import FORMATS as PRODUCT_FORMATS
 from workers.product_files import ProductFile
+from workers.ranking.error_budget import NEVER
 
 pytestmark = pytest.mark.unit
 
@@ -176,6 +178,33 @@ def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
     assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
 
 
+def _fit_two(tmp_path: Path, *options: str) -> Result:
+    file = tmp_path / "products.jsonl"
+    rows = [
+        {"product_id": "1", "title": "Desk lamp", "category_path": ["Home", "Lamps"]},
+        {"product_id": "2", "title": "Red shirt", "category_path": ["Clothes", "Shirts"]},
+    ]
+    file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    out = ["--out", str(tmp_path / "bundle")]
+    return CliRunner().invoke(main, ["fit", "--products", str(file), *out, *options])
+
+
+def test_two_products_that_share_no_word_make_a_bundle_and_fit_says_that_it_assigns_nothing(
+    tmp_path: Path,
+) -> None:
+    result = _fit_two(tmp_path)
+    assert (result.exit_code, "nothing will be assigned" in result.output) == (0, True)
+    assert load_bundle(tmp_path / "bundle").ranking.policy.assign == NEVER
+
+
+def test_fit_with_the_tree_of_another_file_replaces_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "tree.txt").write_text("Garden\nGarden > Hoses\n")
+    result = _fit_two(tmp_path, "--taxonomy", str(tmp_path / "tree.txt"), "--skip-unknown-categories")
+    assert (result.exit_code, "none of the 2 labels is a category of taxonomy tree" in result.stderr) == (1, True)
+    assert list((tmp_path / "bundle").iterdir()) == []
+
+
 _OF_NEW_STORES = "products of stores with fewer than 10 labelled products will go to review"
 _OF_NEW_BRANDS = "products of brands without a labelled product will be backed off or go to review"
 
@@ -193,7 +222,7 @@ def test_fit_says_of_which_new_stores_and_brands_nothing_will_be_assigned(
 ) -> None:
     rows = [
         {"product_id": f"{kind} {number}", "title": f"{kind} {number}", "category_path": [kind], **named}
-        for number in range(12)
+        for number in range(120)
         for kind in ("Lamps", "Vases")
     ]
     file = tmp_path / "products.jsonl"

@@ -48,6 +48,15 @@ def test_the_budget_holds_on_new_data_as_often_as_it_says() -> None:
     assert 0 < broken <= 400 * BUDGET.risk
 
 
+def test_some_wrong_ones_by_chance_among_the_surest_do_not_keep_all_the_others_back() -> None:
+    probability = np.linspace(1, 0.5, 2_000)
+    right = np.ones(2_000, np.bool_)
+    right[:200:33] = False
+    assert threshold(probability, right, BUDGET) == pytest.approx(0.5)
+    right[:1_000:20] = False
+    assert threshold(probability[:1_200], right[:1_200], BUDGET) == NEVER
+
+
 def test_nothing_is_accepted_where_nothing_is_known() -> None:
     random = np.random.default_rng(0)
     assert threshold(random.random(500), random.random(500) < 0.5, BUDGET) == NEVER

@@ -384,3 +384,17 @@ def test_a_slip_of_the_feed_is_no_proof(price: Price, amount: float) -> None:
     scores = prices(price, product(1, "x", price=amount, currency="EUR"))
     assert len(scores) == 3
     assert all(abs(score) <= 6 for score in scores.values())
+
+
+def test_a_product_that_several_stores_sell_makes_none_of_them_known_twice(training: TrainingSet) -> None:
+    """Thirty vases, balls and bikes are sold by both of two stores."""
+    signal = fit(StoreCooccurrence, training)
+    labelled = StoreCooccurrence.context_names.index("store_cooccurrence_labelled")
+    asked = [
+        product(0, "vase", stores=("Sale All", "Everything")),
+        product(1, "vase", stores=("Sale All", "Nowhere")),
+        product(2, "vase", stores=("Nowhere",)),
+        product(3, "vase"),
+    ]
+    assert signal.score(silent(asked)).context[:, labelled].tolist()[:3] == [30, 30, 0]
+    assert np.isnan(signal.score(silent(asked)).context[3, labelled])
