@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from schemas.errors import InvalidProducts
-from streams.cli.options import DIRECTORY, FILE, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, product_file, product_options, taxonomy_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.command("fit")
 @click.option("--products", type=FILE, required=True, help="Labelled products.")
 @click.option("--taxonomy", type=FILE, help="The category tree; default: the tree of the labels' paths.")
+@taxonomy_options("--taxonomy-format", "--taxonomy-separator")
 @click.option(
     "--out", type=DIRECTORY, default=Path("var/bundle"), show_default=True, help="The bundle's directory."
 )
@@ -62,6 +63,8 @@ def command(
     *,
     products: Path,
     taxonomy: Path | None,
+    taxonomy_form: str | None,
+    separator: str,
     out: Path,
     encoder: str,
     cascade: str | None,
@@ -85,6 +88,7 @@ def command(
       shelfwise fit --products products.jsonl --taxonomy tree.txt --out var/bundle
       shelfwise fit --products shop.csv --column title=Name --column category_path=Category
       shelfwise fit --products products.parquet --taxonomy tree.csv --encoder var/encoders/minilm
+      shelfwise fit --products products.jsonl --taxonomy tree.txt --taxonomy-separator /
       shelfwise fit --products products.jsonl --cascade var/encoders/minilm --cascade-share 0.3
     """
     from schemas.taxonomy import read_taxonomy
@@ -94,7 +98,11 @@ def command(
     source = product_file(products, columns, form, skip_invalid=skip_invalid)
     rows = list(source)
     tell_skipped(source)
-    tree = read_taxonomy(taxonomy) if taxonomy else taxonomy_of_labels(rows)
+    tree = (
+        read_taxonomy(taxonomy, format=taxonomy_form, separator=separator)
+        if taxonomy
+        else taxonomy_of_labels(rows)
+    )
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     _require_labels(labelled, tree)

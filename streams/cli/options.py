@@ -53,6 +53,27 @@ def product_options(command: Command) -> Command:
     return command
 
 
+def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Command], Command]:
+    """Return what adds the options that say how a file of categories is read; they are passed to its reader."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            separator_option,
+            "separator",
+            default=" > ",
+            show_default=True,
+            help="Between the names of a path in the file of categories.",
+        )(command)
+        return click.option(
+            format_option,
+            "taxonomy_form",
+            type=click.Choice(["google", "shopify", "paths", "delimited"]),
+            help="What the file of categories holds, where it is not told right from the content.",
+        )(command)
+
+    return add
+
+
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from streams.cli.options import FILE
+from streams.cli.options import FILE, taxonomy_options
 from streams.cli.output import console, print_json
 from streams.cli.root import ExitCode
 
@@ -23,16 +23,10 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("file", type=FILE)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["google", "shopify", "paths", "delimited"]),
-    help="What the file holds, where it is not told right from the content.",
-)
-@click.option("--separator", default=" > ", show_default=True, help="Between the names of a path.")
+@taxonomy_options("--format", "--separator")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
-def check(ctx: click.Context, file: Path, form: str | None, separator: str, as_json: bool) -> None:
+def check(ctx: click.Context, file: Path, taxonomy_form: str | None, separator: str, as_json: bool) -> None:
     """Report what a file of categories holds and all that is wrong with it; exit status 1 where it is no tree.
 
     Google's taxonomy-with-ids, Shopify's categories.txt, lines of paths, and CSV or TSV are read.
@@ -44,7 +38,7 @@ def check(ctx: click.Context, file: Path, form: str | None, separator: str, as_j
     """
     from schemas.taxonomy import validate_taxonomy
 
-    report = validate_taxonomy(file, format=form, separator=separator)
+    report = validate_taxonomy(file, format=taxonomy_form, separator=separator)
     if as_json:
         print_json(report.to_json())
     else:

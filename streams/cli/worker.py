@@ -71,5 +71,5 @@ def command(
         metrics_port=metrics_port,
     )
     require_address(settings)
-    configure_logging()
+    configure_logging(debug=ctx.find_root().params["debug"])
     ctx.exit(run_worker(settings, cast("tuple[Stage, ...]", stages)))

@@ -120,6 +120,11 @@ def judge(
     )
     audits, leaked = _audit(bundles, placed[0], options)
     kept = np.flatnonzero(~leaked) if not options.keep_leaked else np.arange(len(leaked))
+    if not len(leaked):
+        raise GateRefused(
+            f"none of the {gold.unlabelled + unknown:,} gold products has a label that all trees know; give"
+            " category_path or category_id"
+        )
     if len(kept) < options.min_products:
         raise GateRefused(
             f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked: at least"
@@ -178,7 +183,7 @@ def _audit(
     audits = []
     for place, bundle in enumerate(bundles):
         training = TrainingFingerprint.load(bundle.directory)
-        if not place and not training:
+        if not place and training is None:
             raise GateRefused(
                 f"bundle {bundle.directory} has no {TRAINING}, so nobody can tell which gold products it was"
                 " fitted on; fit it anew"
