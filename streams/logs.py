@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(*, debug: bool = False) -> None:
-    """Send our records from INFO on, or all where ``debug`` is asked for, and the libraries' from WARNING on, to stderr."""
+    """Send our records from INFO on, with ``debug`` all, and the libraries' from WARNING on, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     EMPTY_TITLE = "empty_title"
     KEY_MISMATCH = "key_mismatch"
     MISSING_KEY = "missing_key"
+    WRONG_PARTITION = "wrong_partition"
     PROCESSING_FAILED = "processing_failed"
     GAVE_UP = "gave_up"
     UNKNOWN_CATEGORY = "unknown_category"

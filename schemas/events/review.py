@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.errors import InvalidEvent
+from schemas.events.codec import decode
+from schemas.events.dead_letter import Reason
 from schemas.events.product import ProductId, ShortText, Tags, Timestamp
 
 
@@ -25,3 +28,11 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     brand: ShortText | None = None
     stores: tuple[ShortText, ...] = ()
     tags: Tags = ()
+
+
+def decode_verdict(value: bytes, key: bytes) -> ReviewDecided:
+    """Return the verdict of a message; raises :class:`InvalidEvent`, so too where its key is another product's."""
+    verdict = decode(value, ReviewDecided)
+    if verdict.product_id.encode() != key:
+        raise InvalidEvent(Reason.KEY_MISMATCH, f"the message key is not product_id {verdict.product_id!r}")
+    return verdict

@@ -15,7 +15,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.codec import decode, encode
 from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
 from schemas.events.position import SourcePosition
-from schemas.events.review import ReviewDecided
+from schemas.events.review import decode_verdict
 from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import LEARNING_BATCHED
@@ -24,6 +24,7 @@ from streams.agents.context import Context, Turns, at_once
 from streams.agents.rereading import LogPlace
 from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
+from streams.kafka.partitioner import partition_of
 from streams.learning.reader import learning_sources
 from streams.state.entries import Entries, EntriesOf
 from streams.state.stores import Interrupted
@@ -182,12 +183,19 @@ class LearningStage:
     ) -> list[StatisticsChanged]:
         if not verdict.key:
             raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
+        if partition_of(verdict.key, self.context.settings.partitions) != position.partition:
+            # What the product contributes is kept elsewhere: it would be counted beside the verdict.
+            raise InvalidEvent(
+                "wrong_partition",
+                f"partition {position.partition} is not that of the key by Kafka's default partitioner; publish"
+                " verdicts with murmur2 (librdkafka: partitioner=murmur2_random)",
+            )
         # A verdict that died and was sent again is no newer than when it was first given.
         place = original_offset(list(verdict.headers), verdict.offset)
         if verdict.value is None:
             said = learning.said_by_tombstone(place)
         else:
-            said = learning.said_by_verdict(decode(verdict.value, ReviewDecided), place)
+            said = learning.said_by_verdict(decode_verdict(verdict.value, verdict.key), place)
         self._check(said, states.of(verdict.key))
         return self._apply(states, verdict.key, "verdict", said, position)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -194,11 +195,18 @@ def _filter(
     return Filter(
         frozenset(reasons),
         frozenset(stages),
-        frozenset(key.encode() for key in keys),
+        frozenset(map(os.fsencode, keys)),
         frozenset(partitions),
-        since.astimezone() if since else None,
-        until.astimezone() if until else None,
+        _aware("--since", since),
+        _aware("--until", until),
     )
+
+
+def _aware(option: str, time: datetime | None) -> datetime | None:
+    try:
+        return time.astimezone() if time else None
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{time} has no place on the clock here", param_hint=option) from None
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from schemas.errors import KafkaUnavailable
 from streams.cli.options import DIRECTORY
 
 
@@ -42,5 +43,7 @@ def command(port: int, directory: Path) -> None:
         click.echo(f"Kafka answers at {broker.bootstrap_servers}; its log is {broker.log_file}. Elsewhere:")
         click.echo(f"  export SHELFWISE_KAFKA__BOOTSTRAP_SERVERS={broker.bootstrap_servers}")
         click.echo("Ctrl-C stops it.")
-        wait_for_signal()
+        wait_for_signal(lambda: broker.alive)
+        if not broker.alive:
+            raise KafkaUnavailable("the local Kafka has ended by itself")
         click.echo("stopping Kafka ...", err=True)

@@ -14,7 +14,7 @@ from streams.cli.root import ExitCode
 
 if TYPE_CHECKING:
     from schemas.events.product import Product
-    from streams.clients.feed import Feed
+    from streams.clients.feed import Feed, FeedReport
     from workers.product_files import ProductFile
 
 
@@ -66,26 +66,38 @@ def command(
     from streams.clients.connect import open_producer
     from streams.clients.feed import Feed
 
+    if loop and str(file) == "-":
+        raise click.UsageError("standard input can be read once: name a file to --loop over")
     settings = load_settings(bootstrap_servers)
     source = product_file(file, columns, form, skip_invalid=skip_invalid)
     feed = Feed(open_producer(settings, PRODUCTS_CHANGED), settings.topic(PRODUCTS_CHANGED), rate=rate)
+    interrupted = False
     try:
         _publish(feed, source, limit, loop=loop, fresh_ids=not same_ids, remove=remove)
     except KeyboardInterrupt:
+        interrupted = True
         click.echo("\nstopping: waiting for the acknowledgement of what was sent", err=True)
     finally:
+        # So too where a row that cannot be read ends it: what went before it is published.
         report = feed.flush()
-    tell_skipped(source)
+        tell_skipped(source)
+        _tell(report, settings.topic(PRODUCTS_CHANGED), source.skipped.total(), as_json=as_json)
+    if report.failed:
+        ctx.exit(ExitCode.FAILED)
+    if interrupted and not loop:
+        ctx.exit(ExitCode.INTERRUPTED)
+
+
+def _tell(report: FeedReport, topic: str, skipped: int, *, as_json: bool) -> None:
     if as_json:
         import msgspec
 
         counts = {"sent": report.sent, "acknowledged": report.acknowledged, "failed": report.failed}
-        print_json(msgspec.json.encode(counts | {"skipped": source.skipped.total()}))
+        print_json(msgspec.json.encode(counts | {"skipped": skipped}))
     else:
-        click.echo(f"published {report.acknowledged:,} events to {settings.topic(PRODUCTS_CHANGED)}")
+        click.echo(f"published {report.acknowledged:,} events to {topic}")
     if report.failed:
         click.echo(f"{report.failed:,} events were refused; the first: {report.first_error}", err=True)
-        ctx.exit(ExitCode.FAILED)
 
 
 def _publish(

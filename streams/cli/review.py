@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -109,11 +109,13 @@ def _review_all(
     with progress_bar(transient=True) as bars:
         task = bars.add_task("reading what waits", total=None, note="")
         queue = waiting(settings, taxonomy, lambda: bars.advance(task))
+    # Once: where it is made anew for each answer, the first takes the others along in its buffer.
+    answers = click.get_text_stream("stdin", errors="replace")
     given = 0
     with closing(DecidedProducts(settings)) as products:
         for number, decision in enumerate(queue[:limit], 1):
             _show(decision, products.of(decision), f"{number:,} of {len(queue):,}")
-            answer = _ask(decision, taxonomy)
+            answer = _ask(answers, decision, taxonomy)
             if answer == "quit":
                 break
             if answer != "skip":
@@ -149,14 +151,14 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
         show(f"  why the first: {reasons}", "dim")
 
 
-def _ask(decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
+def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
     """Ask until the answer is a verdict, ``skip`` or ``quit``; what a search finds is offered by number."""
     from streams.review.answer import Found, understand
 
     offered: Sequence[int | None] = [taxonomy.find_id(item.category.id) for item in decision.alternatives]
     while True:
         click.echo(_PROMPT, nl=False, err=True)
-        line = click.get_text_stream("stdin").readline()
+        line = answers.readline()
         answer = understand(line, offered, taxonomy) if line else "quit"
         if not isinstance(answer, Found):
             return answer

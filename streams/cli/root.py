@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 from enum import IntEnum
@@ -80,6 +81,15 @@ class _Root(click.Group):
                 raise
             click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
             ctx.exit(_exit_code(error))
+        except OSError as error:  # a file that cannot be written, a terminal that is full
+            if ctx.params["debug"] or isinstance(error, BrokenPipeError):
+                raise
+            if error.errno == errno.ENOSPC:
+                from streams.cli.output import abandon_standard_output
+
+                abandon_standard_output()
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(ExitCode.FAILED)
         except (KeyboardInterrupt, click.Abort):
             click.echo(err=True)
             ctx.exit(ExitCode.INTERRUPTED)

@@ -12,6 +12,7 @@ from uuid import uuid4
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
+from schemas.errors import InvalidProducts
 from schemas.events import cloudevents
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import encode
@@ -116,13 +117,18 @@ class Pace:
 def passes(products: Callable[[], Iterable[Product]], *, loop: bool, fresh_ids: bool = True) -> Iterator[Product]:
     """Yield the products once, or for ever; each further pass brings new products where ``fresh_ids``.
 
-    A product that has not changed needs no decision, so a loop of the same ids would go silent.
+    A product that has not changed needs no decision, so a loop of the same ids would go silent. Raises
+    :class:`InvalidProducts` where there is none to go on with for ever.
     """
     for number in count(1):
+        found = False
         for product in products():
+            found = True
             if number > 1 and fresh_ids:
                 yield msgspec.structs.replace(product, product_id=f"{product.product_id[:240]}~{number}")
             else:
                 yield product
         if not loop:
             return
+        if not found:
+            raise InvalidProducts("there is no product to publish again and again: name a file that has some")

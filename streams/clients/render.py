@@ -57,11 +57,11 @@ def evidence_text(evidence: tuple[Evidence, ...]) -> str:
 def dead_letter_text(letter: DeadLetter, key: bytes | None) -> Text:
     """Return one line: which event died, where, and of what."""
     text = Text("dead letter ".ljust(_KIND_WIDTH), "red", no_wrap=True, overflow="ellipsis")
-    text.append(f" {letter.reason}", "bold")
-    text.append(f" at {letter.stage}, attempt {letter.attempt}: ")
-    text.append(f"{key.decode(errors='replace') if key else 'no key'} ", "dim")
+    text.append(f" {plain(letter.reason)}", "bold")
+    text.append(f" at {plain(letter.stage)}, attempt {letter.attempt}: ")
+    text.append(f"{plain(key.decode(errors='replace')) if key else 'no key'} ", "dim")
     text.append(f"({letter.source_topic}[{letter.source_partition}]@{letter.source_offset}) ", "dim")
-    text.append(letter.detail)
+    text.append(plain(letter.detail))
     return text
 
 
@@ -74,10 +74,10 @@ def received_text(received: Received) -> Text:
         return text + dead_letter_text(content, received.key)
     if isinstance(content, CategoryAssigned | NeedsReview):
         return text + decision_text(content)
-    key = (received.key or b"").decode(errors="replace")
+    key = plain((received.key or b"").decode(errors="replace"))
     if content is None:
         return text + Text(f"{'withdrawn'.ljust(_KIND_WIDTH)} {key} from {received.topic}", "dim")
-    return text + Text(f"{'unreadable'.ljust(_KIND_WIDTH)} {key}: {content}", "red")
+    return text + Text(f"{'unreadable'.ljust(_KIND_WIDTH)} {key}: {plain(content)}", "red")
 
 
 def received_json(received: Received) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -38,6 +39,23 @@ class KafkaConnection(BaseModel):
             raise ValueError(
                 f"{unused} would not be used: security_protocol is {self.security_protocol}, set SASL_SSL"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tls_files_can_be_read(self) -> Self:
+        given = {
+            name: path
+            for name in ("ssl_ca_location", "ssl_certificate_location", "ssl_key_location")
+            if (path := getattr(self, name)) is not None
+        }
+        if given and not self.security_protocol.endswith("SSL"):
+            raise ValueError(
+                f"{', '.join(given)} would not be used: security_protocol is {self.security_protocol}, set SSL or"
+                " SASL_SSL"
+            )
+        for name, path in given.items():
+            if not os.access(path, os.R_OK):
+                raise ValueError(f"{name} {path} is not there, or cannot be read")
         return self
 
     def client_id_of(self, name: str) -> str:

@@ -19,7 +19,7 @@ from schemas.errors import KafkaUnavailable
 from streams.child_process import spawn
 from streams.kafka.connection import MAX_MESSAGE_BYTES
 from streams.kafka.jars import java_problem, resolve_jars
-from streams.kafka.ready import free_port, wait_until_ready
+from streams.kafka.ready import free_port, is_free, wait_until_ready
 
 START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
@@ -88,10 +88,12 @@ class LocalKafka:
 
         Raises :class:`RuntimeError` if it runs already.
         """
-        if self._alive():
+        if self.alive:
             raise RuntimeError(f"the local Kafka at {self.bootstrap_servers} runs already")
         if problem := java_problem():
             raise KafkaUnavailable(problem)
+        if not is_free(self.port):
+            raise KafkaUnavailable(f"port {self.port} is taken by another program; choose another")
         jars = resolve_jars()
         self.directory.mkdir(parents=True, exist_ok=True)
         properties = self.directory / "server.properties"
@@ -108,7 +110,7 @@ class LocalKafka:
         command = self._java(jars, "kafka.Kafka", str(properties))
         self._process = spawn(command, self.directory / "console.log")
         atexit.register(self.kill)
-        if not wait_until_ready(self.bootstrap_servers, START_SECONDS, self._alive):
+        if not wait_until_ready(self.bootstrap_servers, START_SECONDS, lambda: self.alive):
             self.kill()
             raise KafkaUnavailable(f"the local Kafka did not start; {self.log_file} ends:\n{self._log_end()}")
 
@@ -156,7 +158,7 @@ class LocalKafka:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        died = self._process is not None and not self._alive()
+        died = self._process is not None and not self.alive
         self.stop()
         if died:
             print(f"the local Kafka died; {self.log_file} ends:\n{self._log_end()}", file=sys.stderr)  # noqa: T201
@@ -167,7 +169,9 @@ class LocalKafka:
         self._process = None
         atexit.unregister(self.kill)
 
-    def _alive(self) -> bool:
+    @property
+    def alive(self) -> bool:
+        """Whether the broker's process runs."""
         return self._process is not None and self._process.poll() is None
 
     def _signal(self, number: signal.Signals) -> None:

@@ -6,7 +6,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -38,6 +38,17 @@ def free_port() -> int:
     """
     while True:
         port = random.randrange(15_000, 30_000)
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        if is_free(port):
             return port
+
+
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on a port of the loopback interface."""
+    with closing(socket.socket()) as probe:
+        # Else connections of a listener that has just ended would count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.errors import InvalidEvent
-from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
-from schemas.events.review import ReviewDecided
+from schemas.events.review import ReviewDecided, decode_verdict
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.clients.partition_reader import PublishedEvent, read_topic
@@ -91,4 +90,4 @@ def _verdict(event: PublishedEvent) -> tuple[str, ReviewDecided | None]:
         raise InvalidEvent("invalid_utf8", f"the key of a verdict: {error}") from None
     if not product_id:
         raise InvalidEvent("missing_key", "a verdict without a key")
-    return product_id, None if event.value is None else decode(event.value, ReviewDecided)
+    return product_id, None if event.value is None else decode_verdict(event.value, event.key or b"")

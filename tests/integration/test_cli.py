@@ -15,8 +15,9 @@ from schemas.events.codec import encode
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import Category, CategoryAssigned, NeedsReview
 from schemas.events.position import SourcePosition
-from schemas.events.product import decode_product
+from schemas.events.product import Product, decode_product
 from streams.cli import main
+from streams.clients.feed import Feed
 from streams.kafka.cluster import Cluster
 
 pytestmark = pytest.mark.integration
@@ -107,10 +108,31 @@ def test_a_loop_brings_new_products_and_a_removal_is_a_tombstone(
     assert dict(tombstone.headers())["ce_type"] == b"shelfwise.product.removed.v1"
 
 
+def test_a_loop_over_nothing_ends(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "products.jsonl"
+    file.touch()
+    assert "no product to publish again" in run("publish", str(file), "--loop", status=1).stderr
+    assert "can be read once" in run("publish", "-", "--loop", status=2).stderr
+
+
+def test_a_feed_that_is_interrupted_says_what_it_sent_and_that_it_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(feed: Feed, product: Product) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Feed, "publish", interrupted)
+    file = tmp_path / "products.jsonl"
+    file.write_bytes(orjson.dumps({"product_id": "p1", "title": "Cup"}))
+    assert lines(run("publish", str(file), "--json", status=130))[0]["sent"] == 0
+
+
 def test_bad_rows_of_a_feed_are_skipped_and_counted_where_asked(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "products.csv"
     file.write_text("product_id,title\n1,Cup\n2,\n3,Lamp\n")
-    assert "line 3, column title: is missing" in run("publish", str(file), status=1).output
+    stopped = run("publish", str(file), status=1)
+    assert "line 3, column title: is missing" in stopped.stderr
+    assert "published 1 events" in stopped.stdout
     result = run("publish", str(file), "--skip-invalid", "--json")
     assert lines(result)[0]["skipped"] == 1
     assert "left out 1 of 3 rows, by column: title 1" in result.stderr

@@ -28,6 +28,7 @@ from streams.child_process import spawn
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
+from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
 
 pytestmark = pytest.mark.integration
@@ -149,11 +150,38 @@ def test_a_broker_that_cannot_start_says_why() -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        broker = LocalKafka(port=taken.getsockname()[1])
+        broker = LocalKafka()
+        broker._controller_port = taken.getsockname()[1]
         with pytest.raises(KafkaUnavailable, match="Address already in use"):
             broker.start()
     assert broker.log_file.exists()
     shutil.rmtree(broker.directory)
+
+
+def test_a_broker_of_another_program_is_not_taken_for_ours(broker: LocalKafka, tmp_path: Path) -> None:
+    with pytest.raises(KafkaUnavailable, match=f"port {broker.port} is taken"):
+        LocalKafka(tmp_path, port=broker.port).start()
+
+
+def _children(process_id: int) -> list[int]:
+    tasks = Path(f"/proc/{process_id}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the children of a process")
+def test_the_command_ends_when_its_broker_does(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "streams.cli", "kafka", "--port", str(free_port()), "--dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "Ctrl-C" not in process.stdout.readline():
+            assert process.poll() is None
+        try:
+            (broker,) = _children(process.pid)
+            os.kill(broker, signal.SIGKILL)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.terminate()
+    assert (process.returncode, "error: the local Kafka has ended by itself" in told) == (3, True)
 
 
 def test_a_broker_that_died_by_itself_leaves_its_log(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -137,6 +140,24 @@ def test_control_characters_of_a_feed_do_not_reach_the_terminal(installation: In
     shown = review(typed="q\n").stderr
     assert "[2JThing :heart:" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_answers_come_through_a_pipe_too_whatever_the_locale(installation: Installation, locale: str) -> None:
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+    for product_id in ("p", "q", "r"):
+        event = DECISION | {"product_id": product_id, "source": source}
+        installation.send(CATEGORIES_NEEDS_REVIEW, product_id, json.dumps(event).encode())
+    command = [sys.executable, "-m", "streams.cli", "review", "--json", "--reviewer", "desk 4"]
+    result = subprocess.run(
+        command,
+        input=b"n\n\xff\ns\nn\n",
+        env=os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=True,
+    )
+    given = [json.loads(line)["product_id"] for line in result.stdout.splitlines()]
+    assert (len(given), b"gave 2 verdicts" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("other", ["expired", "of another product"])

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -97,10 +98,21 @@ class _Process:
 
 
 def _start(job: Job) -> None:
-    # Ctrl-C is the parent's to handle.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     _Process.classifier = Classifier(job)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Let processes that are started ignore Ctrl-C from their first moment on: it is the parent's to handle."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end_with_parent() -> None:
@@ -130,8 +142,9 @@ def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[De
         under_way: deque[Future[Decided]] = deque()
         try:
             # All of them now: the pool waits without end for a process that it starts while another one dies.
-            for _ in range(processes):
-                pool.submit(os.getpid)
+            with _interrupts_ignored():
+                for _ in range(processes):
+                    pool.submit(os.getpid)
             problem: InvalidProducts | None = None
             try:
                 for chunk in chunks:

@@ -77,6 +77,8 @@ class ColumnMap:
         Raises :class:`InvalidProducts` where there is none for a required or a mapped field, or one that is read
         is there twice.
         """
+        if not any(header):
+            raise InvalidProducts(f"{file}: is empty; give a file whose first line names its columns")
         for ours in (*REQUIRED, *self._theirs):
             if self.theirs(ours) not in header:
                 raise InvalidProducts(

@@ -40,10 +40,10 @@ def _values(batch: Any) -> Iterator[dict[str, Any] | str]:
     try:
         yield from batch.to_pylist()
         return
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, KeyError):
         pass
     for number in range(batch.num_rows):
         try:
             yield from batch.slice(number, 1).to_pylist()
-        except (OverflowError, ValueError) as error:
+        except (OverflowError, ValueError, KeyError) as error:  # KeyError: an unknown time zone
             yield f"holds a value that cannot be read ({error})"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.agents.context import Context
 from streams.agents.learning import LearningStage
 from streams.health import Health
+from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
 from streams.models import Models
 from streams.settings import Settings
@@ -37,10 +39,10 @@ class _Bundle:
     taxonomy = _TREE
 
 
-def verdict(category: str, brand: str | None = "Acme") -> bytes:
+def verdict(category: str, brand: str | None = "Acme", product_id: str = "p") -> bytes:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     review = ReviewDecided(
-        review_id="r", product_id="p", category_id=category, reviewer="r", decided_at=when, brand=brand
+        review_id="r", product_id=product_id, category_id=category, reviewer="r", decided_at=when, brand=brand
     )
     return encode(review)
 
@@ -67,7 +69,7 @@ def log() -> Any:
 def context(tmp_path: Path, log: Any) -> Context:
     bundle: Any = _Bundle()
     nothing: Any = None
-    return Context(Settings(data_dir=tmp_path), Models(bundle), nothing, log, Metrics(), Health())
+    return Context(Settings(data_dir=tmp_path, partitions=1), Models(bundle), nothing, log, Metrics(), Health())
 
 
 @pytest.fixture
@@ -137,22 +139,39 @@ def test_decisions_come_before_the_verdicts_of_their_batch_which_override_them(
         (b"p", verdict("no such category"), "unknown_category"),
         (b"p", verdict(_CUPS, brand=None), "unknown_product"),
         (None, verdict(_CUPS), "missing_key"),
+        (b"p", verdict(_CUPS, product_id="q"), "key_mismatch"),
     ],
 )
 def test_a_verdict_that_cannot_be_used_is_kept_as_it_came_and_costs_the_others_nothing(
     stage: LearningStage, log: Any, key: bytes | None, value: bytes, reason: str
 ) -> None:
     batch = LearningBatch(
-        partition=3,
+        partition=0,
         decisions=[assigned(1, _LAMPS, "q")],
-        verdicts=[VerdictMessage(4, key, value, (("h", b"1"),)), VerdictMessage(5, b"r", verdict(_CUPS))],
+        verdicts=[
+            VerdictMessage(4, key, value, (("h", b"1"),)),
+            VerdictMessage(5, b"r", verdict(_CUPS, product_id="r")),
+        ],
     )
     assert [change.source.offset for change in learn(stage, batch)] == [1, 5]
     (buried,) = log.messages
     letter = DeadLetter.from_headers(buried.headers)
     assert (buried.topic, buried.key, buried.value) == (PRODUCTS_DEAD_LETTER.name, key, value)
-    assert (str(letter.reason), letter.source_partition, letter.source_offset) == (reason, 3, 4)
+    assert (str(letter.reason), letter.source_partition, letter.source_offset) == (reason, 0, 4)
     assert ("h", b"1") in buried.headers
+
+
+def test_a_verdict_in_another_partition_than_its_decision_is_buried_not_counted_beside_it(
+    context: Context, products: dict[bytes, bytes], log: Any
+) -> None:
+    settings = context.settings.model_copy(update={"partitions": 8})
+    stage = LearningStage(replace(context, settings=settings), lambda _: products)
+    its_own = partition_of(b"p", 8)
+    for partition in range(8):
+        batch = LearningBatch(partition=partition, verdicts=[VerdictMessage(partition, b"p", verdict(_CUPS))])
+        assert bool(learn(stage, batch)) == (partition == its_own)
+    reasons = {str(DeadLetter.from_headers(letter.headers).reason) for letter in log.messages}
+    assert (len(log.messages), reasons) == (7, {"wrong_partition"})
 
 
 def test_of_a_product_whose_state_cannot_be_read_nothing_is_learned_and_of_the_others_all_is(
@@ -187,7 +206,9 @@ def offsets_sent(log: Any) -> list[int]:
 
 
 def test_changes_leave_in_order_and_are_then_acknowledged(stage: LearningStage, log: Any) -> None:
-    stream = stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_CUPS), b"q"), judged(3, verdict(_LAMPS)))
+    stream = stream_of(
+        judged(1, verdict(_CUPS)), judged(2, verdict(_CUPS, product_id="q"), b"q"), judged(3, verdict(_LAMPS))
+    )
     learn_from(stage, stream)
     assert (offsets_sent(log), acknowledged(stream)) == ([1, 2, 3], [0, 1, 2])
 
@@ -250,7 +271,7 @@ def test_after_a_dead_letter_that_was_refused_nothing_is_acknowledged_until_a_re
 
 
 def test_what_is_no_batch_is_left_out(stage: LearningStage, log: Any) -> None:
-    stream = stream_of(b"{", judged(2, verdict(_LAMPS), b"q"))
+    stream = stream_of(b"{", judged(2, verdict(_LAMPS, product_id="q"), b"q"))
     learn_from(stage, stream)
     assert (offsets_sent(log), acknowledged(stream)) == ([2], [0, 1])
 
@@ -265,7 +286,7 @@ def test_a_batch_that_came_on_another_partition_than_its_own_writes_to_neither(
 
 
 def test_an_acknowledgement_that_fails_keeps_no_other_back(stage: LearningStage) -> None:
-    batches = [judged(offset, verdict(_CUPS), bytes([offset])) for offset in (1, 2, 3)]
+    batches = [judged(offset, verdict(_CUPS, product_id=chr(offset)), bytes([offset])) for offset in (1, 2, 3)]
     stream = stream_of(*batches, refused={0})
     learn_from(stage, stream)
     assert acknowledged(stream) == [1, 2]

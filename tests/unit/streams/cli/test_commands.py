@@ -151,7 +151,8 @@ def test_checking_a_taxonomy_tells_its_figures_and_fails_on_one_that_is_no_tree(
 
 def test_the_choices_of_formats_are_those_that_are_read() -> None:
     for path, name, formats in (
-        (("taxonomy", "check"), "form", FORMATS),
+        (("taxonomy", "check"), "taxonomy_form", FORMATS),
+        (("fit",), "taxonomy_form", FORMATS),
         (("publish",), "form", PRODUCT_FORMATS),
     ):
         (option,) = (item for item in command_at(path).params if item.name == name)

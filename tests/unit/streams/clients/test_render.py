@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import Alternative, Category, NeedsReview, ReviewReason
 from schemas.events.position import SourcePosition
-from streams.clients.render import decision_text
+from streams.clients.render import decision_text, received_text
+from streams.clients.subscriber import Received
 
 pytestmark = pytest.mark.unit
+
+LETTER = DeadLetter(
+    reason="\x1b[2J",
+    detail="no \x1b[31m title",
+    stage="\x1b",
+    attempt=1,
+    source_topic="products",
+    source_partition=0,
+    source_offset=1,
+)
 
 
 @pytest.mark.parametrize(("reason", "told"), [("low_confidence", False), ("new_store", True)])
@@ -27,3 +39,9 @@ def test_a_request_for_review_says_where_it_is_for_the_store_alone(reason: Revie
     text = decision_text(decision).plain
     assert text.startswith("needs review")
     assert ("store is new" in text) is told
+
+
+@pytest.mark.parametrize("content", [LETTER, None, "unreadable \x1b]0;evil\x07"])
+def test_nothing_that_a_feed_or_a_header_says_steers_the_terminal(content: DeadLetter | str | None) -> None:
+    received = Received("t", 0, 1, 0, b"\x1b]0;evil\x07", None, [], content)
+    assert all(each.isprintable() for each in received_text(received).plain)

@@ -12,11 +12,12 @@ from streams.kafka.connection import KafkaConnection
 pytestmark = pytest.mark.unit
 
 
-def test_certificates_and_the_client_id_reach_the_client() -> None:
+def test_certificates_and_the_client_id_reach_the_client(tmp_path: Path) -> None:
+    (ca := tmp_path / "ca.pem").touch()
     config = KafkaConnection(
-        bootstrap_servers="k:9093", security_protocol="SSL", ssl_ca_location=Path("/ca.pem"), client_id="feed"
+        bootstrap_servers="k:9093", security_protocol="SSL", ssl_ca_location=ca, client_id="feed"
     ).client_config()
-    assert config["ssl.ca.location"] == "/ca.pem"
+    assert config["ssl.ca.location"] == str(ca)
     assert config["client.id"] == "feed"
     assert "sasl.mechanism" not in config
 
@@ -49,3 +50,12 @@ def test_an_incomplete_login_names_what_is_missing() -> None:
 def test_a_login_that_would_be_sent_nowhere_is_refused() -> None:
     with pytest.raises(ValidationError, match="sasl_password would not be used: security_protocol is PLAINTEXT"):
         KafkaConnection(sasl_password=SecretStr("hunter2"))
+
+
+def test_a_certificate_that_is_not_there_or_would_not_be_used_is_refused(tmp_path: Path) -> None:
+    missing = tmp_path / "ca.pem"
+    with pytest.raises(ValidationError, match=f"ssl_ca_location {missing} is not there"):
+        KafkaConnection(security_protocol="SSL", ssl_ca_location=missing)
+    missing.touch()
+    with pytest.raises(ValidationError, match="ssl_ca_location would not be used: security_protocol is PLAINTEXT"):
+        KafkaConnection(ssl_ca_location=missing)

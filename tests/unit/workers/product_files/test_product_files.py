@@ -244,7 +244,7 @@ def test_bad_rows_are_skipped_and_counted_by_column_where_asked(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "no column 'product_id'"),
+        (b"", "is empty; give a file whose first line names its columns"),
         (b"product_id,title\n1,Cup,extra\n", "line 2: .*has 3 fields, the header has 2"),
         (b"product_id,title\n1,Cup\n2,C\xffp\n", "line 3: .*not UTF-8 at its byte 4"),
         (b"product_id,t\xfftle\n1,Cup\n", "line 1: .*not UTF-8"),

@@ -1,0 +1,14 @@
+"""Where a key lies: as Java's clients and our own producers place it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiokafka.partitioner import murmur2
+
+_WITHOUT_SIGN: Final = 0x7FFFFFFF
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key by Kafka's default partitioner, which librdkafka calls ``murmur2_random``."""
+    return int(murmur2(key) & _WITHOUT_SIGN) % partitions
