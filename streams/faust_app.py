@@ -19,6 +19,7 @@ from yarl import URL
 from schemas.errors import InvalidSettings
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.faust_guards import GuardedConsumer, GuardedFlowControl
+from streams.kafka.cluster_id import cluster_id
 from streams.kafka.connection import MAX_MESSAGE_BYTES, KafkaConnection
 from streams.settings import Settings
 from streams.state.changes import TableChanges
@@ -59,9 +60,14 @@ class FlowApp(faust.App):
 
     @property
     def table_directory(self) -> Path:
-        """Where this process keeps its tables; claimed when it is first asked for."""
+        """Where this process keeps its tables; claimed when it is first asked for.
+
+        What another installation has left is nothing to go on from: offsets are of its own changelogs.
+        """
         if self._directory is None:
-            self._directory = TableDirectory.claim(self._settings.data_dir)
+            settings = self._settings
+            installation = f"{settings.topic_prefix}{cluster_id(settings.kafka)}"
+            self._directory = TableDirectory.claim(settings.data_dir / installation)
         return self._directory.path
 
     @cached_property

@@ -388,6 +388,19 @@ def test_a_worker_that_comes_back_under_its_instance_id_moves_no_partition_of_an
     assert len(by_source(decisions(installation))) == 1_000
 
 
+def test_installations_that_share_a_data_directory_share_no_table(
+    installation: Installation, products: list[Product], tmp_path: Path
+) -> None:
+    """What one has decided is new to the other."""
+    prefix = f"other.{installation.prefix}"
+    other = Installation(installation.connection, prefix, installation.bundle, tmp_path / "other").create()
+    for place in (installation, other):
+        with place.worker(data_dir=tmp_path / "shared"):
+            place.publish_products(products[:50])
+            place.wait_until_committed()
+        assert len(by_source(decisions(place))) == 50
+
+
 def test_a_worker_whose_instance_id_another_one_takes_ends_and_says_why(installation: Installation) -> None:
     with installation.worker("intake", instance_id="a") as first, installation.worker("intake", instance_id="a"):
         assert first.wait() == 1
