@@ -21,7 +21,9 @@ class CandidatesLog:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(CANDIDATES)
-        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("ranking")), logger=_log)
+        # Never polled: what librdkafka logs would come out when it is closed. What fails is told by the call.
+        quietly = {"log_level": 0}
+        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("ranking"), quietly))
         self._asking = Lock()
         self._closed = False
 

@@ -94,7 +94,9 @@ class SourceProgress:
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(PRODUCTS_CHANGED)
         self._places = [TopicPartition(self._topic, number) for number in range(settings.partitions)]
-        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("intake")), logger=_log)
+        # Never polled: what librdkafka logs would come out when it is closed. What fails is told by the call.
+        quietly = {"log_level": 0}
+        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("intake"), quietly))
         self._marks: dict[int, Mark] = {}
         self._asking = Lock()
         self._stopped = Event()

@@ -10,18 +10,18 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaExcepti
 
 from schemas.errors import KafkaUnavailable
 from schemas.topics import Topic
+from streams.kafka.quiet import Quiet
 from streams.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
-# What librdkafka has to say comes back as the error of a call; its log would say it ten times over.
-_QUIET: Final = {"log_level": 0}
 
 
 def open_producer(settings: Settings, *topics: Topic) -> Producer:
     """Return an idempotent producer; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
     require_address(settings)
-    producer = Producer(settings.kafka.producer_config(_QUIET))
-    _partitions(producer, settings, topics)
+    quiet = Quiet(settings.kafka.bootstrap_servers)
+    producer: Producer = quiet.make(Producer, settings.kafka.producer_config())
+    _partitions(producer, quiet, settings, topics)
     return producer
 
 
@@ -30,9 +30,9 @@ def open_reader(settings: Settings, topics: Iterable[Topic], *, from_beginning: 
 
     Raises :class:`KafkaUnavailable` where the cluster or a topic is not there.
     """
-    consumer = _groupless(settings, {})
+    consumer, quiet = _groupless(settings, {})
     start = OFFSET_BEGINNING if from_beginning else OFFSET_END
-    found = _partitions(consumer, settings, topics)
+    found = _partitions(consumer, quiet, settings, topics)
     consumer.assign([TopicPartition(topic, partition, start) for topic, partition in found])
     return consumer
 
@@ -43,14 +43,15 @@ def open_partition_reader(settings: Settings, topic: Topic) -> Consumer:
     Raises :class:`KafkaUnavailable` where the cluster or the topic is not there.
     """
     # The end must be told: what lies last may be a transaction's marker, which no consumer ever sees.
-    consumer = _groupless(settings, {"enable.partition.eof": True})
-    _partitions(consumer, settings, [topic])
+    consumer, quiet = _groupless(settings, {"enable.partition.eof": True})
+    _partitions(consumer, quiet, settings, [topic])
     return consumer
 
 
 def partition_numbers(client: Any, settings: Settings, topic: Topic) -> list[int]:
     """Return the partitions of a topic; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
-    return sorted(partition for _, partition in _partitions(client, settings, [topic]))
+    quiet = Quiet(settings.kafka.bootstrap_servers)
+    return sorted(partition for _, partition in _partitions(client, quiet, settings, [topic]))
 
 
 def require_address(settings: Settings) -> None:
@@ -62,20 +63,18 @@ def require_address(settings: Settings) -> None:
         )
 
 
-def _groupless(settings: Settings, overrides: Mapping[str, Any]) -> Consumer:
+def _groupless(settings: Settings, overrides: Mapping[str, Any]) -> tuple[Consumer, Quiet]:
     require_address(settings)
-    group = settings.group(f"reader-{uuid4()}")
-    return Consumer(settings.kafka.consumer_config(group, {**_QUIET, **overrides}))
+    quiet = Quiet(settings.kafka.bootstrap_servers)
+    config = settings.kafka.consumer_config(settings.group(f"reader-{uuid4()}"), overrides)
+    return quiet.make(Consumer, config), quiet
 
 
-def _partitions(client: Any, settings: Settings, topics: Iterable[Topic]) -> list[tuple[str, int]]:
+def _partitions(client: Any, quiet: Quiet, settings: Settings, topics: Iterable[Topic]) -> list[tuple[str, int]]:
     try:
         known = client.list_topics(timeout=TIMEOUT_SECONDS).topics
     except KafkaException as error:
-        raise KafkaUnavailable(
-            f"no Kafka answers at {settings.kafka.bootstrap_servers} ({error.args[0].str()}); is it running, and"
-            " is this its address?"
-        ) from error
+        raise quiet.unavailable(client, error) from None
     found = []
     for topic in topics:
         name = settings.topic(topic)

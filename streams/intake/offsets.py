@@ -30,6 +30,7 @@ class Offsets:
         self._uncommitted: dict[int, int] = {}
         self._asked: dict[int, int] = {}
         self._generations: dict[int, int | None] = {}
+        self._unread_since: dict[int, float] = {}
         self._committed_at = time.monotonic()
         self._reported_at = self._committed_at - REPORT_SECONDS
 
@@ -45,12 +46,14 @@ class Offsets:
         """Commit nothing of what was finished so far of one partition."""
         for known in (self._uncommitted, self._asked):
             known.pop(partition, None)
+        self._unread_since.pop(partition, None)
 
     def forget(self) -> None:
         """Commit nothing of what was finished so far: the partitions are no longer ours."""
         self._uncommitted.clear()
         self._asked.clear()
         self._generations.clear()
+        self._unread_since.clear()
 
     def turn(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> None:
         """Commit and report, where it is time."""
@@ -106,7 +109,15 @@ class Offsets:
             if processed is None:
                 continue
             self._metrics.processed(self._topic, number, processed)
-            oldest = state.oldest_timestamp_ms
-            age = 0.0 if oldest is None else time.time() - oldest / 1000
             # What was read is there, however old the answer about the end is.
-            self._metrics.lag(self._topic, number, max(end or 0, state.next_offset or 0) - processed, age)
+            events = max(end or 0, state.next_offset or 0) - processed
+            self._metrics.lag(self._topic, number, events, self._age(state, events))
+
+    def _age(self, state: PartitionIntake, events: int) -> float:
+        """Return the age in seconds of the oldest event without an outcome; where none is read, since when."""
+        oldest = state.oldest_timestamp_ms
+        if oldest is not None or state.reading or events <= 0:
+            # While it reads, what lies there unread may be a transaction's marker, which nobody ever reads.
+            self._unread_since.pop(state.partition, None)
+            return 0.0 if oldest is None else time.time() - oldest / 1000
+        return time.monotonic() - self._unread_since.setdefault(state.partition, time.monotonic())

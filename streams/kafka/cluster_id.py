@@ -7,16 +7,20 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.quiet import Quiet
 
 _SECONDS: Final = 10.0
 
 
 def cluster_id(connection: KafkaConnection) -> str:
-    """Return the id that Kafka gave the cluster, empty where it has none; raises :class:`KafkaUnavailable`."""
+    """Return the id that Kafka gave the cluster, empty where it has none.
+
+    Raises :class:`schemas.errors.KafkaUnavailable`.
+    """
+    quiet = Quiet(connection.bootstrap_servers)
+    admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     try:
-        found = AdminClient(connection.client_config({"log_level": 0})).list_topics(timeout=_SECONDS).cluster_id
+        return admin.list_topics(timeout=_SECONDS).cluster_id or ""
     except KafkaException as error:
-        raise KafkaUnavailable(f"{connection.bootstrap_servers}: {error.args[0].str()}") from None
-    return found or ""
+        raise quiet.unavailable(admin, error) from None

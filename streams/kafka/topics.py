@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from schemas.errors import KafkaUnavailable
 from schemas.topics import TOPICS, Topic
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.quiet import Quiet
 
 _SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.02
@@ -44,10 +45,14 @@ def create_topics(
     Raises :class:`KafkaUnavailable` where the cluster does not answer, refuses, or has a topic with another
     number of partitions: a batch keeps its partition number through all topics, so they must be equal.
     """
-    admin = AdminClient(connection.client_config())
+    quiet = Quiet(connection.bootstrap_servers)
+    admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     wanted = {prefix + topic.name: topic for topic in topics}
     try:
         before = admin.list_topics(timeout=_SECONDS).topics
+    except KafkaException as error:
+        raise quiet.unavailable(admin, error) from None
+    try:
         _refuse_other_partitions({name: before[name] for name in wanted if name in before}, partitions)
         missing = [name for name in wanted if name not in before]
         _create(admin, {name: wanted[name] for name in missing}, partitions, replication_factor)

@@ -93,14 +93,14 @@ END_TO_END_LATENCY: Final = _define(
 STAGE_LATENCY: Final = _define(
     "stage_latency_seconds",
     "histogram",
-    "Time that one stage worked on one micro-batch.",
+    "Time that a stage worked at once: intake to pack a micro-batch, recall and ranking on one of each partition.",
     ("stage",),
     _STAGE_SECONDS,
 )
 BATCH_SIZE: Final = _define(
     "batch_size_products",
     "histogram",
-    "Products in the micro-batches that a stage worked on.",
+    "Products that a stage worked on at once.",
     ("stage",),
     _BATCH_PRODUCTS,
 )
@@ -122,7 +122,9 @@ CONSUMER_LAG_EVENTS: Final = _define(
 CONSUMER_LAG_SECONDS: Final = _define(
     "consumer_lag_seconds",
     "gauge",
-    "Age of the oldest event in the partition that has no outcome yet; 0 when there is none.",
+    "Age of the oldest event in the partition that has no outcome yet; 0 when there is none. While reading has "
+    "stopped and nothing read is left, how long it has. A partition that no worker owns has no series: alert on "
+    "absence too.",
     _PARTITION,
 )
 PROCESSED_OFFSET: Final = _define(

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -91,7 +92,7 @@ class Metrics:
             self._end_to_end.observe(max(latency, 0.0))
 
     def stage_finished(self, stage: str, seconds: float, products: int) -> None:
-        """Record that a stage worked on a micro-batch of ``products`` for ``seconds``."""
+        """Record that a stage worked for ``seconds`` on ``products``, of one micro-batch or several together."""
         self._stage_latency.labels(_stage(stage)).observe(seconds)
         self._batch_size.labels(_stage(stage)).observe(products)
 
@@ -167,8 +168,8 @@ class Metrics:
         # A series that appears with its first event hides that event from rate() and increase().
         for outcome in set(Outcome) - {Outcome.FAILED}:  # which intake counts as a dead letter
             self._outcomes.labels(str(outcome))
-        for reason in Reason:
-            self._dead_letters.labels(str(reason), "intake")
+        for reason, stage in product(Reason, STAGES):
+            self._dead_letters.labels(str(reason), stage)
         for stage in ("recall", "ranking"):
             self._skipped.labels(stage)
         for kind in STATISTIC_KINDS:

@@ -1,0 +1,70 @@
+"""What is shown of a partition's lag."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.events.codec import encode
+from schemas.events.product import Product
+from streams.intake.offsets import Offsets
+from streams.intake.packer import SourceEvent
+from streams.intake.partition import PartitionIntake
+from streams.intake.window import Window
+from streams.metrics import Metrics
+
+pytestmark = pytest.mark.unit
+
+
+class Ends:
+    """The partition has twenty events."""
+
+    def refresh(self, _partitions: object) -> None:
+        pass
+
+    def known(self, _partition: int) -> int:
+        return 20
+
+
+class Reported:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "time", lambda: self.now)
+        self.registry = CollectorRegistry()
+        ends: Any = Ends()
+        self.offsets = Offsets("t", Metrics(self.registry), ends)
+        self.state = PartitionIntake("t", 0, 8, Window(4, 10, lambda: self.now), next_offset=0)
+
+    def lag(self, after_seconds: float = 2.0) -> tuple[float | None, float | None]:
+        """Return the events and seconds that are shown then."""
+        self.now += after_seconds
+        nothing: Any = None
+        self.offsets.turn(nothing, {0: self.state})
+        labels = {"topic": "t", "partition": "0"}
+        names = ("shelfwise_consumer_lag_events", "shelfwise_consumer_lag_seconds")
+        events, seconds = (self.registry.get_sample_value(name, labels) for name in names)
+        return events, seconds
+
+
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> Reported:
+    return Reported(monkeypatch)
+
+
+def test_the_age_is_that_of_the_oldest_event_that_was_read(reported: Reported) -> None:
+    value = encode(Product(product_id="p", title="lamp"))
+    reported.state.add(SourceEvent(0, 990_000, b"p", value, list))
+    assert reported.lag() == (20, 12)
+
+
+def test_while_reading_has_stopped_and_nothing_read_is_left_the_age_grows(reported: Reported) -> None:
+    assert reported.lag() == (20, 0), "what lies there may be a transaction's marker"
+    reported.state.reading = False
+    assert reported.lag() == (20, 0)
+    assert reported.lag(600) == (20, 600)
+    reported.state.reading = True
+    assert reported.lag() == (20, 0)

@@ -1,0 +1,42 @@
+"""What an operator finds in the log after a broker was away: enough, and no more."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from streams.logs import AlikeFilter
+
+pytestmark = pytest.mark.unit
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.LogRecord:
+    return logging.LogRecord(name, logging.ERROR, "file.py", 1, message, arguments, None)
+
+
+def test_of_records_that_are_alike_but_for_numbers_five_a_minute_are_shown_and_the_others_counted() -> None:
+    clock = Clock()
+    alike = AlikeFilter(clock)
+    shown = [alike.filter(record("node %d is away after %d ms", node % 3, node)) for node in range(100)]
+    assert shown == [True] * 5 + [False] * 95
+    clock.now = 60
+    again = record("node %d is away after %d ms", 1, 7)
+    assert alike.filter(again)
+    assert vars(again)["not_shown"] == 95
+    further = record("node %d is away after %d ms", 1, 8)
+    assert alike.filter(further)
+    assert not hasattr(further, "not_shown")
+
+
+def test_records_that_differ_are_all_shown() -> None:
+    alike = AlikeFilter(Clock())
+    assert all(alike.filter(record(word, name=name)) for word in "abcdefghij" for name in ("one", "two"))
+    assert all(alike.filter(record(word)) for word in "abcdefghij")
