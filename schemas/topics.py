@@ -32,7 +32,6 @@ class Topic:
     name: str
     cleanup_policy: CleanupPolicy
     retention: timedelta | None
-    internal: bool
     max_message_bytes: int = 1_048_576
 
     def config(self) -> dict[str, str]:
@@ -48,25 +47,17 @@ class Topic:
 
 # A feed's oversized event must reach the dead letters with its original bytes, so both accept 8 MiB;
 # the dead letter adds headers, so it accepts a little more. Micro-batches carry many events at once.
-PRODUCTS_CHANGED: Final = Topic(
-    "products.changed.v1", "delete", timedelta(days=7), internal=False, max_message_bytes=8_388_608
-)
-PRODUCTS_BATCHED: Final = Topic(
-    "products.batched.v1", "delete", timedelta(hours=6), internal=True, max_message_bytes=8_388_608
-)
-CANDIDATES: Final = Topic(
-    "candidates.v1", "delete", timedelta(hours=6), internal=True, max_message_bytes=16_777_216
-)
-BATCHES_COMPLETED: Final = Topic("batches.completed.v1", "delete", timedelta(hours=6), internal=True)
-CATEGORIES_ASSIGNED: Final = Topic("categories.assigned.v1", "compact", None, internal=False)
-CATEGORIES_NEEDS_REVIEW: Final = Topic("categories.needs-review.v1", "compact", None, internal=False)
-REVIEWS_DECIDED: Final = Topic("reviews.decided.v1", "compact", None, internal=False)
-LEARNING_BATCHED: Final = Topic(
-    "learning.batched.v1", "delete", timedelta(days=7), internal=True, max_message_bytes=8_388_608
-)
-STATISTICS_CHANGED: Final = Topic("statistics.changed.v1", "delete", timedelta(days=1), internal=True)
+PRODUCTS_CHANGED: Final = Topic("products.changed.v1", "delete", timedelta(days=7), max_message_bytes=8_388_608)
+PRODUCTS_BATCHED: Final = Topic("products.batched.v1", "delete", timedelta(hours=6), max_message_bytes=8_388_608)
+CANDIDATES: Final = Topic("candidates.v1", "delete", timedelta(hours=6), max_message_bytes=16_777_216)
+BATCHES_COMPLETED: Final = Topic("batches.completed.v1", "delete", timedelta(hours=6))
+CATEGORIES_ASSIGNED: Final = Topic("categories.assigned.v1", "compact", None)
+CATEGORIES_NEEDS_REVIEW: Final = Topic("categories.needs-review.v1", "compact", None)
+REVIEWS_DECIDED: Final = Topic("reviews.decided.v1", "compact", None)
+LEARNING_BATCHED: Final = Topic("learning.batched.v1", "delete", timedelta(days=7), max_message_bytes=8_388_608)
+STATISTICS_CHANGED: Final = Topic("statistics.changed.v1", "delete", timedelta(days=1))
 PRODUCTS_DEAD_LETTER: Final = Topic(
-    "products.dead-letter.v1", "delete", timedelta(days=30), internal=False, max_message_bytes=9_437_184
+    "products.dead-letter.v1", "delete", timedelta(days=30), max_message_bytes=9_437_184
 )
 
 TOPICS: Final[tuple[Topic, ...]] = (

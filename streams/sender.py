@@ -31,9 +31,6 @@ class Sender:
         self._producer = Producer(connection.producer_config(overrides))
         self._fatal: KafkaError | None = None
 
-    def __len__(self) -> int:
-        return len(self._producer)
-
     def send(self, message: Outgoing, delivered: Delivered) -> None:
         """Hand a message over; waits while the queue is full, which is the broker's backpressure.
 

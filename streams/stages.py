@@ -53,7 +53,6 @@ class FaustPart:
         self._app = app
         self._health = context.health
         self._metrics = context.metrics
-        self._progress = context.progress
         self._turns: tuple[Turns, ...] = ()
 
     @property
@@ -65,7 +64,6 @@ class FaustPart:
 
     async def start(self) -> None:
         """Start; returns when partitions are assigned and tables recovered, or the application crashed."""
-        await self._progress.start()
         await self._app.start()
         while not self._app.settled and self.failure is None:
             await asyncio.sleep(_POLL_SECONDS)
@@ -93,6 +91,7 @@ class RecallPart(FaustPart):
         self._view = StatisticsView(settings) if settings.learning else None
         statistics = self._view or NoStatistics()
         records = changelog_name(settings, PRODUCT_DIGESTS)
+        self._progress = context.progress
         self._local = context.local if ranking else None
         self._batched = settings.topic(PRODUCTS_BATCHED)
         self._log = CandidatesLog(settings) if ranking else None
@@ -137,6 +136,7 @@ class RecallPart(FaustPart):
             while not self._view.caught_up.is_set() and self._view.failure is None:
                 await asyncio.sleep(_POLL_SECONDS)
         self._recall.take_from_intake()
+        await self._progress.start()
         await super().start()
         self._open_partitions()
         if self._reader:

@@ -52,7 +52,7 @@ def changelog_topics(settings: Settings) -> tuple[Topic, ...]:
 
     We create them ourselves: a topic that Faust creates is not yet in its metadata when it assigns partitions.
     """
-    return tuple(Topic(changelog_name(settings, name), "compact", None, internal=True) for name in TABLES)
+    return tuple(Topic(changelog_name(settings, name), "compact", None) for name in TABLES)
 
 
 class StatisticsView:

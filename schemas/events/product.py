@@ -11,9 +11,10 @@ from schemas.errors import InvalidEvent
 
 MAX_EVENT_BYTES: Final = 1_048_576
 MAX_TAGS: Final = 250
+_MAX_ID: Final = 256
 _MAX_SHORT_TEXT: Final = 512
 
-ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="unique in the whole feed")]
+ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID, description="unique in the whole feed")]
 ShortText = Annotated[str, msgspec.Meta(max_length=_MAX_SHORT_TEXT)]
 Tags = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a time zone")]
@@ -88,6 +89,25 @@ def decode_product(value: bytes, key: bytes | None = None) -> Product:
     if key is not None and key != product.product_id.encode():
         raise InvalidEvent("key_mismatch", f"the message key is not product_id {product.product_id!r}")
     return product
+
+
+def identify(value: bytes | None, key: bytes | None) -> tuple[str, datetime | None]:
+    """Return which product an event is of, and its own date: a removal, without a value, has none.
+
+    Raises :class:`InvalidEvent` as :func:`decode_product` does, and for a removal whose key is no product's id.
+    """
+    if value is not None:
+        product = decode_product(value, key)
+        return product.product_id, product.updated_at
+    if not key:
+        raise InvalidEvent("missing_key", "a tombstone's key must be the product_id; this one has none")
+    try:
+        product_id = key.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent("invalid_utf8", f"the key of a tombstone: {error}") from None
+    if len(product_id) > _MAX_ID:
+        raise InvalidEvent("out_of_bounds", f"a key of {len(product_id)} characters; {_MAX_ID} at most")
+    return product_id, None
 
 
 def _reason(message: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from schemas.events.batch import CandidateBatch
 from streams.outgoing import Outgoing
 
-# Some 3 KB each; the windows of all partitions of a worker hold fewer batches than this.
+# Some 3 KB each; by default the windows of up to 128 partitions of a worker hold no more batches than this.
 _KEPT: Final = 1_024
 _Name = tuple[int | None, str]
 

@@ -74,7 +74,7 @@ def progress_bar(*, transient: bool = False) -> Progress:
 
 @contextmanager
 def steps_progress() -> Iterator[Any]:
-    """Give a :class:`workers.fit.progress.Progress` that draws a bar for each step, or prints its name once."""
+    """Give a :class:`workers.progress.Progress` that draws a bar for each step, or prints its name once."""
     with progress_bar() as bars:
         tasks: dict[str, Any] = {}
 

@@ -62,10 +62,10 @@ class Feed:
         """Send that a product is gone: a tombstone."""
         self._send(product_id, None, EventType.PRODUCT_REMOVED)
 
-    def flush(self, on_wait: Callable[[], None] = lambda: None) -> FeedReport:
-        """Wait until every event is acknowledged or refused; ``on_wait`` is called now and then."""
+    def flush(self) -> FeedReport:
+        """Wait until every event is acknowledged or refused."""
         while self._producer.flush(_FLUSH_SECONDS):
-            on_wait()
+            pass
         return self.report
 
     def _send(self, product_id: str, value: bytes | None, kind: EventType) -> None:

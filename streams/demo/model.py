@@ -14,7 +14,7 @@ from streams.demo.catalogue import Catalogue
 from workers.bundle.files import verify
 from workers.fit.fit import FitOptions, fit
 from workers.fit.labels import place
-from workers.fit.progress import Progress
+from workers.progress import Progress
 
 _FOLDS: Final = 3
 

@@ -26,7 +26,7 @@ from streams.demo.worker_process import WorkerProcess
 from streams.kafka.cluster import Cluster, open_cluster
 from streams.kafka.topics import create_topics
 from streams.settings import Settings
-from workers.fit.progress import Progress
+from workers.progress import Progress
 
 # A demo runs on a laptop: fewer partitions, fewer tables to recover.
 PARTITIONS: Final = 4

@@ -13,6 +13,7 @@ from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.taxonomy import Taxonomy
 from streams.clients.subscriber import Received
+from workers.fit.labels import find_label
 from workers.product_files import LabelledProduct
 
 _LATENCIES: Final = 5_000
@@ -33,8 +34,8 @@ class Recent:
 class Scoreboard:
     """Counts decisions and dead letters; an event counts once, however often its outcome is delivered.
 
-    ``products`` are those of the feed by id. Latencies are milliseconds from the event's Kafka timestamp to the
-    decision's.
+    ``products`` are those of the feed by id. Latencies are milliseconds from when the event was handed to the feed
+    to the Kafka timestamp of its decision.
     """
 
     products: dict[str, LabelledProduct]
@@ -128,9 +129,7 @@ class Scoreboard:
 
     def label_of(self, item: LabelledProduct) -> int | None:
         """Return the node of a product's label, ``None`` where it has none that the tree knows."""
-        if item.category_id is not None:
-            return self.taxonomy.find_id(item.category_id)
-        return self.taxonomy.find_path(item.category_path) if item.category_path else None
+        return find_label(item, self.taxonomy)
 
 
 def _outcome(decision: Decision) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -12,12 +11,11 @@ import msgspec
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
-from schemas.events.dead_letter import Headers, Reason, attempt_of
-from schemas.events.product import decode_product
+from schemas.events.dead_letter import Headers, attempt_of
+from schemas.events.product import identify
 from schemas.events.sent_again import original_offset
 from workers.precedence import Candidates
 
-MAX_KEY_CHARACTERS: Final = 256  # of ProductId
 _TOMBSTONE: Final = msgspec.Raw(b"null")
 _NAMESPACE: Final[UUID] = uuid5(NAMESPACE_URL, "urn:shelfwise:batch")
 
@@ -73,7 +71,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
     rejected: list[Rejected] = []
     for event in events:
         try:
-            product_id, updated_at = _identify(event)
+            product_id, updated_at = identify(event.value, event.key)
         except InvalidEvent as error:
             rejected.append(Rejected(event, error))
             continue
@@ -100,27 +98,6 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
         originals={event.offset: event for _, event, _ in kept},
         rejected=tuple(rejected),
     )
-
-
-def _identify(event: SourceEvent) -> tuple[str, datetime | None]:
-    if event.value is None:
-        return _tombstone_id(event.key), None
-    product = decode_product(event.value, event.key)
-    return product.product_id, product.updated_at
-
-
-def _tombstone_id(key: bytes | None) -> str:
-    if not key:
-        raise InvalidEvent(Reason.MISSING_KEY, "a tombstone's key must be the product_id; this one has none")
-    try:
-        product_id = key.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidEvent(Reason.INVALID_UTF8, f"the key of a tombstone: {error}") from None
-    if len(product_id) > MAX_KEY_CHARACTERS:
-        raise InvalidEvent(
-            Reason.OUT_OF_BOUNDS, f"a key of {len(product_id)} characters; {MAX_KEY_CHARACTERS} at most"
-        )
-    return product_id
 
 
 def _batched(product_id: str, event: SourceEvent, place: int) -> BatchedProduct:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
 from schemas.errors import InvalidEvent
-from schemas.events.product import decode_product
+from schemas.events.product import identify
 from streams.clients.partition_reader import PublishedEvent
 from workers.precedence import Candidates
 
@@ -46,7 +45,7 @@ class Standing:
     def add(self, event: PublishedEvent) -> None:
         """Take in an event; one that breaks the contract says nothing of a product."""
         try:
-            product_id, updated_at = _identify(event)
+            product_id, updated_at = identify(event.value, event.key)
         except InvalidEvent:
             return
         edits = self._edits.setdefault(product_id, Candidates())
@@ -58,7 +57,7 @@ class Standing:
     def fate(self, event: PublishedEvent) -> Fate:
         """Return what is to be done with an event that was added before."""
         try:
-            product_id, _ = _identify(event)
+            product_id, _ = identify(event.value, event.key)
         except InvalidEvent:
             return Fate.INVALID
         edits = self._edits.get(product_id)
@@ -66,15 +65,3 @@ class Standing:
         if newest is None or newest.removed:
             return Fate.REMOVED
         return Fate.REPLAY if newest.offset == event.offset else Fate.SUPERSEDED
-
-
-def _identify(event: PublishedEvent) -> tuple[str, datetime | None]:
-    if event.value is not None:
-        product = decode_product(event.value, event.key)
-        return product.product_id, product.updated_at
-    if not event.key:
-        raise InvalidEvent("missing_key", "a tombstone without a key")
-    try:
-        return event.key.decode(), None
-    except UnicodeDecodeError as error:
-        raise InvalidEvent("invalid_utf8", f"the key of a tombstone: {error}") from None

@@ -208,7 +208,7 @@ class DiskStore(rocksdb.Store):
             self._close(partition)
 
     def revoke_partitions(self, table: Any, tps: Any) -> None:
-        """Close the partitions that go to another worker, so that it may be one on this machine."""
+        """Close the partitions that go to another worker."""
         for tp in tps:
             if tp.topic in table.changelog_topic.topics:
                 self._close(tp.partition)

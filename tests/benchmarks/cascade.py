@@ -25,7 +25,7 @@ from workers.bundle.bundle import load_bundle
 from workers.cascade import PREFIX
 from workers.encoders.load import load_encoder
 from workers.fit.fit import CascadeOptions, FitOptions
-from workers.fit.progress import silent
+from workers.progress import silent
 from workers.statistics import NoStatistics
 
 _CHEAP: Final = "static"

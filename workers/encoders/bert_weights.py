@@ -34,7 +34,6 @@ class BertConfig(msgspec.Struct, frozen=True, kw_only=True):
     hidden_act: str = "gelu"
     position_embedding_type: str | None = "absolute"
     is_decoder: bool = False
-    architectures: list[str] | None = None
 
 
 def layer_prefix(layer: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,7 @@ from workers.encoders.sentence_directory import (
     read_pooling,
     write_settings,
 )
-
-# What is being done, how much of it is done, and how much there is.
-Progress = Callable[[str, int, int], None]
-
-
-def no_progress(stage: str, done: int, total: int) -> None:
-    """Report to nobody."""
+from workers.progress import Progress, silent
 
 
 def convert(  # noqa: PLR0913 - all but two are options by keyword
@@ -37,7 +31,7 @@ def convert(  # noqa: PLR0913 - all but two are options by keyword
     name: str | None = None,
     max_tokens: int = DEFAULT_MAX_TOKENS,
     prefix: str = "",
-    progress: Progress = no_progress,
+    progress: Progress = silent,
 ) -> OnnxEncoder:
     """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``out``; return the encoder there.
 

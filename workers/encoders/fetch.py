@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from schemas.errors import InvalidFile, ShelfwiseError
-from workers.encoders.convert import Progress, check_vacant, convert, new_directory, no_progress
+from workers.encoders.convert import check_vacant, convert, new_directory
 from workers.encoders.onnx import OnnxEncoder
 from workers.encoders.sentence_directory import (
     DEFAULT_MAX_TOKENS,
@@ -20,6 +20,7 @@ from workers.encoders.sentence_directory import (
     read_pooling,
     write_settings,
 )
+from workers.progress import Progress, silent
 
 MAX_DOWNLOAD_BYTES: Final = 2 * 1024**3
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
@@ -100,7 +101,7 @@ def fetch(  # noqa: PLR0913 - all but two are options by keyword
     revision: str = "main",
     max_tokens: int = DEFAULT_MAX_TOKENS,
     prefix: str = "",
-    progress: Progress = no_progress,
+    progress: Progress = silent,
     hub: Hub | None = None,
 ) -> OnnxEncoder:
     """Get the encoder ``name`` ("owner/model") into ``out`` and return it opened.

@@ -19,8 +19,8 @@ from workers.evaluation.per_product import product_facts
 from workers.evaluation.slices import slices
 from workers.evaluation.training import Training
 from workers.fit.labels import LabelledProducts, place
-from workers.fit.progress import Progress, silent
 from workers.product_files import LabelledProduct
+from workers.progress import Progress, silent
 
 FORMAT: Final = 1
 """Raised when a key changes its meaning or goes; new keys may come at any time."""

@@ -13,7 +13,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.bundle import Bundle
 from workers.classify import BATCH_PRODUCTS
 from workers.fit.labels import LabelledProducts, acceptable_labels
-from workers.fit.progress import Progress, silent
+from workers.progress import Progress, silent
 from workers.ranking.ranking import ALTERNATIVES
 from workers.statistics import NoStatistics
 

@@ -22,7 +22,7 @@ from workers.cascade import lead, sentence_names
 from workers.examples import Examples
 from workers.fit.held_out_stores import StoresHeldOut
 from workers.fit.parallel import map_processes
-from workers.fit.progress import Progress
+from workers.progress import Progress
 from workers.recall import union
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS

@@ -26,9 +26,9 @@ from workers.fit.labels import LabelledProducts
 from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
-from workers.fit.progress import Progress, silent
 from workers.nearest import unit_rows
 from workers.product_text import category_texts
+from workers.progress import Progress, silent
 from workers.recall import Recall
 from workers.signals.base import Batch, TrainingSet
 from workers.statistics import NoStatistics

@@ -13,7 +13,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.fit.namesakes import WEIGHT
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.parallel import map_threads
-from workers.fit.progress import Progress
+from workers.progress import Progress
 from workers.ranking.features import FeatureBuilder, most_supported
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 

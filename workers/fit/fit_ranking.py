@@ -17,7 +17,7 @@ from workers.fit.fit_rankers import fit_rankers, lessons_of
 from workers.fit.held_out_stores import OfNewStores
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_decisions, measure_new_stores
-from workers.fit.progress import Progress
+from workers.progress import Progress
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.error_budget import ErrorBudget, threshold
 from workers.ranking.features import FeatureBuilder, most_supported

@@ -14,7 +14,7 @@ from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
-from workers.fit.progress import Progress
+from workers.progress import Progress
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")

@@ -16,7 +16,6 @@ from workers.bundle.bundle import Bundle
 from workers.bundle.training import TRAINING, TrainingFingerprint
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
 from workers.fit.labels import LabelledProducts
-from workers.fit.progress import Progress, silent
 from workers.gate.compare import (
     BudgetCheck,
     CategoryChange,
@@ -30,6 +29,7 @@ from workers.gate.compare import (
 from workers.gate.gold import GoldSet, place_in_all
 from workers.gate.leaks import Leaks, find_leaks
 from workers.near_duplicates import near_duplicate_groups
+from workers.progress import Progress, silent
 
 # Metrics, categories and the error budget: each family of tests has a third of the level.
 _FAMILIES: Final = 3

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.errors import GateRefused
 from schemas.taxonomy.tree import Taxonomy
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, find_label, place
 from workers.product_files import LabelledProduct
 
 LOCK_SUFFIX: Final = ".sha256"
@@ -93,7 +93,7 @@ def place_in_all(
     """
     known, unknown = [], Counter[str]()
     for row in gold.rows:
-        missing = [tree for tree in trees if _node(row, tree) is None]
+        missing = [tree for tree in trees if find_label(row, tree) is None]
         if missing:
             label = row.category_id or " > ".join(row.category_path or ())
             unknown[f"{label} (not in {missing[0].name} {missing[0].version})"] += 1
@@ -107,9 +107,3 @@ def place_in_all(
             " them out with --skip-unknown-categories"
         )
     return [place(known, tree) for tree in trees], unknown.total()
-
-
-def _node(row: LabelledProduct, tree: Taxonomy) -> int | None:
-    return (
-        tree.find_id(row.category_id) if row.category_id is not None else tree.find_path(row.category_path or ())
-    )

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from workers.signals.base import Batch, Reference, SignalState, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
-from workers.signals.scores import DenseScores, no_context
+from workers.signals.scores import DenseScores, ProposesNothing, no_context
 from workers.signals.sparse_linear import SparseLinear
 
 
-class ParentScores:
+class ParentScores(ProposesNothing):
     """The score of a category is its parent's; so it proposes none: its children are all alike to it."""
 
     def __init__(self, parents: NDArray[np.int32], scores: DenseScores) -> None:
@@ -25,10 +25,6 @@ class ParentScores:
         self.context = scores.context
         self._parents = parents
         self._scores = scores
-
-    def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # noqa: ARG002
-        """Return nothing."""
-        return np.empty(0, np.int64), np.empty(0, np.int32)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the score of each pair's parent."""

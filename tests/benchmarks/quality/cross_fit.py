@@ -17,7 +17,7 @@ from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.store import load_arrays, save_arrays
 from tests.benchmarks.quality.vectors import VectorCache
 from workers.fit.folds import assign_folds
-from workers.fit.progress import Progress
+from workers.progress import Progress
 
 FOLDS: Final = 5
 

@@ -28,7 +28,7 @@ from workers.fit.fit_ranking import RankingData, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import acceptable_labels
 from workers.fit.out_of_fold import OutOfFold
-from workers.fit.progress import Progress
+from workers.progress import Progress
 from workers.ranking.ranking import ALTERNATIVES, Verdict
 from workers.signals.registry import SIGNALS
 from workers.statistics import NoStatistics

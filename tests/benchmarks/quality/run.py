@@ -28,7 +28,7 @@ from workers.evaluation.metrics import measure
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.fit.fit import CascadeOptions, FitOptions
 from workers.fit.labels import acceptable_labels
-from workers.fit.progress import silent
+from workers.progress import silent
 
 # Rises when the same settings give other results: splits, confidence, thresholds.
 _VERSION: Final = 1

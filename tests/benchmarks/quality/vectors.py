@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workers.encoders.base import Encoder
 from workers.encoders.onnx import OnnxEncoder
-from workers.fit.progress import Progress, silent
+from workers.progress import Progress, silent
 
 _AT_ONCE: Final = 256
 _SAVED_EVERY: Final = 8_192

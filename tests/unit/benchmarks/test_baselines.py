@@ -13,7 +13,7 @@ from tests.benchmarks.quality.datasets import Catalogue, Dataset
 from tests.benchmarks.quality.splits import Problem, make_problem, take
 from tests.sample_model import sample_products
 from workers.fit.labels import place, taxonomy_of_labels
-from workers.fit.progress import silent
+from workers.progress import silent
 
 pytestmark = pytest.mark.unit
 
