@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from workers.candidates import Candidates
 from workers.encode import encode_products
 from workers.encoders.base import Encoder
+from workers.signals.ask import SignalScores, ask, rounded
 from workers.signals.base import Batch, Reference, Signal
 from workers.signals.linear_text import LinearText
-from workers.signals.said import Said, ask, rounded
 from workers.signals.scores import PartialScores
 
 PREFIX: Final = "sentence_"
@@ -34,7 +34,7 @@ class Cascade:
     reference: Reference
     below: float
 
-    def ask(self, batch: Batch, heard: Sequence[Said]) -> list[Said]:
+    def ask(self, batch: Batch, heard: Sequence[SignalScores]) -> list[SignalScores]:
         """Return what they say of those products of a batch that the first signals, ``heard`` so far, doubt."""
         unsure = np.flatnonzero(lead(heard, len(batch)) < self.below)
         products = [batch.products[row] for row in unsure.tolist()]
@@ -43,7 +43,7 @@ class Cascade:
         return [replace(each, scores=PartialScores(each.scores, unsure, len(batch))) for each in said]
 
 
-def sentence_names(said: Sequence[Said]) -> list[Said]:
+def sentence_names(said: Sequence[SignalScores]) -> list[SignalScores]:
     """Return what the cascade's signals say, under names that tell them from the first signals."""
     return [
         replace(
@@ -53,7 +53,7 @@ def sentence_names(said: Sequence[Said]) -> list[Said]:
     ]
 
 
-def lead(said: Sequence[Said], products: int) -> NDArray[np.float32]:
+def lead(said: Sequence[SignalScores], products: int) -> NDArray[np.float32]:
     """Return how far the linear classifier of text puts its first category before its second: float32 (n,).
 
     0 where it has no two to choose from, and so nothing to be sure of.

@@ -36,10 +36,10 @@ def classify(
 def decide(bundle: Bundle, batch: Sequence[Positioned], statistics: Statistics) -> list[Decision]:
     """Return the decisions of one batch."""
     candidates = bundle.recall.candidates([product for product, _ in batch], statistics)
-    verdicts = bundle.ranking.decide(candidates)
+    predictions = bundle.ranking.decide(candidates)
     return [
         decision_event(
-            verdict, CandidateProduct.of(product, source.offset), source, bundle.taxonomy, bundle.model_version
+            prediction, CandidateProduct.of(product, source.offset), source, bundle.taxonomy, bundle.model_version
         )
-        for verdict, (product, source) in zip(verdicts, batch, strict=True)
+        for prediction, (product, source) in zip(predictions, batch, strict=True)
     ]

@@ -8,7 +8,7 @@ from schemas.events.batch import CandidateProduct, Outcome
 from schemas.events.decision import Alternative, Category, CategoryAssigned, Decision, NeedsReview, ReviewReason
 from schemas.events.position import SourcePosition, decision_id
 from schemas.taxonomy.tree import Taxonomy
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Prediction
 
 # One kind for both outcomes: an event that is decided again after the statistics moved may be decided otherwise,
 # and is the same decision to whoever counts.
@@ -16,17 +16,17 @@ DECISION: Final = "decision"
 
 
 def decision_event(
-    verdict: Verdict, about: CandidateProduct, source: SourcePosition, taxonomy: Taxonomy, model_version: str
+    prediction: Prediction, about: CandidateProduct, source: SourcePosition, taxonomy: Taxonomy, model_version: str
 ) -> Decision:
-    """Return the event of a verdict; equal input gives an equal event, its ``decision_id`` included."""
+    """Return the event of a prediction; equal input gives an equal event, its ``decision_id`` included."""
     common: dict[str, Any] = {
         "decision_id": decision_id(source, DECISION),
         "product_id": about.product_id,
-        "confidence": verdict.confidence,
+        "confidence": prediction.confidence,
         "alternatives": tuple(
-            Alternative(_category(taxonomy, node), probability) for node, probability in verdict.alternatives
+            Alternative(_category(taxonomy, node), probability) for node, probability in prediction.alternatives
         ),
-        "evidence": verdict.evidence,
+        "evidence": prediction.evidence,
         "model_version": model_version,
         "taxonomy_version": taxonomy.version,
         "source": source,
@@ -35,20 +35,20 @@ def decision_event(
         "tags": about.tags,
         "product_updated_at": about.updated_at,
     }
-    if verdict.category is None:
-        return NeedsReview(reason=_reason(verdict), **common)
+    if prediction.category is None:
+        return NeedsReview(reason=_reason(prediction), **common)
     return CategoryAssigned(
-        category=_category(taxonomy, verdict.category),
-        backed_off=verdict.outcome is Outcome.BACKED_OFF,
-        also=tuple(_category(taxonomy, node) for node in verdict.also),
+        category=_category(taxonomy, prediction.category),
+        backed_off=prediction.outcome is Outcome.BACKED_OFF,
+        also=tuple(_category(taxonomy, node) for node in prediction.also),
         **common,
     )
 
 
-def _reason(verdict: Verdict) -> ReviewReason:
-    if verdict.of_new_store:
+def _reason(prediction: Prediction) -> ReviewReason:
+    if prediction.of_new_store:
         return "new_store"
-    return "low_confidence" if verdict.alternatives else "no_candidates"
+    return "low_confidence" if prediction.alternatives else "no_candidates"
 
 
 def _category(taxonomy: Taxonomy, node: int) -> Category:

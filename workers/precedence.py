@@ -2,7 +2,7 @@
 
 The feed's own ``updated_at`` orders the events that carry one, for a feed may publish out of order. An event
 without, as every tombstone is, is as new as the newest date before it in its partition. So there are but two
-candidates: the last event without a date, and that of the newest date; the one published later stands. Each is the
+contenders: the last event without a date, and that of the newest date; the one published later stands. Each is the
 greatest of its kind, so what stands hangs neither on the order in which events are taken in, nor on how they are
 cut into batches.
 """
@@ -18,7 +18,7 @@ NOWHERE = -1
 
 
 class Newest(NamedTuple):
-    """The places of both candidates, :data:`NOWHERE` where there is none, and the newest date.
+    """The places of both contenders, :data:`NOWHERE` where there is none, and the newest date.
 
     A place is the offset at which an event was first published. ``dated`` may be :data:`NOWHERE` beside a date
     where it lies below ``undated``: then it does not matter.
@@ -48,8 +48,8 @@ class Newest(NamedTuple):
         return Newest(undated, dated.dated, dated.updated_at)
 
 
-class Candidates(Generic[Item]):
-    """Both candidates of one product, an item each; of the copies of one event the last that is added stays."""
+class Contenders(Generic[Item]):
+    """Both contenders of one product, an item each; of the copies of one event the last that is added stays."""
 
     __slots__ = ("_dated", "_undated")
 
@@ -73,7 +73,7 @@ class Candidates(Generic[Item]):
 
     @property
     def items(self) -> list[tuple[int, Item]]:
-        """The places and items of the one or two candidates; the last of them stands."""
+        """The places and items of the one or two contenders; the last of them stands."""
         found = [] if self._undated is None else [self._undated]
         found += [] if self._dated is None else [self._dated[1:]]
-        return sorted(found, key=lambda candidate: candidate[0])
+        return sorted(found, key=lambda contender: contender[0])

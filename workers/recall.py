@@ -12,8 +12,8 @@ from workers.candidates import Candidates
 from workers.cascade import PREFIX, Cascade
 from workers.encode import encode_products
 from workers.encoders.base import Encoder
+from workers.signals.ask import SignalScores, ask, rounded
 from workers.signals.base import Batch, Reference, Signal
-from workers.signals.said import Said, ask, rounded
 from workers.signals.scores import distinct, pairs_of
 from workers.signals.together import ScoresTogether
 from workers.statistics import Statistics
@@ -50,7 +50,7 @@ class Recall:
         return union(said, len(batch))
 
 
-def union(said: Sequence[Said], products: int) -> Candidates:
+def union(said: Sequence[SignalScores], products: int) -> Candidates:
     """Return what any signal proposes of so many products, scored by all of them."""
     scores = ScoresTogether([each.scores for each in said])
     proposed, by = scores.top(CANDIDATES_PER_SIGNAL)

@@ -28,7 +28,7 @@ from workers.bundle.bundle import Bundle
 from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.packing import check_categories, unpack
-from workers.ranking.ranking import Ranking, Verdict
+from workers.ranking.ranking import Prediction, Ranking
 
 STAGE: Final = "ranking"
 REMOVED: Final = "product.removed"
@@ -154,15 +154,15 @@ class RankingStage(BatchStage[_Prepared]):
         by_model: dict[str, list[_Prepared]] = {}
         for item in prepared:
             by_model.setdefault(item.bundle.model_version, []).append(item)
-        verdicts = {
+        predictions = {
             version: iter(self._decide(items[0].bundle.ranking, [item.candidates for item in items]))
             for version, items in by_model.items()
         }
         now = datetime.now(UTC)
-        return [self._ranked(item, verdicts[item.bundle.model_version], now) for item in prepared]
+        return [self._ranked(item, predictions[item.bundle.model_version], now) for item in prepared]
 
-    def _ranked(self, item: _Prepared, verdicts: Iterator[Verdict | Exception], now: datetime) -> _Ranked:
-        """Return what leaves of a batch; takes the verdicts on its products."""
+    def _ranked(self, item: _Prepared, predictions: Iterator[Prediction | Exception], now: datetime) -> _Ranked:
+        """Return what leaves of a batch; takes the predictions on its products."""
         ranked, batch = _Ranked([], [], []), item.batch
         for product in batch.products:
             source = SourcePosition(batch.source_topic, batch.source_partition, product.offset)
@@ -171,19 +171,19 @@ class RankingStage(BatchStage[_Prepared]):
                 ranked.outcomes.append(EventOutcome(product.offset, Outcome.REMOVED))
                 ranked.timestamps_ms.append(product.timestamp_ms)
                 continue
-            verdict = next(verdicts)
-            if isinstance(verdict, Exception):
-                detail = failure_detail(STAGE, verdict)
+            prediction = next(predictions)
+            if isinstance(prediction, Exception):
+                detail = failure_detail(STAGE, prediction)
                 ranked.outcomes.append(EventOutcome(product.offset, Outcome.FAILED, detail))
                 continue
-            ranked.messages.append(self._decision(item.bundle, verdict, product, source, now))
+            ranked.messages.append(self._decision(item.bundle, prediction, product, source, now))
             if product.known or item.again:
-                ranked.messages.append(self._withdrawal(verdict, product, source, now))
-            ranked.outcomes.append(EventOutcome(product.offset, verdict.outcome))
+                ranked.messages.append(self._withdrawal(prediction, product, source, now))
+            ranked.outcomes.append(EventOutcome(product.offset, prediction.outcome))
             ranked.timestamps_ms.append(product.timestamp_ms)
         return ranked
 
-    def _decide(self, ranking: Ranking, parts: Sequence[Candidates]) -> list[Verdict | Exception]:
+    def _decide(self, ranking: Ranking, parts: Sequence[Candidates]) -> list[Prediction | Exception]:
         candidates = Candidates.together(parts)
         if not len(candidates):
             return []
@@ -191,7 +191,7 @@ class RankingStage(BatchStage[_Prepared]):
             return list(ranking.decide(candidates))
         except Exception:
             _log.exception("ranking of %d products at once failed; trying one by one", len(candidates))
-        found: list[Verdict | Exception] = []
+        found: list[Prediction | Exception] = []
         for product in range(len(candidates)):
             try:
                 found += ranking.decide(candidates.part(product, product + 1))
@@ -200,22 +200,27 @@ class RankingStage(BatchStage[_Prepared]):
         return found
 
     def _decision(
-        self, bundle: Bundle, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
+        self,
+        bundle: Bundle,
+        prediction: Prediction,
+        product: CandidateProduct,
+        source: SourcePosition,
+        now: datetime,
     ) -> Outgoing:
-        event = decision_event(verdict, product, source, bundle.taxonomy, bundle.model_version)
-        topic, _ = _topics(verdict)
-        kind = EventType.CATEGORY_NEEDS_REVIEW if verdict.category is None else EventType.CATEGORY_ASSIGNED
+        event = decision_event(prediction, product, source, bundle.taxonomy, bundle.model_version)
+        topic, _ = _topics(prediction)
+        kind = EventType.CATEGORY_NEEDS_REVIEW if prediction.category is None else EventType.CATEGORY_ASSIGNED
         attributes = headers(kind, event.decision_id, subject=product.product_id, time=now)
         return self._outgoing(topic, product, encode(event), attributes)
 
     def _withdrawal(
-        self, verdict: Verdict, product: CandidateProduct, source: SourcePosition, now: datetime
+        self, prediction: Prediction, product: CandidateProduct, source: SourcePosition, now: datetime
     ) -> Outgoing:
         """Return the tombstone of an earlier decision of the other kind.
 
         It leaves after the decision that replaces it: a consumer of both topics never finds a product in neither.
         """
-        _, other = _topics(verdict)
+        _, other = _topics(prediction)
         event_id = decision_id(source, WITHDRAWN)
         attributes = headers(EventType.CATEGORY_WITHDRAWN, event_id, subject=product.product_id, time=now)
         return self._outgoing(other, product, None, attributes)
@@ -244,8 +249,8 @@ def _unpacked(batch: CandidateBatch, nodes: int) -> Candidates:
     return candidates
 
 
-def _topics(verdict: Verdict) -> tuple[Topic, Topic]:
-    """Return the topic that the verdict belongs on, and the other."""
-    if verdict.category is None:
+def _topics(prediction: Prediction) -> tuple[Topic, Topic]:
+    """Return the topic that the prediction belongs on, and the other."""
+    if prediction.category is None:
         return CATEGORIES_NEEDS_REVIEW, CATEGORIES_ASSIGNED
     return CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW

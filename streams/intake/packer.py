@@ -14,7 +14,7 @@ from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductB
 from schemas.events.dead_letter import Headers, attempt_of
 from schemas.events.product import identify
 from schemas.events.sent_again import original_offset
-from workers.precedence import Candidates
+from workers.precedence import Contenders
 
 _TOMBSTONE: Final = msgspec.Raw(b"null")
 _NAMESPACE: Final[UUID] = uuid5(NAMESPACE_URL, "urn:shelfwise:batch")
@@ -66,7 +66,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
 
     The batch's id, a UUIDv5 (RFC 9562), is made of its place alone: the same events packed again have the same id.
     """
-    candidates: dict[str, Candidates[SourceEvent]] = {}
+    contenders: dict[str, Contenders[SourceEvent]] = {}
     superseded: list[int] = []
     rejected: list[Rejected] = []
     for event in events:
@@ -75,10 +75,10 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
         except InvalidEvent as error:
             rejected.append(Rejected(event, error))
             continue
-        known = candidates.setdefault(product_id, Candidates())
+        known = contenders.setdefault(product_id, Contenders())
         out = known.add(updated_at, original_offset(event.headers() or [], event.offset), event)
         superseded += [] if out is None else [out.offset]
-    kept = [(product_id, event, place) for product_id, known in candidates.items() for place, event in known.items]
+    kept = [(product_id, event, place) for product_id, known in contenders.items() for place, event in known.items]
     kept.sort(key=lambda item: item[1].offset)
     settled = [EventOutcome(offset, Outcome.SUPERSEDED) for offset in superseded]
     settled += [EventOutcome(item.event.offset, Outcome.DEAD_LETTER) for item in rejected]

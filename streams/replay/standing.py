@@ -8,7 +8,7 @@ from typing import NamedTuple
 from schemas.errors import InvalidEvent
 from schemas.events.product import identify
 from streams.clients.partition_reader import PublishedEvent
-from workers.precedence import Candidates
+from workers.precedence import Contenders
 
 
 class Fate(Enum):
@@ -37,7 +37,7 @@ class Standing:
 
     def __init__(self, last: int) -> None:
         self._last = last
-        self._edits: dict[str, Candidates[_Edit]] = {}
+        self._edits: dict[str, Contenders[_Edit]] = {}
 
     def __len__(self) -> int:
         return len(self._edits)
@@ -48,7 +48,7 @@ class Standing:
             product_id, updated_at = identify(event.value, event.key)
         except InvalidEvent:
             return
-        edits = self._edits.setdefault(product_id, Candidates())
+        edits = self._edits.setdefault(product_id, Contenders())
         place = event.first_offset
         if event.offset >= self._last and any(place == known for known, _ in edits.items):
             return

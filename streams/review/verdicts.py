@@ -14,7 +14,7 @@ from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.clients.partition_reader import PublishedEvent, read_topic
 from streams.settings import Settings
-from workers.precedence import Candidates
+from workers.precedence import Contenders
 
 OnRead = Callable[[], None]
 _NOT_AGAIN: Final = -1
@@ -68,7 +68,7 @@ def read_products(
 
     A product that was removed since is as it was before. Raises :class:`schemas.errors.KafkaUnavailable`.
     """
-    found: dict[str, Candidates[Product]] = {}
+    found: dict[str, Contenders[Product]] = {}
     for event in read_topic(settings, PRODUCTS_CHANGED):
         on_read()
         # A feed may leave the key out; where there is one, most need not be decoded.
@@ -79,8 +79,8 @@ def read_products(
         except InvalidEvent:  # a dead letter, of which intake has told
             continue
         if product.product_id in wanted:
-            found.setdefault(product.product_id, Candidates()).add(product.updated_at, event.first_offset, product)
-    return {product_id: candidates.items[-1][1] for product_id, candidates in found.items()}
+            found.setdefault(product.product_id, Contenders()).add(product.updated_at, event.first_offset, product)
+    return {product_id: contenders.items[-1][1] for product_id, contenders in found.items()}
 
 
 def _verdict(event: PublishedEvent) -> tuple[str, ReviewDecided | None]:

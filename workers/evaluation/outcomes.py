@@ -66,13 +66,13 @@ def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progr
         progress("deciding", start, count)
         chunk = slice(start, start + BATCH_PRODUCTS)
         scored = bundle.ranking.score(bundle.recall.candidates(labelled.products[chunk], NoStatistics()))
-        for row, verdict in enumerate(bundle.ranking.verdicts(scored), start):
-            likeliest = [node for node, _ in verdict.alternatives]
+        for row, prediction in enumerate(bundle.ranking.predictions(scored), start):
+            likeliest = [node for node, _ in prediction.alternatives]
             ranked[row, : len(likeliest)] = likeliest
-            confidence[row] = verdict.likeliest_confidence
-            decided[row] = -1 if verdict.category is None else verdict.category
-            outcome.append(verdict.outcome)
-            also.append(verdict.also)
+            confidence[row] = prediction.likeliest_confidence
+            decided[row] = -1 if prediction.category is None else prediction.category
+            outcome.append(prediction.outcome)
+            also.append(prediction.also)
         place.append(scored.places(labelled.labels[chunk]))
     progress("deciding", count, count)
     return ProductOutcomes(

@@ -24,9 +24,9 @@ from workers.fit.held_out_stores import StoresHeldOut
 from workers.fit.parallel import map_processes
 from workers.progress import Progress
 from workers.recall import union
+from workers.signals.ask import ask
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
-from workers.signals.said import ask
 
 
 @dataclass(frozen=True, slots=True)

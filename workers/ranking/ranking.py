@@ -1,4 +1,4 @@
-"""Ranking: candidates in, verdicts out."""
+"""Ranking: candidates in, predictions out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Prediction:
     """The decision on one product; categories are node indices of the tree.
 
     ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
@@ -75,7 +75,7 @@ class ScoredCandidates:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Scores candidates, calibrates, decides, explains; the same candidates give the same verdict."""
+    """Scores candidates, calibrates, decides, explains; the same candidates give the same prediction."""
 
     taxonomy: Taxonomy
     features: FeatureBuilder
@@ -92,12 +92,12 @@ class Ranking:
         probability = self.probabilities(margins, candidates.product_of_row)
         return ScoredCandidates(candidates, matrix, margins, probability)
 
-    def decide(self, candidates: Candidates) -> list[Verdict]:
-        """Return a verdict for each product, in order."""
-        return self.verdicts(self.score(candidates))
+    def decide(self, candidates: Candidates) -> list[Prediction]:
+        """Return a prediction for each product, in order."""
+        return self.predictions(self.score(candidates))
 
-    def verdicts(self, scored: ScoredCandidates) -> list[Verdict]:
-        """Return a verdict for each product, in order."""
+    def predictions(self, scored: ScoredCandidates) -> list[Prediction]:
+        """Return a prediction for each product, in order."""
         candidates, probability = scored.candidates, scored.probability
         top = TopCandidates.of(candidates, probability)
         levels = AncestorLevels.of(candidates, probability, self.taxonomy.ancestor_matrix).above(top.category)
@@ -105,7 +105,7 @@ class Ranking:
         outcomes = self._outcomes(top, levels, sure, Labelled.of(candidates))
         kinds = [outcome for outcome, _, _, _ in outcomes]
         return [
-            Verdict(outcome, category, confidence, likeliest, alternatives, evidence, also, of_new_store)
+            Prediction(outcome, category, confidence, likeliest, alternatives, evidence, also, of_new_store)
             for (outcome, category, confidence, of_new_store), likeliest, alternatives, evidence, also in zip(
                 outcomes,
                 _confidences(sure, top),

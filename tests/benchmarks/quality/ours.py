@@ -29,7 +29,7 @@ from workers.fit.folds import assign_folds
 from workers.fit.labels import acceptable_labels
 from workers.fit.out_of_fold import OutOfFold
 from workers.progress import Progress
-from workers.ranking.ranking import ALTERNATIVES, Verdict
+from workers.ranking.ranking import ALTERNATIVES, Prediction
 from workers.signals.registry import SIGNALS
 from workers.statistics import NoStatistics
 
@@ -124,10 +124,10 @@ def run_without(
     seconds = perf_counter() - started
     started = process_time()
     test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)
-    verdicts = ranking.decide(test)
+    predictions = ranking.decide(test)
     spent = process_time() - started
     microseconds = spent / len(problem.test.labels) * 1e6
-    return Decided(_outcomes(problem, verdicts), measured.get(_THRESHOLD), seconds, microseconds)
+    return Decided(_outcomes(problem, predictions), measured.get(_THRESHOLD), seconds, microseconds)
 
 
 def save_candidates(file: Path, candidates: Candidates, order: NDArray[np.intp]) -> None:
@@ -161,16 +161,16 @@ def without(candidates: Candidates, signal: str) -> Candidates:
     return left.proposed()
 
 
-def _outcomes(problem: Problem, verdicts: list[Verdict]) -> ProductOutcomes:
-    count = len(verdicts)
+def _outcomes(problem: Problem, predictions: list[Prediction]) -> ProductOutcomes:
+    count = len(predictions)
     ranked = np.full((count, ALTERNATIVES), -1, np.int32)
-    for row, verdict in enumerate(verdicts):
-        nodes = [node for node, _ in verdict.alternatives]
+    for row, prediction in enumerate(predictions):
+        nodes = [node for node, _ in prediction.alternatives]
         ranked[row, : len(nodes)] = nodes
     found: dict[str, Any] = {
         "ranked": ranked,
-        "confidence": np.array([verdict.likeliest_confidence for verdict in verdicts]),
-        "outcome": tuple(verdict.outcome for verdict in verdicts),
-        "decided": np.array([-1 if v.category is None else v.category for v in verdicts], np.int32),
+        "confidence": np.array([prediction.likeliest_confidence for prediction in predictions]),
+        "outcome": tuple(prediction.outcome for prediction in predictions),
+        "decided": np.array([-1 if v.category is None else v.category for v in predictions], np.int32),
     }
     return ProductOutcomes(problem.taxonomy, problem.test.labels, acceptable_labels(problem.test), **found)

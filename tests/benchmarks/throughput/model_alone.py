@@ -63,12 +63,12 @@ def _decide(bundle: Bundle, events: Sequence[Event], costs: Costs) -> None:
     products = costs.of("decode", lambda: [decode_product(value, key) for key, value in events])
     encoded = costs.of("encode", encode_products, recall.encoder, products, NoStatistics())
     candidates = costs.of("recall", recall.of, encoded)
-    verdicts = costs.of("ranking", bundle.ranking.decide, candidates)
+    predictions = costs.of("ranking", bundle.ranking.decide, candidates)
 
     def write() -> list[bytes]:
         about = [CandidateProduct.of(item, 0) for item in products]
-        pairs = zip(verdicts, about, strict=True)
-        return [encode(decision_event(verdict, one, _SOURCE, bundle.taxonomy, "")) for verdict, one in pairs]
+        pairs = zip(predictions, about, strict=True)
+        return [encode(decision_event(prediction, one, _SOURCE, bundle.taxonomy, "")) for prediction, one in pairs]
 
     costs.of("events", write)
 

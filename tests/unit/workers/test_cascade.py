@@ -21,7 +21,7 @@ from workers.fit.fit import CascadeOptions, FitOptions, fit
 from workers.fit.labels import LabelledProducts, place
 from workers.recall import Recall
 from workers.sample import sample_taxonomy
-from workers.signals.said import ask
+from workers.signals.ask import ask
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit

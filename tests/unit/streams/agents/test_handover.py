@@ -31,7 +31,7 @@ from streams.models import Models
 from streams.settings import Settings
 from tests.agent_fakes import Log, one_candidate
 from workers.candidates import Candidates
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Prediction
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
@@ -49,8 +49,8 @@ class _Model:
     def candidates(self, products: list[Product], _statistics: object) -> Candidates:
         return one_candidate(products)
 
-    def decide(self, candidates: Candidates) -> list[Verdict]:
-        return [Verdict(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())] * len(candidates)
+    def decide(self, candidates: Candidates) -> list[Prediction]:
+        return [Prediction(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())] * len(candidates)
 
 
 class _Process:

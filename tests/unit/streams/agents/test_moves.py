@@ -45,7 +45,7 @@ from streams.progress import Mark
 from streams.settings import Settings
 from tests.agent_fakes import Log, one_candidate
 from workers.candidates import Candidates
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Prediction
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
@@ -68,9 +68,9 @@ class _Fickle:
     def candidates(self, products: Sequence[Product], _statistics: object) -> Candidates:
         return one_candidate(products)
 
-    def decide(self, candidates: Candidates) -> list[Verdict]:
-        sure = Verdict(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())
-        unsure = Verdict(Outcome.NEEDS_REVIEW, None, 0.3, 0.3, ((1, 0.3),), ())
+    def decide(self, candidates: Candidates) -> list[Prediction]:
+        sure = Prediction(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())
+        unsure = Prediction(Outcome.NEEDS_REVIEW, None, 0.3, 0.3, ((1, 0.3),), ())
         return [self._chance.choice((sure, unsure)) for _ in range(len(candidates))]
 
 

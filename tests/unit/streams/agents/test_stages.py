@@ -41,7 +41,7 @@ from streams.outgoing import Outgoing
 from streams.settings import Settings
 from tests.agent_fakes import Event, Log, Stream
 from workers.candidates import Candidates
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Prediction
 from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
@@ -81,11 +81,11 @@ class _Model:
             context=np.array(marks, np.float32).reshape(-1, 1),
         )
 
-    def decide(self, candidates: Candidates) -> list[Verdict]:
+    def decide(self, candidates: Candidates) -> list[Prediction]:
         if (candidates.context > 1).any():
             raise ZeroDivisionError("no such luck")
         return [
-            Verdict(Outcome.ASSIGNED, int(category), self._confidence, 0.99, ((int(category), 0.99),), ())
+            Prediction(Outcome.ASSIGNED, int(category), self._confidence, 0.99, ((int(category), 0.99),), ())
             for category in candidates.categories
         ]
 
@@ -483,7 +483,7 @@ def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path)
 def test_a_decision_without_a_sure_category_asks_for_review(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsure = Verdict(Outcome.NEEDS_REVIEW, None, 0.3, 0.3, ((1, 0.3),), ())
+    unsure = Prediction(Outcome.NEEDS_REVIEW, None, 0.3, 0.3, ((1, 0.3),), ())
     monkeypatch.setattr(_Model, "decide", lambda _self, candidates: [unsure] * len(candidates))
     sink = _ranked(tmp_path, _batch(_product(0)))
     (message,) = sink.of(CATEGORIES_NEEDS_REVIEW.name)

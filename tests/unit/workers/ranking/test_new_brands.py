@@ -16,7 +16,7 @@ from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.ranking.error_budget import NEVER
 from workers.ranking.labelled import Labelled
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Prediction
 from workers.statistics import NoStatistics, Statistics
 
 pytestmark = pytest.mark.unit
@@ -33,14 +33,14 @@ def branded(brand: str | None) -> list[Product]:
     return [msgspec.structs.replace(product, brand=brand) for product in PRODUCTS]
 
 
-def decide(bundle: Bundle, products: Sequence[Product], assign_new_brands: float) -> list[Verdict]:
+def decide(bundle: Bundle, products: Sequence[Product], assign_new_brands: float) -> list[Prediction]:
     policy = replace(bundle.ranking.policy, assign_new_brands=assign_new_brands)
     candidates = bundle.recall.candidates(products, NoStatistics())
     return replace(bundle.ranking, policy=policy).decide(candidates)
 
 
-def assigned(verdicts: Sequence[Verdict]) -> int:
-    return sum(verdict.outcome is Outcome.ASSIGNED for verdict in verdicts)
+def assigned(predictions: Sequence[Prediction]) -> int:
+    return sum(prediction.outcome is Outcome.ASSIGNED for prediction in predictions)
 
 
 def test_a_product_of_a_new_brand_is_backed_off_or_reviewed_and_as_likely_as_before(bundle: Bundle) -> None:

@@ -28,7 +28,7 @@ from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
-from workers.ranking.ranking import Verdict
+from workers.ranking.ranking import Prediction
 from workers.sample import sample_taxonomy
 from workers.statistics import NoStatistics, Statistics, normalise_key
 
@@ -48,13 +48,13 @@ def bundle(sample_bundle: Path) -> Bundle:
 
 def decide(
     bundle: Bundle, products: Sequence[Product], new_stores: NewStores, statistics: Statistics | None = None
-) -> list[Verdict]:
+) -> list[Prediction]:
     candidates = bundle.recall.candidates(products, statistics or NoStatistics())
     return replace(bundle.ranking, policy=replace(bundle.ranking.policy, new_stores=new_stores)).decide(candidates)
 
 
-def reviewed(verdicts: Sequence[Verdict]) -> list[bool]:
-    return [verdict.outcome is Outcome.NEEDS_REVIEW for verdict in verdicts]
+def reviewed(predictions: Sequence[Prediction]) -> list[bool]:
+    return [prediction.outcome is Outcome.NEEDS_REVIEW for prediction in predictions]
 
 
 def test_products_of_a_new_store_go_to_review_and_are_as_likely_as_before(bundle: Bundle) -> None:

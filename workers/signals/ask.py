@@ -16,7 +16,7 @@ _DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SignalScores:
     """The scores of one signal, under the name that they bear from here on; likewise its context."""
 
     signal: str
@@ -24,9 +24,9 @@ class Said:
     scores: Scores
 
 
-def ask(signals: Sequence[Signal], batch: Batch) -> list[Said]:
+def ask(signals: Sequence[Signal], batch: Batch) -> list[SignalScores]:
     """Return what each signal says of the products of a batch."""
-    return [Said(signal.name, signal.context_names, signal.score(batch)) for signal in signals]
+    return [SignalScores(signal.name, signal.context_names, signal.score(batch)) for signal in signals]
 
 
 def rounded(scores: NDArray[np.float32]) -> NDArray[np.float32]:
