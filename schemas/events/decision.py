@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.events.batch import Outcome
 from schemas.events.position import SourcePosition
 from schemas.events.product import ProductId, Timestamp
 
@@ -86,3 +87,10 @@ class NeedsReview(_Decided, frozen=True, kw_only=True):
 
 
 Decision = CategoryAssigned | NeedsReview
+
+
+def outcome_of(decision: Decision) -> Outcome:
+    """Return what became of the product: assigned, backed off, or needs review."""
+    if isinstance(decision, NeedsReview):
+        return Outcome.NEEDS_REVIEW
+    return Outcome.BACKED_OFF if decision.backed_off else Outcome.ASSIGNED

@@ -100,7 +100,7 @@ def command(
     else:
         outcomes = _in_processes(model, admission, source, _Target(output, resume, processes))
     if source is not None:
-        counts = ", ".join(f"{outcome} {count:,}" for outcome, count in outcomes.most_common())
+        counts = ", ".join(f"{outcome.replace('_', ' ')} {count:,}" for outcome, count in outcomes.most_common())
         click.echo(f"classified {outcomes.total():,} products" + (f": {counts}" if counts else ""), err=True)
         tell_skipped(source)
 
@@ -128,8 +128,8 @@ def _in_this_process(
     """Print each decision as soon as it is made."""
     from msgspec.json import encode
 
+    from schemas.events.decision import outcome_of
     from streams.clients.render import decision_text
-    from workers.backfill.forms import outcome_of
     from workers.bundle.bundle import load_bundle
     from workers.classify import classify
 

@@ -9,7 +9,7 @@ import msgspec
 from rich.text import Text
 
 from schemas.events.dead_letter import DeadLetter
-from schemas.events.decision import CategoryAssigned, Decision, Evidence, NeedsReview
+from schemas.events.decision import CategoryAssigned, Decision, Evidence, NeedsReview, outcome_of
 from streams.clients.subscriber import Received
 
 _EVIDENCE: Final = 3
@@ -106,10 +106,8 @@ def received_json(received: Received) -> bytes:
 def kind_of(received: Received) -> str:
     """Return ``assigned``, ``backed_off``, ``needs_review``, ``dead_letter``, ``withdrawn`` or ``unreadable``."""
     match received.content:
-        case CategoryAssigned() as decision:
-            return "backed_off" if decision.backed_off else "assigned"
-        case NeedsReview():
-            return "needs_review"
+        case CategoryAssigned() | NeedsReview() as decision:
+            return str(outcome_of(decision))
         case DeadLetter():
             return "dead_letter"
         case None:

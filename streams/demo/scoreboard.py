@@ -9,8 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from schemas.events.batch import Outcome
 from schemas.events.dead_letter import DeadLetter
-from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
+from schemas.events.decision import CategoryAssigned, Decision, NeedsReview, outcome_of
 from schemas.taxonomy import Taxonomy
 from streams.clients.subscriber import Received
 from workers.fit.labels import find_label
@@ -40,9 +41,9 @@ class Scoreboard:
 
     products: dict[str, LabelledProduct]
     taxonomy: Taxonomy
-    outcomes: Counter[str] = field(default_factory=Counter)
-    right: Counter[str] = field(default_factory=Counter)
-    judged: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    right: Counter[Outcome] = field(default_factory=Counter)
+    judged: Counter[Outcome] = field(default_factory=Counter)
     repeats: int = 0
     published_ms: dict[str, int] = field(default_factory=dict)
     recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=_RECENT))
@@ -66,7 +67,7 @@ class Scoreboard:
     @property
     def decisions(self) -> int:
         """Events that were decided."""
-        return self.settled - self.outcomes["dead letter"]
+        return self.settled - self.outcomes[Outcome.DEAD_LETTER]
 
     @property
     def settled(self) -> int:
@@ -78,7 +79,7 @@ class Scoreboard:
         """Outcomes a second of late."""
         return sum(count for _, count in self._arrivals) / _RATE_SECONDS
 
-    def share(self, outcome: str) -> float:
+    def share(self, outcome: Outcome) -> float:
         """Return the share of decisions with this outcome, NaN before the first."""
         return self.outcomes[outcome] / self.decisions if self.decisions else math.nan
 
@@ -86,7 +87,7 @@ class Scoreboard:
         """Return a quantile of the latest latencies, NaN before the first."""
         return float(np.quantile(np.array(self._latencies), quantile)) if self._latencies else math.nan
 
-    def accuracy(self, outcome: str) -> float:
+    def accuracy(self, outcome: Outcome) -> float:
         """Return the share of right ones among those whose label is known, NaN where there is none."""
         return self.right[outcome] / self.judged[outcome] if self.judged[outcome] else math.nan
 
@@ -103,7 +104,7 @@ class Scoreboard:
         if item is None or not self._first_time(f"{source.partition}/{source.offset}"):
             return
         right = self._is_right(decision, item)
-        outcome = _outcome(decision)
+        outcome = outcome_of(decision)
         self.outcomes[outcome] += 1
         if right is not None:
             self.judged[outcome] += 1
@@ -114,7 +115,7 @@ class Scoreboard:
 
     def _died(self, letter: DeadLetter, key: bytes | None) -> None:
         if self._first_time(f"{letter.source_partition}/{letter.source_offset}"):
-            self.outcomes["dead letter"] += 1
+            self.outcomes[Outcome.DEAD_LETTER] += 1
             self.dead.append((letter, key))
 
     def _is_right(self, decision: Decision, item: LabelledProduct) -> bool | None:
@@ -130,9 +131,3 @@ class Scoreboard:
     def label_of(self, item: LabelledProduct) -> int | None:
         """Return the node of a product's label, ``None`` where it has none that the tree knows."""
         return find_label(item, self.taxonomy)
-
-
-def _outcome(decision: Decision) -> str:
-    if isinstance(decision, NeedsReview):
-        return "needs review"
-    return "backed off" if decision.backed_off else "assigned"

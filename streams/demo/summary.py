@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from schemas.events.batch import Outcome
 from streams.demo.scoreboard import Scoreboard
 from streams.demo.view import milliseconds, percent
 from streams.settings import Settings
 
-_OUTCOMES = ("assigned", "backed off", "needs review")
+_OUTCOMES = (Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW)
 
 
 def summary_table(board: Scoreboard, published: int) -> Table:
@@ -20,12 +21,12 @@ def summary_table(board: Scoreboard, published: int) -> Table:
         table.add_column(name, justify="left" if name == "outcome" else "right")
     for outcome in _OUTCOMES:
         table.add_row(
-            outcome,
+            outcome.replace("_", " "),
             f"{board.outcomes[outcome]:,}",
             percent(board.share(outcome)),
             percent(board.accuracy(outcome)),
         )
-    table.add_row("dead letter", f"{board.outcomes['dead letter']:,}", "", "")
+    table.add_row("dead letter", f"{board.outcomes[Outcome.DEAD_LETTER]:,}", "", "")
     table.add_row("no outcome", f"{published - board.settled:,}", "", "")
     table.add_section()
     table.add_row("published", f"{published:,}", "", "")

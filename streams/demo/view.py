@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from schemas.events.batch import Outcome
 from streams.clients.render import dead_letter_text, decision_text
 from streams.demo.scoreboard import Recent, Scoreboard
 
@@ -86,14 +87,14 @@ def figures(board: Scoreboard, published: int, seconds: float) -> Table:
         *("latency p95", milliseconds(board.latency_ms(0.95))),
     )
     table.add_row(
-        *("assigned", percent(board.share("assigned"))),
-        *("backed off", percent(board.share("backed off"))),
-        *("needs review (abstain rate)", percent(board.share("needs review"))),
+        *("assigned", percent(board.share(Outcome.ASSIGNED))),
+        *("backed off", percent(board.share(Outcome.BACKED_OFF))),
+        *("needs review (abstain rate)", percent(board.share(Outcome.NEEDS_REVIEW))),
     )
     table.add_row(
-        *("assigned right", percent(board.accuracy("assigned"))),
-        *("backed off right", percent(board.accuracy("backed off"))),
-        *("dead letters", f"{board.outcomes['dead letter']:,}"),
+        *("assigned right", percent(board.accuracy(Outcome.ASSIGNED))),
+        *("backed off right", percent(board.accuracy(Outcome.BACKED_OFF))),
+        *("dead letters", f"{board.outcomes[Outcome.DEAD_LETTER]:,}"),
     )
     return table
 
@@ -103,8 +104,9 @@ def plain_line(board: Scoreboard, published: int, seconds: float) -> str:
     return (
         f"{seconds:5.0f} s  {published:,} in, {board.settled:,} out, {board.rate:,.0f}/s,"
         f" p50 {milliseconds(board.latency_ms(0.5))}, p95 {milliseconds(board.latency_ms(0.95))},"
-        f" abstain {percent(board.share('needs review'))}, assigned right {percent(board.accuracy('assigned'))},"
-        f" {board.outcomes['dead letter']:,} dead letters"
+        f" abstain {percent(board.share(Outcome.NEEDS_REVIEW))},"
+        f" assigned right {percent(board.accuracy(Outcome.ASSIGNED))},"
+        f" {board.outcomes[Outcome.DEAD_LETTER]:,} dead letters"
     )
 
 

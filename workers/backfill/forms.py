@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.errors import InvalidFile
 from schemas.events.codec import encode
-from schemas.events.decision import CategoryAssigned, Decision
+from schemas.events.decision import Decision, outcome_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,13 +25,6 @@ def form_of(path: Path) -> Form:
     if (form := _SUFFIXES.get(path.suffix)) is None:
         raise InvalidFile(f"{path}: its name does not say what to write; name it {', '.join(_SUFFIXES)}")
     return form
-
-
-def outcome_of(decision: Decision) -> str:
-    """Return what became of the product: ``assigned``, ``backed off`` or ``needs review``."""
-    if isinstance(decision, CategoryAssigned):
-        return "backed off" if decision.backed_off else "assigned"
-    return "needs review"
 
 
 def to_json_lines(decisions: Sequence[Decision]) -> bytes:

@@ -19,9 +19,10 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from schemas.errors import InvalidFile, InvalidProducts, ShelfwiseError
+from schemas.events.decision import outcome_of
 from schemas.events.position import SourcePosition
 from workers.backfill.chunks import Chunk, Decided, chunks_of
-from workers.backfill.forms import ENCODERS, Form, outcome_of
+from workers.backfill.forms import ENCODERS, Form
 from workers.backfill.outputs import Last
 from workers.bundle.bundle import load_bundle
 from workers.bundle.release import EVALUATION

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from schemas.events.batch import Outcome
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import Category, CategoryAssigned, NeedsReview
 from schemas.events.position import SourcePosition
@@ -76,15 +77,15 @@ def test_assignments_are_right_at_the_label_and_backed_off_ones_on_the_way_to_it
         ],
         now=0,
     )
-    assert board.accuracy("assigned") == 0.5
-    assert board.accuracy("backed off") == 0.5
+    assert board.accuracy(Outcome.ASSIGNED) == 0.5
+    assert board.accuracy(Outcome.BACKED_OFF) == 0.5
     assert [item.right for item in board.recent] == [True, False, True, False]
 
 
 def test_what_has_no_label_is_not_judged(board: Scoreboard) -> None:
     board.add([received(decision("c", "Home > Cups", 1)), received(decision("a", None, 2))], now=0)
-    assert math.isnan(board.accuracy("assigned"))
-    assert board.share("needs review") == 0.5
+    assert math.isnan(board.accuracy(Outcome.ASSIGNED))
+    assert board.share(Outcome.NEEDS_REVIEW) == 0.5
 
 
 def test_an_outcome_that_is_delivered_again_counts_once(board: Scoreboard) -> None:

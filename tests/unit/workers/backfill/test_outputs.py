@@ -97,7 +97,7 @@ def test_a_line_that_was_cut_is_taken_off_and_written_again(
 def test_parquet_has_the_fields_of_decisions_as_columns(tmp_path: Path) -> None:
     write(tmp_path / "out.parquet", [[1, 2]])
     first, second = pq.read_table(tmp_path / "out.parquet").to_pylist()
-    assert (first["outcome"], first["category"], first["reason"]) == ("needs review", None, "low_confidence")
+    assert (first["outcome"], first["category"], first["reason"]) == ("needs_review", None, "low_confidence")
     assert (second["outcome"], second["category"]) == ("assigned", {"id": "2", "path": ["Home", "Lamps"]})
     assert second["evidence"] == [{"signal": "linear_text", "contribution": 1.5, "rank": 1, "score": None}]
     assert second["product_updated_at"] == datetime(2026, 1, 1, tzinfo=UTC)
