@@ -59,8 +59,9 @@ class Circuit:
     def sent(self, item: InFlight) -> None:
         """Take note of a new batch, and of its events that break their contract."""
         if self._breaker.state is State.CLOSED:
-            if rejected := len(item.batch.rejected):
-                self._record(item, events=rejected, invalid=rejected)
+            if rejected := item.batch.rejected:
+                self._last_failure = str(rejected[-1].error)
+                self._record(item, events=len(rejected), invalid=len(rejected))
             return
         self._breaker.probe(item)
         # What was sent of a probe says how it went, whatever else was in it.

@@ -24,10 +24,11 @@ pytestmark = pytest.mark.unit
 class Intake:
     """Sends batches through a circuit, and says what became of them."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **overrides: float) -> None:
         self.now = 0.0
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
-        settings = Settings(breaker_events=20, breaker_failed_ratio=0.25, breaker_pause_seconds=30)
+        limits = {"breaker_events": 20, "breaker_failed_ratio": 0.25, "breaker_pause_seconds": 30}
+        settings = Settings.model_validate(limits | overrides)
         self.circuit = Circuit(settings, Metrics(CollectorRegistry()), Health())
         self.window = Window(4, 10, lambda: self.now)
         self.offset = 0
@@ -68,6 +69,16 @@ def test_a_probe_with_malformed_events_is_still_the_only_one(intake: Intake) -> 
     assert not intake.circuit.sends
     intake.complete(probe, Outcome.FAILED)
     assert not intake.circuit.reads
+
+
+def test_when_events_break_their_contract_the_log_says_how(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake = Intake(monkeypatch, breaker_invalid_ratio=0.3)
+    intake.send(good=0, bad=8)
+    assert not intake.circuit.reads
+    assert "8 of the latest 20 events broke their contract" in caplog.text
+    assert "the last failure: Input data was truncated" in caplog.text
 
 
 def test_a_probe_of_malformed_events_alone_says_nothing_and_another_is_sent(intake: Intake) -> None:
