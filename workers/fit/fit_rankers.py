@@ -80,4 +80,5 @@ def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons
     if len(seen.labels):
         weight[len(seen.relevant) :] = min(1.0, WEIGHT / len(guide.labels))
     owner = np.concatenate([seen.candidates.product_of_row, guide.candidates.product_of_row + len(seen.labels)])
-    return Lessons(matrices[-1], np.concatenate([matrix.values for matrix in matrices]), owner, relevant, weight)
+    values = np.concatenate([matrix.values for matrix in matrices])
+    return Lessons(matrices[-1].names, matrices[-1].monotone, values, owner, relevant, weight)

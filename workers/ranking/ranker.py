@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from workers.ranking import booster
 from workers.ranking.choice import ChoiceLoss
 from workers.ranking.conditional_logit import ConditionalLogit
-from workers.ranking.features import FeatureMatrix
 from workers.ranking.tree_shap import TreeShap
 
 # Finer histograms cost time and change no decision.
@@ -46,11 +45,13 @@ class RankerOptions:
 class Lessons:
     """Candidates to learn from.
 
-    ``values`` is float32 (m, f) of the ``features``; ``owner`` int64 (m,), ascending, the products; ``relevant``
-    bool (m,), which are right, one of a product at most; ``weight`` float32 (m,), what the product counts.
+    ``values`` is float32 (m, f) of the features ``names``, of which ``monotone`` says 1 where a greater value may
+    only raise the margin, else 0; ``owner`` int64 (m,), ascending, the products; ``relevant`` bool (m,), which are
+    right, one of a product at most; ``weight`` float32 (m,), what the product counts.
     """
 
-    features: FeatureMatrix
+    names: tuple[str, ...]
+    monotone: tuple[int, ...]
     values: NDArray[np.float32]
     owner: NDArray[np.int64]
     relevant: NDArray[np.bool_]
@@ -76,7 +77,7 @@ class Lessons:
         return xgboost.QuantileDMatrix(
             self.values,
             base_margin=begun.margins(self.values),
-            feature_names=list(self.features.names),
+            feature_names=list(self.names),
             nthread=1,
             max_bin=_BINS,
             ref=bins,
@@ -105,7 +106,7 @@ class Ranker:
         Returns the ranker and, after each tree, the mean loss of ``held_out``: float64 (trees,), empty without.
         """
         loss = lessons.loss
-        begun = ConditionalLogit.fit(lessons.values, loss, lessons.features.monotone, options.share_of_sum)
+        begun = ConditionalLogit.fit(lessons.values, loss, lessons.monotone, options.share_of_sum)
         learned = lessons.matrix(begun)
         parameters = {
             "base_score": 0.0,
@@ -118,7 +119,7 @@ class Ranker:
             "disable_default_eval_metric": 1,
             "min_child_weight": 2,
             "lambda": _REGULARISATION,
-            "monotone_constraints": str(lessons.features.monotone).replace(" ", ""),
+            "monotone_constraints": str(lessons.monotone).replace(" ", ""),
             "nthread": 1,
             "seed": options.seed,
         }

@@ -48,7 +48,7 @@ def test_what_is_known_of_categories_was_counted_on_the_products_of_other_folds(
     lessons = lessons_of(out_of_fold(products), out_of_fold([(-1, 2, 2)]), TREE)
     nodes = np.arange(len(TREE), dtype=np.int32)
     for row, (own, _, first) in enumerate(products):
-        values = dict(zip(lessons.features.names, lessons.values[row * len(TREE) :][: len(TREE)].T, strict=True))
+        values = dict(zip(lessons.names, lessons.values[row * len(TREE) :][: len(TREE)].T, strict=True))
         others = [(label, put_first) for fold, label, put_first in products if fold != own]
         labels, firsts = np.array(others, np.int32).reshape(-1, 2).T
         priors = np.bincount(labels, minlength=len(TREE)) / max(len(others), 1)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from workers.ranking.conditional_logit import ConditionalLogit
-from workers.ranking.features import FeatureMatrix
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 
 pytestmark = pytest.mark.unit
@@ -20,11 +19,10 @@ def lessons() -> Lessons:
     """A hundred products of four candidates: which is right hangs on a sum and on a product of features."""
     random = np.random.default_rng(1)
     values = random.normal(size=(400, 3)).astype(np.float32)
-    features = FeatureMatrix(values, ("a", "b", "c"), ("s", "s", "s"), (0, 0, 1), np.zeros((400, 1), np.int64))
     owner = np.repeat(np.arange(100), 4)
     best = (values[:, 0] * values[:, 1] + values[:, 2]).reshape(100, 4).argmax(axis=1)
     relevant = (np.arange(4) == best[:, None]).ravel()
-    return Lessons(features, values, owner, relevant, np.ones(400, np.float32))
+    return Lessons(("a", "b", "c"), (0, 0, 1), values, owner, relevant, np.ones(400, np.float32))
 
 
 OPTIONS = RankerOptions(trees=20, depth=3)
@@ -39,7 +37,7 @@ def test_the_first_trees_of_a_ranker_are_the_ranker_of_so_many_trees(lessons: Le
 
 def test_trees_improve_on_the_sum_that_they_begin_from(lessons: Lessons) -> None:
     ranker, losses = Ranker.fit(lessons, OPTIONS, held_out=lessons)
-    begun = ConditionalLogit.fit(lessons.values, lessons.loss, lessons.features.monotone, OPTIONS.share_of_sum)
+    begun = ConditionalLogit.fit(lessons.values, lessons.loss, lessons.monotone, OPTIONS.share_of_sum)
     assert losses[-1] < losses[0] < lessons.loss.mean(begun.margins(lessons.values))
     assert losses[-1] == pytest.approx(lessons.loss.mean(ranker.margins(lessons.values)), abs=1e-5)
 
@@ -64,8 +62,8 @@ def test_contributions_of_sum_and_trees_together_make_the_margin(lessons: Lesson
 def test_a_ranker_is_the_same_when_it_is_read_again(lessons: Lessons, tmp_path: Path) -> None:
     ranker, _ = Ranker.fit(lessons, OPTIONS)
     ranker.save(tmp_path)
-    again = Ranker.load(tmp_path, lessons.features.names)
+    again = Ranker.load(tmp_path, lessons.names)
     assert np.array_equal(again.margins(lessons.values), ranker.margins(lessons.values))
     assert np.array_equal(again.contributions(lessons.values), ranker.contributions(lessons.values))
     with pytest.raises(ValueError, match="of other features"):
-        Ranker.load(tmp_path, lessons.features.names[::-1])
+        Ranker.load(tmp_path, lessons.names[::-1])
