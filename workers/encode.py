@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.events.product import Product
+from workers.batch import Batch
 from workers.encoders.base import Encoder
 from workers.product_text import branded_text, description_text, embedding_text
-from workers.signals.base import Batch
 from workers.statistics import Statistics
 
 

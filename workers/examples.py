@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import orjson
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.events.product import Product
+from workers.batch import Batch
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
 from workers.nearest import nearest
 from workers.statistics import normalise_key
@@ -35,13 +36,6 @@ class Neighbours:
     cosines: NDArray[np.float32]
     labels: NDArray[np.int32]
     known: NDArray[np.bool_]
-
-
-class _Batch(Protocol):
-    @property
-    def branded(self) -> NDArray[np.float32]: ...
-    @property
-    def neighbours(self) -> dict[Examples, Neighbours]: ...
 
 
 class Examples:
@@ -78,12 +72,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def nearest(self, batch: _Batch) -> Neighbours:
+    def nearest(self, batch: Batch) -> Neighbours:
         """Return the neighbours of a batch's products; found once a batch, whoever asks."""
-        found = batch.neighbours.get(self)
-        if found is None:
-            found = batch.neighbours[self] = self._search(batch.branded)
-        return found
+        return batch.once(self, lambda: self._search(batch.branded))
 
     def _search(self, queries: NDArray[np.float32]) -> Neighbours:
         known = np.any(queries, axis=1)

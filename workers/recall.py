@@ -8,12 +8,13 @@ from typing import Final
 import numpy as np
 
 from schemas.events.product import Product
+from workers.batch import Batch
 from workers.candidates import Candidates
 from workers.cascade import PREFIX, Cascade
 from workers.encode import encode_products
 from workers.encoders.base import Encoder
 from workers.signals.ask import SignalScores, ask, rounded
-from workers.signals.base import Batch, Reference, Signal
+from workers.signals.base import Reference, Signal
 from workers.signals.scores import distinct, pairs_of
 from workers.signals.together import ScoresTogether
 from workers.statistics import Statistics

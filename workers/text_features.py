@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import numpy as np
 import orjson
@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from schemas.events.product import Product
+from workers.batch import Batch
 from workers.product_text import FIELDS
 from workers.sparse_rows import SparseRows
 from workers.text.ngrams import NgramOptions, NgramVectorizer, weigh
@@ -24,13 +25,6 @@ _OPTIONS: Final[dict[str, NgramOptions]] = {
 }
 _ARRAYS: Final = "text_features.safetensors"
 _VOCABULARIES: Final = "text_features.json"
-
-
-class _Batch(Protocol):
-    @property
-    def products(self) -> Sequence[Product]: ...
-    @property
-    def ngrams(self) -> dict[TextFeatures, SparseRows]: ...
 
 
 class TextFeatures:
@@ -58,21 +52,20 @@ class TextFeatures:
             }
         )
 
-    def of(self, batch: _Batch) -> SparseRows:
+    def of(self, batch: Batch) -> SparseRows:
         """Return the features of a batch's n products, n rows of F columns; made once a batch, whoever asks."""
-        found = batch.ngrams.get(self)
-        if found is None:
-            products, columns, first = [], [], 0
-            for field, vectorizer in self._vectorizers.items():
-                of, found_columns = vectorizer.occurrences(list(map(FIELDS[field], batch.products)))
-                products.append(of)
-                columns.append(found_columns + np.int32(first))
-                first += len(vectorizer)
-            occurrences = np.concatenate(products), np.concatenate(columns)
-            found = batch.ngrams[self] = weigh(*occurrences, len(batch.products), self._idf, self._part)
-        return found
+        return batch.once(self, lambda: self._of(batch.products))
 
-    def matrix(self, batch: _Batch) -> sparse.csr_matrix:
+    def _of(self, batch: Sequence[Product]) -> SparseRows:
+        products, columns, first = [], [], 0
+        for field, vectorizer in self._vectorizers.items():
+            of, found_columns = vectorizer.occurrences(list(map(FIELDS[field], batch)))
+            products.append(of)
+            columns.append(found_columns + np.int32(first))
+            first += len(vectorizer)
+        return weigh(np.concatenate(products), np.concatenate(columns), len(batch), self._idf, self._part)
+
+    def matrix(self, batch: Batch) -> sparse.csr_matrix:
         """Return the same as float32 CSR (n, F)."""
         return self.of(batch).matrix(len(self))
 

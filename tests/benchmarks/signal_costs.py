@@ -83,7 +83,7 @@ def _round(recalls: dict[str, Recall], products: Sequence[Product], batch: int, 
         encoded = encode_products(encoder, products[first : first + batch], NoStatistics())
         begin = (first // batch + turn) % len(turns)
         for place, recall in turns[begin:] + turns[:begin]:
-            fresh = replace(encoded, neighbours={}, ngrams={}, weighed={})
+            fresh = encoded.take(np.arange(len(encoded)))
             began = process_time()
             recall.of(fresh)
             spent[place] += process_time() - began

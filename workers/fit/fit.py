@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.bundle import Manifest
 from schemas.taxonomy.tree import Taxonomy
+from workers.batch import Batch
 from workers.bundle.bundle import Provenance, save_bundle
 from workers.bundle.destination import check_destination
 from workers.cascade import Cascade, unasked
@@ -30,7 +31,7 @@ from workers.nearest import unit_rows
 from workers.product_text import category_texts
 from workers.progress import Progress, silent
 from workers.recall import Recall
-from workers.signals.base import Batch, TrainingSet
+from workers.signals.base import TrainingSet
 from workers.statistics import NoStatistics
 
 _ENCODED_AT_ONCE: Final = 512

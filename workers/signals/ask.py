@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.signals.base import Batch, Scores, Signal
+from workers.batch import Batch
+from workers.signals.base import Scores, Signal
 
 # Beyond these digits scores differ by machine and library; a decision must not hang on them.
 _DIGITS: Final = 4

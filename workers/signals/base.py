@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.examples import Examples, Neighbours
+from workers.batch import Batch
+from workers.examples import Examples
 from workers.signals.linear_models import LinearModels
-from workers.sparse_rows import SparseRows
-from workers.statistics import NoStatistics, Statistics
 from workers.text_features import TextFeatures
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The n products of a batch, encoded once.
-
-    ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0, to compare with categories; ``branded`` likewise, with
-    the brand, to compare with products; ``described`` of the descriptions, those of ``vectors`` where there is
-    none. All are the same where the encoder is not cheap. ``neighbours``, ``ngrams`` and ``weighed`` are filled by
-    the first signal that asks for them.
-    """
-
-    products: Sequence[Product]
-    vectors: NDArray[np.float32]
-    branded: NDArray[np.float32]
-    described: NDArray[np.float32]
-    statistics: Statistics = field(default_factory=NoStatistics)
-    neighbours: dict[Examples, Neighbours] = field(default_factory=dict, compare=False, repr=False)
-    ngrams: dict[TextFeatures, SparseRows] = field(default_factory=dict, compare=False, repr=False)
-    weighed: dict[LinearModels, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
-
-    def __len__(self) -> int:
-        return len(self.products)
-
-    def take(self, rows: NDArray[np.intp]) -> Batch:
-        """Return the batch of some of the products."""
-        products = [self.products[row] for row in rows]
-        return Batch(products, self.vectors[rows], self.branded[rows], self.described[rows], self.statistics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.batch import Batch
 from workers.nearest import pair_cosines, unit_rows
 from workers.product_text import embedding_text
-from workers.signals.base import Batch, Reference, ReferenceSignal
+from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import SparseScores, no_context, pair_keys
 from workers.tree_words import tree_words
 

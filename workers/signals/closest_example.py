@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.batch import Batch
 from workers.segments import changes
-from workers.signals.base import Batch, ReferenceSignal
+from workers.signals.base import ReferenceSignal
 from workers.signals.scores import SparseScores, no_context, pair_keys
 
 

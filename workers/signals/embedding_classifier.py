@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.batch import Batch
+from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 
 _SHRINKAGE: Final = 0.1

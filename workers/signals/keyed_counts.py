@@ -7,7 +7,8 @@ from typing import Self
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.base import Batch, Reference, Scores, SignalState, TrainingSet
+from workers.batch import Batch
+from workers.signals.base import Reference, Scores, SignalState, TrainingSet
 from workers.signals.counts import CategoryCounts
 from workers.statistics import CategoryWeights
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from workers.signals.base import Batch, ReferenceSignal
+from workers.batch import Batch
+from workers.signals.base import ReferenceSignal
 from workers.signals.scores import SparseScores, summed
 
 VOTERS: Final = 24

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from workers.batch import Batch
 from workers.signals.sparse_linear import SparseLinear
 from workers.sparse_rows import SparseRows, ends_of
-
-if TYPE_CHECKING:
-    from workers.signals.base import Batch
 
 # A weight costs eight times as much in a sparse row as in a whole one, which takes up to four times the memory.
 _WHOLE_FROM: Final = 1 / 8
@@ -38,13 +36,14 @@ class LinearModels:
         return partial(self._weigh, len(self._models) - 1)
 
     def _weigh(self, place: int, batch: Batch, features: SparseRows) -> NDArray[np.float32]:
-        found = batch.weighed.get(self)
-        if found is None:
-            if self._weights is None:
-                self._weights = _Weights(sparse.hstack([model.weights for model in self._models], "csr"))
-            found = batch.weighed[self] = self._weights.weigh(features)
+        found = batch.once(self, lambda: self._all_weights().weigh(features))
         first = sum(len(model.known) for model in self._models[:place])
         return found[:, first : first + len(self._models[place].known)]
+
+    def _all_weights(self) -> _Weights:
+        if self._weights is None:
+            self._weights = _Weights(sparse.hstack([model.weights for model in self._models], "csr"))
+        return self._weights
 
 
 class _Weights:

@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.batch import Batch
+from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
 from workers.signals.scores import DenseScores, ProposesNothing, no_context
 from workers.signals.sparse_linear import SparseLinear

@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.batch import Batch
+from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
 from workers.signals.scores import DenseScores
 from workers.signals.sparse_linear import SparseLinear

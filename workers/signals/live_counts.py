@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.base import Batch
+from workers.batch import Batch
 from workers.signals.counts import DOUBT, CategoryCounts
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores, summed

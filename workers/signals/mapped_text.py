@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.base import Batch
+from workers.batch import Batch
 from workers.signals.counts import CategoryCounts, Weights, focus, shares
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores, pair_keys

@@ -11,7 +11,8 @@ from typing import Final, Self
 import numpy as np
 from scipy import sparse
 
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.batch import Batch
+from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 from workers.signals.sparse_linear import SparseLinear, largest, silent
 

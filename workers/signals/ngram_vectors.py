@@ -12,8 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.batch import Batch
 from workers.segments import find
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.ngram_softmax import NgramSoftmax, fit_softmax
 from workers.signals.scores import ProposesNothing, no_context
 from workers.stored_arrays import require, require_nodes

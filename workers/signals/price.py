@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from workers.signals.base import Batch, Reference, SignalState, TrainingSet
+from workers.batch import Batch
+from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import ProposesNothing
 
 # So many products of a category weigh as much as all others together.

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.batch import Batch
 from workers.examples import group_keys
 from workers.segments import starts
-from workers.signals.base import Batch, Reference, ReferenceSignal
+from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import SparseScores, pair_keys
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.base import Batch
+from workers.batch import Batch
 from workers.signals.counts import CategoryCounts, focus, shares, together
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.mapped_text import REMEMBERED_TEXTS, nodes_by_name

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.batch import Batch
 from workers.nearest import nearest, pair_cosines
-from workers.signals.base import Batch, Reference, ReferenceSignal
+from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import no_context
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from schemas.events.product import Affiliate, Product
 from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
+from workers.batch import Batch
 from workers.encode import encode_products
 from workers.encoders.static import StaticEncoder
 from workers.signals.affiliate_category import AffiliateCategory
-from workers.signals.base import Batch, Reference, Signal, TrainingSet
+from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.brand_frequency import BrandFrequency
 from workers.signals.category_words import CategoryWords
 from workers.signals.closest_example import ClosestExample
