@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-# In a minute, of one logger and what it says without numbers and addresses.
+# In a minute, of one logger and what it says without numbers.
 _ALIKE_A_MINUTE: Final = 5
 _MINUTE_SECONDS: Final = 60.0
 _VARYING: Final = re.compile(r"\d+")
@@ -49,21 +49,26 @@ class AlikeFilter(logging.Filter):
         self._clock = clock
         self._lock = Lock()
         self._began = clock()
-        self._alike: Counter[tuple[str, str]] = Counter()
+        self._shown: Counter[tuple[str, str]] = Counter()
+        self._not_shown: Counter[tuple[str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to show it; says in ``not_shown`` how many like it were not in the minute before."""
-        alike = record.name, _VARYING.sub("", record.getMessage())
+        """Return whether to show it; ``not_shown`` says how many like it were not, since the last that was."""
+        try:
+            alike = record.name, _VARYING.sub("", record.getMessage())
+        except Exception:  # arguments that do not fit: the handler tells of that, and raises nothing
+            return True
         with self._lock:
             if self._clock() - self._began >= _MINUTE_SECONDS:
                 self._began = self._clock()
-                self._alike = Counter(
-                    {key: -count for key, count in self._alike.items() if count > _ALIKE_A_MINUTE}
-                )
-            if self._alike[alike] < 0:
-                record.not_shown = -self._alike.pop(alike) - _ALIKE_A_MINUTE
-            self._alike[alike] += 1
-            return self._alike[alike] <= _ALIKE_A_MINUTE
+                self._shown.clear()
+            if self._shown[alike] == _ALIKE_A_MINUTE:
+                self._not_shown[alike] += 1
+                return False
+            self._shown[alike] += 1
+            if count := self._not_shown.pop(alike, 0):
+                record.not_shown = count
+            return True
 
 
 def configure_logging(*, debug: bool = False) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
@@ -29,7 +29,6 @@ class Sender:
     def __init__(self, connection: KafkaConnection, name: str) -> None:
         overrides = {"client.id": connection.client_id_of(name), "error_cb": self._on_error, "log_level": 3}
         self._producer = Producer(connection.producer_config(overrides))
-        self._fatal: KafkaError | None = None
 
     def send(self, message: Outgoing, delivered: Delivered) -> None:
         """Hand a message over; waits while the queue is full, which is the broker's backpressure.
@@ -41,31 +40,32 @@ class Sender:
             delivered(error)
 
         while True:
-            self._raise_if_fatal()
             try:
                 message.produce(self._producer, on_delivery)
             except BufferError:
-                self._producer.poll(_FULL_QUEUE_WAIT_SECONDS)
+                self.poll(_FULL_QUEUE_WAIT_SECONDS)
+            except KafkaException as error:
+                raise _ended(error) from None
             else:
                 return
 
     def poll(self, seconds: float) -> int:
-        """Run the callbacks of what was delivered, waiting at most ``seconds`` for one; return how many ran."""
-        self._raise_if_fatal()
-        return int(self._producer.poll(seconds))
+        """Run the callbacks of what was delivered, waiting at most ``seconds`` for one; return how many ran.
+
+        Raises :class:`KafkaUnavailable` when the producer can send nothing more.
+        """
+        try:
+            return int(self._producer.poll(seconds))
+        except KafkaException as error:
+            raise _ended(error) from None
 
     def flush(self, seconds: float) -> int:
         """Wait at most ``seconds`` until all is delivered; return how many messages are not."""
         return int(self._producer.flush(seconds))
 
     def _on_error(self, error: Any) -> None:
-        if error.fatal():
-            self._fatal = error
-        else:
-            logger.warning("producer: %s", error.str())
+        logger.warning("producer: %s", error.str())
 
-    def _raise_if_fatal(self) -> None:
-        if self._fatal is not None:
-            raise KafkaUnavailable(
-                f"the producer can send no more: {self._fatal.str()}; the worker must start anew"
-            )
+
+def _ended(error: KafkaException) -> KafkaUnavailable:
+    return KafkaUnavailable(f"the producer can send no more: {error.args[0].str()}; the worker must start anew")

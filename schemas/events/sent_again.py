@@ -20,14 +20,13 @@ def original_offset(headers: Headers, offset: int) -> int:
     return min(int(value), offset)
 
 
-def headers_again(headers: Headers, offset: int) -> Headers:
+def headers_again(headers: Headers, offset: int | None) -> Headers:
     """Return the headers with which the event at ``offset`` is published once more.
 
-    They are its own, the attempt to come, so that it is decided though it is unchanged, and its first offset.
+    They are its own, the attempt to come, so that it is decided though it is unchanged, and its first offset. The
+    last not where ``offset`` is ``None``, as of an event that goes to another partition, of other offsets.
     """
-    kept = [(name, value) for name, value in original_headers(headers) if name != ORIGINAL_OFFSET_HEADER]
-    return [
-        *kept,
-        (ORIGINAL_OFFSET_HEADER, str(original_offset(headers, offset)).encode()),
-        (ATTEMPT_HEADER, str(attempt_of(headers) + 1).encode()),
-    ]
+    again = [(name, value) for name, value in original_headers(headers) if name != ORIGINAL_OFFSET_HEADER]
+    if offset is not None:
+        again.append((ORIGINAL_OFFSET_HEADER, str(original_offset(headers, offset)).encode()))
+    return [*again, (ATTEMPT_HEADER, str(attempt_of(headers) + 1).encode())]

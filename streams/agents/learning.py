@@ -161,7 +161,8 @@ class LearningStage:
                 refused.append((position, verdict, InvalidEvent("processing_failed", repr(error))))
         states.write()
         for position, verdict, reason in refused:
-            await bury(self.context, STAGE, position, verdict, reason)
+            with self.turns.waiting():
+                await bury(self.context, STAGE, position, verdict, reason)
         return changes
 
     async def drain(self, seconds: float | None = None) -> None:

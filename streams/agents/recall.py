@@ -94,7 +94,8 @@ class RecallStage(BatchStage[_Prepared]):
         batch = decode(value, ProductBatch)
         place.expect(batch.source_partition)
         times_given_up = self._times_given_up
-        passed = await self.context.progress.passed(batch)
+        with self.turns.waiting():
+            passed = await self.context.progress.passed(batch)
         prepared = await self._begin(batch, times_given_up, again=self.rereading.possible(place))
         if not passed:
             return prepared

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 from enum import IntEnum
@@ -82,12 +81,8 @@ class _Root(click.Group):
             click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
             ctx.exit(_exit_code(error))
         except OSError as error:  # a file that cannot be written, a terminal that is full
-            if ctx.params["debug"] or isinstance(error, BrokenPipeError):
+            if ctx.params["debug"] or isinstance(error, BrokenPipeError) or error.errno is None:
                 raise
-            if error.errno == errno.ENOSPC:
-                from streams.cli.output import abandon_standard_output
-
-                abandon_standard_output()
             click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
             ctx.exit(ExitCode.FAILED)
         except (KeyboardInterrupt, click.Abort):

@@ -11,7 +11,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.events.dead_letter import DeadLetter
+from schemas.events.dead_letter import DeadLetter, Reason
 from schemas.events.sent_again import headers_again, original_offset
 from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, REVIEWS_DECIDED
 from streams.clients.feed import Pace
@@ -148,7 +148,8 @@ def resend(
 ) -> ResendReport:
     """Send the original key, value and headers to the topic and partition that each letter came from.
 
-    The headers are those of :func:`schemas.events.sent_again.headers_again`. ``rate`` is in letters a second.
+    One that lay in another partition than its key's goes to that one. The headers are those of
+    :func:`schemas.events.sent_again.headers_again`. ``rate`` is in letters a second.
     """
     report = ResendReport()
     topics = source_topics(settings)
@@ -165,8 +166,7 @@ def resend(
             continue
         if pace:
             pace.wait(producer.poll)
-        headers = headers_again(received.headers, letter.source_offset)
-        message = Outgoing(letter.source_topic, received.key, received.value, headers, letter.source_partition)
+        message = _again(received, letter)
         while True:
             try:
                 message.produce(producer, delivered)
@@ -178,3 +178,11 @@ def resend(
         on_sent()
     producer.flush()
     return report
+
+
+def _again(received: Received, letter: DeadLetter) -> Outgoing:
+    if letter.reason == Reason.WRONG_PARTITION:
+        headers = headers_again(received.headers, None)
+        return Outgoing(letter.source_topic, received.key, received.value, headers)
+    headers = headers_again(received.headers, letter.source_offset)
+    return Outgoing(letter.source_topic, received.key, received.value, headers, letter.source_partition)

@@ -60,7 +60,7 @@ def dead_letter_text(letter: DeadLetter, key: bytes | None) -> Text:
     text.append(f" {plain(letter.reason)}", "bold")
     text.append(f" at {plain(letter.stage)}, attempt {letter.attempt}: ")
     text.append(f"{plain(key.decode(errors='replace')) if key else 'no key'} ", "dim")
-    text.append(f"({letter.source_topic}[{letter.source_partition}]@{letter.source_offset}) ", "dim")
+    text.append(f"({plain(letter.source_topic)}[{letter.source_partition}]@{letter.source_offset}) ", "dim")
     text.append(plain(letter.detail))
     return text
 

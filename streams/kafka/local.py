@@ -92,7 +92,11 @@ class LocalKafka:
             raise RuntimeError(f"the local Kafka at {self.bootstrap_servers} runs already")
         if problem := java_problem():
             raise KafkaUnavailable(problem)
-        if not is_free(self.port):
+        try:
+            free = is_free(self.port)
+        except OSError as error:
+            raise KafkaUnavailable(f"port {self.port} cannot be used: {error.strerror}; choose another") from None
+        if not free:
             raise KafkaUnavailable(f"port {self.port} is taken by another program; choose another")
         jars = resolve_jars()
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import time
@@ -43,12 +44,14 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether nobody listens on a port of the loopback interface."""
+    """Return whether nobody listens on a port of the loopback interface; raises :class:`OSError` as bind does."""
     with closing(socket.socket()) as probe:
         # Else connections of a listener that has just ended would count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True

@@ -13,6 +13,7 @@ from schemas.events.review import ReviewDecided, decode_verdict
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.clients.partition_reader import PublishedEvent, read_topic
+from streams.kafka.partitioner import partition_of
 from streams.settings import Settings
 from workers.precedence import Contenders
 
@@ -43,7 +44,7 @@ def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lamb
     for event in read_topic(settings, REVIEWS_DECIDED):
         on_read()
         try:
-            product_id, verdict = _verdict(event)
+            product_id, verdict = _verdict(event, settings.partitions)
         except InvalidEvent:
             found.invalid += 1
             continue
@@ -83,11 +84,13 @@ def read_products(
     return {product_id: contenders.items[-1][1] for product_id, contenders in found.items()}
 
 
-def _verdict(event: PublishedEvent) -> tuple[str, ReviewDecided | None]:
+def _verdict(event: PublishedEvent, partitions: int) -> tuple[str, ReviewDecided | None]:
     try:
         product_id = (event.key or b"").decode()
     except UnicodeDecodeError as error:
         raise InvalidEvent("invalid_utf8", f"the key of a verdict: {error}") from None
     if not product_id:
         raise InvalidEvent("missing_key", "a verdict without a key")
+    if partition_of(event.key or b"", partitions) != event.partition:
+        raise InvalidEvent("wrong_partition", "a verdict that learning refuses too")
     return product_id, None if event.value is None else decode_verdict(event.value, event.key or b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,11 +126,20 @@ class DiskStore(rocksdb.Store):
 
         Raises :class:`Interrupted` where the partition was taken away.
         """
+        with self._ours(partition) as database:
+            self._write(database, changes, offset)
+
+    @contextmanager
+    def _ours(self, partition: int) -> Iterator[rocksdict.Rdict]:
+        """Give a partition's database; raises :class:`Interrupted` where it was taken away, or is meanwhile.
+
+        Opened again, it would not know what the next owner has written since.
+        """
         database = self._dbs.get(partition)
         if database is None:
             raise Interrupted
         try:
-            self._write(database, changes, offset)
+            yield database
         except rocksdict.DbClosedError:
             raise Interrupted from None
 
@@ -168,36 +178,28 @@ class DiskStore(rocksdb.Store):
             self._write(self._db_for_partition(partition), found, ends[partition])
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
-        """Return a value, whatever event is worked on.
-
-        Raises :class:`Interrupted` where the partition was taken away: opened again, it would not know what the
-        next owner has written since.
-        """
-        if partition not in self._dbs:
-            raise Interrupted
-        waiting = self._unacknowledged[partition].get(key, _NOTHING)
-        return self._dbs[partition].get(key) if waiting is _NOTHING else waiting
+        """Return a value, whatever event is worked on; raises :class:`Interrupted` as all of these do."""
+        with self._ours(partition) as database:
+            waiting = self._unacknowledged[partition].get(key, _NOTHING)
+            return database.get(key) if waiting is _NOTHING else waiting
 
     def put(self, partition: int, key: bytes, value: bytes) -> None:
-        """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog.
-
-        Raises :class:`Interrupted` where the partition was taken away.
-        """
-        if partition not in self._dbs:
-            raise Interrupted
-        self._unacknowledged[partition][key] = value
+        """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog."""
+        with self._ours(partition):
+            self._unacknowledged[partition][key] = value
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Keep something about the partition that no other store needs to know; ``None`` removes it."""
-        database = self._db_for_partition(partition)
-        if value is None:
-            database.delete(key)
-        else:
-            database.put(key, value)
+        with self._ours(partition) as database:
+            if value is None:
+                database.delete(key)
+            else:
+                database.put(key, value)
 
-    def records(self, partition: int) -> Iterator[tuple[bytes, bytes]] | None:
-        """Return all keys and values that are on disk."""
-        return self._visible_items(self._db_for_partition(partition))
+    def records(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield all keys and values that are on disk."""
+        with self._ours(partition) as database:
+            yield from self._visible_items(database)
 
     def set_persisted_offset(self, tp: Any, offset: int) -> None:
         """Nothing: an offset is written with its change."""

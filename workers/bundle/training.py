@@ -56,5 +56,5 @@ class TrainingFingerprint:
 
 
 def _identity(product: Product) -> int:
-    text = f"{identity(product.title)}\0{identity(product.brand or '')}"
+    text = "\0".join((*identity(product.title).split(), "", *identity(product.brand or "").split()))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W_]+")
+# Variation selectors: how a sign is to be drawn.
+_VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Shops and networks use the same few texts over and over.
 _TEXTS_CACHED: Final = 10_000
 
@@ -28,7 +30,7 @@ def identity(text: str) -> str:
     if text.isascii():
         return " ".join(words(text)) or " ".join(text.split())
     folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in folded)
+    kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in _VARIANTS.sub("", folded))
     return " ".join(kept.split()) or " ".join(folded.split())
 
 

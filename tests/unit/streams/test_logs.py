@@ -22,8 +22,14 @@ def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.
     return logging.LogRecord(name, logging.ERROR, "file.py", 1, message, arguments, None)
 
 
-def test_of_records_that_are_alike_but_for_numbers_five_a_minute_are_shown_and_the_others_counted() -> None:
-    clock = Clock()
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_of_records_that_are_alike_but_for_numbers_five_a_minute_are_shown_and_the_others_counted(
+    clock: Clock,
+) -> None:
     alike = AlikeFilter(clock)
     shown = [alike.filter(record("node %d is away after %d ms", node % 3, node)) for node in range(100)]
     assert shown == [True] * 5 + [False] * 95
@@ -34,6 +40,20 @@ def test_of_records_that_are_alike_but_for_numbers_five_a_minute_are_shown_and_t
     further = record("node %d is away after %d ms", 1, 8)
     assert alike.filter(further)
     assert not hasattr(further, "not_shown")
+
+
+def test_how_many_were_not_shown_is_told_however_long_after(clock: Clock) -> None:
+    alike = AlikeFilter(clock)
+    for _ in range(100):
+        alike.filter(record("away"))
+    for clock.now in (60, 120, 300):
+        alike.filter(record("something else"))
+    again = record("away")
+    assert (alike.filter(again), vars(again)["not_shown"]) == (True, 95)
+
+
+def test_a_record_whose_arguments_do_not_fit_is_left_to_the_handler(clock: Clock) -> None:
+    assert AlikeFilter(clock).filter(record("%d", "no number"))
 
 
 def test_records_that_differ_are_all_shown() -> None:

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from schemas.events.dead_letter import DeadLetter, Headers
-from schemas.events.sent_again import headers_again
-from streams.clients.dead_letters import Filter, choose
+from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again
+from streams.clients.dead_letters import Filter, choose, resend
 from streams.clients.subscriber import Received
+from streams.outgoing import ANY_PARTITION
+from streams.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -72,3 +74,30 @@ def test_a_letter_that_names_another_topic_is_not_sent_there() -> None:
 
 def test_no_more_events_than_the_limit_are_sent() -> None:
     assert len(choose([letter(n, offset=n) for n in range(9)], [LETTER.source_topic], 4).places) == 4
+
+
+class Producer:
+    """Keeps what it is to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def produce(self, topic: str, **fields: Any) -> None:
+        self.sent.append(fields)
+
+    def poll(self, _seconds: float) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_letter_goes_to_where_it_came_from_but_out_of_a_partition_that_was_not_its_own() -> None:
+    here = letter(0, offset=5)
+    content = msgspec.structs.replace(LETTER, source_partition=3, source_offset=7, reason="wrong_partition")
+    astray = Received("products.dead-letter.v1", 0, 1, 0, b"p2", b"{}", content.to_headers([]), content)
+    producer: Any = Producer()
+    resend([here, astray], producer, Settings())
+    assert [item["partition"] for item in producer.sent] == [0, ANY_PARTITION]
+    named = [ORIGINAL_OFFSET_HEADER in dict(item["headers"]) for item in producer.sent]
+    assert named == [True, False], "its offset in another partition says nothing where it goes"

@@ -17,7 +17,7 @@ LETTER = DeadLetter(
     detail="no \x1b[31m title",
     stage="\x1b",
     attempt=1,
-    source_topic="products",
+    source_topic="pro\x1b[2Jducts",
     source_partition=0,
     source_offset=1,
 )

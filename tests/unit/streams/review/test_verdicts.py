@@ -1,0 +1,42 @@
+"""Which of the verdicts on the topic count for training data and for the queue of a reviewer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.events.codec import encode
+from schemas.events.review import ReviewDecided
+from schemas.taxonomy.tree import Taxonomy
+from streams.clients.partition_reader import PublishedEvent
+from streams.kafka.partitioner import partition_of
+from streams.review import verdicts
+from streams.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
+LAMPS, CUPS = TREE.ids[1], TREE.ids[2]
+
+
+def event(partition: int, offset: int, category: str, product_id: str = "p", key: bytes = b"p") -> PublishedEvent:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    verdict = ReviewDecided(
+        review_id="r", product_id=product_id, category_id=category, reviewer="r", decided_at=when
+    )
+    return PublishedEvent(partition, offset, key, encode(verdict), list)
+
+
+def test_what_learning_refuses_counts_for_nothing_else_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = partition_of(b"p", 8)
+    events = [
+        event((own + 1) % 8, 900, CUPS),
+        event(own, 1, LAMPS),
+        event(own, 2, CUPS, product_id="q"),
+        event(own, 3, "no such category"),
+    ]
+    monkeypatch.setattr(verdicts, "read_topic", lambda *_: iter(events))
+    found = verdicts.read_verdicts(Settings(partitions=8), TREE)
+    assert {product_id: verdict.category_id for product_id, verdict in found.latest.items()} == {"p": LAMPS}
+    assert (found.invalid, dict(found.unknown)) == (2, {"no such category": 1})
