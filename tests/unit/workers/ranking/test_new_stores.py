@@ -94,12 +94,12 @@ def test_thresholds_of_new_stores_stand_in_place_of_all_others(bundle: Bundle) -
     assert {each.outcome for each in assigned} == {Outcome.ASSIGNED}
 
 
-def test_labelled_products_of_all_stores_are_counted_and_are_no_feature(bundle: Bundle) -> None:
+def test_labelled_products_of_the_best_known_store_are_told_and_are_no_feature(bundle: Bundle) -> None:
     fitted_on = place(sample_products(7, FITTED), sample_taxonomy()).products
     trained = Counter(normalise_key(store) for product in fitted_on for store in product.stores)
     asked = [msgspec.structs.replace(PRODUCTS[0], stores=stores) for stores in ((), ("Nobody",), tuple(STORES))]
     candidates = bundle.recall.candidates(asked, thousand_products("store", "nobody knows it", bundle.taxonomy))
-    known = sum(trained[normalise_key(store)] for store in STORES)
+    known = max(trained[normalise_key(store)] for store in STORES)
     assert np.array_equal(Labelled.of(candidates).stores, np.array([np.nan, 0, known], np.float32), equal_nan=True)
     names = bundle.ranking.features.build(candidates).names
     assert "store_cooccurrence_log_weight" in names
