@@ -27,7 +27,7 @@ class Sender:
     """
 
     def __init__(self, connection: KafkaConnection, name: str) -> None:
-        overrides = {"client.id": connection.client_id_of(name), "error_cb": self._on_error, "log_level": 3}
+        overrides = {"client.id": connection.client_id_of(name), "error_cb": self._on_error, "log_level": 0}
         self._producer = Producer(connection.producer_config(overrides))
 
     def send(self, message: Outgoing, delivered: Delivered) -> None:

@@ -24,7 +24,7 @@ class PartitionEnds:
     """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
-        named = {"client.id": connection.client_id_of("intake-ends"), "log_level": 3}
+        named = {"client.id": connection.client_id_of("intake-ends"), "log_level": 0}
         self._admin = AdminClient(connection.client_config(named))
         self._topic = topic
         self._known: dict[int, int] = {}

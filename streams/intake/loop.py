@@ -72,9 +72,8 @@ class Intake:
         self._local = local or LocalFlow()
         self._outbox = Outbox(settings, metrics, self._local)
         self._circuit = Circuit(settings, metrics, health)
-        self._consumer = Consumer(
-            settings.member_config(STAGE, {"on_commit": self._offsets.on_commit, **_FETCHES})
-        )
+        config = settings.member_config(STAGE, {"on_commit": self._offsets.on_commit, **_FETCHES})
+        self._consumer = Consumer(config, logger=logger)
         health.condition(ASSIGNED, ready=False)
 
     @property

@@ -59,7 +59,7 @@ class LearningReader:
         self._sources = learning_sources(settings)
         self._topic = settings.topic(LEARNING_BATCHED)
         self._sender = Sender(settings.kafka, GROUP)
-        self._consumer = Consumer(settings.member_config(GROUP, _FETCHES))
+        self._consumer = Consumer(settings.member_config(GROUP, _FETCHES), logger=_log)
         self._read: dict[tuple[str, int], int] = {}
         self._stopped = Event()
         self.failure: BaseException | None = None

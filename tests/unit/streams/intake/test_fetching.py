@@ -21,7 +21,7 @@ EVENT_BYTES = 500
 
 def test_no_more_is_fetched_ahead_than_is_soon_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[dict[str, Any]] = []
-    monkeypatch.setattr("streams.intake.loop.Consumer", found.append)
+    monkeypatch.setattr("streams.intake.loop.Consumer", lambda config, **_: found.append(config))
     settings = Settings(data_dir=tmp_path, kafka=KafkaConnection(bootstrap_servers="nowhere:1"))
     Intake(settings, Metrics(CollectorRegistry()), Health())
     (config,) = found
