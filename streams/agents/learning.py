@@ -15,7 +15,6 @@ from schemas.errors import InvalidEvent
 from schemas.events.codec import decode, encode
 from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
 from schemas.events.position import SourcePosition
-from schemas.events.review import decode_verdict
 from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import LEARNING_BATCHED
@@ -24,8 +23,8 @@ from streams.agents.context import Context, Turns, at_once
 from streams.agents.rereading import LogPlace
 from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
-from streams.kafka.partitioner import partition_of
 from streams.learning.reader import learning_sources
+from streams.learning.verdict import read_verdict
 from streams.state.entries import Entries, EntriesOf
 from streams.state.stores import Interrupted
 from workers import learning
@@ -138,8 +137,8 @@ class LearningStage:
     async def learn(self, batch: LearningBatch) -> list[StatisticsChanged]:
         """Bring the products' states up to date, and return the changes to send; keeps what cannot be used."""
         states = _States(self._products(batch.partition))
-        states.read([decision.product_id.encode() for decision in batch.decisions])
-        states.read([verdict.key for verdict in batch.verdicts if verdict.key])
+        decided = {decision.product_id.encode() for decision in batch.decisions}
+        states.read(decided | {verdict.key for verdict in batch.verdicts if verdict.key})
         changes: list[StatisticsChanged] = []
         for decision in batch.decisions:
             position = SourcePosition(self._topics[decision.topic], batch.partition, decision.offset)
@@ -182,23 +181,13 @@ class LearningStage:
     def _judge(
         self, states: _States, verdict: VerdictMessage, position: SourcePosition
     ) -> list[StatisticsChanged]:
-        if not verdict.key:
-            raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
-        if partition_of(verdict.key, self.context.settings.partitions) != position.partition:
-            # What the product contributes is kept elsewhere: it would be counted beside the verdict.
-            raise InvalidEvent(
-                "wrong_partition",
-                f"partition {position.partition} is not that of the key by Kafka's default partitioner; publish"
-                " verdicts with murmur2 (librdkafka: partitioner=murmur2_random)",
-            )
+        partitions = self.context.settings.partitions
+        key, decided = read_verdict(verdict.key, verdict.value, position.partition, partitions)
         # A verdict that died and was sent again is no newer than when it was first given.
         place = original_offset(list(verdict.headers), verdict.offset)
-        if verdict.value is None:
-            said = learning.said_by_tombstone(place)
-        else:
-            said = learning.said_by_verdict(decode_verdict(verdict.value, verdict.key), place)
-        self._check(said, states.of(verdict.key))
-        return self._apply(states, verdict.key, "verdict", said, position)
+        said = learning.said_by_tombstone(place) if decided is None else learning.said_by_verdict(decided, place)
+        self._check(said, states.of(key))
+        return self._apply(states, key, "verdict", said, position)
 
     def _check(self, verdict: Said, state: ProductState) -> None:
         """Raise :class:`InvalidEvent` for a verdict that would count for a category or a product there is none of.

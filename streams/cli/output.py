@@ -37,11 +37,6 @@ def print_bytes(value: bytes) -> None:
         stream.flush()
 
 
-def abandon_standard_output() -> None:
-    """Let what is not written yet go nowhere: Python writes it once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 @contextmanager
 def to_standard_output() -> Iterator[None]:
     """Do what writes to standard output; raises :class:`schemas.errors.InvalidFile` where it cannot be written."""
@@ -52,7 +47,8 @@ def to_standard_output() -> Iterator[None]:
     except BrokenPipeError:  # whoever read it has gone, which click ends on without a word
         raise
     except OSError as error:
-        abandon_standard_output()
+        # Python writes what is left once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise InvalidFile(f"standard output: {error.strerror}; write to where there is room") from error
 
 

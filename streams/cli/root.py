@@ -78,16 +78,20 @@ class _Root(click.Group):
         except ShelfwiseError as error:
             if ctx.params["debug"]:
                 raise
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            _tell(error)
             ctx.exit(_exit_code(error))
         except OSError as error:  # a file that cannot be written, a terminal that is full
             if ctx.params["debug"] or isinstance(error, BrokenPipeError) or error.errno is None:
                 raise
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            _tell(error)
             ctx.exit(ExitCode.FAILED)
         except (KeyboardInterrupt, click.Abort):
             click.echo(err=True)
             ctx.exit(ExitCode.INTERRUPTED)
+
+
+def _tell(error: Exception) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
 
 
 def _exit_code(error: ShelfwiseError) -> ExitCode:

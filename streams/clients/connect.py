@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Producer, TopicPartition
 
 from schemas.errors import KafkaUnavailable
 from schemas.topics import Topic
@@ -71,10 +71,7 @@ def _groupless(settings: Settings, overrides: Mapping[str, Any]) -> tuple[Consum
 
 
 def _partitions(client: Any, quiet: Quiet, settings: Settings, topics: Iterable[Topic]) -> list[tuple[str, int]]:
-    try:
-        known = client.list_topics(timeout=TIMEOUT_SECONDS).topics
-    except KafkaException as error:
-        raise quiet.unavailable(client, error) from None
+    known = quiet.metadata(client, TIMEOUT_SECONDS).topics
     found = []
     for topic in topics:
         name = settings.topic(topic)

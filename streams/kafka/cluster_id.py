@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streams.kafka.connection import KafkaConnection
@@ -20,7 +19,4 @@ def cluster_id(connection: KafkaConnection) -> str:
     """
     quiet = Quiet(connection.bootstrap_servers)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
-    try:
-        return admin.list_topics(timeout=_SECONDS).cluster_id or ""
-    except KafkaException as error:
-        raise quiet.unavailable(admin, error) from None
+    return quiet.metadata(admin, _SECONDS).cluster_id or ""

@@ -27,13 +27,16 @@ class Quiet:
         except KafkaException as error:
             raise InvalidSettings(f"Kafka's client refuses the settings: {error.args[0].str()}") from None
 
-    def unavailable(self, client: Any, error: KafkaException) -> KafkaUnavailable:
-        """Return what to raise where a call of the client failed."""
-        client.poll(0)  # librdkafka tells of errors there
-        reason = self._trouble or error.args[0].str()
-        return KafkaUnavailable(
-            f"no Kafka answers at {self._address} ({reason}); is it running, and is this its address?"
-        )
+    def metadata(self, client: Any, seconds: float) -> Any:
+        """Return what ``list_topics`` says; raises :class:`KafkaUnavailable` where nothing answers in time."""
+        try:
+            return client.list_topics(timeout=seconds)
+        except KafkaException as error:
+            client.poll(0)  # librdkafka tells of errors there
+            reason = self._trouble or error.args[0].str()
+            raise KafkaUnavailable(
+                f"no Kafka answers at {self._address} ({reason}); is it running, and is this its address?"
+            ) from None
 
     def _note(self, error: KafkaError) -> None:
         # That all brokers are down follows each, and says less.

@@ -48,10 +48,7 @@ def create_topics(
     quiet = Quiet(connection.bootstrap_servers)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     wanted = {prefix + topic.name: topic for topic in topics}
-    try:
-        before = admin.list_topics(timeout=_SECONDS).topics
-    except KafkaException as error:
-        raise quiet.unavailable(admin, error) from None
+    before = quiet.metadata(admin, _SECONDS).topics
     try:
         _refuse_other_partitions({name: before[name] for name in wanted if name in before}, partitions)
         missing = [name for name in wanted if name not in before]

@@ -9,11 +9,11 @@ from typing import Final
 
 from schemas.errors import InvalidEvent
 from schemas.events.product import Product, decode_product
-from schemas.events.review import ReviewDecided, decode_verdict
+from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.clients.partition_reader import PublishedEvent, read_topic
-from streams.kafka.partitioner import partition_of
+from streams.learning.verdict import read_verdict
 from streams.settings import Settings
 from workers.precedence import Contenders
 
@@ -85,12 +85,8 @@ def read_products(
 
 
 def _verdict(event: PublishedEvent, partitions: int) -> tuple[str, ReviewDecided | None]:
+    key, verdict = read_verdict(event.key, event.value, event.partition, partitions)
     try:
-        product_id = (event.key or b"").decode()
+        return key.decode(), verdict
     except UnicodeDecodeError as error:
         raise InvalidEvent("invalid_utf8", f"the key of a verdict: {error}") from None
-    if not product_id:
-        raise InvalidEvent("missing_key", "a verdict without a key")
-    if partition_of(event.key or b"", partitions) != event.partition:
-        raise InvalidEvent("wrong_partition", "a verdict that learning refuses too")
-    return product_id, None if event.value is None else decode_verdict(event.value, event.key or b"")

@@ -131,17 +131,22 @@ class DiskStore(rocksdb.Store):
 
     @contextmanager
     def _ours(self, partition: int) -> Iterator[rocksdict.Rdict]:
-        """Give a partition's database; raises :class:`Interrupted` where it was taken away, or is meanwhile.
+        """Give a partition's database; raises :class:`Interrupted` where it was taken away, or is meanwhile."""
+        database = self._database(partition)
+        try:
+            yield database
+        except rocksdict.DbClosedError:
+            raise Interrupted from None
+
+    def _database(self, partition: int) -> rocksdict.Rdict:
+        """Return a partition's database; raises :class:`Interrupted` where it was taken away.
 
         Opened again, it would not know what the next owner has written since.
         """
         database = self._dbs.get(partition)
         if database is None:
             raise Interrupted
-        try:
-            yield database
-        except rocksdict.DbClosedError:
-            raise Interrupted from None
+        return database
 
     def _write(self, database: rocksdict.Rdict, changes: Sequence[Change], offset: int) -> None:
         known = database.get(self.offset_key)
@@ -179,14 +184,17 @@ class DiskStore(rocksdb.Store):
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
         """Return a value, whatever event is worked on; raises :class:`Interrupted` as all of these do."""
-        with self._ours(partition) as database:
-            waiting = self._unacknowledged[partition].get(key, _NOTHING)
+        database = self._database(partition)
+        waiting = self._unacknowledged[partition].get(key, _NOTHING)
+        try:  # no context: this is asked several times a product
             return database.get(key) if waiting is _NOTHING else waiting
+        except rocksdict.DbClosedError:
+            raise Interrupted from None
 
     def put(self, partition: int, key: bytes, value: bytes) -> None:
         """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog."""
-        with self._ours(partition):
-            self._unacknowledged[partition][key] = value
+        self._database(partition)
+        self._unacknowledged[partition][key] = value
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Keep something about the partition that no other store needs to know; ``None`` removes it."""
