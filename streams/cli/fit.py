@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schemas.errors import InvalidProducts
 from streams.cli.options import DIRECTORY, FILE, product_file, product_options, taxonomy_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from schemas.taxonomy import Taxonomy
     from workers.encoders.base import Encoder
     from workers.fit.fit import CascadeOptions, FitReport
     from workers.fit.fit_ranking import RankingOptions
@@ -93,7 +91,7 @@ def command(
     """
     from schemas.taxonomy import read_taxonomy
     from workers.fit.fit import FitOptions, fit
-    from workers.fit.labels import place, taxonomy_of_labels
+    from workers.fit.labels import place, require_known, taxonomy_of_labels
 
     source = product_file(products, columns, form, skip_invalid=skip_invalid)
     rows = list(source)
@@ -105,7 +103,8 @@ def command(
     )
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
-    _require_labels(labelled, tree)
+    # What is fitted on none of them would take a good bundle's place.
+    require_known(labelled, f"taxonomy {tree.name} {tree.version}", "name the tree of this file")
     options = FitOptions(
         encoder=_encoder(encoder),
         cascade=_cascade(cascade, cascade_share),
@@ -126,18 +125,6 @@ def command(
     _tell_of_new_stores(report)
     _tell_of_new_brands(report)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
-
-
-def _require_labels(labelled: LabelledProducts, tree: Taxonomy) -> None:
-    """Raise where all labels were left out: what is fitted then would take a good bundle's place.
-
-    A file without a single label is another matter: category texts alone are something to go by.
-    """
-    if labelled.unknown and not labelled.products:
-        raise InvalidProducts(
-            f"none of the {labelled.unknown:,} labels is a category of taxonomy {tree.name} {tree.version}, as"
-            f" {labelled.unknown_labels[0][0]!r}; name the tree of this file"
-        )
 
 
 def _tell_of_labels(labelled: LabelledProducts) -> None:

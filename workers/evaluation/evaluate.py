@@ -18,7 +18,7 @@ from workers.evaluation.outcomes import collect_outcomes
 from workers.evaluation.per_product import product_facts
 from workers.evaluation.slices import slices
 from workers.evaluation.training import Training
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, place, require_known
 from workers.product_files import LabelledProduct
 from workers.progress import Progress, silent
 
@@ -56,12 +56,11 @@ def place_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledPro
     labelled = place(rows, tree, skip_unknown=True)
     if labelled.products:
         return labelled
-    if labelled.unknown:
-        shown = "; ".join(label for label, _ in labelled.unknown_labels[:5])
-        raise InvalidProducts(
-            f"none of the {labelled.unknown:,} labels is a category of the bundle's taxonomy {tree.name}"
-            f" {tree.version}: {shown}; name the file that goes with this bundle, or fit one with this file's tree"
-        )
+    require_known(
+        labelled,
+        f"the bundle's taxonomy {tree.name} {tree.version}",
+        "name the file that goes with this bundle, or fit one with this file's tree",
+    )
     raise InvalidProducts(
         f"none of the {len(rows):,} products has a label; give category_path or category_id, or name the column"
         " that holds it with --column category_path=NAME"

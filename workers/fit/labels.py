@@ -76,6 +76,17 @@ def place(
     )
 
 
+def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
+    """Raise :class:`InvalidProducts` where there are labels, and none is a category of ``whose`` tree.
+
+    A file without a single label is another matter.
+    """
+    if labelled.products or not labelled.unknown:
+        return
+    shown = "; ".join(label for label, _ in labelled.unknown_labels[:_SHOWN])
+    raise InvalidProducts(f"none of the {labelled.unknown:,} labels is a category of {whose}: {shown}; {remedy}")
+
+
 def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
     """Return the node of a row's label, ``None`` where it has none, or one that is not in the tree."""
     if row.category_id is not None:

@@ -11,16 +11,9 @@ from schemas.errors import InvalidSettings
 from streams.health import Health
 from streams.listener import Listener
 from streams.metrics import Metrics
+from tests.clock import Clock
 
 pytestmark = pytest.mark.unit
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,15 +7,9 @@ import logging
 import pytest
 
 from streams.logs import AlikeFilter
+from tests.clock import Clock
 
 pytestmark = pytest.mark.unit
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.LogRecord:

@@ -6,15 +6,9 @@ import pytest
 
 from streams.agents.context import Turns
 from streams.health import Health
+from tests.clock import Clock
 
 pytestmark = pytest.mark.unit
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

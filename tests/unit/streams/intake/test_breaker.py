@@ -5,16 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.intake.breaker import MAX_PAUSE_SECONDS, Breaker, Limits, State
+from tests.clock import Clock
 
 pytestmark = pytest.mark.unit
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def breaker(clock: Clock | None = None, invalid: float = 1.0) -> Breaker:

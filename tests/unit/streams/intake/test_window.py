@@ -14,16 +14,9 @@ from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.intake.partition import MAX_BACKLOG_BYTES, PartitionIntake
 from streams.intake.shipment import InFlight, Shipment
 from streams.intake.window import Window
+from tests.clock import Clock
 
 pytestmark = pytest.mark.unit
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def good(offset: int) -> SourceEvent:
