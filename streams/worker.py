@@ -8,13 +8,13 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
 from schemas.errors import ShelfwiseError
 from streams.agents.context import Context
+from streams.compute_thread import compute_thread
 from streams.faust_app import Stage
 from streams.health import Health
 from streams.kafka.topics import create_topics
@@ -52,7 +52,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         _log.info("metrics at %s/metrics; stages: %s", listener.url, ", ".join(wanted))
         _create_topics(settings)
         models = _load(settings, metrics, health)
-        compute = stack.enter_context(ThreadPoolExecutor(1, "shelfwise-compute"))
+        compute = stack.enter_context(compute_thread())
         progress = SourceProgress(settings)
         stack.callback(progress.close)
 

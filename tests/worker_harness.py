@@ -179,7 +179,6 @@ class Worker:
             "SHELFWISE_BUNDLE": place.bundle,
             "SHELFWISE_DATA_DIR": place.directory / f"worker-{self._port}",
             "SHELFWISE_METRICS_PORT": self._port,
-            "OMP_NUM_THREADS": 1,
         } | {f"SHELFWISE_{name.upper()}": value for name, value in self._overrides.items()}
         only = [word for stage in self._stages for word in ("--only", stage)]
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,13 +14,6 @@ from tests.benchmarks.throughput.options import CONTESTANTS, Options
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _WIDTH = 120
-# Read by the libraries when a process starts: every contestant computes in one thread.
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -61,7 +53,6 @@ def main(  # noqa: PLR0917 - an option is a parameter
       python -m tests.benchmarks.throughput --short --out var/throughput.json
       python -m tests.benchmarks.throughput --only bare --only ours --no-latency --rounds 1
     """
-    os.environ |= _ONE_THREAD
     options = Options(
         events=events,
         rounds=rounds,

@@ -10,6 +10,7 @@ from time import process_time
 from typing import Any, TypeVar
 
 import orjson
+from threadpoolctl import threadpool_limits
 
 from schemas.events.batch import CandidateProduct
 from schemas.events.codec import encode
@@ -76,6 +77,7 @@ def _decide(bundle: Bundle, events: Sequence[Event], costs: Costs) -> None:
 def main() -> None:
     """``model_alone.py BUNDLE PRODUCTS SEED [DATA]``: print the cost in batches, and of one product at a time."""
     bundle = load_bundle(Path(sys.argv[1]))
+    threadpool_limits(1)
     count, seed = int(sys.argv[2]), int(sys.argv[3])
     real = read_real(Path(sys.argv[4]), count) if len(sys.argv) > 4 else []
     events = generate(seed, 2 * count, real)

@@ -14,6 +14,7 @@ from time import perf_counter, process_time
 import faiss
 import numpy as np
 import orjson
+from threadpoolctl import threadpool_limits
 
 from schemas.events.product import decode_product
 from tests.benchmarks.throughput.events import Event, generate
@@ -51,6 +52,7 @@ def measured(classify: Callable[[str], int], events: list[Event]) -> dict[str, f
 def main() -> None:
     """Print the figures."""
     bundle, encoder = load_bundle(Path(sys.argv[1])), load_encoder(Path(sys.argv[2]))
+    threadpool_limits(1)
     events = generate(int(sys.argv[4]), int(sys.argv[3]))
     classify = as_in_tutorials(encoder, category_texts(bundle.taxonomy)[1])
     measured(classify, events[:BATCH])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from threadpoolctl import threadpool_limits
+
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import encode
 from schemas.events.dead_letter import Headers
@@ -76,7 +78,7 @@ class Place:
 
 
 class Job:
-    """Decides events with the model, learning nothing."""
+    """Decides events with the model in this thread alone, learning nothing."""
 
     def __init__(self, place: Place) -> None:
         self._source = place.source
@@ -85,6 +87,7 @@ class Job:
             False: place.topic(CATEGORIES_NEEDS_REVIEW),
         }
         self._bundle = load_bundle(place.bundle)
+        threadpool_limits(1)
         self._statistics = NoStatistics()
 
     def decide(self, sources: Sequence[Source]) -> list[Decided]:
