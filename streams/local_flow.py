@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Event
 
 from schemas.events.batch import CandidateBatch, ProductBatch
 
@@ -52,6 +53,7 @@ class LocalFlow:
         self._open: frozenset[int] = frozenset()
         self._generations: dict[int, int] = {}
         self._news: deque[News] = deque()
+        self._heard = Event()
 
     def own(self, partition: int, generation: int | None) -> None:
         """Intake: say under which generation a partition is ours; without one, nothing is heard of its batches."""
@@ -78,6 +80,11 @@ class LocalFlow:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(self._deliver, batches, take)
 
+    def await_news(self, seconds: float) -> None:
+        """Intake: return when there is news, or after so long."""
+        self._heard.wait(seconds)
+        self._heard.clear()
+
     def news(self) -> list[News]:
         """Intake: return what has come since the last call, in its order."""
         return [self._news.popleft() for _ in range(len(self._news))]
@@ -100,12 +107,16 @@ class LocalFlow:
 
     def give_back(self, batches: Sequence[ProductBatch]) -> None:
         """Recall: let intake send batches elsewhere, with which nothing was begun."""
-        self._news.extend(map(Returned, batches))
+        self._tell(map(Returned, batches))
 
     def decided(self, batch: ProductBatch | CandidateBatch) -> None:
         """Recall or ranking: say that the model's work on a batch is over, where it is our intake that sent it."""
         if self._is_ours(batch):
-            self._news.append(Decided(batch.source_partition, batch.batch_id))
+            self._tell([Decided(batch.source_partition, batch.batch_id)])
+
+    def _tell(self, news: Iterable[News]) -> None:
+        self._news.extend(news)
+        self._heard.set()
 
     def _is_ours(self, batch: ProductBatch | CandidateBatch) -> bool:
         return batch.generation is not None and self._generations.get(batch.source_partition) == batch.generation

@@ -108,9 +108,11 @@ class Intake:
             self._health.forget(STAGE)
 
     def _read(self) -> list[Message]:
-        # Asked for many, consume() waits its whole time for them: only where waiting fills batches.
+        # Asked for many, consume() waits its whole time for them: only where waiting fills batches. While the stages
+        # of this process are at work, the wait ends as soon as the next batch may leave.
         if any(not state.idle for state in self._partitions.values()):
-            return list(self._consumer.consume(_MESSAGES_A_TURN, self._read_seconds))
+            self._local.await_news(self._read_seconds)
+            return list(self._consumer.consume(_MESSAGES_A_TURN, 0))
         first = self._consumer.poll(_IDLE_SECONDS)
         return [] if first is None else [first, *self._consumer.consume(_MESSAGES_A_TURN, self._read_seconds)]
 
