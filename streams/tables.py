@@ -11,11 +11,10 @@ import faust
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from schemas.errors import KafkaUnavailable
 from schemas.events.statistics import StatisticKind
 from schemas.topics import Topic
 from streams.faust_app import changelog_name
-from streams.kafka.errors import ends_client
+from streams.kafka.errors import log_or_raise
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 from streams.state.completeness import is_ours
@@ -111,10 +110,8 @@ class StatisticsView:
             for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
                 if message.error() is None:
                     self._apply(message)
-                elif ends_client(message.error()):
-                    raise KafkaUnavailable(f"the statistics can be read no more: {message.error().str()}")
                 else:
-                    _log.warning("statistics: %s", message.error().str())
+                    log_or_raise(message.error(), "the statistics", _log)
 
     def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
         found = {}

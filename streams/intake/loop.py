@@ -10,7 +10,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from schemas.errors import InvalidEvent, KafkaUnavailable
+from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchCompleted, Outcome
 from schemas.events.codec import decode
 from schemas.topics import BATCHES_COMPLETED, PRODUCTS_CHANGED
@@ -22,7 +22,7 @@ from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
-from streams.kafka.errors import ends_client
+from streams.kafka.errors import log_or_raise
 from streams.local_flow import Decided, LocalFlow, News
 from streams.metrics import Metrics
 from streams.progress import Mark
@@ -88,7 +88,8 @@ class Intake:
     def run(self) -> None:
         """Work until :meth:`stop`, then wait up to ``drain_seconds`` for what is in flight, and commit it.
 
-        Raises :class:`KafkaUnavailable` on what cannot heal; nothing is lost then, the next owner reads it again.
+        Raises :class:`schemas.errors.KafkaUnavailable` on what cannot heal; nothing is lost then, the next owner
+        reads it again.
         """
         self._health.watch(STAGE, self._settings.stall_seconds)
         self._consumer.subscribe(
@@ -108,8 +109,8 @@ class Intake:
             self._health.forget(STAGE)
 
     def _read(self) -> list[Message]:
-        # Asked for many, consume() waits its whole time for them: only where waiting fills batches. While the stages
-        # of this process are at work, the wait ends as soon as the next batch may leave.
+        # Asked for many, consume() waits its whole time for them: only where waiting fills batches. The wait ends
+        # when the stages of this process have decided what they had: then the next batches may leave.
         if any(not state.idle for state in self._partitions.values()):
             self._local.await_news(self._read_seconds)
             return list(self._consumer.consume(_MESSAGES_A_TURN, 0))
@@ -131,9 +132,7 @@ class Intake:
     def _take(self, message: Message) -> bool:
         """Take in a message; return whether it is an event that is new to us."""
         if (error := message.error()) is not None:
-            if ends_client(error):
-                raise KafkaUnavailable(f"intake can read no more: {error.str()}; the worker must start anew")
-            logger.warning("intake: %s", error.str())
+            log_or_raise(error, "events and completions", logger)
             return False
         state = self._partitions.get(message.partition())
         if state is None:

@@ -1,13 +1,21 @@
-"""What an error that Kafka tells means for the client that is told."""
+"""What an error that a consumer is told in place of a message means for it."""
 
 from __future__ import annotations
 
+from logging import Logger
+
 from confluent_kafka import KafkaError
 
+from schemas.errors import KafkaUnavailable
 
-def ends_client(error: KafkaError) -> bool:
-    """Return whether the client can do nothing more, as one that another client with its instance id has fenced.
 
-    The error of a consumer's message says so by its code alone: its ``fatal()`` is false (confluent-kafka 2.16).
+def log_or_raise(error: KafkaError, what: str, log: Logger) -> None:
+    """Log an error that passes; ``what`` is read, as "the statistics".
+
+    Raises :class:`KafkaUnavailable` where the consumer can do nothing more, as one that another consumer with its
+    instance id has fenced. A message's error says so by its code alone: its ``fatal()`` is false (confluent-kafka
+    2.16).
     """
-    return error.code() == KafkaError._FATAL or error.fatal()
+    if error.code() == KafkaError._FATAL or error.fatal():
+        raise KafkaUnavailable(f"{what} can be read no more: {error.str()}; the worker must start anew")
+    log.warning("%s: %s", what, error.str())

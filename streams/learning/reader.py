@@ -12,12 +12,11 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.errors import KafkaUnavailable
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import encode
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
 from streams.health import Health
-from streams.kafka.errors import ends_client
+from streams.kafka.errors import log_or_raise
 from streams.learning.packer import pack
 from streams.outgoing import Outgoing
 from streams.sender import Sender
@@ -100,10 +99,8 @@ class LearningReader:
         for message in (first, *self._consumer.consume(_MESSAGES_A_TURN, _FILL_SECONDS)):
             if (error := message.error()) is None:
                 found.append(message)
-            elif ends_client(error):
-                raise KafkaUnavailable(f"decisions can be read no more: {error.str()}; the worker must start anew")
             else:
-                _log.warning("learning: %s", error.str())
+                log_or_raise(error, "decisions and verdicts", _log)
         return found
 
     def _send(self, messages: Sequence[Message]) -> None:

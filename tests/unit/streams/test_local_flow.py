@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from threading import Thread
 
 import pytest
 
@@ -105,3 +106,14 @@ def test_who_owns_no_partition_any_more_hears_of_none() -> None:
     local.disown()
     local.decided(_batch(0))
     assert local.news() == []
+
+
+def test_intake_hears_of_what_is_decided_while_it_waits_for_word() -> None:
+    local = LocalFlow()
+    local.own(0, 7)
+    waiting = Thread(target=local.await_news, args=(3_600,), daemon=True)
+    waiting.start()
+    local.decided(_batch(0))
+    waiting.join(30)
+    assert not waiting.is_alive()
+    assert local.news() == [Decided(0, "b")]

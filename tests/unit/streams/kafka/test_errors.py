@@ -1,0 +1,31 @@
+"""What a consumer is told in place of a message is logged, or ends the worker."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from confluent_kafka import KafkaError
+
+from schemas.errors import KafkaUnavailable
+from streams.kafka.errors import log_or_raise
+
+pytestmark = pytest.mark.unit
+_log = logging.getLogger(__name__)
+
+
+def test_an_error_that_passes_is_logged_with_what_was_read(caplog: pytest.LogCaptureFixture) -> None:
+    log_or_raise(KafkaError(KafkaError._ALL_BROKERS_DOWN, "all brokers are down"), "the statistics", _log)
+    assert [record.getMessage() for record in caplog.records] == ["the statistics: all brokers are down"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaError(KafkaError._FATAL, "fenced"),
+        KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", fatal=True),
+    ],
+)
+def test_an_error_that_ends_the_consumer_is_raised(error: KafkaError) -> None:
+    with pytest.raises(KafkaUnavailable, match="the statistics can be read no more: fenced; the worker"):
+        log_or_raise(error, "the statistics", _log)
