@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from operator import add, sub
+from typing import Final, NamedTuple
 
 MAX_PAUSE_SECONDS: Final = 600.0
 PROBE_EVENTS: Final = 8
@@ -38,6 +39,17 @@ class Limits:
     pause_seconds: float
 
 
+class _Counts(NamedTuple):
+    """Of events: how many, and how many of them failed or were invalid."""
+
+    events: int
+    failed: int
+    invalid: int
+
+
+_NOTHING: Final = _Counts(0, 0, 0)
+
+
 @dataclass(slots=True)
 class Breaker:
     """Counts what became of the latest events, and says whether to go on; ``clock`` returns seconds."""
@@ -47,7 +59,8 @@ class Breaker:
     state: State = State.CLOSED
     why: str = ""
     pause_seconds: float = 0.0
-    _latest: deque[tuple[int, int, int]] = field(default_factory=deque)
+    _latest: deque[_Counts] = field(default_factory=deque)
+    _sums: _Counts = _NOTHING
     _opened_at: float = 0.0
     _probe: object | None = None
 
@@ -86,19 +99,26 @@ class Breaker:
         return False
 
     def _count(self, events: int, failed: int, invalid: int) -> bool:
-        self._latest.append((events, failed, invalid))
-        while sum(item[0] for item in self._latest) - self._latest[0][0] >= self.limits.events:
-            self._latest.popleft()
         limits = self.limits
+        self._add(_Counts(events, failed, invalid))
+        while self._sums.events - self._latest[0].events >= limits.events:
+            self._drop_oldest()
         for count, share, what in (
-            (sum(item[1] for item in self._latest), limits.failed, "failed in recall or ranking"),
-            (sum(item[2] for item in self._latest), limits.invalid, "broke their contract"),
+            (self._sums.failed, limits.failed, "failed in recall or ranking"),
+            (self._sums.invalid, limits.invalid, "broke their contract"),
         ):
             if share < 1 and count > share * limits.events:
                 self.why = f"{count} of the latest {limits.events} events {what} (limit {share:.0%})"
                 self._open(limits.pause_seconds)
                 return True
         return False
+
+    def _add(self, counts: _Counts) -> None:
+        self._latest.append(counts)
+        self._sums = _Counts(*map(add, self._sums, counts))
+
+    def _drop_oldest(self) -> None:
+        self._sums = _Counts(*map(sub, self._sums, self._latest.popleft()))
 
     def _judge(self, events: int, failed: int, done: int) -> bool:
         if failed > self.limits.failed * events:
@@ -116,3 +136,4 @@ class Breaker:
         self.pause_seconds = pause_seconds
         self._opened_at = self.clock()
         self._latest.clear()
+        self._sums = _NOTHING
