@@ -21,9 +21,7 @@ class CandidatesLog:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(CANDIDATES)
-        # Never polled: what librdkafka logs would come out when it is closed. What fails is told by the call.
-        quietly = {"log_level": 0}
-        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("ranking"), quietly))
+        self._consumer: Any = Consumer(settings.observer_config("ranking"))
         self._asking = Lock()
         self._closed = False
 

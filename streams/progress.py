@@ -94,9 +94,7 @@ class SourceProgress:
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(PRODUCTS_CHANGED)
         self._places = [TopicPartition(self._topic, number) for number in range(settings.partitions)]
-        # Never polled: what librdkafka logs would come out when it is closed. What fails is told by the call.
-        quietly = {"log_level": 0}
-        self._consumer: Any = Consumer(settings.kafka.consumer_config(settings.group("intake"), quietly))
+        self._consumer: Any = Consumer(settings.observer_config("intake"))
         self._marks: dict[int, Mark] = {}
         self._asking = Lock()
         self._stopped = Event()

@@ -117,6 +117,14 @@ class Settings(BaseSettings):
         }
         return self.kafka.consumer_config(self.group(name), {**membership, **static, **(overrides or {})})
 
+    def observer_config(self, name: str) -> dict[str, Any]:
+        """Return the configuration of a consumer that asks what the group of this name has committed.
+
+        It never joins the group, and is never polled: what librdkafka logs would come out when it is closed. What
+        fails is told by the call.
+        """
+        return self.kafka.consumer_config(self.group(name), {"log_level": 0})
+
     @classmethod
     def load(cls) -> Self:
         """Parse the environment; raises :class:`InvalidSettings` that names the variable, never a secret."""
