@@ -167,7 +167,10 @@ class Window:
         """
         settled = []
         while self._batches and self._batches[0].done:
-            settled.append(self._batches.popleft())
+            item = self._batches.popleft()
+            # Each knows the other: all events would stay in memory until the garbage collector comes by.
+            item.shipments.clear()
+            settled.append(item)
         return settled
 
     def _again(self, shipment: Shipment, now: float) -> list[Shipment]:

@@ -32,8 +32,9 @@ def margins(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
     found = ctypes.POINTER(ctypes.c_float)()
     places = ctypes.byref(shape), ctypes.byref(dimensions), ctypes.byref(found)
     _check(_LIB.XGBoosterPredictFromDense(booster.handle, _array(rows), _MARGIN_OPTIONS, None, *places))
-    # XGBoost overwrites it at the thread's next call.
-    return np.ctypeslib.as_array(found, (len(rows),)).copy()
+    # A copy: XGBoost overwrites it at the thread's next call. NumPy's ctypeslib would make a type of every length,
+    # and ctypes keeps them all.
+    return np.frombuffer(ctypes.string_at(found, len(rows) * rows.itemsize), np.float32)
 
 
 def _array(values: NDArray[np.float32]) -> bytes:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 
 import pytest
@@ -52,6 +54,23 @@ def test_a_batch_with_a_dead_letter_under_way_is_not_done() -> None:
     assert window.settle() == []
     item.letters_outstanding -= 1
     assert window.settle() == [item]
+
+
+def test_the_events_of_a_settled_batch_leave_memory_at_once_not_with_the_garbage_collector() -> None:
+    def headers() -> list[tuple[str, bytes]]:
+        return []
+
+    window = Window(4, 10, Clock())
+    item = window.open(pack("t", 0, [good(0)._replace(headers=headers)]))
+    window.complete(item.batch.message.batch_id, outcomes(item.batch))
+    held = weakref.ref(headers)
+    del item, headers
+    gc.disable()
+    try:
+        assert len(window.settle()) == 1
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_a_batch_that_does_not_complete_is_due_after_longer_and_longer_waits() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import xgboost
@@ -34,6 +36,17 @@ def test_what_was_returned_stays_when_it_is_asked_again() -> None:
     kept = first.copy()
     booster.margins(TREES, VALUES[2:4])
     assert np.array_equal(first, kept)
+
+
+def test_arrays_of_many_lengths_leave_nothing_behind() -> None:
+    def types() -> int:
+        return sum(isinstance(each, type) for each in gc.get_objects())
+
+    booster.margins(TREES, VALUES[:1])
+    before = types()
+    for rows in range(2, 40):
+        booster.margins(TREES, VALUES[:rows])
+    assert types() == before
 
 
 @pytest.mark.parametrize("features", [4, 10])
