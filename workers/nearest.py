@@ -21,7 +21,8 @@ _STRIDES: Final = 64
 
 # FAISS multiplies matrices from this many queries on; its default of 20 leaves small batches ten times slower.
 faiss.cvar.distance_compute_blas_threshold = 2
-# One thread a process: with two, the slowest of a thousand searches waits a hundred times longer.
+# With two threads the slowest of a thousand searches waits a hundred times longer. This goes for the thread that
+# imports us: OpenMP has a number for each.
 faiss.omp_set_num_threads(1)
 
 
