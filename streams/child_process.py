@@ -36,16 +36,24 @@ def spawn(
     return _FORKER.submit(_spawn, list(command), output, environment, death_signal).result()
 
 
+def die_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> None:
+    """Let the kernel send us ``death_signal`` when the thread that started us ends; on Linux alone.
+
+    Where it had ended before, nothing comes: who needs to know looks for the end of a pipe from it too.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
+
+
 def _spawn(
     command: list[str], output: Path, environment: Mapping[str, str] | None, death_signal: signal.Signals
 ) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
-    def die_with_parent() -> None:
-        if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
-            if os.getppid() != parent:  # it died before the kernel knew
-                os._exit(1)
+    def end_with_parent() -> None:
+        die_with_parent(death_signal)
+        if os.getppid() != parent:  # it died before the kernel knew
+            os._exit(1)
 
     with output.open("ab") as file:
         return subprocess.Popen(
@@ -56,5 +64,5 @@ def _spawn(
             env=environment,
             # Own session: Ctrl-C in the terminal is for us to handle, in order.
             start_new_session=True,
-            preexec_fn=die_with_parent if _LIBC is not None else None,  # noqa: PLW1509
+            preexec_fn=end_with_parent if _LIBC is not None else None,  # noqa: PLW1509
         )

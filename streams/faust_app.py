@@ -29,7 +29,7 @@ from streams.state.recovery import BulkTableManager
 from streams.state.stores import Budget
 from streams.state.table import WatchedTable
 
-Stage = Literal["intake", "recall", "ranking"]
+Stage = Literal["intake", "recall", "ranking", "learning"]
 
 # Debug messages that nobody sees cost 14 % of the CPU: these loggers ask at every message.
 _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
@@ -44,11 +44,13 @@ class FlowApp(faust.App):
     _guarded: GuardedFlowControl | None = None
     batch_topics: frozenset[str] = frozenset()
     _settings: Settings
+    _stage: Stage
     _directory: TableDirectory | None = None
 
-    def use(self, settings: Settings) -> None:
+    def use(self, settings: Settings, stage: Stage) -> None:
         """Give it what Faust's own settings have no room for."""
         self._settings = settings
+        self._stage = stage
         self.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
         self.table_changes = TableChanges(settings.kafka)
         self.table_partitions = TablePartitions()
@@ -60,14 +62,14 @@ class FlowApp(faust.App):
 
     @property
     def table_directory(self) -> Path:
-        """Where this process keeps its tables; claimed when it is first asked for.
+        """Where this process keeps the tables of its stage; claimed when it is first asked for.
 
         What another installation has left is nothing to go on from: offsets are of its own changelogs.
         """
         if self._directory is None:
             settings = self._settings
             installation = f"{settings.topic_prefix}{cluster_id(settings.kafka)}"
-            self._directory = TableDirectory.claim(settings.data_dir / installation)
+            self._directory = TableDirectory.claim(settings.data_dir / installation / self._stage)
         return self._directory.path
 
     @cached_property
@@ -133,7 +135,7 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
     )
-    app.use(settings)
+    app.use(settings, stage)
     return app
 
 
@@ -150,11 +152,6 @@ def _url(settings: Settings) -> str:
 def raw_topic(app: faust.App, *names: str) -> TopicT:
     """Return topics whose keys and values reach us as bytes, so that nothing is dropped undecoded."""
     return app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-
-
-def changelog_name(settings: Settings, table_name: str) -> str:
-    """Return the name that Faust gives to a table's changelog."""
-    return f"{settings.group('recall')}-{table_name}-changelog"
 
 
 def _servers(connection: KafkaConnection) -> list[str]:

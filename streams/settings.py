@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import InvalidSettings
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var/worker")
     """Where workers keep their tables; each process takes a directory in it that no other one holds."""
     table_memory_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 256
-    """What tables on disk may keep in memory, in MiB: blocks, indexes, filters and write buffers together."""
+    """What a stage's tables on disk may keep in memory, in MiB: blocks, indexes, filters and write buffers."""
     table_standby_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     """How many other workers follow each partition of the tables on disk, to take it over with little to read."""
 
@@ -125,6 +125,16 @@ class Settings(BaseSettings):
         """
         return self.kafka.consumer_config(self.group(name), {"log_level": 0})
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment that gives these settings, secrets among them, to a process that we start."""
+        nested = dict(self.kafka)
+        given = {name: value for name, value in self if name != "kafka"}
+        given |= {f"kafka{_NESTED}{name}": value for name, value in nested.items()}
+        others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        return others | {
+            f"{PREFIX}{name}".upper(): _text(value) for name, value in given.items() if value is not None
+        }
+
     @classmethod
     def load(cls) -> Self:
         """Parse the environment; raises :class:`InvalidSettings` that names the variable, never a secret."""
@@ -137,6 +147,10 @@ class Settings(BaseSettings):
                 for problem in error.errors(include_input=False, include_url=False)
             ]
             raise InvalidSettings("; ".join(problems)) from None
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _refuse_unknown() -> None:

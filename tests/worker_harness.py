@@ -217,13 +217,29 @@ class Worker:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's series that have these labels."""
-        families = text_string_to_metric_families(self._get("/metrics")[1].decode())
+        families = text_string_to_metric_families(self.answer("/metrics")[1].decode())
         return sum(
             sample.value
             for family in families
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    @property
+    def process_id(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        """Return status and body of what its listener answers."""
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
     def log_end(self) -> str:
         """Return the last lines of the log."""
@@ -246,18 +262,9 @@ class Worker:
         if (status := self._process.poll()) is not None:
             raise AssertionError(f"the worker ended with {status}; its log ends:\n{self.log_end()}")
         try:
-            return self._get("/readyz")[0] == 200
+            return self.answer("/readyz")[0] == 200
         except (OSError, HTTPException):
             return False
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
 
 
 def decisions(installation: Installation) -> list[Decision]:

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 import faust
 
 from schemas.topics import Topic
-from streams.agents.context import Context, Turns
+from streams.agents.context import Turns
 from streams.agents.gathering import Gathering, described
+from streams.agents.model_context import ModelContext
 from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 
@@ -31,7 +32,7 @@ class BatchStage(ABC, Generic[Prepared]):
     name: ClassVar[str]
     topic: ClassVar[Topic]
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ModelContext) -> None:
         self.context = context
         self.turns = Turns(context.health, self.name, context.settings.stall_seconds)
         self.rereading = Rereading()

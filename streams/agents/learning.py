@@ -88,12 +88,20 @@ class LearningStage:
     """
 
     def __init__(
-        self, context: Context, products: EntriesOf, state_arrived: Callable[[], Awaitable[None]] = at_once
+        self,
+        context: Context,
+        products: EntriesOf,
+        is_category: Callable[[str], bool],
+        state_arrived: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
-        """``products`` is the table of states; ``state_arrived`` waits until every change of it so far is safe."""
+        """``products`` is the table of states; ``state_arrived`` waits until every change of it so far is safe.
+
+        ``is_category`` says of an id whether a verdict may name it.
+        """
         settings = context.settings
         self.context = context
         self._products = products
+        self._is_category = is_category
         self._state_arrived = state_arrived
         self.turns = Turns(context.health, STAGE, settings.stall_seconds)
         self._topics: dict[Source, str] = {source: topic for topic, source in learning_sources(settings).items()}
@@ -195,7 +203,7 @@ class LearningStage:
         One that came ahead of its decision brings a brand, stores or tags of its own, and counts for these.
         """
         category = verdict.category
-        if category is not None and self.context.bundle.taxonomy.find_id(category) is None:
+        if category is not None and not self._is_category(category):
             raise InvalidEvent(
                 "unknown_category", f"no category {category!r} in the taxonomy of the model; name one of its ids"
             )

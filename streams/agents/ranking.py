@@ -21,7 +21,8 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
 from streams.agents.batch_stage import BatchStage
 from streams.agents.completions import Completions
-from streams.agents.context import Context, failure_detail
+from streams.agents.context import failure_detail
+from streams.agents.model_context import ModelContext
 from streams.agents.rereading import LogPlace
 from streams.outgoing import Outgoing
 from workers.bundle.bundle import Bundle
@@ -59,7 +60,7 @@ class RankingStage(BatchStage[_Prepared]):
     name = STAGE
     topic = CANDIDATES
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ModelContext) -> None:
         super().__init__(context)
         self._foreign_versions: set[str] = set()
         self._completions = Completions()

@@ -21,9 +21,9 @@ from schemas.events.cloudevents import EventType
 from schemas.events.codec import decode, encode
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.agents.batch_stage import BatchStage
-from streams.agents.context import Context
 from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
+from streams.agents.model_context import ModelContext
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import STAGE, ProductRecords, Sifted, failed, sift
 from streams.outgoing import Outgoing
@@ -60,7 +60,7 @@ class RecallStage(BatchStage[_Prepared]):
 
     def __init__(
         self,
-        context: Context,
+        context: ModelContext,
         statistics: Statistics,
         table: ProductRecords,
         handover: Handover | None = None,

@@ -62,7 +62,7 @@ def command(
       shelfwise review --product sku-2 --nowhere --json
     """
     from streams.review.give import VerdictGiver
-    from workers.bundle.bundle import load_taxonomy
+    from workers.bundle.taxonomy_file import load_taxonomy
 
     if (product_id is None) != (category is None and not nowhere) or (category is not None and nowhere):
         raise click.UsageError("--product wants either --category or --nowhere, and these want --product")

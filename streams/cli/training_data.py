@@ -65,7 +65,7 @@ def command(
       shelfwise fit --products next.jsonl --taxonomy tree.txt --out var/new
       shelfwise gate --candidate var/new --current var/bundle --gold gold.jsonl
     """
-    from workers.bundle.bundle import load_taxonomy
+    from workers.bundle.taxonomy_file import load_taxonomy
     from workers.fit.training_data import TrainingDataReport, training_rows
 
     if not out.parent.is_dir():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option(
     "--only",
     "stages",
-    type=click.Choice(["intake", "recall", "ranking"]),
+    type=click.Choice(["intake", "recall", "ranking", "learning"]),
     multiple=True,
     help="Run this stage. Repeatable; default: all.",
 )
@@ -49,7 +49,8 @@ def command(
 ) -> None:
     """Run the stream until SIGTERM or Ctrl-C: what is in flight is brought to its end first.
 
-    Each stage scales by itself: run as many workers of it as the topics have partitions, at most.
+    Each stage scales by itself: run as many workers of it as the topics have partitions, at most. Learning beside
+    other stages has a process of its own.
 
     \b
     Examples:

@@ -89,17 +89,10 @@ class WorkerProcess:
         return report if isinstance(report, dict) else {}
 
     def _environment(self) -> dict[str, str]:
-        settings = self._settings
-        return os.environ | {
-            "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
-            "SHELFWISE_BUNDLE": str(settings.bundle),
-            "SHELFWISE_TOPIC_PREFIX": settings.topic_prefix,
-            "SHELFWISE_PARTITIONS": str(settings.partitions),
-            "SHELFWISE_DATA_DIR": str(settings.data_dir),
-            "SHELFWISE_METRICS_PORT": str(self.port),
-            # The package may be run from a source tree that is not the current directory.
-            "PYTHONPATH": os.pathsep.join(filter(None, (*sys.path[:1], os.environ.get("PYTHONPATH")))),
-        }
+        environment = self._settings.model_copy(update={"metrics_port": self.port}).environment()
+        # The package may be run from a source tree that is not the current directory.
+        paths = filter(None, (*sys.path[:1], os.environ.get("PYTHONPATH")))
+        return environment | {"PYTHONPATH": os.pathsep.join(paths)}
 
     def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]

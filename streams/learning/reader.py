@@ -23,7 +23,7 @@ from streams.sender import Sender
 from streams.settings import Settings
 from workers.learning import Source
 
-GROUP: Final = "learning"
+GROUP: Final = "learning-reader"
 _NAME: Final = "learning reader"
 _IDLE_SECONDS: Final = 0.1
 # What a key counts is written whole at every change: the more changes at once, the fewer writes.

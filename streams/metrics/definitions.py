@@ -173,16 +173,21 @@ STATISTICS_UPDATES: Final = _define(
 TABLE_RECOVERY_SECONDS: Final = _define(
     "table_recovery_seconds",
     "gauge",
-    "What the latest recovery of this worker's tables took: from its assignment until all were read.",
+    "What the latest recovery of a stage's tables took: from their assignment until all were read.",
+    ("stage",),
 )
 TABLE_RECOVERED_RECORDS: Final = _define(
-    "table_recovered_records", "gauge", "Records of changelogs that the latest recovery read."
+    "table_recovered_records",
+    "gauge",
+    "Records of changelogs that the latest recovery of a stage's tables read.",
+    ("stage",),
 )
 TABLE_PARTITIONS_BROKEN: Final = _define(
     "table_partitions_broken",
     "gauge",
     "Table partitions of this worker whose changelog was cut, where no store holds what is missing: counts and "
     "known products are lost. Anything but 0 needs a person.",
+    ("stage",),
 )
 MODEL: Final = _define(
     "model_info",

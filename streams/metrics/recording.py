@@ -147,11 +147,11 @@ class Metrics:
         self._statistics.labels(kind, "applied").inc(applied)
         self._statistics.labels(kind, "repeated").inc(repeated)
 
-    def tables(self, broken: int, recovered_records: int, recovery_seconds: float) -> None:
-        """Show how many table partitions are not whole, and how the latest recovery went."""
-        self._broken.set(broken)
-        self._recovered_records.set(recovered_records)
-        self._recovery_seconds.set(recovery_seconds)
+    def tables(self, stage: str, broken: int, recovered_records: int, recovery_seconds: float) -> None:
+        """Show how many partitions of a stage's tables are not whole, and how their latest recovery went."""
+        self._broken.labels(_stage(stage)).set(broken)
+        self._recovered_records.labels(_stage(stage)).set(recovered_records)
+        self._recovery_seconds.labels(_stage(stage)).set(recovery_seconds)
 
     def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str, gate: str) -> None:
         """Show the bundle that decides from now on, in place of the one before."""

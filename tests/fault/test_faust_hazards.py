@@ -16,17 +16,17 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from schemas.events.codec import encode
 from schemas.events.review import ReviewDecided
 from schemas.topics import PRODUCTS_BATCHED, REVIEWS_DECIDED
-from streams.agents.context import Context
+from streams.agents.model_context import ModelContext
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import ProductRecords
-from streams.faust_app import FlowApp, build_app, changelog_name, raw_topic
+from streams.faust_app import FlowApp, build_app, raw_topic
 from streams.health import Health
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.tables import STATISTICS, RecallTables, changelog_topics
+from streams.tables import STATISTICS, changelog_name, changelog_topics, product_digests
 from tests.worker_harness import Installation, wait_until
 from workers.sample import sample_taxonomy
 from workers.statistics import NoStatistics
@@ -68,13 +68,13 @@ def committed(settings: Settings) -> int:
 
 
 async def run_until(
-    settings: Settings, agent: Run, done: Callable[[], bool], tables: list[RecallTables] | None = None
+    settings: Settings, agent: Run, done: Callable[[], bool], tables: list[Any] | None = None
 ) -> FlowApp:
     """Run an application with one agent on the topic of batches until that is done, and stop it gracefully."""
     app = build_app(settings, "recall")
     app.agent(raw_topic(app, settings.topic(PRODUCTS_BATCHED)), name="recall", concurrency=1)(agent)
     if tables is not None:
-        tables.append(RecallTables(app))
+        tables.append(product_digests(app))
     await app.start()
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -97,7 +97,7 @@ class Choking(RecallStage):
     def __init__(self, settings: Settings) -> None:
         nothing: Any = None
         super().__init__(
-            Context(settings, nothing, nothing, nothing, Metrics(), Health()),
+            ModelContext(settings, nothing, Metrics(), Health(), nothing, nothing),
             NoStatistics(),
             ProductRecords(no_records),
         )
@@ -133,12 +133,12 @@ def test_no_event_is_lost_when_an_application_with_tables_is_stopped_gracefully_
     Guard: :class:`streams.faust_guards.GuardedFlowControl`.
     """
     seen: list[int] = []
-    tables: list[RecallTables] = []
+    tables: list[Any] = []
 
     async def slowly(stream: Any) -> None:
         async for event in stream.events():
             seen.append(int(event.value))
-            tables[-1].product_digests[event.value] = b"a record, to be recovered after the restart"
+            tables[-1][event.value] = b"a record, to be recovered after the restart"
             if seen[-1] % 1_000 == 500:
                 event.app.flow_control.resume()
             await asyncio.sleep(0.0005)
@@ -206,12 +206,12 @@ def test_what_is_learned_is_counted_once_though_a_killed_worker_reads_it_again(
 
     quick = {"session_timeout_seconds": 6}
     for enough in (200, 800):
-        with installation.worker("recall", **quick) as worker:
+        with installation.worker("learning", **quick) as worker:
             wait_until(
                 lambda: worker.metric("shelfwise_statistics_updates_total") >= enough,  # noqa: B023 - called here
                 "some counts",
             )
             worker.kill()
-    with installation.worker("recall", **quick):
+    with installation.worker("learning", **quick):
         wait_until(lambda: sum(weights()) >= 3.0 * verdicts, lambda: f"all counts: {weights()}")
         assert weights() == [verdicts * 1.0] * 3

@@ -13,11 +13,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.topics import PRODUCTS_BATCHED
-from streams.faust_app import FlowApp, build_app, changelog_name, raw_topic
+from streams.faust_app import FlowApp, build_app, raw_topic
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.settings import Settings
-from streams.tables import PRODUCT_DIGESTS, RecallTables, changelog_topics
+from streams.tables import PRODUCT_DIGESTS, changelog_name, changelog_topics, product_digests
 from tests.fault.harness.faults import cut_changelogs
 from tests.worker_harness import PARTITIONS
 
@@ -65,7 +65,7 @@ class Keeper:
 
     def __init__(self, settings: Settings) -> None:
         self.app: FlowApp = build_app(settings, "recall")
-        self.table = RecallTables(self.app).product_digests
+        self.table = product_digests(self.app)
         self.read = 0
         topic = raw_topic(self.app, settings.topic(PRODUCTS_BATCHED))
         self.app.agent(topic, name="keeper", concurrency=1)(self._keep)

@@ -30,6 +30,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
+from tests.process_tree import children
 
 pytestmark = pytest.mark.integration
 
@@ -163,11 +164,6 @@ def test_a_broker_of_another_program_is_not_taken_for_ours(broker: LocalKafka, t
         LocalKafka(tmp_path, port=broker.port).start()
 
 
-def _children(process_id: int) -> list[int]:
-    tasks = Path(f"/proc/{process_id}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the children of a process")
 def test_the_command_ends_when_its_broker_does(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "streams.cli", "kafka", "--port", str(free_port()), "--dir", str(tmp_path)]
@@ -176,7 +172,7 @@ def test_the_command_ends_when_its_broker_does(tmp_path: Path) -> None:
         while "Ctrl-C" not in process.stdout.readline():
             assert process.poll() is None
         try:
-            (broker,) = _children(process.pid)
+            (broker,) = children(process.pid)
             os.kill(broker, signal.SIGKILL)
             _, told = process.communicate(timeout=60)
         finally:

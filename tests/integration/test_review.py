@@ -20,7 +20,7 @@ from streams.cli import main
 from streams.review.queue import waiting
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, wait_until
-from workers.bundle.bundle import load_taxonomy
+from workers.bundle.taxonomy_file import load_taxonomy
 
 pytestmark = pytest.mark.integration
 

@@ -30,9 +30,9 @@ from schemas.topics import (
     PRODUCTS_DEAD_LETTER,
     REVIEWS_DECIDED,
 )
-from streams.faust_app import changelog_name
 from streams.kafka.cluster import Cluster
-from streams.tables import STATISTICS, StatisticsView
+from streams.statistics_view import StatisticsView
+from streams.tables import STATISTICS, changelog_name
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
 from workers.sample import sample_taxonomy
@@ -42,6 +42,7 @@ pytestmark = pytest.mark.integration
 GOOD = 10_000
 BAD = 10_000
 HUGE = 40
+GROUPS = ("intake", "recall", "ranking", "learning", "learning-reader")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Event = tuple[bytes | None, bytes | None, Headers]
 
@@ -384,7 +385,7 @@ def test_a_worker_that_comes_back_under_its_instance_id_moves_no_partition_of_an
             installation.publish_products(products[500:1_000])
             installation.wait_until_committed()
             assert rebalances(second) == before
-            assert static_members(installation) == {group: {"a", "b"} for group in ("intake", "recall", "ranking")}
+            assert static_members(installation) == {group: {"a", "b"} for group in GROUPS}
     assert len(by_source(decisions(installation))) == 1_000
 
 
@@ -415,7 +416,7 @@ def rebalances(worker: Worker) -> int:
 def static_members(installation: Installation) -> dict[str, set[str]]:
     """Return the instance ids of the members of each group."""
     settings = installation.settings()
-    names = {settings.group(name): name for name in ("intake", "recall", "ranking")}
+    names = {settings.group(name): name for name in GROUPS}
     admin = AdminClient(settings.kafka.client_config())
     found = {}
     for group, future in admin.describe_consumer_groups(list(names)).items():

@@ -17,7 +17,7 @@ from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.cli import main
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation
-from workers.bundle.bundle import load_taxonomy
+from workers.bundle.taxonomy_file import load_taxonomy
 from workers.product_files import ProductFile
 
 pytestmark = pytest.mark.integration

@@ -17,6 +17,7 @@ from workers.bundle.destination import whole_directory
 from workers.bundle.ranking_files import load_ranking, save_ranking
 from workers.bundle.recall_files import ENCODER, load_recall, save_recall
 from workers.bundle.release import Admission, Release, admit
+from workers.bundle.taxonomy_file import TAXONOMY
 from workers.bundle.training import TrainingFingerprint
 from workers.encoders.base import Encoder
 from workers.encoders.load import load_encoder
@@ -24,7 +25,6 @@ from workers.ranking.ranking import Ranking
 from workers.recall import Recall
 from workers.statistics import NoStatistics
 
-TAXONOMY: Final = "taxonomy.json"
 METRICS: Final = "metrics.json"
 _TO_DECIDE: Final = Admission()
 
@@ -99,15 +99,6 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bund
         raise InvalidBundle(
             f"bundle {directory}: {type(error).__name__}: {error}; make it anew with `shelfwise fit`"
         ) from error
-
-
-def load_taxonomy(directory: Path) -> Taxonomy:
-    """Check and load the tree of a bundle alone; raises :class:`InvalidBundle`."""
-    manifest = files.read_manifest(directory)
-    if TAXONOMY not in manifest.files:
-        raise InvalidBundle(f"bundle {directory}: {TAXONOMY} is missing; make it anew with `shelfwise fit`")
-    files.check(directory, TAXONOMY, manifest.files[TAXONOMY], "make it anew with `shelfwise fit`")
-    return Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
 
 
 def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle | None) -> Bundle:

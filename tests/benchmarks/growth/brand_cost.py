@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from schemas.events.product import Product, decode_product
 from streams.settings import Settings
-from streams.tables import StatisticsView
+from streams.statistics_view import StatisticsView
 from tests.benchmarks.growth.brand_records import brand_name
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.model_alone import BATCH, Costs

@@ -8,11 +8,10 @@ from random import Random
 from confluent_kafka import KafkaError
 
 from schemas.events.codec import encode
-from streams.faust_app import changelog_name
 from streams.outgoing import Outgoing
 from streams.sender import Sender
 from streams.settings import Settings
-from streams.tables import STATISTICS
+from streams.tables import STATISTICS, changelog_name
 from workers.learning import KeyStatistics
 
 MOST_BRANDS = 1_000_000

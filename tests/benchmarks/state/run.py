@@ -13,12 +13,11 @@ import orjson
 from confluent_kafka import Producer
 
 from schemas.topics import PRODUCTS_BATCHED
-from streams.faust_app import changelog_name
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from streams.kafka.topics import create_topics
 from streams.settings import Settings
-from streams.tables import changelog_topics
+from streams.tables import changelog_name, changelog_topics
 from tests.benchmarks.state.processes import Measured, bytes_on_disk
 from tests.benchmarks.state.records import Size, records
 

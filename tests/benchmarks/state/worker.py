@@ -15,10 +15,11 @@ from typing import Any
 import faust.tables
 import orjson
 
-from schemas.topics import PRODUCTS_BATCHED
+from schemas.topics import LEARNING_BATCHED, PRODUCTS_BATCHED
 from streams.faust_app import FlowApp, build_app, raw_topic
 from streams.settings import Settings
-from streams.tables import RecallTables, StatisticsView
+from streams.statistics_view import StatisticsView
+from streams.tables import LearningTables, product_digests
 from tests.benchmarks.state.records import product_key
 
 _POLL_SECONDS = 0.01
@@ -36,8 +37,8 @@ def say(**figures: object) -> None:
 class Prober:
     """An agent that reads and writes random products of its partition, as many as a message says."""
 
-    def __init__(self, tables: RecallTables, partitions: int) -> None:
-        self._table = tables.product_digests
+    def __init__(self, products: Any, partitions: int) -> None:
+        self._table = products
         self._partitions = partitions
 
     async def run(self, stream: Any) -> None:
@@ -89,45 +90,66 @@ def _quantiles(seconds: list[float]) -> dict[str, float]:
 
 
 async def run(settings: Settings, *, stock: bool) -> None:
-    """Start, say how long it took, and go on until SIGTERM."""
+    """Start the applications of recall and of learning, say how long it took, and go on until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     say(started=True)
     began = time.monotonic()
-    app = build_app(settings, "recall")
-    if stock:
-        app.conf.TableManager = faust.tables.TableManager
-    tables = RecallTables(app)
-    agent = Prober(tables, settings.partitions).run
-    app.agent(raw_topic(app, settings.topic(PRODUCTS_BATCHED)), name="prober", concurrency=1)(agent)
-    await app.start()
-    recoveries, standby_said = 0.0, False
-    while not stop.is_set() and not app.crashed:
-        found = app.table_partitions
-        if app.settled and (stock or found.recovery_seconds != recoveries):
-            recoveries = found.recovery_seconds
+    apps = [_recall(settings), _learning(settings)]
+    for app in apps:
+        if stock:
+            app.conf.TableManager = faust.tables.TableManager
+        await app.start()
+    recoveries, standby_said = [0.0, 0.0], False
+    while not stop.is_set() and not any(app.crashed for app in apps):
+        found = [app.table_partitions for app in apps]
+        settled = all(app.settled for app in apps)
+        seconds = [each.recovery_seconds for each in found]
+        if settled and (stock or all(now != before for now, before in zip(seconds, recoveries, strict=True))):
+            recoveries = seconds
             say(
                 settled_seconds=round(time.monotonic() - began, 2),
-                recovery_seconds=round(found.recovery_seconds, 2),
-                recovered_records=found.recovered_records,
-                broken=len(found.broken),
+                recovery_seconds=round(max(seconds), 2),
+                recovered_records=sum(each.recovered_records for each in found),
+                broken=sum(len(each.broken) for each in found),
             )
             if stock:
                 break
-        if app.settled and not standby_said and _standbys_ready(app, settings.table_standby_replicas):
+        if settled and not standby_said and all(_standbys_ready(app, settings) for app in apps):
             standby_said = True
             say(standbys_ready_seconds=round(time.monotonic() - began, 2))
         await asyncio.sleep(_POLL_SECONDS)
-    if app.crashed:
-        say(crashed=repr(app.crash_reason))
+    for app in apps:
+        if app.crashed:
+            say(crashed=repr(app.crash_reason))
     began = time.monotonic()
-    await app.stop()
+    for app in apps:
+        await app.stop()
     say(stopped_seconds=round(time.monotonic() - began, 2))
 
 
-def _standbys_ready(app: FlowApp, replicas: int) -> bool:
+def _recall(settings: Settings) -> FlowApp:
+    app = build_app(settings, "recall")
+    agent = Prober(product_digests(app), settings.partitions).run
+    app.agent(raw_topic(app, settings.topic(PRODUCTS_BATCHED)), name="prober", concurrency=1)(agent)
+    return app
+
+
+def _learning(settings: Settings) -> FlowApp:
+    app = build_app(settings, "learning")
+    LearningTables(app)
+
+    async def idle(stream: Any) -> None:
+        async for _ in stream.events():
+            pass
+
+    app.agent(raw_topic(app, settings.topic(LEARNING_BATCHED)), name="idle", concurrency=1)(idle)
+    return app
+
+
+def _standbys_ready(app: FlowApp, settings: Settings) -> bool:
     recovery = app.tables.recovery
-    if not replicas:
+    if not settings.table_standby_replicas:
         return True
     return bool(recovery.standby_highwaters) and not recovery.standby_remaining_total()
 

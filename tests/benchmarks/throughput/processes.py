@@ -30,13 +30,7 @@ class Process(Protocol):
 
 
 class OurWorker(Worker):
-    """``shelfwise worker``, with its process laid open."""
-
-    @property
-    def process_id(self) -> int:
-        """Its process."""
-        assert self._process is not None
-        return self._process.pid
+    """``shelfwise worker``."""
 
     def check(self) -> None:
         """Raise :class:`RuntimeError` where it has ended by itself."""

@@ -1,4 +1,4 @@
-"""What processes cost, by Linux's /proc (proc_pid_stat(5), proc_pid_status(5))."""
+"""What processes cost with those that they have started, by Linux's /proc (proc_pid_stat(5))."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from tests.benchmarks.throughput.figures import Span, spent
+from tests.process_tree import children, memory_bytes
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SECONDS = 0.05
-# Threads are many, and each is a file: they are looked at once in so many samples.
+# Threads are many, and each is a file: they, and what they have started, are looked at once in so many samples.
 _THREADS_EVERY = 10
+_CHILDREN = "other processes"
 
 
 def cpu_seconds(stat: str) -> float:
@@ -26,10 +28,12 @@ def cpu_seconds(stat: str) -> float:
 
 
 def peak_memory_mb(process_id: int) -> float:
-    """Return the peak resident memory (VmHWM) in MB of 10^6 bytes; raises :class:`OSError` where it has ended."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6
+    """Return the peak resident memory in MB of 10^6 bytes; raises :class:`OSError` where it has ended."""
+    return memory_bytes(process_id, "VmHWM") / 1e6
+
+
+def _cpu_seconds_of(process_id: int) -> float:
+    return cpu_seconds(Path(f"/proc/{process_id}/stat").read_text())
 
 
 class Watch(Thread):
@@ -41,6 +45,7 @@ class Watch(Thread):
         self._by_thread = by_thread
         self._times: list[float] = []
         self._seconds: dict[int, list[float]] = {number: [] for number in self._ids}
+        self._children: dict[int, list[int]] = {number: [] for number in self._ids}
         self._threads: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
         self._stopped = Event()
 
@@ -84,7 +89,8 @@ class Watch(Thread):
     def spent_by_thread(self, span: Span) -> dict[str, float]:
         """Return the CPU seconds within the span by kind of thread, those that cover it: most expensive first.
 
-        The main thread is ``main``, librdkafka's are ``librdkafka``; others are numbered by what they cost.
+        The main thread is ``main``, librdkafka's are ``librdkafka``, what the process has started is ``other
+        processes``; others are numbered by what they cost.
         """
         found: dict[str, float] = defaultdict(float)
         others = []
@@ -93,7 +99,9 @@ class Watch(Thread):
                 cost = spent(times, seconds, span)
             except ValueError:
                 continue
-            if name.startswith("rdk:"):
+            if name.startswith(_CHILDREN):
+                found[_CHILDREN] += cost
+            elif name.startswith("rdk:"):
                 found["librdkafka"] += cost
             elif name.startswith("main"):
                 found["main"] += cost
@@ -103,13 +111,20 @@ class Watch(Thread):
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def _sample(self, *, threads: bool) -> None:
+        if len(self._times) % _THREADS_EVERY == 0:
+            self._children = {number: children(number) for number in self._ids}
         self._times.append(time.time())
         for number in self._ids:
-            self._seconds[number].append(cpu_seconds(Path(f"/proc/{number}/stat").read_text()))
+            tree = (number, *self._children[number])
+            self._seconds[number].append(sum(map(_cpu_seconds_of, tree)))
         if threads:
             self._sample_threads(self._ids[0])
 
     def _sample_threads(self, process_id: int) -> None:
+        for child in self._children[process_id]:
+            times, seconds = self._threads[f"{_CHILDREN} {child}"]
+            times.append(time.time())
+            seconds.append(_cpu_seconds_of(child))
         for task in Path(f"/proc/{process_id}/task").iterdir():
             try:
                 text = (task / "stat").read_text()

@@ -138,8 +138,8 @@ def rebuild_statistics(site: Site, _chance: Random) -> None:
     for deleted in admin.delete_topics(sorted(learned)).values():
         deleted.result()
     wait_until(lambda: not learned & admin.list_topics(timeout=10).topics.keys(), "the topics are deleted")
-    _set_offsets(site, "learning", latest=False)
-    _set_offsets(site, "recall", latest=True)
+    _set_offsets(site, "learning-reader", latest=False)
+    _set_offsets(site, "learning", latest=True)
     for worker in site.workers:
         worker.launch()
 

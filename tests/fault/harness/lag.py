@@ -20,8 +20,8 @@ from tests.worker_harness import PARTITIONS, Installation
 
 # What each group of consumers learns from.
 LEARNED: Final[dict[str, tuple[Topic, ...]]] = {
-    "learning": (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED),
-    "recall": (LEARNING_BATCHED, STATISTICS_CHANGED),
+    "learning-reader": (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED),
+    "learning": (LEARNING_BATCHED, STATISTICS_CHANGED),
 }
 _SECONDS: Final = 5.0
 _FRESH_SECONDS: Final = 1.0

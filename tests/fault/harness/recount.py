@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED
-from streams.faust_app import changelog_name
 from streams.state.completeness import is_ours
-from streams.tables import STATISTICS
+from streams.tables import STATISTICS, changelog_name
 from tests.worker_harness import Installation
 
 Weights = dict[tuple[str, str], dict[str, float]]

@@ -50,14 +50,9 @@ class ManagedWorker(Worker):
         """Whether its process lives."""
         return self._process is not None and self._process.poll() is None
 
-    @property
-    def process_id(self) -> int | None:
-        """Its process."""
-        return None if self._process is None else self._process.pid
-
     def metrics_text(self) -> str:
         """Return what /metrics says."""
-        return self._get("/metrics")[1].decode()
+        return self.answer("/metrics")[1].decode()
 
     @property
     def data(self) -> Path:

@@ -22,6 +22,7 @@ from tests.fault.harness.lag import LearningLag
 from tests.fault.harness.publisher import Publisher
 from tests.fault.harness.site import ManagedWorker, Site, open_site
 from tests.fault.harness.stream import Stream, StreamEvent
+from tests.process_tree import memory_bytes
 from tests.worker_harness import wait_until
 
 SAMPLE_SECONDS: Final = 60.0
@@ -240,7 +241,5 @@ def _quantile(buckets: dict[float, float], share: float) -> float:
 
 
 def _rss_mib(worker: ManagedWorker) -> float:
-    """Return the resident memory, by Linux's /proc (proc_pid_status(5))."""
-    status = Path(f"/proc/{worker.process_id}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
+    """Return the resident memory of a worker and of what it has started."""
+    return memory_bytes(worker.process_id, "VmRSS") / (1 << 20)

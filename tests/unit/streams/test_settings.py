@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import InvalidSettings
+from streams.kafka.connection import KafkaConnection
 from streams.settings import PREFIX, Settings
 
 pytestmark = pytest.mark.unit
@@ -70,3 +74,32 @@ def test_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_ids_of_all_clients_begin_as_the_operator_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELFWISE_KAFKA__CLIENT_ID", "catalogue")
     assert Settings.load().member_config("intake")["client.id"] == "catalogue-intake"
+
+
+@given(
+    learning=st.booleans(),
+    partitions=st.integers(1, 10_000),
+    linger_ms=st.integers(0, 50),
+    learning_min_confidence=st.floats(0, 1),
+    topic_prefix=st.from_regex(r"[A-Za-z0-9._-]{0,100}", fullmatch=True),
+    force_rejected_bundle=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=500),
+    instance_id=st.none() | st.just("shelf-1"),
+    data_dir=st.sampled_from([Path("/tables"), Path("in here")]),
+)
+def test_a_process_that_we_start_has_our_settings(**fields: Any) -> None:
+    secured: dict[str, Any] = {
+        "bootstrap_servers": "k:9092",
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_username": "feed",
+        "sasl_password": "hunter 2",
+    }
+    settings = Settings(kafka=KafkaConnection(**secured), **fields)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHELFWISE_BATCH_PRODUCTS", "7")
+        given_to_it = settings.environment()
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            patch.delenv(name)
+        for name, value in given_to_it.items():
+            patch.setenv(name, value)
+        assert Settings.load() == settings

@@ -17,9 +17,9 @@ from schemas.events.decision import CategoryAssigned
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import BATCHES_COMPLETED, CATEGORIES_ASSIGNED
-from streams.agents.context import Context
 from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
+from streams.agents.model_context import ModelContext
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
@@ -56,7 +56,7 @@ class _Model:
 class _Process:
     """Recall and ranking of one process; ``left`` are messages on the topic of candidates, ``asked`` how often."""
 
-    def __init__(self, context: Context, log: Log) -> None:
+    def __init__(self, context: ModelContext, log: Log) -> None:
         self.log, self.health, self.local = log, context.health, context.local
         self.left: list[int] = []
         self.asked = 0
@@ -121,8 +121,8 @@ def _run(work: Callable[[_Process], Awaitable[None]], tmp_path: Path, **override
         log = Log()
         fakes: Any = (_Model(), log)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(
-                Settings(data_dir=tmp_path, **overrides), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+            context = ModelContext(
+                Settings(data_dir=tmp_path, **overrides), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
             )
             await work(_Process(context, log))
         return log

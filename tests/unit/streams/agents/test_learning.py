@@ -23,7 +23,6 @@ from streams.agents.learning import LearningStage
 from streams.health import Health
 from streams.kafka.partitioner import partition_of
 from streams.metrics import Metrics
-from streams.models import Models
 from streams.settings import Settings
 from tests.agent_fakes import Event, Log, Stream
 from workers.learning import ProductState, contributions
@@ -34,9 +33,8 @@ _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
 _HOME, _LAMPS, _CUPS = _TREE.ids[0], _TREE.ids[1], _TREE.ids[2]
 
 
-class _Bundle:
-    model_version = "model 1"
-    taxonomy = _TREE
+def is_category(category_id: str) -> bool:
+    return _TREE.find_id(category_id) is not None
 
 
 def verdict(category: str, brand: str | None = "Acme", product_id: str = "p") -> bytes:
@@ -67,14 +65,12 @@ def log() -> Any:
 
 @pytest.fixture
 def context(tmp_path: Path, log: Any) -> Context:
-    bundle: Any = _Bundle()
-    nothing: Any = None
-    return Context(Settings(data_dir=tmp_path, partitions=1), Models(bundle), nothing, log, Metrics(), Health())
+    return Context(Settings(data_dir=tmp_path, partitions=1), log, Metrics(), Health())
 
 
 @pytest.fixture
 def stage(context: Context, products: dict[bytes, bytes]) -> LearningStage:
-    return LearningStage(context, lambda _: products)
+    return LearningStage(context, lambda _: products, is_category)
 
 
 def learn(stage: LearningStage, batch: LearningBatch) -> list[StatisticsChanged]:
@@ -165,7 +161,7 @@ def test_a_verdict_in_another_partition_than_its_decision_is_buried_not_counted_
     context: Context, products: dict[bytes, bytes], log: Any
 ) -> None:
     settings = context.settings.model_copy(update={"partitions": 8})
-    stage = LearningStage(replace(context, settings=settings), lambda _: products)
+    stage = LearningStage(replace(context, settings=settings), lambda _: products, is_category)
     its_own = partition_of(b"p", 8)
     for partition in range(8):
         batch = LearningBatch(partition=partition, verdicts=[VerdictMessage(partition, b"p", verdict(_CUPS))])
@@ -228,7 +224,7 @@ def test_a_later_event_of_a_product_in_the_same_topic_waits_until_the_changes_of
 
     log.submit = note
     learn_from(
-        LearningStage(context, lambda _: products),
+        LearningStage(context, lambda _: products, is_category),
         stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))),
     )
     assert sent_when == [(1, 1), (2, 1)]
@@ -242,7 +238,7 @@ def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
         raise RuntimeError("the broker is away")
 
     stream = stream_of(judged(1, verdict(_CUPS)))
-    learn_from(LearningStage(context, lambda _: products, refuse), stream)
+    learn_from(LearningStage(context, lambda _: products, is_category, refuse), stream)
     assert (log.messages, acknowledged(stream)) == ([], [])
 
 

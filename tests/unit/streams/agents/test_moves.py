@@ -28,9 +28,9 @@ from schemas.topics import (
     CATEGORIES_NEEDS_REVIEW,
     PRODUCTS_BATCHED,
 )
-from streams.agents.context import Context
 from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
+from streams.agents.model_context import ModelContext
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
@@ -204,7 +204,7 @@ class _Stages:
     one that has the partition's intake as well, and is handed over to.
     """
 
-    def __init__(self, context: Context, broker: _Broker, intake: _Intake, chance: random.Random) -> None:
+    def __init__(self, context: ModelContext, broker: _Broker, intake: _Intake, chance: random.Random) -> None:
         self._context, self._broker, self._intake, self._chance = context, broker, intake, chance
         self._records: dict[bytes, bytes] = {}
         self._recall_saved = self._ranking_saved = 0
@@ -355,8 +355,8 @@ def test_one_topic_alone_holds_a_product_and_it_holds_its_latest_event(
     async def scenario() -> None:
         fakes: Any = (_Fickle(chance), broker)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(
-                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health(), marks, flow
+            context = ModelContext(
+                Settings(data_dir=tmp_path), fakes[1], Metrics(), Health(), Models(fakes[0]), compute, marks, flow
             )
             stages = _Stages(context, broker, intake, chance)
             for step in _steps(lives, more):

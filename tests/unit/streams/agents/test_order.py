@@ -19,7 +19,7 @@ from schemas.events.codec import decode, encode
 from schemas.events.product import Product
 from schemas.events.sent_again import headers_again
 from schemas.topics import BATCHES_COMPLETED, CANDIDATES
-from streams.agents.context import Context
+from streams.agents.model_context import ModelContext
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import ProductRecords
@@ -101,8 +101,8 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
     async def scenario() -> None:
         fakes: Any = (_Recall(), log)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(
-                Settings(data_dir=directory), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+            context = ModelContext(
+                Settings(data_dir=directory), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
             )
             stage = RecallStage(context, NoStatistics(), ProductRecords(lambda _: records))
             for number, (start, end) in enumerate(pairwise(bounds)):

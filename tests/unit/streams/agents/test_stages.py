@@ -28,7 +28,7 @@ from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import BATCHES_COMPLETED, CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
-from streams.agents.context import Context
+from streams.agents.model_context import ModelContext
 from streams.agents.ranking import RankingStage
 from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
@@ -90,13 +90,13 @@ class _Model:
         ]
 
 
-def _run(work: Callable[[Context, _Sink], Awaitable[None]], tmp_path: Path) -> _Sink:
+def _run(work: Callable[[ModelContext, _Sink], Awaitable[None]], tmp_path: Path) -> _Sink:
     async def scenario() -> _Sink:
         sink = _Sink()
         fakes: Any = (_Model(), sink)
         with ThreadPoolExecutor(1) as compute:
-            context = Context(
-                Settings(data_dir=tmp_path), Models(fakes[0]), compute, fakes[1], Metrics(), Health()
+            context = ModelContext(
+                Settings(data_dir=tmp_path), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
             )
             await work(context, sink)
         return sink
@@ -140,7 +140,7 @@ def _place(offset: int) -> LogPlace:
     return LogPlace("t", _PARTITION, offset)
 
 
-def _new_ranking(context: Context) -> RankingStage:
+def _new_ranking(context: ModelContext) -> RankingStage:
     """Return a stage whose log nobody has read before."""
     stage = RankingStage(context)
     stage.rereading.begin({_PARTITION: 0})
@@ -152,7 +152,7 @@ def _product(place: int, title: str = "a lamp") -> Product:
 
 
 def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
@@ -165,7 +165,7 @@ def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
 def _ranked(tmp_path: Path, batch: bytes) -> _Sink:
     (message,) = _recalled(tmp_path, batch).of(CANDIDATES.name)
 
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
         await stage.process(message.value, _place(0))
         await stage.drain(10)
@@ -209,7 +209,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     ]
     stream = _waiting(*values)
 
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         await stage.run(stream)
         await stage.drain(10)
@@ -217,7 +217,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     together = _candidate_batches(_run(work, tmp_path))
     assert (calls[0], [event.partition for event in stream.acknowledged]) == (3, [0, 1, 2, 3])
 
-    async def one_by_one(context: Context, _sink: _Sink) -> None:
+    async def one_by_one(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         for partition in (0, 2, 3):
             await stage.process(values[partition], LogPlace("t", partition, 0))
@@ -230,7 +230,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
 
 @pytest.mark.parametrize("title", ["a lamp", "choke in ranking"])
 def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tmp_path: Path, title: str) -> None:
-    async def recall(context: Context, _sink: _Sink) -> None:
+    async def recall(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         batches = (
             _batch(_product(0), _product(1), partition=0),
@@ -244,7 +244,7 @@ def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tm
     values = [message.value for message in _run(recall, tmp_path).of(CANDIDATES.name)]
 
     def ranked(*groups: list[bytes | None]) -> list[tuple[str, bytes | None, bytes | None]]:
-        async def work(context: Context, _sink: _Sink) -> None:
+        async def work(context: ModelContext, _sink: _Sink) -> None:
             stage = RankingStage(context)
             stage.rereading.begin(dict.fromkeys(range(3), 0))
             for group in groups:
@@ -330,7 +330,7 @@ def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_dec
 
 
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
         with pytest.raises(InvalidEvent, match="came on 1"):
             await stage.process(_batch(_product(0)), LogPlace("t", 1, 0))
@@ -371,7 +371,7 @@ def test_candidates_of_another_model_are_left_to_be_sent_again(
     (message,) = _recalled(tmp_path, _batch(_product(0))).of(CANDIDATES.name)
     foreign = encode(msgspec.structs.replace(decode(message.value, CandidateBatch), model_version="model 2"))
 
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
         await stage.process(foreign, _place(0))
         await stage.process(foreign, _place(1))
@@ -389,7 +389,7 @@ def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(tmp_
         for number in range(3)
     ]
 
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         later: Any = _Model("model 2", confidence=0.97)
         context.models.add(later)
         stage = RankingStage(context)
@@ -407,7 +407,7 @@ def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(tmp_
 def test_candidates_bear_the_model_that_found_them_though_another_takes_over_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         candidates = _Model.candidates
 
         def turn(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
@@ -435,7 +435,7 @@ def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again
 ) -> None:
     first, again = (_candidates(tmp_path, generation=3, attempt=attempt) for attempt in (1, 2))
 
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
         for place, value in enumerate((first, again)):
             await stage.process(value, _place(place))
@@ -449,7 +449,7 @@ def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again
 def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_of_the_old(tmp_path: Path) -> None:
     value = _candidates(tmp_path, generation=3)
 
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
         for place in range(2):
             await stage.process(value, _place(place))
@@ -469,7 +469,7 @@ class _Past:
 
 
 def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path) -> None:
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         past = replace(context, progress=_Past())
         records: dict[bytes, bytes] = {}
         await RecallStage(past, NoStatistics(), ProductRecords(lambda _: records)).process(
@@ -493,7 +493,7 @@ def test_a_decision_without_a_sure_category_asks_for_review(
 def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_path: Path) -> None:
     seen: list[tuple[list[bytes], int]] = []
 
-    async def work(context: Context, sink: _Sink) -> None:
+    async def work(context: ModelContext, sink: _Sink) -> None:
         records: dict[bytes, bytes] = {}
 
         async def arrived() -> None:
@@ -510,7 +510,7 @@ def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_p
 def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_order(tmp_path: Path) -> None:
     sent_early: list[int] = []
 
-    async def work(context: Context, sink: _Sink) -> None:
+    async def work(context: ModelContext, sink: _Sink) -> None:
         arrivals: list[asyncio.Future[None]] = []
 
         def arrived() -> asyncio.Future[None]:
@@ -535,7 +535,7 @@ def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_ord
 def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def work(context: Context, _sink: _Sink) -> None:
+    async def work(context: ModelContext, _sink: _Sink) -> None:
         failures = [KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)), None]
 
         async def arrived() -> None:

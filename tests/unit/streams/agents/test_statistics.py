@@ -41,7 +41,7 @@ def brands() -> Table:
 @pytest.fixture
 def stage(tmp_path: Path, brands: Table) -> StatisticsStage:
     nothing: Any = None
-    context = Context(Settings(data_dir=tmp_path), nothing, nothing, nothing, Metrics(), Health())
+    context = Context(Settings(data_dir=tmp_path), nothing, Metrics(), Health())
     return StatisticsStage(context, {"brand": lambda _: brands})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,34 +11,18 @@ import orjson
 import pytest
 
 from schemas.errors import InvalidBundle, RejectedBundle
-from schemas.gate import Decision, ForcedLoad, GateVerdict
+from schemas.gate import ForcedLoad
+from tests.gate_verdicts import REASON, verdict
 from workers.bundle.bundle import load_bundle
 from workers.bundle.files import read_manifest, verify
 from workers.bundle.release import EVALUATION, MAX_VERDICTS, Admission, admit, read_verdict, write_verdict
 
 pytestmark = pytest.mark.unit
 
-REASON = "exact_accuracy fell from 0.900 to 0.800"
-
 
 @pytest.fixture
 def copy(sample_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sample_bundle, tmp_path / "copy"))
-
-
-def verdict(directory: Path, decision: Decision) -> GateVerdict:
-    return GateVerdict(
-        decision=decision,
-        model_version=read_manifest(directory).model_version,
-        current_version=None,
-        gold_sha256="0" * 64,
-        products=1_000,
-        leaked=3,
-        level=0.05,
-        decided_at=datetime.now(UTC),
-        shelfwise_version="0",
-        reasons=(REASON,) if decision == "rejected" else (),
-    )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from streams.kafka.connection import KafkaConnection
 from streams.settings import Settings
-from streams.tables import StatisticsView
+from streams.statistics_view import StatisticsView
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +38,7 @@ class _Consumer:
 
 def _view(tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch) -> StatisticsView:
     monkeypatch.setattr("streams.kafka.watermarks._ASK_AGAIN_SECONDS", 0)
-    monkeypatch.setattr("streams.tables.Consumer", lambda *_, **__: _Consumer(refusals))
+    monkeypatch.setattr("streams.statistics_view.Consumer", lambda *_, **__: _Consumer(refusals))
     kafka = KafkaConnection(bootstrap_servers="nowhere:1")
     return StatisticsView(Settings(data_dir=tmp_path, kafka=kafka, partitions=2))
 

@@ -1,0 +1,58 @@
+"""The categories that a verdict may name: those of the bundle that lies where workers take theirs from."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from schemas.bundle import MANIFEST
+from schemas.errors import ShelfwiseError
+from schemas.taxonomy.tree import Taxonomy
+from streams.settings import Settings
+from workers.bundle.files import read_manifest
+from workers.bundle.release import EVALUATION, Admission, admit
+from workers.bundle.taxonomy_file import load_taxonomy
+
+_Mark = tuple[int, int] | None
+_log = logging.getLogger(__name__)
+
+
+class Categories:
+    """The ids of the tree alone: who learns needs no model, which would take some hundred MB.
+
+    A bundle that takes the place of the first is looked at with the next verdict; one that cannot be read, or that
+    the gate is against, changes nothing, as with the stages that decide.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the tree; raises :class:`schemas.errors.InvalidBundle`. The stages that decide ask for the gate."""
+        self._bundle = settings.bundle
+        self._later: Final = Admission(require_gate=settings.require_gate)
+        self._seen = self._mark()
+        self._taxonomy = _load(self._bundle, EVALUATION)
+
+    def has(self, category_id: str) -> bool:
+        """Return whether a category of this id is in the tree that is there now."""
+        mark = self._mark()
+        if mark != self._seen:
+            self._seen = mark
+            try:
+                self._taxonomy = _load(self._bundle, self._later)
+            except ShelfwiseError as error:
+                _log.error("%s; verdicts are checked by the tree before", error)
+        return self._taxonomy.find_id(category_id) is not None
+
+    def _mark(self) -> _Mark:
+        """Return what changes with the bundle; ``None`` where there is none."""
+        try:
+            found = (self._bundle / MANIFEST).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+def _load(bundle: Path, admission: Admission) -> Taxonomy:
+    directory = bundle.resolve()
+    admit(directory, read_manifest(directory), admission)
+    return load_taxonomy(directory)

@@ -1,0 +1,44 @@
+"""The process that learns, as a worker starts it; by itself it is ``shelfwise worker --only learning``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from threading import Thread
+from typing import Any
+
+from streams.child_process import die_with_parent
+from streams.learning_process.report import Reporter
+from streams.logs import configure_logging
+from streams.settings import Settings
+from streams.worker import collect_seldom, learn
+
+
+async def _run(settings: Settings, pipe: int) -> int:
+    metrics: Any = Reporter("metrics", pipe)
+    health: Any = Reporter("health", pipe)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def await_end_of_input() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(stop.set)
+
+    Thread(target=await_end_of_input, daemon=True).start()
+    return await learn(settings, metrics, health, stop)
+
+
+def main() -> int:
+    """Learn until the end of the input, telling on the output of metrics and health."""
+    die_with_parent()
+    # What anything prints shall not come between the lines of the report.
+    pipe = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    configure_logging(debug="--debug" in sys.argv[1:])
+    collect_seldom()
+    return asyncio.run(_run(Settings.load(), pipe))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The stages of a worker, each from start to stop."""

@@ -1,0 +1,50 @@
+"""Learning, as a part of a worker: the reader, the agents, and the tables of what was learned."""
+
+from __future__ import annotations
+
+import asyncio
+
+from streams.agents.context import Context
+from streams.agents.learning import LearningStage, add_learning_agent
+from streams.agents.statistics import StatisticsStage, add_statistics_agent
+from streams.learning.categories import Categories
+from streams.learning.reader import LearningReader
+from streams.stages.part import FaustPart
+from streams.tables import LearningTables
+
+
+class LearningPart(FaustPart):
+    """Learning, in this process."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("learning", context)
+        settings = context.settings
+        tables = LearningTables(self._app)
+        self._stage = LearningStage(
+            context,
+            tables.product_contributions.of,
+            Categories(settings).has,
+            self._app.table_changes.arrived,
+        )
+        self._statistics = StatisticsStage(context, {kind: table.of for kind, table in tables.statistics.items()})
+        self._reader = LearningReader(settings, context.health)
+        add_learning_agent(self._app, self._stage)
+        add_statistics_agent(self._app, self._statistics)
+        self._turns = (self._stage.turns,)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What crashed the application, what it learns by, or kept a change of a table from arriving."""
+        parts = (self._app.table_changes, self._reader, self._stage, self._statistics)
+        return super().failure or next((part.failure for part in parts if part.failure), None)
+
+    async def start(self) -> None:
+        """Start the application, then what it is to learn from."""
+        await super().start()
+        self._reader.start()
+
+    async def stop(self, seconds: float) -> None:
+        """Finish what is under way, then leave the group."""
+        await asyncio.get_running_loop().run_in_executor(None, self._reader.stop)
+        await self._stage.drain(seconds)
+        await self._app.stop()

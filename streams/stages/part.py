@@ -1,0 +1,63 @@
+"""What every stage is to the worker, and those that are Faust applications."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from streams.agents.context import Context, Turns
+from streams.faust_app import Stage, build_app
+
+POLL_SECONDS: Final = 0.05
+
+
+class Part(Protocol):
+    """One stage: ``failure`` is what ended it before its time, if anything did."""
+
+    name: Stage
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it."""
+
+    async def start(self) -> None:
+        """Start it; returns when it is ready for work."""
+
+    async def stop(self, seconds: float) -> None:
+        """Finish what is under way, within ``seconds``, and stop."""
+
+    def beat(self) -> None:
+        """Tell its health; called every half second."""
+
+
+class FaustPart:
+    """A stage that is a Faust application in the running loop."""
+
+    def __init__(self, name: Stage, context: Context) -> None:
+        self.name = name
+        self._app = build_app(context.settings, name)
+        self._health = context.health
+        self._metrics = context.metrics
+        self._turns: tuple[Turns, ...] = ()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What crashed the application."""
+        if not self._app.crashed:
+            return None
+        return self._app.crash_reason or RuntimeError("the Faust application crashed")
+
+    async def start(self) -> None:
+        """Start; returns when partitions are assigned and tables recovered, or the application crashed."""
+        await self._app.start()
+        while not self._app.settled and self.failure is None:
+            await asyncio.sleep(POLL_SECONDS)
+
+    def beat(self) -> None:
+        """Show that the loop turns, whether a rebalance is under way, and what is known of the tables."""
+        if self._app.tables:
+            found = self._app.table_partitions
+            self._metrics.tables(self.name, len(found.broken), found.recovered_records, found.recovery_seconds)
+        for turns in self._turns:
+            turns.beat_if_idle()
+        self._health.condition(f"{self.name}: partitions assigned, tables recovered", self._app.settled)

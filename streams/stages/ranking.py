@@ -1,0 +1,22 @@
+"""Ranking, as a part of a worker."""
+
+from __future__ import annotations
+
+from streams.agents.model_context import ModelContext
+from streams.agents.ranking import RankingStage
+from streams.stages.part import FaustPart
+
+
+class RankingPart(FaustPart):
+    """Ranking."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__("ranking", context)
+        self.stage = RankingStage(context)
+        self._turns = (self.stage.turns,)
+        self.stage.add_to(self._app)
+
+    async def stop(self, seconds: float) -> None:
+        """Leave the group, and wait for the acknowledgements under way."""
+        await self._app.stop()
+        await self.stage.drain(seconds)

@@ -1,0 +1,84 @@
+"""Recall, as a part of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+
+from schemas.topics import PRODUCTS_BATCHED
+from streams.agents.handover import Handover
+from streams.agents.model_context import ModelContext
+from streams.agents.recall import RecallStage
+from streams.agents.sifting import ProductRecords
+from streams.candidates_log import CandidatesLog
+from streams.stages.part import POLL_SECONDS, FaustPart
+from streams.stages.ranking import RankingPart
+from streams.statistics_view import StatisticsView
+from streams.tables import PRODUCT_DIGESTS, changelog_name, product_digests
+from workers.statistics import NoStatistics
+
+
+class RecallPart(FaustPart):
+    """Recall.
+
+    Where ``ranking`` is in this process, candidates go straight there, and batches come straight from its intake.
+    """
+
+    def __init__(self, context: ModelContext, ranking: RankingPart | None = None) -> None:
+        super().__init__("recall", context)
+        settings = context.settings
+        digests = product_digests(self._app)
+        self._view = StatisticsView(settings) if settings.learning else None
+        records = changelog_name(settings, PRODUCT_DIGESTS)
+        self._progress = context.progress
+        self._local = context.local if ranking else None
+        self._batched = settings.topic(PRODUCTS_BATCHED)
+        self._log = CandidatesLog(settings) if ranking else None
+        self._recall = RecallStage(
+            context,
+            self._view or NoStatistics(),
+            ProductRecords(
+                digests.of,
+                lambda partition: (records, partition) in self._app.table_partitions.broken,
+                self._app.table_changes.arrived,
+            ),
+            Handover(ranking.stage, self._log.undecided) if ranking and self._log else None,
+        )
+        self._recall.add_to(self._app)
+        self._turns = (self._recall.turns,)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What crashed the application or its view of the statistics, or kept a change of a table from safety."""
+        view = self._view.failure if self._view else None
+        return super().failure or self._app.table_changes.failure or view
+
+    async def start(self) -> None:
+        """Read the statistics, then start: the first decision knows what was learned."""
+        if self._view:
+            self._view.start()
+            while not self._view.caught_up.is_set() and self._view.failure is None:
+                await asyncio.sleep(POLL_SECONDS)
+        self._recall.take_from_intake()
+        await self._progress.start()
+        await super().start()
+        self._open_partitions()
+
+    def beat(self) -> None:
+        """As of any stage; and open to intake of this process what a rebalance has brought."""
+        super().beat()
+        self._open_partitions()
+
+    def _open_partitions(self) -> None:
+        if self._local and self._app.settled:
+            for place in self._app.consumer.assignment():
+                if place.topic == self._batched:
+                    self._local.open(place.partition)
+
+    async def stop(self, seconds: float) -> None:
+        """Finish the events under way, then leave the group."""
+        await self._recall.drain(seconds)
+        await self._app.stop()
+        if self._log:
+            await asyncio.get_running_loop().run_in_executor(None, self._log.close)
+        if self._view:
+            await asyncio.get_running_loop().run_in_executor(None, self._view.stop)

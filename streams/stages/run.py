@@ -1,0 +1,111 @@
+"""The parts of one process in one event loop, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from streams.agents.context import Context
+from streams.faust_app import Stage
+from streams.sinks import Sink
+from streams.stages.part import Part
+
+_FLOW: Final[tuple[Stage, ...]] = ("intake", "recall", "ranking", "learning")
+_BEAT_SECONDS: Final = 0.5
+# Beyond the drain: then the process ends, whatever hangs. An orchestrator is told to wait 30 s beyond it.
+_LAST_SECONDS: Final = 25.0
+_STAGE_SECONDS: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+def started(stage: Stage) -> str:
+    """Return the name of the condition of readiness that a stage has started."""
+    return f"{stage} started"
+
+
+class PartsRun:
+    """Starts the parts of a process, shows their health, and stops them in the order of the flow."""
+
+    def __init__(self, context: Context, make_parts: Callable[[], Sequence[Part]]) -> None:
+        """``make_parts`` is called in the event loop; what it raises ends the run as what a part raises does."""
+        self._context = context
+        self._make_parts = make_parts
+        self._drain_seconds = context.settings.drain_seconds
+        self._parts: Sequence[Part] = ()
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until ``stop`` is set, SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        sink = self._context.sink
+        beating = loop.create_task(self._beat())
+        starting = loop.create_task(self._start())
+        stopping = loop.create_task(stop.wait())
+        watching = loop.create_task(self._failed(sink, starting))
+        await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+        failed = watching.done()
+        _log.info("stopping")
+        # Faust waits without end for a broker that is away, and Python for threads and tasks that hang. A thread
+        # in C ends us in any case, and says where: what is not committed is read again by the next owner.
+        faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
+        starting.cancel()
+        watching.cancel()
+        await self._stop(failed)
+        beating.cancel()
+        stopping.cancel()
+        left = await loop.run_in_executor(None, sink.close, 1.0 if failed else self._drain_seconds)
+        if left:
+            _log.warning("%d messages were not acknowledged; their events will be sent again", left)
+        _log.info("stopped")
+        return 1 if failed else 0
+
+    async def _start(self) -> None:
+        """Start intake last: it sends nothing before those that do the work are ready."""
+        self._parts = self._make_parts()
+        intake = [part for part in self._parts if part.name == "intake"]
+        await asyncio.gather(*(self._start_part(part) for part in self._parts if part not in intake))
+        for part in intake:
+            await self._start_part(part)
+
+    async def _start_part(self, part: Part) -> None:
+        await part.start()
+        if part.failure is None:
+            self._context.health.condition(started(part.name), ready=True)
+            _log.info("%s started", part.name)
+
+    async def _stop(self, failed: bool) -> None:
+        """Stop in the order of the flow, so that what intake has sent is completed."""
+        deadline = time.monotonic() + (1.0 if failed else self._drain_seconds)
+        for part in sorted(self._parts, key=lambda part: _FLOW.index(part.name)):
+            left = max(deadline - time.monotonic(), 1.0)
+            # Not wait_for: it would wait for a cancelled task that does not end.
+            stopping = asyncio.ensure_future(part.stop(left))
+            await asyncio.wait([stopping], timeout=left + _STAGE_SECONDS)
+            if not stopping.done():
+                _log.error("%s did not stop within %.0f s, and is left behind", part.name, left + _STAGE_SECONDS)
+            elif (error := stopping.exception()) is not None:
+                _log.error("%s did not stop cleanly", part.name, exc_info=error)
+
+    async def _beat(self) -> None:
+        while True:
+            for part in self._parts:
+                part.beat()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _failed(self, sink: Sink, starting: asyncio.Task[None]) -> None:
+        """Return when a part has failed, having said so."""
+        while True:
+            failures = [("sink", sink.failure), *((part.name, part.failure) for part in self._parts)]
+            if starting.done() and not starting.cancelled():
+                failures.append(("start", starting.exception()))
+            for name, failure in failures:
+                if failure is not None:
+                    _log.error("%s failed: %s: %s", name, type(failure).__name__, failure)
+                    return
+            await asyncio.sleep(_BEAT_SECONDS)

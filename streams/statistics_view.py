@@ -1,0 +1,127 @@
+"""A view of the statistics of all partitions, which the learning stage's tables hold, whoever has them."""
+
+from __future__ import annotations
+
+import logging
+from math import inf
+from threading import Event, Thread
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from schemas.events.statistics import StatisticKind
+from streams.kafka.errors import log_or_raise
+from streams.kafka.watermarks import watermarks
+from streams.settings import Settings
+from streams.state.completeness import is_ours
+from streams.tables import STATISTICS, changelog_name
+from workers.statistics import NO_WEIGHTS, CategoryWeights
+
+_READ_AT_ONCE: Final = 1_000
+_TIMEOUT_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+class StatisticsView:
+    """The statistics of all partitions, whoever holds their tables: reads the changelogs into memory.
+
+    Not a Faust GlobalTable: one that shows other workers' changes at once (``recovery_buffer_size=1``) also
+    applies this worker's own changes again as they come back, late, over newer ones that it made meanwhile.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._weights: dict[StatisticKind, dict[str, CategoryWeights]] = {kind: {} for kind in STATISTICS}
+        self._by_topic = {changelog_name(settings, name): self._weights[kind] for kind, name in STATISTICS.items()}
+        self._partitions = settings.partitions
+        self._consumer = Consumer(settings.kafka.consumer_config(settings.group("statistics-view")), logger=_log)
+        self._stopped = Event()
+        self.caught_up = Event()
+        self.failure: BaseException | None = None
+        self._thread = Thread(target=self._run, name="shelfwise-statistics", daemon=True)
+
+    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
+        """Return the weights of a normalised brand, store or tag, empty where it is unknown."""
+        return self._weights[kind].get(key, NO_WEIGHTS)
+
+    def start(self) -> None:
+        """Begin to read, in a thread; :attr:`caught_up` is set when all that was there has been read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_TIMEOUT_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._read()
+        except BaseException as error:  # the worker looks at it and ends
+            _log.exception("the statistics can be read no more")
+            self.failure = error
+        finally:
+            self._consumer.close()
+
+    def _read(self) -> None:
+        partitions = [
+            TopicPartition(topic, number, OFFSET_BEGINNING)
+            for topic in self._by_topic
+            for number in range(self._partitions)
+        ]
+        missing = self._ends(partitions)
+        self._consumer.assign(partitions)
+        while not self._stopped.is_set():
+            if missing:
+                self._drop_reached(missing)
+            elif not self.caught_up.is_set():
+                self.caught_up.set()
+            for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
+                if message.error() is None:
+                    self._apply(message)
+                else:
+                    log_or_raise(message.error(), "the statistics", _log)
+
+    def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        found = {}
+        for partition in partitions:
+            low, high = watermarks(
+                self._consumer, partition, _TIMEOUT_SECONDS, patience_seconds=inf, stopped=self._stopped
+            )
+            if high > low:
+                found[partition.topic, partition.partition] = high
+        return found
+
+    def _drop_reached(self, missing: dict[tuple[str, int], int]) -> None:
+        waiting = [TopicPartition(*partition) for partition in missing]
+        for position in self._consumer.position(waiting):
+            # Below zero: nothing was read of it yet.
+            if position.offset >= missing[position.topic, position.partition]:
+                del missing[position.topic, position.partition]
+
+    def _apply(self, message: Any) -> None:
+        if is_ours(message.key() or b""):
+            return
+        weights = self._by_topic[message.topic()]
+        key = message.key().decode(errors="replace")
+        if message.value() is None:
+            weights.pop(key, None)
+            return
+        try:
+            known = _decoder.decode(message.value()).weights
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
+            return
+        # After a crash a change of one topic may arrive before the change of another that it takes back.
+        weights[key] = {category: weight for category, weight in known.items() if weight > 0}
+
+
+class _Weights(msgspec.Struct):
+    weights: dict[str, float]
+
+
+_decoder: Final = msgspec.json.Decoder(_Weights)
+
+
+def _place(message: Any) -> tuple[str, int, int]:
+    return message.topic(), message.partition(), message.offset()

@@ -1,0 +1,67 @@
+"""Learning beside the stages that decide: a process that lives, fails and ends with its worker."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tests.process_tree import children
+from tests.worker_harness import Installation, Worker, wait_until
+
+pytestmark = pytest.mark.integration
+
+_STALL_SECONDS = 2
+
+
+@contextmanager
+def frozen(process_id: int) -> Iterator[None]:
+    """Let a process stand still."""
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+
+
+def learning_of(worker: Worker) -> int:
+    """Return the process that learns for a worker."""
+    [process_id] = children(worker.process_id)
+    return process_id
+
+
+def test_a_killed_worker_takes_the_process_that_learns_with_it(installation: Installation) -> None:
+    with installation.worker() as worker, closing(os.fdopen(os.pidfd_open(learning_of(worker)))) as learning:
+        worker.kill()
+        assert select.select([learning], [], [], _STALL_SECONDS)[0]
+
+
+def test_a_worker_whose_learning_has_ended_ends_and_says_why(installation: Installation) -> None:
+    with installation.worker() as worker:
+        os.kill(learning_of(worker), signal.SIGKILL)
+        assert worker.wait() == 1
+    assert "learning failed: RuntimeError: the process that learns ended with status -9" in worker.log.read_text()
+
+
+def test_a_worker_whose_learning_stands_still_is_not_alive(installation: Installation) -> None:
+    with installation.worker(stall_seconds=_STALL_SECONDS) as worker:
+        with frozen(learning_of(worker)):
+            wait_until(lambda: worker.answer("/healthz")[0] == 503, "learning is missed")
+            assert b"learning" in worker.answer("/healthz")[1]
+        wait_until(lambda: worker.answer("/healthz")[0] == 200, "it is back")
+
+
+def test_a_worker_is_not_ready_before_it_learns_and_shows_what_that_takes(installation: Installation) -> None:
+    with installation.worker() as worker:
+        assert b'"learning started":true' in worker.answer("/readyz")[1]
+        assert worker.metric("learning_process_resident_memory_bytes") > 0
+        assert worker.stop() == 0
+
+
+def test_who_does_not_learn_starts_no_process_for_it(installation: Installation) -> None:
+    with installation.worker(learning=False) as worker, installation.worker("recall") as other:
+        assert children(worker.process_id) == children(other.process_id) == []

@@ -1,0 +1,27 @@
+"""A process and those that it has started, by Linux's /proc (proc_pid_children(5), proc_pid_status(5))."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def children(process_id: int) -> list[int]:
+    """Return the processes that this one has started and that live; none where it has ended."""
+    found: list[int] = []
+    for task in Path(f"/proc/{process_id}/task").glob("*/children"):
+        try:
+            found += map(int, task.read_text().split())
+        except OSError:  # the thread has ended
+            continue
+    return found
+
+
+def memory_bytes(process_id: int, field: str) -> int:
+    """Return ``VmRSS`` or ``VmHWM`` of a process and its children; raises :class:`OSError` where it has ended."""
+    return sum(_memory_bytes(number, field) for number in (process_id, *children(process_id)))
+
+
+def _memory_bytes(process_id: int, field: str) -> int:
+    status = Path(f"/proc/{process_id}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) * 1024
