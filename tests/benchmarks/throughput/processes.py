@@ -120,6 +120,6 @@ REGISTRY = {
         Contestant("ours_without_learning", "ours, learning off", settings={"learning": "false"}),
         # Loads begin when it is ready: what is measured is lateness, not starting.
         Contestant("ours_latency", "ours, under load", learns=True, before_events=True),
-        Contestant("ours_two_processes", "ours, two processes", processes=2, learns=True, before_events=True),
+        Contestant("ours_two_processes", "ours, two workers", processes=2, learns=True, before_events=True),
     )
 }
