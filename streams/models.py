@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from streams.settings import Settings
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.files import read_manifest
 from workers.bundle.release import Admission
+from workers.garbage import made_to_stay
 from workers.statistics import NoStatistics
 
 _WARMING_PRODUCTS: Final = 64
@@ -75,15 +75,10 @@ def load_later(settings: Settings, current: Bundle) -> Bundle:
 
 
 def _load(settings: Settings, admission: Admission, current: Bundle | None = None) -> Bundle:
-    # A bundle lives as long as the worker or until the next one: a collector that goes through it again and again
-    # stops all threads for 70 ms each time.
-    gc.disable()
-    try:
+    # A collector that goes through it again and again stops all threads for 70 ms each time.
+    with made_to_stay():
         bundle = load_bundle(settings.bundle.resolve(), admission, current)
         _warm_up(bundle)
-        gc.freeze()
-    finally:
-        gc.enable()
     return bundle
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Collection
 from contextlib import ExitStack
@@ -22,11 +21,9 @@ from streams.sinks import Sink
 from streams.stages.learning import LearningPart
 from streams.stages.run import PartsRun, started
 from streams.tables import changelog_topics
+from workers.garbage import collect_seldom
 
 STAGES: Final[tuple[Stage, ...]] = ("intake", "recall", "ranking", "learning")
-# Most objects live until their batch is completed: after each 700, as by default, the collector looked at
-# thousands of these 40 times a second, which took 1.5 % of the time.
-_OBJECTS_BEFORE_COLLECTION: Final = 5_000
 _log = logging.getLogger(__name__)
 
 
@@ -53,11 +50,6 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         from streams.deciding import run_deciding  # noqa: PLC0415
 
         return run_deciding(settings, metrics, health, wanted)
-
-
-def collect_seldom() -> None:
-    """Let garbage be collected after more new objects than by default."""
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
 
 
 async def learn(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> int:

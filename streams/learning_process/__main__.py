@@ -12,7 +12,8 @@ from streams.child_process import die_with_parent
 from streams.learning_process.report import Reporter
 from streams.logs import configure_logging
 from streams.settings import Settings
-from streams.worker import collect_seldom, learn
+from streams.worker import learn
+from workers.garbage import collect_seldom
 
 
 async def _run(settings: Settings, pipe: int) -> int:

@@ -29,6 +29,7 @@ from tests.benchmarks.catalogue_options import DIRECTORY
 from tests.benchmarks.throughput.events import Event, generate, read_real
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.classify import Positioned, classify
+from workers.garbage import collect_seldom, made_to_stay
 
 _SEED = 5
 _IN_MEMORY = 20_000
@@ -91,7 +92,10 @@ class _Process:
     @classmethod
     def begin(cls, bundle: Path, events: list[Event], together: Barrier) -> None:
         threadpool_limits(1)
-        cls.model, cls.products, cls.together = load_bundle(bundle), list(map(_positioned, events)), together
+        cls.together = together
+        collect_seldom()
+        with made_to_stay():
+            cls.model, cls.products = load_bundle(bundle), list(map(_positioned, events))
 
     @classmethod
     def rate(cls, _number: int) -> float:

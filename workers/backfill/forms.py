@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -27,12 +27,12 @@ def form_of(path: Path) -> Form:
     return form
 
 
-def to_json_lines(decisions: Sequence[Decision]) -> bytes:
+def to_json_lines(decisions: Iterable[Decision]) -> bytes:
     """Return the decisions as the stream publishes them, one a line."""
     return b"".join(encode(decision) + b"\n" for decision in decisions)
 
 
-def to_record_batch(decisions: Sequence[Decision]) -> bytes:
+def to_record_batch(decisions: Iterable[Decision]) -> bytes:
     """Return the decisions as an Arrow IPC stream of one record batch under :func:`schema`."""
     import pyarrow as pa  # noqa: PLC0415 - takes a third of a second, and most output is JSON lines
 
@@ -44,7 +44,7 @@ def to_record_batch(decisions: Sequence[Decision]) -> bytes:
     return bytes(sink.getvalue())
 
 
-ENCODERS: Final[dict[Form, Callable[[Sequence[Decision]], bytes]]] = {
+ENCODERS: Final[dict[Form, Callable[[Iterable[Decision]], bytes]]] = {
     "jsonl": to_json_lines,
     "parquet": to_record_batch,
 }

@@ -19,7 +19,7 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from schemas.errors import InvalidFile, InvalidProducts, ShelfwiseError
-from schemas.events.decision import outcome_of
+from schemas.events.decision import Decision, outcome_of
 from schemas.events.position import SourcePosition
 from workers.backfill.chunks import Chunk, Decided, chunks_of
 from workers.backfill.forms import ENCODERS, Form
@@ -27,6 +27,7 @@ from workers.backfill.outputs import Last
 from workers.bundle.bundle import load_bundle
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
+from workers.garbage import collect_seldom, made_to_stay
 from workers.printable import printable
 from workers.product_files import ProductFile
 
@@ -79,17 +80,23 @@ class Classifier:
 
     def __init__(self, job: Job) -> None:
         threadpool_limits(1)
-        self._bundle = load_bundle(job.bundle, EVALUATION)
+        collect_seldom()
+        with made_to_stay():
+            self._bundle = load_bundle(job.bundle, EVALUATION)
         self._source = job.source
         self._encode = ENCODERS[job.form]
 
     def decide(self, chunk: Chunk) -> Decided:
         """Return the decisions of a chunk, in its order."""
         products = ((item.product, SourcePosition(self._source, 0, item.line)) for item in chunk.unpack())
-        decisions = [decision for _, decision in classify(self._bundle, products)]
-        return Decided(
-            self._encode(decisions), Counter(outcome_of(decision) for decision in decisions), chunk.bytes_read
-        )
+        outcomes: Counter[str] = Counter()
+
+        def counted() -> Iterator[Decision]:
+            for _, decision in classify(self._bundle, products):
+                outcomes[outcome_of(decision)] += 1
+                yield decision
+
+        return Decided(self._encode(counted()), outcomes, chunk.bytes_read)
 
 
 class _Process:
