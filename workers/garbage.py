@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# By default it looks after each 700 new objects, and most of these live until their batch is done: it took 1.5 % of
-# a worker's time, and with the model gone through 11 % of that of `shelfwise classify`.
+# By default it looks after each 700 new objects, and most of these live until their batch is done: it took 1.5 %
+# of a worker's time, and with the model gone through 11 % of that of `shelfwise classify`.
 _OBJECTS_BEFORE_COLLECTION: Final = 5_000
 
 
