@@ -46,18 +46,10 @@ def run_deciding(settings: Settings, metrics: Metrics, health: Health, stages: C
             # The sink belongs to the loop that runs.
             sink = Sink(settings.kafka)
             context = ModelContext(settings, sink, metrics, health, Models(bundle), compute, progress)
-            looking = asyncio.ensure_future(_watch_model(context))
-            try:
-                return await PartsRun(context, partial(_parts, context, stages)).run(asyncio.Event())
-            finally:
-                looking.cancel()
+            watch = ModelWatch(settings, context.models, metrics).run if settings.bundle_poll_seconds else None
+            return await PartsRun(context, partial(_parts, context, stages), watch).run(asyncio.Event())
 
         return asyncio.run(decide())
-
-
-async def _watch_model(context: ModelContext) -> None:
-    if context.settings.bundle_poll_seconds:
-        await ModelWatch(context.settings, context.models, context.metrics).run()
 
 
 def _parts(context: ModelContext, stages: Collection[Stage]) -> Sequence[Part]:

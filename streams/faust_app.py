@@ -9,7 +9,7 @@ import socket
 import ssl
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import faust
 from faust.types import TopicT
@@ -30,6 +30,8 @@ from streams.state.stores import Budget
 from streams.state.table import WatchedTable
 
 Stage = Literal["intake", "recall", "ranking", "learning"]
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+"""All, in the order of the flow."""
 
 # Debug messages that nobody sees cost 14 % of the CPU: these loggers ask at every message.
 _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
@@ -74,7 +76,7 @@ class FlowApp(faust.App):
 
     @cached_property
     def table_budget(self) -> Budget:
-        """What all tables on disk may keep in memory."""
+        """What all tables of the stage on disk may keep in memory."""
         return Budget(self._settings.table_memory_mib << 20)
 
     @property

@@ -69,6 +69,11 @@ class Health:
         with self._lock:
             self._conditions[name] = ready
 
+    def holds(self, name: str) -> bool:
+        """Return whether a condition of readiness holds."""
+        with self._lock:
+            return self._conditions.get(name, False)
+
     def liveness(self) -> Report:
         """Return whether every watched loop has beaten within its limit."""
         with self._lock:

@@ -26,8 +26,7 @@ _log = logging.getLogger(__name__)
 class StatisticsView:
     """The statistics of all partitions, whoever holds their tables: reads the changelogs into memory.
 
-    Not a Faust GlobalTable: one that shows other workers' changes at once (``recovery_buffer_size=1``) also
-    applies this worker's own changes again as they come back, late, over newer ones that it made meanwhile.
+    Not a Faust GlobalTable, which takes each record over the event loop, at some 6,000 a second.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Collection
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
 
 from schemas.errors import InvalidSettings, ShelfwiseError
 from streams.agents.context import Context
-from streams.faust_app import Stage
+from streams.faust_app import STAGES, Stage
 from streams.health import Health
 from streams.kafka.topics import create_topics
+from streams.learning.categories import Categories
 from streams.listener import Listener
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -23,7 +23,6 @@ from streams.stages.run import PartsRun, started
 from streams.tables import changelog_topics
 from workers.garbage import collect_seldom
 
-STAGES: Final[tuple[Stage, ...]] = ("intake", "recall", "ranking", "learning")
 _log = logging.getLogger(__name__)
 
 
@@ -53,9 +52,13 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
 
 
 async def learn(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> int:
-    """Learn in this process until ``stop`` is set, SIGTERM or SIGINT; return the exit code."""
+    """Learn in this process until ``stop`` is set, SIGTERM or SIGINT; return the exit code.
+
+    Raises :class:`schemas.errors.InvalidBundle` where the tree of the model cannot be read.
+    """
+    categories = Categories(settings)
     context = Context(settings, Sink(settings.kafka), metrics, health)
-    return await PartsRun(context, lambda: [LearningPart(context)]).run(stop)
+    return await PartsRun(context, lambda: [LearningPart(context, categories)]).run(stop)
 
 
 def _wanted(settings: Settings, stages: Collection[Stage]) -> tuple[Stage, ...]:

@@ -21,27 +21,31 @@ _log = logging.getLogger(__name__)
 class Categories:
     """The ids of the tree alone: who learns needs no model, which would take some hundred MB.
 
-    A bundle that takes the place of the first is looked at with the next verdict; one that cannot be read, or that
-    the gate is against, changes nothing, as with the stages that decide.
+    A bundle that takes the place of another is looked at with the next verdict; one that cannot be read, or that
+    the gate is against, changes nothing. The tree before counts on beside the new one: the stages that decide turn
+    to that later, or not at all, and people judge what they decided.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Read the tree; raises :class:`schemas.errors.InvalidBundle`. The stages that decide ask for the gate."""
         self._bundle = settings.bundle
+        self._fixed = settings.bundle_poll_seconds == 0
         self._later: Final = Admission(require_gate=settings.require_gate)
-        self._seen = self._mark()
-        self._taxonomy = _load(self._bundle, EVALUATION)
+        self._seen = self._told = self._mark()
+        self._trees = [_load(self._bundle, EVALUATION)]
 
     def has(self, category_id: str) -> bool:
-        """Return whether a category of this id is in the tree that is there now."""
+        """Return whether a category of this id is in the tree that is there now, or in the one before."""
         mark = self._mark()
-        if mark != self._seen:
-            self._seen = mark
+        if mark != self._seen and not self._fixed:
             try:
-                self._taxonomy = _load(self._bundle, self._later)
-            except ShelfwiseError as error:
-                _log.error("%s; verdicts are checked by the tree before", error)
-        return self._taxonomy.find_id(category_id) is not None
+                self._trees = [_load(self._bundle, self._later), self._trees[0]]
+                self._seen = mark
+            except (ShelfwiseError, OSError) as error:
+                if mark != self._told:
+                    self._told = mark
+                    _log.error("%s; verdicts are checked by the tree before", error)
+        return any(tree.find_id(category_id) is not None for tree in self._trees)
 
     def _mark(self) -> _Mark:
         """Return what changes with the bundle; ``None`` where there is none."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from streams.child_process import die_with_parent
 from streams.learning_process.report import Reporter
@@ -14,6 +14,8 @@ from streams.logs import configure_logging
 from streams.settings import Settings
 from streams.worker import learn
 from workers.garbage import collect_seldom
+
+_INPUT: Final = 0
 
 
 async def _run(settings: Settings, pipe: int) -> int:
@@ -23,7 +25,9 @@ async def _run(settings: Settings, pipe: int) -> int:
     loop = asyncio.get_running_loop()
 
     def await_end_of_input() -> None:
-        sys.stdin.buffer.read()
+        # Not by sys.stdin, whose lock Python would wait for in vain at its end, and abort.
+        while os.read(_INPUT, 1):
+            pass
         loop.call_soon_threadsafe(stop.set)
 
     Thread(target=await_end_of_input, daemon=True).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -12,12 +13,13 @@ from prometheus_client import ProcessCollector
 
 from streams.agents.context import Context
 from streams.faust_app import Stage
-from streams.learning_process.report import Call, Target, repeat
+from streams.learning_process.report import Target, repeat
 from streams.stages.run import started
 
 PROGRAM: Final = "streams.learning_process"
 _METRICS_PREFIX: Final = "learning"
-_STARTED: Final = Call("health", "condition", (started("learning"),), {"ready": True})
+# Of those that the worker waits for a stage beyond its time.
+_GRACE_SECONDS: Final = 4.0
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,7 @@ class LearningProcess:
     def __init__(self, context: Context) -> None:
         self._settings = context.settings
         self._registry = context.metrics.registry
+        self._health = context.health
         self._targets: dict[Target, Any] = {"metrics": context.metrics, "health": context.health}
         self._ready = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -49,13 +52,19 @@ class LearningProcess:
             *(["--debug"] if _log.isEnabledFor(logging.DEBUG) else []),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=self._settings.environment(),
+            env=self._environment(),
             # Ctrl-C in a terminal is for the worker to handle, in order.
             start_new_session=True,
         )
         ProcessCollector(_METRICS_PREFIX, lambda: process.pid, registry=self._registry)
         self._following = asyncio.ensure_future(self._follow(process))
         await self._ready.wait()
+
+    def _environment(self) -> dict[str, str]:
+        # It decides nothing, and asks no gate. And it shall have our code, whatever lies where we were started.
+        settings = self._settings.model_copy(update={"force_rejected_bundle": ""})
+        paths = os.pathsep.join(filter(None, sys.path))
+        return settings.environment() | {"PYTHONSAFEPATH": "1", "PYTHONPATH": paths}
 
     async def stop(self, seconds: float) -> None:
         """Let it finish what is under way, within ``seconds``."""
@@ -64,12 +73,14 @@ class LearningProcess:
             return
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await asyncio.wait([self._following], timeout=seconds)
+        await asyncio.wait([self._following], timeout=seconds + _GRACE_SECONDS)
         if not self._following.done():
-            _log.error("learning did not stop within %.0f s, and is killed", seconds)
+            _log.error("learning did not stop within %.0f s, and is killed", seconds + _GRACE_SECONDS)
             with suppress(ProcessLookupError):
                 self._process.kill()
             await self._following
+        elif self._process.returncode:
+            _log.error("learning ended with status %d", self._process.returncode)
 
     def beat(self) -> None:
         """Nothing: it beats by its report."""
@@ -78,7 +89,8 @@ class LearningProcess:
         """Repeat what it tells until it ends."""
         try:
             async for line in cast("asyncio.StreamReader", process.stdout):
-                if repeat(line, self._targets) == _STARTED:
+                repeat(line, self._targets)
+                if self._health.holds(started(self.name)):
                     self._ready.set()
         except Exception as error:
             _log.exception("what learning tells cannot be repeated")

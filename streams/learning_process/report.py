@@ -47,8 +47,7 @@ class Reporter:
 _decoder = msgspec.json.Decoder(Call)
 
 
-def repeat(line: bytes, targets: Mapping[Target, Any]) -> Call:
-    """Make the call that a line tells of, and return it; raises :class:`msgspec.DecodeError` for another line."""
+def repeat(line: bytes, targets: Mapping[Target, Any]) -> None:
+    """Make the call that a line tells of; raises :class:`msgspec.DecodeError` where it tells of none."""
     call = _decoder.decode(line)
     getattr(targets[call.target], call.method)(*call.arguments, **call.named)
-    return call

@@ -16,14 +16,14 @@ from streams.tables import LearningTables
 class LearningPart(FaustPart):
     """Learning, in this process."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, categories: Categories) -> None:
         super().__init__("learning", context)
         settings = context.settings
         tables = LearningTables(self._app)
         self._stage = LearningStage(
             context,
             tables.product_contributions.of,
-            Categories(settings).has,
+            categories.has,
             self._app.table_changes.arrived,
         )
         self._statistics = StatisticsStage(context, {kind: table.of for kind, table in tables.statistics.items()})

@@ -7,15 +7,14 @@ import faulthandler
 import logging
 import signal
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 from streams.agents.context import Context
-from streams.faust_app import Stage
+from streams.faust_app import STAGES, Stage
 from streams.sinks import Sink
 from streams.stages.part import Part
 
-_FLOW: Final[tuple[Stage, ...]] = ("intake", "recall", "ranking", "learning")
 _BEAT_SECONDS: Final = 0.5
 # Beyond the drain: then the process ends, whatever hangs. An orchestrator is told to wait 30 s beyond it.
 _LAST_SECONDS: Final = 25.0
@@ -31,10 +30,19 @@ def started(stage: Stage) -> str:
 class PartsRun:
     """Starts the parts of a process, shows their health, and stops them in the order of the flow."""
 
-    def __init__(self, context: Context, make_parts: Callable[[], Sequence[Part]]) -> None:
-        """``make_parts`` is called in the event loop; what it raises ends the run as what a part raises does."""
+    def __init__(
+        self,
+        context: Context,
+        make_parts: Callable[[], Sequence[Part]],
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        """``make_parts`` is called in the event loop; what it raises ends the run as what a part raises does.
+
+        ``beside`` runs from start to stop, and ends nothing.
+        """
         self._context = context
         self._make_parts = make_parts
+        self._beside = beside
         self._drain_seconds = context.settings.drain_seconds
         self._parts: Sequence[Part] = ()
 
@@ -48,6 +56,7 @@ class PartsRun:
         starting = loop.create_task(self._start())
         stopping = loop.create_task(stop.wait())
         watching = loop.create_task(self._failed(sink, starting))
+        beside = loop.create_task(self._beside()) if self._beside else None
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
@@ -56,6 +65,8 @@ class PartsRun:
         faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
         starting.cancel()
         watching.cancel()
+        if beside:
+            beside.cancel()
         await self._stop(failed)
         beating.cancel()
         stopping.cancel()
@@ -82,7 +93,7 @@ class PartsRun:
     async def _stop(self, failed: bool) -> None:
         """Stop in the order of the flow, so that what intake has sent is completed."""
         deadline = time.monotonic() + (1.0 if failed else self._drain_seconds)
-        for part in sorted(self._parts, key=lambda part: _FLOW.index(part.name)):
+        for part in sorted(self._parts, key=lambda part: STAGES.index(part.name)):
             left = max(deadline - time.monotonic(), 1.0)
             # Not wait_for: it would wait for a cancelled task that does not end.
             stopping = asyncio.ensure_future(part.stop(left))

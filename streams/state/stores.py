@@ -65,7 +65,7 @@ class MemoryStore(memory.Store):
 
 
 class Budget:
-    """What all stores of a process may keep in memory: blocks, indexes, filters and write buffers together.
+    """What all stores of a stage may keep in memory: blocks, indexes, filters and write buffers together.
 
     Faust 0.15.3 gives each partition of each table a cache of 2 GiB and 192 MiB of write buffers of its own.
     """

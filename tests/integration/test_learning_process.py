@@ -47,6 +47,13 @@ def test_a_worker_whose_learning_has_ended_ends_and_says_why(installation: Insta
     assert "learning failed: RuntimeError: the process that learns ended with status -9" in worker.log.read_text()
 
 
+def test_learning_that_ends_by_itself_ends_in_order(installation: Installation) -> None:
+    with installation.worker() as worker:
+        os.kill(learning_of(worker), signal.SIGTERM)
+        assert worker.wait() == 1
+    assert "the process that learns ended with status 0" in worker.log.read_text()
+
+
 def test_a_worker_whose_learning_stands_still_is_not_alive(installation: Installation) -> None:
     with installation.worker(stall_seconds=_STALL_SECONDS) as worker:
         with frozen(learning_of(worker)):

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
 
 _LAMPS = Taxonomy.from_paths("tree", "1", [("Home", "Lamps")])
 _CUPS = Taxonomy.from_paths("tree", "2", [("Home", "Cups")])
+_RUGS = Taxonomy.from_paths("tree", "3", [("Home", "Rugs")])
 
 
 def bundle(directory: Path, taxonomy: Taxonomy) -> Path:
@@ -53,10 +54,20 @@ def test_a_category_is_known_by_its_id(categories: Categories) -> None:
     assert not categories.has(_CUPS.ids[1])
 
 
-def test_another_bundle_brings_its_tree(categories: Categories, link: Path, tmp_path: Path) -> None:
-    turn(link, bundle(tmp_path / "cups", _CUPS))
+def test_another_bundle_brings_its_tree_and_the_one_before_counts_on(
+    categories: Categories, link: Path, tmp_path: Path
+) -> None:
+    for number, tree in enumerate((_CUPS, _RUGS)):
+        turn(link, bundle(tmp_path / str(number), tree))
+        assert categories.has(tree.ids[1])
     assert categories.has(_CUPS.ids[1])
     assert not categories.has(_LAMPS.ids[1])
+
+
+def test_where_no_other_bundle_is_looked_for_the_tree_stays(link: Path, tmp_path: Path) -> None:
+    categories = Categories(Settings(bundle=link, bundle_poll_seconds=0))
+    turn(link, bundle(tmp_path / "cups", _CUPS))
+    assert not categories.has(_CUPS.ids[1])
 
 
 def test_a_bundle_that_cannot_be_read_changes_nothing(
@@ -67,6 +78,8 @@ def test_a_bundle_that_cannot_be_read_changes_nothing(
     turn(link, cups)
     assert categories.has(_LAMPS.ids[1])
     assert "taxonomy.json has 1 bytes" in caplog.text
+    (cups / TAXONOMY).write_bytes(_CUPS.to_json_bytes())
+    assert categories.has(_CUPS.ids[1])
     shutil.rmtree(cups)
     assert categories.has(_LAMPS.ids[1])
 
