@@ -39,8 +39,10 @@ class Categories:
         mark = self._mark()
         if mark != self._seen and not self._fixed:
             try:
-                self._trees = [_load(self._bundle, self._later), self._trees[0]]
+                tree = _load(self._bundle, self._later)
                 self._seen = mark
+                if tree.ids != self._trees[0].ids:  # not where the gate wrote a verdict, or only the model is new
+                    self._trees = [tree, self._trees[0]]
             except (ShelfwiseError, OSError) as error:
                 if mark != self._told:
                     self._told = mark

@@ -60,6 +60,7 @@ def test_another_bundle_brings_its_tree_and_the_one_before_counts_on(
     for number, tree in enumerate((_CUPS, _RUGS)):
         turn(link, bundle(tmp_path / str(number), tree))
         assert categories.has(tree.ids[1])
+    write_verdict(tmp_path / "1", verdict(tmp_path / "1", "accepted"))
     assert categories.has(_CUPS.ids[1])
     assert not categories.has(_LAMPS.ids[1])
 
