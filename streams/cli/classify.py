@@ -130,10 +130,10 @@ def _in_this_process(
 
     from schemas.events.decision import outcome_of
     from streams.clients.render import decision_text
-    from workers.bundle.bundle import load_bundle
+    from workers.bundle.for_good import load_for_good
     from workers.classify import classify
 
-    model = load_bundle(bundle, admission)
+    model = load_for_good(bundle, admission)
     screen = console()
     outcomes: Counter[str] = Counter()
     positioned = iter([source]) if isinstance(source, tuple) else _positioned(source)

@@ -80,12 +80,12 @@ def command(
     """
     if report is not None and not report.parent.is_dir():
         raise click.BadParameter(f"there is no directory {report.parent}; make it first", param_hint="--report")
-    from workers.bundle.bundle import load_bundle
+    from workers.bundle.for_good import load_for_good
     from workers.bundle.release import EVALUATION
     from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
     from workers.printable import printable
 
-    model = load_bundle(bundle or load_settings().bundle, EVALUATION)
+    model = load_for_good(bundle or load_settings().bundle, EVALUATION)
     source = product_file(products, columns, form, skip_invalid=skip_invalid)
     labelled = place_labels(list(source), model)
     tell_skipped(source)

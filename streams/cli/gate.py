@@ -93,7 +93,7 @@ def command(
     """
     if (current is None) != first:
         raise click.UsageError("name the --current bundle, or say --first where there is none")
-    from workers.bundle.bundle import load_bundle
+    from workers.bundle.for_good import load_for_good
     from workers.bundle.release import EVALUATION, write_verdict
     from workers.gate.gate import GateOptions, judge
     from workers.gate.gold import GoldSet, freeze, frozen_digest
@@ -103,8 +103,8 @@ def command(
     source = product_file(gold, columns, form, skip_invalid=skip_invalid)
     gold_set = GoldSet.of(printable(gold.name), digest, list(source))
     tell_skipped(source)
-    new = load_bundle(candidate, EVALUATION)
-    old = load_bundle(current, EVALUATION) if current else None
+    new = load_for_good(candidate, EVALUATION)
+    old = load_for_good(current, EVALUATION) if current else None
     options = GateOptions(skip_unknown=skip_unknown_categories, **judging)
     with steps_progress() as progress:
         report = judge(new, old, gold_set, options, progress)

@@ -21,15 +21,15 @@ from typing import Any
 import click
 import orjson
 from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 
 from schemas.events.position import SourcePosition
 from schemas.events.product import decode_product
 from tests.benchmarks.catalogue_options import DIRECTORY
 from tests.benchmarks.throughput.events import Event, generate, read_real
-from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.bundle import Bundle
+from workers.bundle.for_good import load_for_good
+from workers.bundle.release import EVALUATION
 from workers.classify import Positioned, classify
-from workers.garbage import collect_seldom, made_to_stay
 
 _SEED = 5
 _IN_MEMORY = 20_000
@@ -91,11 +91,8 @@ class _Process:
 
     @classmethod
     def begin(cls, bundle: Path, events: list[Event], together: Barrier) -> None:
-        threadpool_limits(1)
-        cls.together = together
-        collect_seldom()
-        with made_to_stay():
-            cls.model, cls.products = load_bundle(bundle), list(map(_positioned, events))
+        cls.products, cls.together = list(map(_positioned, events)), together
+        cls.model = load_for_good(bundle, EVALUATION)
 
     @classmethod
     def rate(cls, _number: int) -> float:

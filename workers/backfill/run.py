@@ -16,18 +16,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from threadpoolctl import threadpool_limits
-
 from schemas.errors import InvalidFile, InvalidProducts, ShelfwiseError
 from schemas.events.decision import Decision, outcome_of
 from schemas.events.position import SourcePosition
 from workers.backfill.chunks import Chunk, Decided, chunks_of
 from workers.backfill.forms import ENCODERS, Form
 from workers.backfill.outputs import Last
-from workers.bundle.bundle import load_bundle
+from workers.bundle.for_good import load_for_good
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
-from workers.garbage import collect_seldom, made_to_stay
 from workers.printable import printable
 from workers.product_files import ProductFile
 
@@ -79,10 +76,7 @@ class Classifier:
     """Decides chunks, in one thread: for each process one."""
 
     def __init__(self, job: Job) -> None:
-        threadpool_limits(1)
-        collect_seldom()
-        with made_to_stay():
-            self._bundle = load_bundle(job.bundle, EVALUATION)
+        self._bundle = load_for_good(job.bundle, EVALUATION)
         self._source = job.source
         self._encode = ENCODERS[job.form]
 
