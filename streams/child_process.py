@@ -36,6 +36,11 @@ def spawn(
     return _FORKER.submit(_spawn, list(command), output, environment, death_signal).result()
 
 
+def our_code() -> dict[str, str]:
+    """Return the variables by which a Python that we start has our code, whatever lies where it is started."""
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def die_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> None:
     """Let the kernel send us ``death_signal`` when the thread that started us ends; on Linux alone.
 

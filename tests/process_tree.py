@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 
@@ -14,6 +18,13 @@ def children(process_id: int) -> list[int]:
         except OSError:  # the thread has ended
             continue
     return found
+
+
+def after_its_end(process_id: int, act: Callable[[], object], seconds: float = 30) -> None:
+    """Call ``act``, and return when the process has ended; fails where that takes longer."""
+    with closing(os.fdopen(os.pidfd_open(process_id))) as process:
+        act()
+        assert select.select([process], [], [], seconds)[0]
 
 
 def memory_bytes(process_id: int, field: str) -> int:

@@ -144,3 +144,14 @@ class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):
     source_partition: int
     attempt: Annotated[int, msgspec.Meta(ge=1)]
     outcomes: list[EventOutcome]
+
+    @classmethod
+    def of(cls, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Self:
+        """Return what ends a batch."""
+        return cls(
+            batch_id=batch.batch_id,
+            source_topic=batch.source_topic,
+            source_partition=batch.source_partition,
+            attempt=batch.attempt,
+            outcomes=outcomes,
+        )

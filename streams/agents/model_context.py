@@ -46,13 +46,7 @@ class ModelContext(Context):
 
     def completion(self, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Outgoing:
         """Return the message that ends a batch."""
-        completed = BatchCompleted(
-            batch_id=batch.batch_id,
-            source_topic=batch.source_topic,
-            source_partition=batch.source_partition,
-            attempt=batch.attempt,
-            outcomes=outcomes,
-        )
+        value = encode(BatchCompleted.of(batch, outcomes))
         return self.message(
-            BATCHES_COMPLETED, batch.source_partition, batch.batch_id, EventType.BATCH_COMPLETED, encode(completed)
+            BATCHES_COMPLETED, batch.source_partition, batch.batch_id, EventType.BATCH_COMPLETED, value
         )

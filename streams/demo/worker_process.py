@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Final, Self
 import orjson
 
 from schemas.errors import ShelfwiseError
-from streams.child_process import spawn
+from streams.child_process import our_code, spawn
 from streams.kafka.ready import free_port
 from streams.settings import Settings
 
@@ -89,10 +88,7 @@ class WorkerProcess:
         return report if isinstance(report, dict) else {}
 
     def _environment(self) -> dict[str, str]:
-        environment = self._settings.model_copy(update={"metrics_port": self.port}).environment()
-        # The package may be run from a source tree that is not the current directory.
-        paths = filter(None, (*sys.path[:1], os.environ.get("PYTHONPATH")))
-        return environment | {"PYTHONPATH": os.pathsep.join(paths)}
+        return self._settings.model_copy(update={"metrics_port": self.port}).environment() | our_code()
 
     def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]

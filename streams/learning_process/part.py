@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -12,6 +11,7 @@ from typing import Any, Final, cast
 from prometheus_client import ProcessCollector
 
 from streams.agents.context import Context
+from streams.child_process import our_code
 from streams.faust_app import Stage
 from streams.learning_process.report import Target, repeat
 from streams.stages.run import started
@@ -61,10 +61,8 @@ class LearningProcess:
         await self._ready.wait()
 
     def _environment(self) -> dict[str, str]:
-        # It decides nothing, and asks no gate. And it shall have our code, whatever lies where we were started.
-        settings = self._settings.model_copy(update={"force_rejected_bundle": ""})
-        paths = os.pathsep.join(filter(None, sys.path))
-        return settings.environment() | {"PYTHONSAFEPATH": "1", "PYTHONPATH": paths}
+        # It decides nothing, and asks no gate.
+        return self._settings.model_copy(update={"force_rejected_bundle": ""}).environment() | our_code()
 
     async def stop(self, seconds: float) -> None:
         """Let it finish what is under way, within ``seconds``."""

@@ -87,14 +87,8 @@ class Downstream:
 
 
 def complete(producer: Producer, settings: Settings, batch: ProductBatch, outcomes: list[EventOutcome]) -> None:
-    completed = BatchCompleted(
-        batch_id=batch.batch_id,
-        source_topic=batch.source_topic,
-        source_partition=batch.source_partition,
-        attempt=batch.attempt,
-        outcomes=outcomes,
-    )
-    producer.produce(settings.topic(BATCHES_COMPLETED), encode(completed), partition=batch.source_partition)
+    value = encode(BatchCompleted.of(batch, outcomes))
+    producer.produce(settings.topic(BATCHES_COMPLETED), value, partition=batch.source_partition)
 
 
 class LocalStages:

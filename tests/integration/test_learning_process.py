@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
-from tests.process_tree import children
+from tests.process_tree import after_its_end, children
 from tests.worker_harness import Installation, Worker, wait_until
 
 pytestmark = pytest.mark.integration
@@ -35,9 +34,8 @@ def learning_of(worker: Worker) -> int:
 
 
 def test_a_killed_worker_takes_the_process_that_learns_with_it(installation: Installation) -> None:
-    with installation.worker() as worker, closing(os.fdopen(os.pidfd_open(learning_of(worker)))) as learning:
-        worker.kill()
-        assert select.select([learning], [], [], _STALL_SECONDS)[0]
+    with installation.worker() as worker:
+        after_its_end(learning_of(worker), worker.kill, _STALL_SECONDS)
 
 
 def test_a_worker_whose_learning_has_ended_ends_and_says_why(installation: Installation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import shutil
 import signal
 import socket
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +28,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
-from tests.process_tree import children
+from tests.process_tree import after_its_end, children
 
 pytestmark = pytest.mark.integration
 
@@ -183,7 +181,7 @@ def test_the_command_ends_when_its_broker_does(tmp_path: Path) -> None:
 def test_a_broker_that_died_by_itself_leaves_its_log(capsys: pytest.CaptureFixture[str]) -> None:
     with LocalKafka() as broker:
         assert broker.process_id is not None
-        _after_its_end(broker.process_id, lambda: os.kill(broker.process_id or 0, signal.SIGKILL))
+        after_its_end(broker.process_id, lambda: os.kill(broker.process_id or 0, signal.SIGKILL))
     assert f"the local Kafka died; {broker.log_file}" in capsys.readouterr().err
     assert broker.log_file.exists()
     assert not (broker.directory / "data").exists()
@@ -203,7 +201,7 @@ time.sleep(600)
 def test_a_child_dies_with_its_parent_however_that_dies() -> None:
     with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        _after_its_end(int(parent.stdout.readline()), parent.kill)
+        after_its_end(int(parent.stdout.readline()), parent.kill)
 
 
 def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
@@ -216,10 +214,3 @@ def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
     with closing(os.fdopen(os.open(tmp_path / "go", os.O_RDWR), "wb", buffering=0)) as go:
         go.write(b"on\n")
         assert children[0].wait(30) == 7
-
-
-def _after_its_end(process_id: int, act: Callable[[], object]) -> None:
-    """Call ``act``, and return when the process has ended; fails after 30 seconds."""
-    with closing(os.fdopen(os.pidfd_open(process_id))) as process:
-        act()
-        assert select.select([process], [], [], 30)[0]

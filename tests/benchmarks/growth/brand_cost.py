@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from streams.statistics_view import StatisticsView
 from tests.benchmarks.growth.brand_records import brand_name
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.model_alone import BATCH, Costs
+from tests.process_tree import memory_bytes
 from workers.bundle.bundle import load_bundle
 from workers.encode import encode_products
 from workers.recall import Recall
@@ -111,5 +112,4 @@ def _read(settings: Settings) -> StatisticsView:
 
 
 def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+    return memory_bytes(os.getpid(), "VmRSS") / 1e6
