@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 
-from schemas.events.batch import CandidateBatch, ProductBatch
+from schemas.events.batch import ProductBatch, RecalledBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class LocalFlow:
         """Recall: take none any more."""
         self._open = frozenset()
 
-    def awaits(self, batch: ProductBatch | CandidateBatch) -> bool:
+    def awaits(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Recall: return whether our intake still waits for a batch that it handed over."""
         return batch.generation is None or self._is_ours(batch)
 
@@ -109,7 +109,7 @@ class LocalFlow:
         """Recall: let intake send batches elsewhere, with which nothing was begun."""
         self._tell(map(Returned, batches))
 
-    def decided(self, batch: ProductBatch | CandidateBatch) -> None:
+    def decided(self, batch: ProductBatch | RecalledBatch) -> None:
         """Recall or ranking: say that the model's work on a batch is over, where it is our intake that sent it."""
         if self._is_ours(batch):
             self._tell([Decided(batch.source_partition, batch.batch_id)])
@@ -118,7 +118,7 @@ class LocalFlow:
         self._news.extend(news)
         self._heard.set()
 
-    def _is_ours(self, batch: ProductBatch | CandidateBatch) -> bool:
+    def _is_ours(self, batch: ProductBatch | RecalledBatch) -> bool:
         return batch.generation is not None and self._generations.get(batch.source_partition) == batch.generation
 
     def _deliver(self, batches: Sequence[ProductBatch], take: Take) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from schemas.events.batch import CandidateBatch, ProductBatch
+from schemas.events.batch import ProductBatch, RecalledBatch
 from schemas.topics import PRODUCTS_CHANGED
 from streams.settings import Settings
 
@@ -49,7 +49,7 @@ class Mark:
     offset: int
     generation: int | None
 
-    def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
+    def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Return whether a batch is over and done with."""
         if batch.generation is None or self.generation is None or batch.generation > self.generation:
             return False
@@ -59,7 +59,7 @@ class Mark:
         return 0 <= last_offset(batch) < self.offset
 
 
-def last_offset(batch: ProductBatch | CandidateBatch) -> int:
+def last_offset(batch: ProductBatch | RecalledBatch) -> int:
     """Return the greatest offset of the batch's events, -1 where it has none."""
     return max(
         max((product.offset for product in batch.products), default=-1),
@@ -73,7 +73,7 @@ class Progress(Protocol):
     async def start(self) -> None:
         """Return when something can be told."""
 
-    async def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
+    async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Return whether the batch's outcomes are known, or awaited by nobody."""
 
 
@@ -83,7 +83,7 @@ class Unknown:
     async def start(self) -> None:
         """Nothing to wait for."""
 
-    async def passed(self, batch: ProductBatch | CandidateBatch) -> bool:  # noqa: ARG002
+    async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:  # noqa: ARG002
         """Return ``False``."""
         return False
 
@@ -114,7 +114,7 @@ class SourceProgress:
         if self._thread.ident:
             self._thread.join(_BROKER_SECONDS)
 
-    async def passed(self, batch: ProductBatch | CandidateBatch) -> bool:
+    async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Return whether the batch needs no work; asks anew where its generation is newer than what is known."""
         mark = self._marks.get(batch.source_partition)
         if mark is not None and batch.generation is not None and batch.generation > (mark.generation or -1):

@@ -35,6 +35,19 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @classmethod
+    def none(cls) -> Candidates:
+        """Return the candidates of no products."""
+        return cls(
+            signals=(),
+            context_names=(),
+            offsets=np.zeros(1, np.int64),
+            categories=np.empty(0, np.int32),
+            scores=np.empty((0, 0), np.float32),
+            named=np.empty((0, 0), np.bool_),
+            context=np.empty((0, 0), np.float32),
+        )
+
     def part(self, start: int, stop: int) -> Candidates:
         """Return the candidates of the products from ``start`` up to, not including, ``stop``."""
         rows = slice(int(self.offsets[start]), int(self.offsets[stop]))

@@ -122,8 +122,8 @@ class PackedCandidates(msgspec.Struct, frozen=True, kw_only=True):
     context: bytes
 
 
-class CandidateBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """The micro-batch after recall. ``model_version`` names the bundle whose recall made it."""
+class RecalledBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What ranking must know of a micro-batch beside its candidates."""
 
     batch_id: str
     source_topic: str
@@ -131,9 +131,19 @@ class CandidateBatch(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     model_version: str
     products: list[CandidateProduct]
-    candidates: PackedCandidates
     settled: list[EventOutcome] = []
     generation: int | None = None
+
+
+class CandidateBatch(RecalledBatch, frozen=True, kw_only=True):
+    """The micro-batch after recall. ``model_version`` names the bundle whose recall made it."""
+
+    candidates: PackedCandidates
+
+    @classmethod
+    def of(cls, batch: RecalledBatch, candidates: PackedCandidates) -> Self:
+        """Return the batch with its candidates."""
+        return cls(**msgspec.structs.asdict(batch), candidates=candidates)
 
 
 class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +156,7 @@ class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: list[EventOutcome]
 
     @classmethod
-    def of(cls, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Self:
+    def of(cls, batch: ProductBatch | RecalledBatch, outcomes: list[EventOutcome]) -> Self:
         """Return what ends a batch."""
         return cls(
             batch_id=batch.batch_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from schemas.events.batch import CandidateBatch
+from schemas.events.batch import RecalledBatch
 from streams.outgoing import Outgoing
 
 # Some 3 KB each; by default the windows of up to 128 partitions of a worker hold no more batches than this.
@@ -25,20 +25,20 @@ class Completions:
         self._under_way: set[_Name] = set()
         self._done: OrderedDict[_Name, Outgoing] = OrderedDict()
 
-    def under_way(self, batch: CandidateBatch) -> bool:
+    def under_way(self, batch: RecalledBatch) -> bool:
         """Return whether the batch was decided and only awaits its acknowledgements."""
         return batch.attempt > 1 and _name(batch) in self._under_way
 
-    def known(self, batch: CandidateBatch) -> Outgoing | None:
+    def known(self, batch: RecalledBatch) -> Outgoing | None:
         """Return the completion of a batch that was sent again after it was done."""
         return self._done.get(_name(batch)) if batch.attempt > 1 else None
 
-    def begin(self, batch: CandidateBatch) -> None:
+    def begin(self, batch: RecalledBatch) -> None:
         """Note that the batch's decisions were handed over."""
         self._done.pop(_name(batch), None)
         self._under_way.add(_name(batch))
 
-    def end(self, batch: CandidateBatch, completion: Outgoing | None) -> None:
+    def end(self, batch: RecalledBatch, completion: Outgoing | None) -> None:
         """Note that the batch is done, or with ``None`` that it is not and must be decided again."""
         self._under_way.discard(_name(batch))
         if completion is not None:
@@ -47,5 +47,5 @@ class Completions:
                 self._done.popitem(last=False)
 
 
-def _name(batch: CandidateBatch) -> _Name:
+def _name(batch: RecalledBatch) -> _Name:
     return batch.generation, batch.batch_id

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from schemas.events.batch import BatchCompleted, CandidateBatch, EventOutcome, ProductBatch
+from schemas.events.batch import BatchCompleted, EventOutcome, ProductBatch, RecalledBatch
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import encode
 from schemas.topics import BATCHES_COMPLETED, Topic
@@ -44,7 +44,7 @@ class ModelContext(Context):
         """Return an internal message about a batch; it travels on the batch's partition number."""
         return Outgoing(self.settings.topic(topic), batch_id.encode(), value, headers(kind, batch_id), partition)
 
-    def completion(self, batch: ProductBatch | CandidateBatch, outcomes: list[EventOutcome]) -> Outgoing:
+    def completion(self, batch: ProductBatch | RecalledBatch, outcomes: list[EventOutcome]) -> Outgoing:
         """Return the message that ends a batch."""
         value = encode(BatchCompleted.of(batch, outcomes))
         return self.message(

@@ -6,14 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final
 
+import msgspec
 from confluent_kafka import KafkaException
 
-from schemas.events.batch import CandidateBatch, CandidateProduct, EventOutcome, Outcome
+from schemas.events.batch import CandidateBatch, CandidateProduct, EventOutcome, Outcome, RecalledBatch
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import Headers
@@ -38,7 +40,9 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class Ranked:
+    """What leaves of a batch that is decided: ``messages`` at once, ``outcomes`` when the broker has these."""
+
     messages: list[Outgoing]
     outcomes: list[EventOutcome]
     timestamps_ms: list[int]
@@ -46,12 +50,11 @@ class _Ranked:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch to be ranked by its model; ``again`` says that it may have been decided before."""
+    """A batch to be ranked by its model."""
 
-    batch: CandidateBatch
+    batch: RecalledBatch
     bundle: Bundle
     candidates: Candidates
-    again: bool
 
 
 class RankingStage(BatchStage[_Prepared]):
@@ -67,64 +70,75 @@ class RankingStage(BatchStage[_Prepared]):
 
     async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
         """Return what is to be ranked, or ``None`` where the batch needs no decision, or another worker's."""
-        return await self._prepare(decode(value, CandidateBatch), again=self.rereading.possible(place))
-
-    async def take(self, batches: Sequence[CandidateBatch], recorded: Awaitable[None]) -> None:
-        """Decide what recall hands over in this process, where nobody can have read it before.
-
-        No decision leaves before its product is ``recorded``; raises what that raises.
-        """
-        with self.turns.working():
-            found = [await self._prepare(batch, again=False) for batch in batches]
-            prepared = [item for item in found if item is not None]
-            ranked = await self._ranked_batches(prepared)
-            with self.turns.waiting():
-                await recorded
-            await self._send(prepared, ranked)
-
-    async def _prepare(self, batch: CandidateBatch, *, again: bool) -> _Prepared | None:
+        batch = decode(value, CandidateBatch)
         if await self._is_done(batch):
-            self.context.metrics.batch_skipped(STAGE)
             return None
         bundle = self.context.models.of(batch.model_version)
         if bundle is None:
             self._refuse(batch.model_version)
             return None
-        return _Prepared(batch, bundle, _unpacked(batch, len(bundle.taxonomy)), again)
+        candidates = _unpacked(batch, len(bundle.taxonomy))
+        return _Prepared(_known(batch) if self.rereading.possible(place) else batch, bundle, candidates)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Decide, and hand the decisions over."""
-        await self._send(prepared, await self._ranked_batches(prepared))
+        deciding = self.context.compute.submit(self._rank_by_model, prepared)
+        batches = [item.batch for item in prepared]
+        await self._send(batches, await self._decided(batches, deciding))
 
-    async def _ranked_batches(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
-        if not prepared:
-            return []
+    def begin(
+        self, bundle: Bundle, batches: Sequence[RecalledBatch], recalled: Future[Candidates]
+    ) -> Future[list[Ranked]]:
+        """Decide batches as soon as their candidates are ``recalled``, which the compute thread is to do before.
+
+        Nobody can have read these batches before.
+        """
+        return self.context.compute.submit(lambda: self._rank(bundle, batches, recalled.result()))
+
+    async def take(
+        self, batches: Sequence[RecalledBatch], deciding: Future[list[Ranked]], recorded: Awaitable[None]
+    ) -> None:
+        """Send what comes of batches that were begun.
+
+        No decision leaves before its product is ``recorded``; raises what that raises.
+        """
+        with self.turns.working():
+            is_done = [await self._is_done(batch) for batch in batches]
+            ranked = await self._decided(batches, deciding)
+            with self.turns.waiting():
+                await recorded
+            due = [pair for pair, done in zip(zip(batches, ranked, strict=True), is_done, strict=True) if not done]
+            await self._send([batch for batch, _ in due], [found for _, found in due])
+
+    async def _decided(self, batches: Sequence[RecalledBatch], deciding: Future[list[Ranked]]) -> list[Ranked]:
         started = perf_counter()
-        ranked = await self.context.in_compute_thread(self._rank, prepared)
-        products = sum(len(item.batch.products) for item in prepared)
-        self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
-        for item in prepared:
-            self.context.local.decided(item.batch)
+        ranked = await asyncio.wrap_future(deciding)
+        self.context.metrics.stage_finished(
+            STAGE, perf_counter() - started, sum(len(batch.products) for batch in batches)
+        )
+        for batch in batches:
+            self.context.local.decided(batch)
         return ranked
 
-    async def _send(self, prepared: Sequence[_Prepared], ranked: Sequence[_Ranked]) -> None:
-        for item, decided in zip(prepared, ranked, strict=True):
+    async def _send(self, batches: Sequence[RecalledBatch], ranked: Sequence[Ranked]) -> None:
+        for batch, decided in zip(batches, ranked, strict=True):
             with self.turns.waiting():
                 acknowledged = await self.context.sink.submit(decided.messages)
-            self._completions.begin(item.batch)
-            await self.beside(self._complete, item.batch, decided, acknowledged)
+            self._completions.begin(batch)
+            await self.beside(self._complete, batch, decided, acknowledged)
 
-    async def _is_done(self, batch: CandidateBatch) -> bool:
+    async def _is_done(self, batch: RecalledBatch) -> bool:
         """Return whether the batch needs no decision; one whose completion may have been lost gets that again."""
-        if self._completions.under_way(batch):
-            return True
         completion = self._completions.known(batch)
+        if completion is None and not self._completions.under_way(batch):
+            return False
+        self.context.metrics.batch_skipped(STAGE)
         if completion is not None:
             with self.turns.waiting():
                 await self.context.sink.submit([completion])
-        return completion is not None
+        return True
 
-    async def _complete(self, batch: CandidateBatch, ranked: _Ranked, acknowledged: asyncio.Future[None]) -> None:
+    async def _complete(self, batch: RecalledBatch, ranked: Ranked, acknowledged: asyncio.Future[None]) -> None:
         context = self.context
         completion: Outgoing | None = None
         try:
@@ -150,21 +164,34 @@ class RankingStage(BatchStage[_Prepared]):
                 self.context.bundle.model_version,
             )
 
-    def _rank(self, prepared: Sequence[_Prepared]) -> list[_Ranked]:
-        """Decide and encode, in the compute thread."""
+    def _rank_by_model(self, prepared: Sequence[_Prepared]) -> list[Ranked]:
+        """Rank batches of whatever models, those of one together."""
         by_model: dict[str, list[_Prepared]] = {}
         for item in prepared:
             by_model.setdefault(item.bundle.model_version, []).append(item)
-        predictions = {
-            version: iter(self._decide(items[0].bundle.ranking, [item.candidates for item in items]))
+        ranked = {
+            version: iter(
+                self._rank(
+                    items[0].bundle,
+                    [item.batch for item in items],
+                    Candidates.together([item.candidates for item in items]),
+                )
+            )
             for version, items in by_model.items()
         }
-        now = datetime.now(UTC)
-        return [self._ranked(item, predictions[item.bundle.model_version], now) for item in prepared]
+        return [next(ranked[item.bundle.model_version]) for item in prepared]
 
-    def _ranked(self, item: _Prepared, predictions: Iterator[Prediction | Exception], now: datetime) -> _Ranked:
+    def _rank(self, bundle: Bundle, batches: Sequence[RecalledBatch], candidates: Candidates) -> list[Ranked]:
+        """Decide and encode, in the compute thread; the candidates are of all batches."""
+        predictions = iter(self._decide(bundle.ranking, candidates))
+        now = datetime.now(UTC)
+        return [self._ranked(bundle, batch, predictions, now) for batch in batches]
+
+    def _ranked(
+        self, bundle: Bundle, batch: RecalledBatch, predictions: Iterator[Prediction | Exception], now: datetime
+    ) -> Ranked:
         """Return what leaves of a batch; takes the predictions on its products."""
-        ranked, batch = _Ranked([], [], []), item.batch
+        ranked = Ranked([], [], [])
         for product in batch.products:
             source = SourcePosition(batch.source_topic, batch.source_partition, product.offset)
             if product.removed:
@@ -177,15 +204,14 @@ class RankingStage(BatchStage[_Prepared]):
                 detail = failure_detail(STAGE, prediction)
                 ranked.outcomes.append(EventOutcome(product.offset, Outcome.FAILED, detail))
                 continue
-            ranked.messages.append(self._decision(item.bundle, prediction, product, source, now))
-            if product.known or item.again:
+            ranked.messages.append(self._decision(bundle, prediction, product, source, now))
+            if product.known:
                 ranked.messages.append(self._withdrawal(prediction, product, source, now))
             ranked.outcomes.append(EventOutcome(product.offset, prediction.outcome))
             ranked.timestamps_ms.append(product.timestamp_ms)
         return ranked
 
-    def _decide(self, ranking: Ranking, parts: Sequence[Candidates]) -> list[Prediction | Exception]:
-        candidates = Candidates.together(parts)
+    def _decide(self, ranking: Ranking, candidates: Candidates) -> list[Prediction | Exception]:
         if not len(candidates):
             return []
         try:
@@ -238,6 +264,12 @@ class RankingStage(BatchStage[_Prepared]):
         self, topic: Topic, product: CandidateProduct, value: bytes | None, attributes: Headers
     ) -> Outgoing:
         return Outgoing(self.context.settings.topic(topic), product.product_id.encode(), value, attributes)
+
+
+def _known(batch: CandidateBatch) -> CandidateBatch:
+    """Return the batch as one of which any product may have been decided before."""
+    products = [msgspec.structs.replace(product, known=True) for product in batch.products]
+    return msgspec.structs.replace(batch, products=products)
 
 
 def _unpacked(batch: CandidateBatch, nodes: int) -> Candidates:

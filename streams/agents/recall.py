@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
@@ -16,6 +17,7 @@ from schemas.events.batch import (
     CandidateBatch,
     CandidateProduct,
     ProductBatch,
+    RecalledBatch,
 )
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import decode, encode
@@ -24,12 +26,13 @@ from streams.agents.batch_stage import BatchStage
 from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
 from streams.agents.model_context import ModelContext
+from streams.agents.ranking import Ranked
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import STAGE, ProductRecords, Sifted, failed, sift
 from streams.outgoing import Outgoing
+from workers.bundle.bundle import Bundle
 from workers.candidates import Candidates
 from workers.packing import pack
-from workers.recall import Recall
 from workers.statistics import Statistics
 
 # Room for the headers and the record's own fields.
@@ -44,6 +47,43 @@ class _Prepared:
     batch: ProductBatch
     sifted: Sifted
     times_given_up: int
+
+    @property
+    def is_to_be_ranked(self) -> bool:
+        """Whether anything is left for ranking to say, if only that it is at work."""
+        return bool(self.sifted.products or self.sifted.removed or self.batch.probe)
+
+    def recalled(self, model_version: str) -> RecalledBatch:
+        """Return what ranking must know of the batch beside its candidates."""
+        batch, sifted = self.batch, self.sifted
+        ranked = [
+            CandidateProduct.of(product, event.offset, event.timestamp_ms, known=known)
+            for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
+        ]
+        return RecalledBatch(
+            batch_id=batch.batch_id,
+            source_topic=batch.source_topic,
+            source_partition=batch.source_partition,
+            attempt=batch.attempt,
+            model_version=model_version,
+            products=ranked + sifted.removed,
+            settled=sifted.settled,
+            generation=batch.generation,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is under way in the compute thread.
+
+    ``batches`` are those of the ``prepared`` in which something is to be ranked, ``candidates`` are of all their
+    products; ``decided`` is what comes of them where this process ranks.
+    """
+
+    prepared: Sequence[_Prepared]
+    batches: list[RecalledBatch]
+    candidates: Future[Candidates]
+    decided: Future[list[Ranked]] | None
 
 
 class RecallStage(BatchStage[_Prepared]):
@@ -126,21 +166,17 @@ class RecallStage(BatchStage[_Prepared]):
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Recall, record, and let the candidates leave beside the loop."""
         started = perf_counter()
-        bundle = self.context.bundle
-        candidates = await self._recall(bundle.recall, [item.sifted for item in prepared])
-        leaving = [
-            self._output(item, found, bundle.model_version)
-            for item, found in zip(prepared, candidates, strict=True)
-        ]
+        begun, candidates = await self._recall(self.context.bundle, prepared)
+        leaving = self._messages(begun, candidates)
         for item in prepared:
             self._require_kept(item.times_given_up)
         for item in prepared:
             self._record(item)
-        await self.beside(self._leave, leaving, self._times_given_up)
+        await self.beside(self._leave, leaving, begun, self._times_given_up)
         products = sum(len(item.batch.products) for item in prepared)
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
-    async def _leave(self, leaving: Sequence[Outgoing | CandidateBatch], times_given_up: int) -> None:
+    async def _leave(self, leaving: Sequence[Outgoing], begun: _Begun, times_given_up: int) -> None:
         """Hand over in order, and wait for the acknowledgement.
 
         Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
@@ -148,16 +184,13 @@ class RecallStage(BatchStage[_Prepared]):
         recorded = asyncio.ensure_future(self._recorded(self._table.arrived(), times_given_up))
         try:
             async with self._leaving:
-                if self._handover is not None:
-                    batches = [item for item in leaving if isinstance(item, CandidateBatch)]
-                    await self._handover.take(batches, recorded)
+                if self._handover is not None and begun.decided is not None:
+                    await self._handover.take(begun.batches, begun.decided, recorded)
                 await recorded
-                acknowledged = await self.context.sink.submit(
-                    [item for item in leaving if isinstance(item, Outgoing)]
-                )
+                acknowledged = await self.context.sink.submit(leaving)
             await acknowledged
         except Exception as error:
-            _log.error("%d batches did not leave recall (%r); they will be sent again", len(leaving), error)
+            _log.error("%d batches did not leave recall (%r); they will be sent again", len(begun.prepared), error)
 
     async def _recorded(self, arrived: Awaitable[None], times_given_up: int) -> None:
         """Return when records have ``arrived`` and are ours; raises where the partitions were given up meanwhile.
@@ -177,29 +210,35 @@ class RecallStage(BatchStage[_Prepared]):
         for key, record in prepared.sifted.records.items():
             records[key] = encode(record)
 
-    async def _recall(self, recall: Recall, sifted: Sequence[Sifted]) -> list[Candidates | None]:
-        """Recall all at once; where that fails, one by one, so that one product costs no other its decision."""
-        products = [product for item in sifted for product in item.products]
-        if not products:
-            return [None] * len(sifted)
+    async def _recall(self, bundle: Bundle, prepared: Sequence[_Prepared]) -> tuple[_Begun, Candidates]:
+        """Recall all at once; where that fails, without the products that fail alone too."""
+        begun = self._begin_recall(bundle, prepared)
         try:
-            together = await self.context.in_compute_thread(recall.candidates, products, self._statistics)
+            return begun, await asyncio.wrap_future(begun.candidates)
         except Exception:
-            _log.exception("recall of %d products at once failed; trying one by one", len(products))
-            return [await self._recall_one_by_one(recall, item) for item in sifted]
-        found: list[Candidates | None] = []
-        start = 0
-        for item in sifted:
-            found.append(together.part(start, start + len(item.products)) if item.products else None)
-            start += len(item.products)
-        return found
+            _log.exception("recall of %d batches at once failed; trying their products one by one", len(prepared))
+        for item in prepared:
+            await self._settle_failing(bundle, item.sifted)
+        begun = self._begin_recall(bundle, prepared)
+        return begun, await asyncio.wrap_future(begun.candidates)
 
-    async def _recall_one_by_one(self, recall: Recall, sifted: Sifted) -> Candidates | None:
-        statistics = self._statistics
+    def _begin_recall(self, bundle: Bundle, prepared: Sequence[_Prepared]) -> _Begun:
+        batches = [item.recalled(bundle.model_version) for item in prepared if item.is_to_be_ranked]
+        products = [product for item in prepared for product in item.sifted.products]
+        if products:
+            candidates = self.context.compute.submit(bundle.recall.candidates, products, self._statistics)
+        else:
+            candidates = Future()
+            candidates.set_result(Candidates.none())
+        handover = self._handover if batches else None
+        decided = handover.begin(bundle, batches, candidates) if handover else None
+        return _Begun(prepared, batches, candidates, decided)
+
+    async def _settle_failing(self, bundle: Bundle, sifted: Sifted) -> None:
         good = Sifted(sifted.settled)
         for product, event, known in zip(sifted.products, sifted.events, sifted.known, strict=True):
             try:
-                await self.context.in_compute_thread(recall.candidates, [product], statistics)
+                await self.context.in_compute_thread(bundle.recall.candidates, [product], self._statistics)
             except Exception as error:
                 sifted.settled.append(failed(event.offset, error))
                 sifted.forget(event.product_id)
@@ -208,35 +247,38 @@ class RecallStage(BatchStage[_Prepared]):
                 good.events.append(event)
                 good.known.append(known)
         sifted.products, sifted.events, sifted.known = good.products, good.events, good.known
-        if not good.products:
-            return None
-        return await self.context.in_compute_thread(recall.candidates, good.products, statistics)
 
-    def _output(
-        self, item: _Prepared, candidates: Candidates | None, model_version: str
-    ) -> Outgoing | CandidateBatch:
-        """Return the candidates of a batch as they leave, or its completion where there is nothing to rank."""
-        context, batch, sifted = self.context, item.batch, item.sifted
-        if not sifted.products and not sifted.removed and not batch.probe:
-            context.local.decided(batch)
-            return context.completion(batch, sifted.settled)
-        found = _candidate_batch(item, candidates, model_version)
-        output = found if self._handover is not None else self._message(batch, sifted, found)
-        if candidates is not None:
-            named = candidates.named.sum(axis=0).tolist()
-            by_signal = dict(zip(candidates.signals, named, strict=True))
-            context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
-        return output
+    def _messages(self, begun: _Begun, candidates: Candidates) -> list[Outgoing]:
+        """Return the completions of batches without anything to rank, and what others are to rank."""
+        self._count(candidates)
+        messages, start = [], 0
+        batches = iter(begun.batches)
+        for item in begun.prepared:
+            stop = start + len(item.sifted.products)
+            if not item.is_to_be_ranked:
+                self.context.local.decided(item.batch)
+                messages.append(self.context.completion(item.batch, item.sifted.settled))
+            elif self._handover is None:
+                found = candidates.part(start, stop) if stop > start else Candidates.none()
+                messages.append(self._message(item, next(batches), found))
+            start = stop
+        return messages
 
-    def _message(self, batch: ProductBatch, sifted: Sifted, found: CandidateBatch) -> Outgoing:
-        value = encode(found)
+    def _count(self, candidates: Candidates) -> None:
+        named = candidates.named.sum(axis=0).tolist()
+        by_signal = dict(zip(candidates.signals, named, strict=True))
+        self.context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
+
+    def _message(self, item: _Prepared, batch: RecalledBatch, candidates: Candidates) -> Outgoing:
+        value = encode(CandidateBatch.of(batch, pack(candidates)))
         if len(value) > _MAX_VALUE_BYTES:
-            return self._too_large(batch, sifted, len(value))
+            return self._too_large(item, len(value))
         return self.context.message(
             CANDIDATES, batch.source_partition, batch.batch_id, EventType.CANDIDATES, value
         )
 
-    def _too_large(self, batch: ProductBatch, sifted: Sifted, size: int) -> Outgoing:
+    def _too_large(self, item: _Prepared, size: int) -> Outgoing:
+        batch, sifted = item.batch, item.sifted
         error = ValueError(f"{size} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
         _log.error("batch %s: %s", batch.batch_id, error)
         undecidable: list[BatchedProduct | CandidateProduct] = [*sifted.events, *sifted.removed]
@@ -244,34 +286,3 @@ class RecallStage(BatchStage[_Prepared]):
             sifted.forget(product.product_id)
         outcomes = sifted.settled + [failed(product.offset, error) for product in undecidable]
         return self.context.completion(batch, outcomes)
-
-
-def _candidate_batch(item: _Prepared, candidates: Candidates | None, model_version: str) -> CandidateBatch:
-    batch, sifted = item.batch, item.sifted
-    ranked = [
-        CandidateProduct.of(product, event.offset, event.timestamp_ms, known=known)
-        for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
-    ]
-    return CandidateBatch(
-        batch_id=batch.batch_id,
-        source_topic=batch.source_topic,
-        source_partition=batch.source_partition,
-        attempt=batch.attempt,
-        model_version=model_version,
-        products=ranked + sifted.removed,
-        candidates=pack(candidates if candidates is not None else _no_candidates()),
-        settled=sifted.settled,
-        generation=batch.generation,
-    )
-
-
-def _no_candidates() -> Candidates:
-    return Candidates(
-        signals=(),
-        context_names=(),
-        offsets=np.zeros(1, np.int64),
-        categories=np.empty(0, np.int32),
-        scores=np.empty((0, 0), np.float32),
-        named=np.empty((0, 0), np.bool_),
-        context=np.empty((0, 0), np.float32),
-    )

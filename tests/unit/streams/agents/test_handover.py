@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -38,25 +39,32 @@ pytestmark = pytest.mark.unit
 
 
 class _Model:
-    """Is sure of all it is asked."""
+    """Is sure of all it is asked, and chokes on titles that say so."""
 
     model_version = "model 1"
     taxonomy = Taxonomy.from_paths("tree", "1", [("Home", "Lamps")])
 
     def __init__(self) -> None:
         self.recall = self.ranking = self
+        self.recalled = Event()
+        self.decided = Event()
 
     def candidates(self, products: list[Product], _statistics: object) -> Candidates:
+        self.recalled.set()
+        if any("choke" in product.title for product in products):
+            raise ZeroDivisionError("no such luck")
         return one_candidate(products)
 
     def decide(self, candidates: Candidates) -> list[Prediction]:
+        self.decided.set()
         return [Prediction(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())] * len(candidates)
 
 
 class _Process:
     """Recall and ranking of one process; ``left`` are messages on the topic of candidates, ``asked`` how often."""
 
-    def __init__(self, context: ModelContext, log: Log) -> None:
+    def __init__(self, context: ModelContext, log: Log, model: _Model) -> None:
+        self.model = model
         self.log, self.health, self.local = log, context.health, context.local
         self.left: list[int] = []
         self.asked = 0
@@ -83,7 +91,10 @@ class _Process:
         return future
 
     async def work(self, offset: int, attempt: int = 1) -> None:
-        await self.recall.process(encode(_batch(offset, attempt)), LogPlace("t", 0, offset))
+        await self.process(_batch(offset, attempt))
+
+    async def process(self, batch: ProductBatch) -> None:
+        await self.recall.process(encode(batch), LogPlace("t", 0, batch.products[0].offset))
 
     async def work_locally(self, offset: int) -> None:
         """Let intake of this process hand a batch over, and work on it."""
@@ -103,15 +114,18 @@ class _Process:
         await self.ranking.drain(10)
 
 
-def _batch(offset: int, attempt: int = 1) -> ProductBatch:
-    product = encode(Product(product_id=f"p{offset}", title="a lamp"))
-    event = BatchedProduct(offset, 1_700_000_000_000, f"p{offset}", msgspec.Raw(product))
+def _batch(offset: int, attempt: int = 1, titles: Sequence[str] = ("a lamp",)) -> ProductBatch:
+    products = [Product(product_id=f"p{offset + place}", title=title) for place, title in enumerate(titles)]
+    events = [
+        BatchedProduct(offset + place, 1_700_000_000_000, product.product_id, msgspec.Raw(encode(product)))
+        for place, product in enumerate(products)
+    ]
     return ProductBatch(
         batch_id=f"b{offset}",
         source_topic="s",
         source_partition=0,
         attempt=attempt,
-        products=[event],
+        products=events,
         generation=7,
     )
 
@@ -119,12 +133,13 @@ def _batch(offset: int, attempt: int = 1) -> ProductBatch:
 def _run(work: Callable[[_Process], Awaitable[None]], tmp_path: Path, **overrides: Any) -> Log:
     async def scenario() -> Log:
         log = Log()
-        fakes: Any = (_Model(), log)
+        model = _Model()
+        fakes: Any = (model, log)
         with ThreadPoolExecutor(1) as compute:
             context = ModelContext(
                 Settings(data_dir=tmp_path, **overrides), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
             )
-            await work(_Process(context, log))
+            await work(_Process(context, log, model))
         return log
 
     return asyncio.run(scenario())
@@ -144,6 +159,34 @@ def test_decisions_and_completion_leave_and_no_candidates(tmp_path: Path) -> Non
     assert decode(log.messages[0].value, CategoryAssigned).source.offset == 0
     completed = decode(log.messages[1].value, BatchCompleted)
     assert completed.outcomes == [EventOutcome(0, Outcome.ASSIGNED)]
+
+
+def test_ranking_follows_recall_without_waiting_for_the_event_loop(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        working = asyncio.create_task(process.work(0))
+        while not process.model.recalled.is_set():  # noqa: ASYNC110 - it is set in another thread
+            await asyncio.sleep(0)
+        # The loop stands still.
+        assert process.model.decided.wait(30)
+        await working
+        await process.drain()
+
+    assert _topics(_run(work, tmp_path)) == [CATEGORIES_ASSIGNED.name, BATCHES_COMPLETED.name]
+
+
+def test_a_product_that_recall_cannot_do_costs_no_other_its_decision(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        await process.process(_batch(0, titles=("a lamp", "choke on this", "a shade")))
+        await process.drain()
+
+    log = _run(work, tmp_path)
+    assert _topics(log) == [CATEGORIES_ASSIGNED.name] * 2 + [BATCHES_COMPLETED.name]
+    outcomes = decode(log.messages[-1].value, BatchCompleted).outcomes
+    assert [(each.offset, each.outcome) for each in outcomes] == [
+        (1, Outcome.FAILED),
+        (0, Outcome.ASSIGNED),
+        (2, Outcome.ASSIGNED),
+    ]
 
 
 def test_no_decision_leaves_before_its_product_is_on_record_and_all_leave_in_order(tmp_path: Path) -> None:
