@@ -1,20 +1,22 @@
-"""The stages that decide, with the model that they share, and the process that learns beside them."""
+"""The stages that decide, with the process of their model, and the one that learns beside them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
+from prometheus_client import ProcessCollector
+
 from streams.agents.model_context import ModelContext
-from streams.compute_thread import compute_thread
 from streams.faust_app import Stage
 from streams.health import Health
 from streams.learning_process.part import LearningProcess
 from streams.metrics import Metrics
-from streams.models import Models, ModelWatch, load_at_start, show
+from streams.model_process.models import Models
+from streams.model_process.start import STOP_SECONDS, ModelStart, show
+from streams.model_process.watch import ModelWatch
 from streams.progress import SourceProgress
 from streams.settings import Settings
 from streams.sinks import Sink
@@ -27,29 +29,29 @@ from streams.stages.run import PartsRun
 _MODEL_LOADED: Final = "model loaded"
 
 
-def run_deciding(settings: Settings, metrics: Metrics, health: Health, stages: Collection[Stage]) -> int:
+async def decide(settings: Settings, metrics: Metrics, health: Health, stages: Collection[Stage]) -> int:
     """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
 
-    All but learning live in this process: two Faust applications share an event loop, and a single thread does the
-    model's work. Raises :class:`schemas.errors.ShelfwiseError` where the model cannot be used.
+    All but learning live in this process, and two Faust applications share its event loop. Raises
+    :class:`schemas.errors.ShelfwiseError` where the model cannot be used.
     """
     health.condition(_MODEL_LOADED, ready=False)
-    with ExitStack() as stack:
-        bundle = load_at_start(settings)
-        show(bundle, metrics)
-        health.condition(_MODEL_LOADED, ready=True)
-        compute = stack.enter_context(compute_thread())
-        progress = SourceProgress(settings)
-        stack.callback(progress.close)
-
-        async def decide() -> int:
-            # The sink belongs to the loop that runs.
-            sink = Sink(settings.kafka)
-            context = ModelContext(settings, sink, metrics, health, Models(bundle), compute, progress)
-            watch = ModelWatch(settings, context.models, metrics).run if settings.bundle_poll_seconds else None
-            return await PartsRun(context, partial(_parts, context, stages), watch).run(asyncio.Event())
-
-        return asyncio.run(decide())
+    starting = ModelStart(settings, with_statistics=settings.learning and "recall" in stages)
+    models = Models(await starting.first())
+    show(models.current, metrics)
+    ProcessCollector("model", lambda: models.current.process_id, registry=metrics.registry)
+    health.condition(_MODEL_LOADED, ready=True)
+    progress = SourceProgress(settings)
+    watch = ModelWatch(settings, models, starting.later, partial(show, metrics=metrics))
+    watching = asyncio.ensure_future(watch.run()) if settings.bundle_poll_seconds else None
+    context = ModelContext(settings, Sink(settings.kafka), metrics, health, models, progress)
+    try:
+        return await PartsRun(context, partial(_parts, context, stages), {"model": models}).run(asyncio.Event())
+    finally:
+        if watching:
+            watching.cancel()
+        progress.close()
+        await asyncio.gather(*(model.stop(STOP_SECONDS) for model in models.all()))
 
 
 def _parts(context: ModelContext, stages: Collection[Stage]) -> Sequence[Part]:

@@ -35,7 +35,7 @@ class StatisticsView:
         self._partitions = settings.partitions
         self._consumer = Consumer(settings.kafka.consumer_config(settings.group("statistics-view")), logger=_log)
         self._stopped = Event()
-        self.caught_up = Event()
+        self._caught_up = Event()
         self.failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="shelfwise-statistics", daemon=True)
 
@@ -44,8 +44,16 @@ class StatisticsView:
         return self._weights[kind].get(key, NO_WEIGHTS)
 
     def start(self) -> None:
-        """Begin to read, in a thread; :attr:`caught_up` is set when all that was there has been read."""
+        """Begin to read, in a thread; :meth:`await_caught_up` tells when all was read that was there."""
         self._thread.start()
+
+    def await_caught_up(self) -> None:
+        """Return when all that was there has been read, or nothing is read any more."""
+        self._caught_up.wait()
+
+    def join(self) -> None:
+        """Return when nothing is read any more."""
+        self._thread.join()
 
     def stop(self) -> None:
         """Stop reading."""
@@ -60,6 +68,7 @@ class StatisticsView:
             _log.exception("the statistics can be read no more")
             self.failure = error
         finally:
+            self._caught_up.set()
             self._consumer.close()
 
     def _read(self) -> None:
@@ -73,8 +82,8 @@ class StatisticsView:
         while not self._stopped.is_set():
             if missing:
                 self._drop_reached(missing)
-            elif not self.caught_up.is_set():
-                self.caught_up.set()
+            elif not self._caught_up.is_set():
+                self._caught_up.set()
             for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
                 if message.error() is None:
                     self._apply(message)

@@ -10,6 +10,7 @@ from functools import partial
 
 from schemas.errors import InvalidSettings, ShelfwiseError
 from streams.agents.context import Context
+from streams.deciding import decide
 from streams.faust_app import STAGES, Stage
 from streams.health import Health
 from streams.kafka.topics import create_topics
@@ -29,8 +30,8 @@ _log = logging.getLogger(__name__)
 def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
     """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
 
-    Those that decide share this process and its model; learning beside them has a process of its own, which this
-    one starts and speaks for. Raises :class:`schemas.errors.ShelfwiseError` where model, address or topics cannot
+    Those that decide share this process; their model and learning have processes of their own, which this one
+    starts and speaks for. Raises :class:`schemas.errors.ShelfwiseError` where model, address or topics cannot
     be used.
     """
     collect_seldom()
@@ -45,10 +46,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         _create_topics(settings)
         if wanted == ("learning",):
             return asyncio.run(learn(settings, metrics, health, asyncio.Event()))
-        # Here, for who only learns has no use for the libraries of the model.
-        from streams.deciding import run_deciding  # noqa: PLC0415
-
-        return run_deciding(settings, metrics, health, wanted)
+        return asyncio.run(decide(settings, metrics, health, wanted))
 
 
 async def learn(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> int:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from schemas.events.product import Product
+from streams.model_process.calls import ModelCalls
+from streams.model_process.messages import (
+    LENGTH_BYTES,
+    Request,
+    decode_reply,
+    decode_request,
+    framed_reply,
+    framed_request,
+)
+from streams.model_process.work import ModelWork
 from streams.outgoing import Outgoing
+from streams.settings import Settings
 from workers.candidates import Candidates
+from workers.statistics import NoStatistics
 
 
 class Log:
@@ -33,6 +46,30 @@ class Log:
 
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
         await (await self.submit(messages))
+
+
+class ModelInThread(ModelCalls):
+    """A model in a thread; all that goes there and comes back is encoded, as for one in a process of its own."""
+
+    def __init__(self, bundle: Any, settings: Settings) -> None:
+        super().__init__()
+        self.version = bundle.model_version
+        self._work = ModelWork(settings, bundle, NoStatistics())
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def send(self, request: Request) -> None:
+        """Let the thread answer."""
+        self._thread.submit(self._answer, framed_request(request)[LENGTH_BYTES:], asyncio.get_running_loop())
+
+    def _answer(self, request: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        for reply in self._work.answer(decode_request(request)):
+            loop.call_soon_threadsafe(self.receive, decode_reply(framed_reply(reply)[LENGTH_BYTES:]))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable
-from contextlib import closing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 
@@ -20,6 +21,12 @@ def children(process_id: int) -> list[int]:
     return found
 
 
+def child(process_id: int, program: str) -> int | None:
+    """Return the child that runs this module of Python, if there is one."""
+    found = (number for number in children(process_id) if program in _command(number))
+    return next(found, None)
+
+
 def after_its_end(process_id: int, act: Callable[[], object], seconds: float = 30) -> None:
     """Call ``act``, and return when the process has ended; fails where that takes longer."""
     with closing(os.fdopen(os.pidfd_open(process_id))) as process:
@@ -27,9 +34,26 @@ def after_its_end(process_id: int, act: Callable[[], object], seconds: float = 3
         assert select.select([process], [], [], seconds)[0]
 
 
+@contextmanager
+def frozen(process_id: int) -> Iterator[None]:
+    """Let a process stand still."""
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+
+
 def memory_bytes(process_id: int, field: str) -> int:
     """Return ``VmRSS`` or ``VmHWM`` of a process and its children; raises :class:`OSError` where it has ended."""
     return sum(_memory_bytes(number, field) for number in (process_id, *children(process_id)))
+
+
+def _command(process_id: int) -> list[str]:
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_text().split("\0")
+    except OSError:  # it has ended
+        return []
 
 
 def _memory_bytes(process_id: int, field: str) -> int:

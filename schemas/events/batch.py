@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 
 from schemas.events.product import Product, ProductId, Timestamp
+
+_MAX_DETAIL_CHARACTERS: Final = 300
 
 
 class Outcome(StrEnum):
@@ -30,6 +32,12 @@ class EventOutcome(msgspec.Struct, frozen=True, array_like=True):
     offset: int
     outcome: Outcome
     detail: str | None = None
+
+    @classmethod
+    def failed(cls, offset: int, stage: str, error: BaseException | str) -> Self:
+        """Return the outcome of an event that a stage could not do, and why."""
+        problem = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        return cls(offset, Outcome.FAILED, f"{stage}: {problem}"[:_MAX_DETAIL_CHARACTERS])
 
 
 class BatchedProduct(msgspec.Struct, frozen=True):

@@ -11,8 +11,6 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sinks import Sink
 
-MAX_DETAIL_CHARACTERS = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -62,8 +60,3 @@ class Turns:
 
 async def at_once() -> None:
     """Wait for nothing: tables in memory alone are as safe as they will be."""
-
-
-def failure_detail(stage: str, error: BaseException) -> str:
-    """Return the detail of a failed event's outcome."""
-    return f"{stage}: {type(error).__name__}: {error}"[:MAX_DETAIL_CHARACTERS]

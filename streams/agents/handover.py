@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
 from typing import Final
 
 from schemas.events.batch import RecalledBatch
-from streams.agents.ranking import Ranked, RankingStage
-from workers.bundle.bundle import Bundle
-from workers.candidates import Candidates
+from streams.agents.ranking import RankingStage
+from streams.model_process.messages import Ranked, Undecided
 
 _ASK_AGAIN_SECONDS: Final = 0.1
 _log = logging.getLogger(__name__)
@@ -48,20 +46,14 @@ class Handover:
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
         ready.add(partition)
 
-    def begin(
-        self, bundle: Bundle, batches: Sequence[RecalledBatch], recalled: Future[Candidates]
-    ) -> Future[list[Ranked]]:
-        """Decide batches in the compute thread, right after their candidates were ``recalled`` there.
-
-        Would ranking wait for the event loop to tell it of the candidates, so would the thread.
-        """
-        return self._ranking.begin(bundle, batches, recalled)
-
     async def take(
-        self, batches: Sequence[RecalledBatch], deciding: Future[list[Ranked]], recorded: Awaitable[None]
+        self,
+        batches: Sequence[RecalledBatch],
+        decided: Awaitable[list[Ranked | Undecided]],
+        recorded: Awaitable[None],
     ) -> None:
-        """Hand the decisions to the producer once their products are ``recorded``."""
-        await self._ranking.take(batches, deciding, recorded)
+        """Hand what is ``decided`` of batches to the producer once their products are ``recorded``."""
+        await self._ranking.take(batches, decided, recorded)
 
     def forget(self) -> None:
         """Note that other workers may have the partitions now."""

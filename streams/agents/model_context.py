@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol
 
 from schemas.events.batch import BatchCompleted, EventOutcome, ProductBatch, RecalledBatch
 from schemas.events.cloudevents import EventType, headers
@@ -14,31 +11,29 @@ from schemas.events.codec import encode
 from schemas.topics import BATCHES_COMPLETED, Topic
 from streams.agents.context import Context
 from streams.local_flow import LocalFlow
-from streams.models import Models
+from streams.model_process.calls import ModelCalls
 from streams.outgoing import Outgoing
 from streams.progress import Progress, Unknown
-from workers.bundle.bundle import Bundle
 
-Result = TypeVar("Result")
+
+class ModelsToAsk(Protocol):
+    """The models that decide: see :class:`streams.model_process.models.Models`."""
+
+    @property
+    def current(self) -> ModelCalls:
+        """The one that recall works with; it may be another one after the next ``await``."""
+
+    def of(self, version: str) -> ModelCalls | None:
+        """Return the model of this version, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelContext(Context):
-    """``compute`` has a single thread: with two, the latencies of the model's libraries grow many times over."""
+    """What the stages that decide need."""
 
-    models: Models
-    compute: Executor
+    models: ModelsToAsk
     progress: Progress = field(default_factory=Unknown)
     local: LocalFlow = field(default_factory=LocalFlow)
-
-    @property
-    def bundle(self) -> Bundle:
-        """The model that decides now; it may be another one after the next ``await``."""
-        return self.models.current
-
-    async def in_compute_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
-        """Run model work off the event loop, which must go on answering Kafka."""
-        return await asyncio.get_running_loop().run_in_executor(self.compute, work, *arguments)
 
     def message(self, topic: Topic, partition: int, batch_id: str, kind: EventType, value: bytes) -> Outgoing:
         """Return an internal message about a batch; it travels on the batch's partition number."""

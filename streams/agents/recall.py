@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import Future
 from collections.abc import Awaitable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
-
-import numpy as np
 
 from schemas.events.batch import (
     BatchedProduct,
     CandidateBatch,
     CandidateProduct,
+    EventOutcome,
     ProductBatch,
     RecalledBatch,
 )
@@ -26,14 +25,13 @@ from streams.agents.batch_stage import BatchStage
 from streams.agents.gathering import LocalBatch
 from streams.agents.handover import Handover
 from streams.agents.model_context import ModelContext
-from streams.agents.ranking import Ranked
 from streams.agents.rereading import LogPlace
-from streams.agents.sifting import STAGE, ProductRecords, Sifted, failed, sift
+from streams.agents.sifting import STAGE, ProductRecords, Sifted, sift
+from streams.model_process.calls import ModelCalls, ModelFailure
+from streams.model_process.messages import Ranked, Recalled, Undecided
 from streams.outgoing import Outgoing
-from workers.bundle.bundle import Bundle
 from workers.candidates import Candidates
-from workers.packing import pack
-from workers.statistics import Statistics
+from workers.packing import pack, unpack
 
 # Room for the headers and the record's own fields.
 _MAX_VALUE_BYTES: Final = CANDIDATES.max_message_bytes - 4_096
@@ -74,16 +72,16 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What is under way in the compute thread.
+    """What the model is at.
 
-    ``batches`` are those of the ``prepared`` in which something is to be ranked, ``candidates`` are of all their
-    products; ``decided`` is what comes of them where this process ranks.
+    ``batches`` are those of the ``prepared`` in which something is to be ranked, what is ``recalled`` is of all
+    their products; ``decided`` is what comes of them where this process ranks.
     """
 
     prepared: Sequence[_Prepared]
     batches: list[RecalledBatch]
-    candidates: Future[Candidates]
-    decided: Future[list[Ranked]] | None
+    recalled: Future[Recalled]
+    decided: Future[list[Ranked | Undecided]] | None = None
 
 
 class RecallStage(BatchStage[_Prepared]):
@@ -101,13 +99,11 @@ class RecallStage(BatchStage[_Prepared]):
     def __init__(
         self,
         context: ModelContext,
-        statistics: Statistics,
         table: ProductRecords,
         handover: Handover | None = None,
     ) -> None:
         """``handover`` takes the candidates where this process ranks them too; else they leave through Kafka."""
         super().__init__(context)
-        self._statistics = statistics
         self._table = table
         self._handover = handover
         self._leaving = asyncio.Lock()
@@ -160,14 +156,14 @@ class RecallStage(BatchStage[_Prepared]):
                 await self._handover.ready(partition)
         self._require_kept(times_given_up)
         again |= self._table.forgetful(partition)
-        sifted = sift(batch, self._table.of(partition), self.context.bundle.model_version, again=again)
+        sifted = sift(batch, self._table.of(partition), self.context.models.current.version, again=again)
         return _Prepared(batch, sifted, times_given_up)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
         """Recall, record, and let the candidates leave beside the loop."""
         started = perf_counter()
-        begun, candidates = await self._recall(self.context.bundle, prepared)
-        leaving = self._messages(begun, candidates)
+        begun, recalled = await self._recall(self.context.models.current, prepared)
+        leaving = self._messages(begun, recalled)
         for item in prepared:
             self._require_kept(item.times_given_up)
         for item in prepared:
@@ -210,37 +206,33 @@ class RecallStage(BatchStage[_Prepared]):
         for key, record in prepared.sifted.records.items():
             records[key] = encode(record)
 
-    async def _recall(self, bundle: Bundle, prepared: Sequence[_Prepared]) -> tuple[_Begun, Candidates]:
+    async def _recall(self, model: ModelCalls, prepared: Sequence[_Prepared]) -> tuple[_Begun, Recalled]:
         """Recall all at once; where that fails, without the products that fail alone too."""
-        begun = self._begin_recall(bundle, prepared)
+        begun = self._begin_recall(model, prepared)
         try:
-            return begun, await asyncio.wrap_future(begun.candidates)
-        except Exception:
-            _log.exception("recall of %d batches at once failed; trying their products one by one", len(prepared))
+            return begun, await begun.recalled
+        except ModelFailure as error:
+            _log.error("recall of %d batches at once failed (%s); trying one by one", len(prepared), error)
         for item in prepared:
-            await self._settle_failing(bundle, item.sifted)
-        begun = self._begin_recall(bundle, prepared)
-        return begun, await asyncio.wrap_future(begun.candidates)
+            await self._settle_failing(model, item.sifted)
+        begun = self._begin_recall(model, prepared)
+        return begun, await begun.recalled
 
-    def _begin_recall(self, bundle: Bundle, prepared: Sequence[_Prepared]) -> _Begun:
-        batches = [item.recalled(bundle.model_version) for item in prepared if item.is_to_be_ranked]
+    def _begin_recall(self, model: ModelCalls, prepared: Sequence[_Prepared]) -> _Begun:
+        batches = [item.recalled(model.version) for item in prepared if item.is_to_be_ranked]
         products = [product for item in prepared for product in item.sifted.products]
-        if products:
-            candidates = self.context.compute.submit(bundle.recall.candidates, products, self._statistics)
-        else:
-            candidates = Future()
-            candidates.set_result(Candidates.none())
-        handover = self._handover if batches else None
-        decided = handover.begin(bundle, batches, candidates) if handover else None
-        return _Begun(prepared, batches, candidates, decided)
+        if batches and self._handover is not None:
+            call = model.decide(products, batches)
+            return _Begun(prepared, batches, call.recalled, call.decided)
+        return _Begun(prepared, batches, model.recall(products) if products else _nothing())
 
-    async def _settle_failing(self, bundle: Bundle, sifted: Sifted) -> None:
+    async def _settle_failing(self, model: ModelCalls, sifted: Sifted) -> None:
         good = Sifted(sifted.settled)
         for product, event, known in zip(sifted.products, sifted.events, sifted.known, strict=True):
             try:
-                await self.context.in_compute_thread(bundle.recall.candidates, [product], self._statistics)
-            except Exception as error:
-                sifted.settled.append(failed(event.offset, error))
+                await model.recall([product])
+            except ModelFailure as error:
+                sifted.settled.append(EventOutcome.failed(event.offset, STAGE, str(error)))
                 sifted.forget(event.product_id)
             else:
                 good.products.append(product)
@@ -248,9 +240,10 @@ class RecallStage(BatchStage[_Prepared]):
                 good.known.append(known)
         sifted.products, sifted.events, sifted.known = good.products, good.events, good.known
 
-    def _messages(self, begun: _Begun, candidates: Candidates) -> list[Outgoing]:
+    def _messages(self, begun: _Begun, recalled: Recalled) -> list[Outgoing]:
         """Return the completions of batches without anything to rank, and what others are to rank."""
-        self._count(candidates)
+        self.context.metrics.candidates(recalled.named, recalled.sizes)
+        candidates = unpack(recalled.candidates) if recalled.candidates else Candidates.none()
         messages, start = [], 0
         batches = iter(begun.batches)
         for item in begun.prepared:
@@ -258,16 +251,11 @@ class RecallStage(BatchStage[_Prepared]):
             if not item.is_to_be_ranked:
                 self.context.local.decided(item.batch)
                 messages.append(self.context.completion(item.batch, item.sifted.settled))
-            elif self._handover is None:
+            elif begun.decided is None:
                 found = candidates.part(start, stop) if stop > start else Candidates.none()
                 messages.append(self._message(item, next(batches), found))
             start = stop
         return messages
-
-    def _count(self, candidates: Candidates) -> None:
-        named = candidates.named.sum(axis=0).tolist()
-        by_signal = dict(zip(candidates.signals, named, strict=True))
-        self.context.metrics.candidates(by_signal, np.diff(candidates.offsets).tolist())
 
     def _message(self, item: _Prepared, batch: RecalledBatch, candidates: Candidates) -> Outgoing:
         value = encode(CandidateBatch.of(batch, pack(candidates)))
@@ -284,5 +272,11 @@ class RecallStage(BatchStage[_Prepared]):
         undecidable: list[BatchedProduct | CandidateProduct] = [*sifted.events, *sifted.removed]
         for product in undecidable:
             sifted.forget(product.product_id)
-        outcomes = sifted.settled + [failed(product.offset, error) for product in undecidable]
+        outcomes = sifted.settled + [EventOutcome.failed(product.offset, STAGE, error) for product in undecidable]
         return self.context.completion(batch, outcomes)
+
+
+def _nothing() -> Future[Recalled]:
+    recalled: Future[Recalled] = asyncio.get_running_loop().create_future()
+    recalled.set_result(Recalled(0, {}, []))
+    return recalled

@@ -10,7 +10,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, CandidateProduct, EventOutcome, Outcome, ProductBatch
 from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
-from streams.agents.context import at_once, failure_detail
+from streams.agents.context import at_once
 from streams.state.entries import Entries, EntriesOf
 from workers.history import Action, ProductRecord, consider, content_digest, undecided
 
@@ -65,7 +65,7 @@ def sift(batch: ProductBatch, records: Entries, model_version: str, *, again: bo
             product = None if value == _TOMBSTONE else decode_product(value)
             _sift_event(event, product, _record(batch, event, product, model_version), records, sifted)
         except InvalidEvent as error:
-            sifted.settled.append(failed(event.offset, error))
+            sifted.settled.append(EventOutcome.failed(event.offset, STAGE, error))
     return sifted
 
 
@@ -111,8 +111,3 @@ def _latest_first(events: Sequence[BatchedProduct]) -> Iterator[BatchedProduct]:
         of_product.setdefault(event.product_id, []).append(event)
     for group in of_product.values():
         yield from sorted(group, key=lambda event: event.place, reverse=True)
-
-
-def failed(offset: int, error: BaseException) -> EventOutcome:
-    """Return the outcome of an event that recall could not do."""
-    return EventOutcome(offset, Outcome.FAILED, failure_detail(STAGE, error))

@@ -8,12 +8,10 @@ import sys
 from threading import Thread
 from typing import Any, Final
 
-from streams.child_process import die_with_parent
-from streams.learning_process.report import Reporter
-from streams.logs import configure_logging
+from streams.reporting import child
+from streams.reporting.report import Reporter
 from streams.settings import Settings
 from streams.worker import learn
-from workers.garbage import collect_seldom
 
 _INPUT: Final = 0
 
@@ -36,12 +34,7 @@ async def _run(settings: Settings, pipe: int) -> int:
 
 def main() -> int:
     """Learn until the end of the input, telling on the output of metrics and health."""
-    die_with_parent()
-    # What anything prints shall not come between the lines of the report.
-    pipe = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    configure_logging(debug="--debug" in sys.argv[1:])
-    collect_seldom()
+    pipe = child.begin()
     return asyncio.run(_run(Settings.load(), pipe))
 
 

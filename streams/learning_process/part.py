@@ -2,98 +2,48 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sys
-from contextlib import suppress
-from typing import Any, Final, cast
+from functools import partial
+from typing import Final
 
 from prometheus_client import ProcessCollector
 
 from streams.agents.context import Context
-from streams.child_process import our_code
 from streams.faust_app import Stage
-from streams.learning_process.report import Target, repeat
+from streams.reporting.process import ReportingProcess
 from streams.stages.run import started
 
-PROGRAM: Final = "streams.learning_process"
-_METRICS_PREFIX: Final = "learning"
+_PROGRAM: Final = "streams.learning_process"
 # Of those that the worker waits for a stage beyond its time.
 _GRACE_SECONDS: Final = 4.0
-_log = logging.getLogger(__name__)
 
 
 class LearningProcess:
-    """Learning, in a process that ends with this one, however this one ends.
-
-    It is told to stop by the end of its input, has the worker's settings from its environment, and logs to the
-    same place.
-    """
+    """Learning, in a process of its own."""
 
     name: Stage = "learning"
 
     def __init__(self, context: Context) -> None:
-        self._settings = context.settings
-        self._registry = context.metrics.registry
-        self._health = context.health
-        self._targets: dict[Target, Any] = {"metrics": context.metrics, "health": context.health}
-        self._ready = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._stopping = False
-        self.failure: BaseException | None = None
+        self._context = context
+        self._process = ReportingProcess(
+            self.name, _PROGRAM, {"metrics": context.metrics, "health": context.health}
+        )
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it."""
+        return self._process.failure
 
     async def start(self) -> None:
         """Start it; returns when it is ready for work, or has ended."""
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            PROGRAM,
-            *(["--debug"] if _log.isEnabledFor(logging.DEBUG) else []),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=self._environment(),
-            # Ctrl-C in a terminal is for the worker to handle, in order.
-            start_new_session=True,
-        )
-        ProcessCollector(_METRICS_PREFIX, lambda: process.pid, registry=self._registry)
-        self._following = asyncio.ensure_future(self._follow(process))
-        await self._ready.wait()
-
-    def _environment(self) -> dict[str, str]:
         # It decides nothing, and asks no gate.
-        return self._settings.model_copy(update={"force_rejected_bundle": ""}).environment() | our_code()
+        settings = self._context.settings.model_copy(update={"force_rejected_bundle": ""})
+        await self._process.start(settings.environment(), partial(self._context.health.holds, started(self.name)))
+        registry = self._context.metrics.registry
+        ProcessCollector(self.name, lambda: self._process.process_id, registry=registry)
 
     async def stop(self, seconds: float) -> None:
         """Let it finish what is under way, within ``seconds``."""
-        self._stopping = True
-        if self._process is None or self._following is None:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        await asyncio.wait([self._following], timeout=seconds + _GRACE_SECONDS)
-        if not self._following.done():
-            _log.error("learning did not stop within %.0f s, and is killed", seconds + _GRACE_SECONDS)
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._following
-        elif self._process.returncode:
-            _log.error("learning ended with status %d", self._process.returncode)
+        await self._process.stop(seconds + _GRACE_SECONDS)
 
     def beat(self) -> None:
         """Nothing: it beats by its report."""
-
-    async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        """Repeat what it tells until it ends."""
-        try:
-            async for line in cast("asyncio.StreamReader", process.stdout):
-                repeat(line, self._targets)
-                if self._health.holds(started(self.name)):
-                    self._ready.set()
-        except Exception as error:
-            _log.exception("what learning tells cannot be repeated")
-            self.failure = error
-        status = await process.wait()
-        if not self._stopping and self.failure is None:
-            self.failure = RuntimeError(f"the process that learns ended with status {status}")
-        self._ready.set()

@@ -10,11 +10,9 @@ from streams.agents.model_context import ModelContext
 from streams.agents.recall import RecallStage
 from streams.agents.sifting import ProductRecords
 from streams.candidates_log import CandidatesLog
-from streams.stages.part import POLL_SECONDS, FaustPart
+from streams.stages.part import FaustPart
 from streams.stages.ranking import RankingPart
-from streams.statistics_view import StatisticsView
 from streams.tables import PRODUCT_DIGESTS, changelog_name, product_digests
-from workers.statistics import NoStatistics
 
 
 class RecallPart(FaustPart):
@@ -27,7 +25,7 @@ class RecallPart(FaustPart):
         super().__init__("recall", context)
         settings = context.settings
         digests = product_digests(self._app)
-        self._view = StatisticsView(settings) if settings.learning else None
+        self._statistics = context.models.current.statistics_known if settings.learning else None
         records = changelog_name(settings, PRODUCT_DIGESTS)
         self._progress = context.progress
         self._local = context.local if ranking else None
@@ -35,7 +33,6 @@ class RecallPart(FaustPart):
         self._log = CandidatesLog(settings) if ranking else None
         self._recall = RecallStage(
             context,
-            self._view or NoStatistics(),
             ProductRecords(
                 digests.of,
                 lambda partition: (records, partition) in self._app.table_partitions.broken,
@@ -48,16 +45,13 @@ class RecallPart(FaustPart):
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application or its view of the statistics, or kept a change of a table from safety."""
-        view = self._view.failure if self._view else None
-        return super().failure or self._app.table_changes.failure or view
+        """What crashed the application, or kept a change of a table from safety."""
+        return super().failure or self._app.table_changes.failure
 
     async def start(self) -> None:
-        """Read the statistics, then start: the first decision knows what was learned."""
-        if self._view:
-            self._view.start()
-            while not self._view.caught_up.is_set() and self._view.failure is None:
-                await asyncio.sleep(POLL_SECONDS)
+        """Let the model read the statistics, then start: the first decision knows what was learned."""
+        if self._statistics:
+            await self._statistics.wait()
         self._recall.take_from_intake()
         await self._progress.start()
         await super().start()
@@ -80,5 +74,3 @@ class RecallPart(FaustPart):
         await self._app.stop()
         if self._log:
             await asyncio.get_running_loop().run_in_executor(None, self._log.close)
-        if self._view:
-            await asyncio.get_running_loop().run_in_executor(None, self._view.stop)

@@ -7,12 +7,11 @@ import faulthandler
 import logging
 import signal
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 from streams.agents.context import Context
 from streams.faust_app import STAGES, Stage
-from streams.sinks import Sink
 from streams.stages.part import Part
 
 _BEAT_SECONDS: Final = 0.5
@@ -27,6 +26,14 @@ def started(stage: Stage) -> str:
     return f"{stage} started"
 
 
+class Failing(Protocol):
+    """What may fail while the parts run."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it."""
+
+
 class PartsRun:
     """Starts the parts of a process, shows their health, and stops them in the order of the flow."""
 
@@ -34,15 +41,15 @@ class PartsRun:
         self,
         context: Context,
         make_parts: Callable[[], Sequence[Part]],
-        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        beside: Mapping[str, Failing] | None = None,
     ) -> None:
         """``make_parts`` is called in the event loop; what it raises ends the run as what a part raises does.
 
-        ``beside`` runs from start to stop, and ends nothing.
+        What fails of ``beside``, by its name, ends the run too; it is neither started nor stopped here.
         """
         self._context = context
         self._make_parts = make_parts
-        self._beside = beside
+        self._beside = {"sink": context.sink, **(beside or {})}
         self._drain_seconds = context.settings.drain_seconds
         self._parts: Sequence[Part] = ()
 
@@ -55,8 +62,7 @@ class PartsRun:
         beating = loop.create_task(self._beat())
         starting = loop.create_task(self._start())
         stopping = loop.create_task(stop.wait())
-        watching = loop.create_task(self._failed(sink, starting))
-        beside = loop.create_task(self._beside()) if self._beside else None
+        watching = loop.create_task(self._failed(starting))
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
@@ -65,8 +71,6 @@ class PartsRun:
         faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
         starting.cancel()
         watching.cancel()
-        if beside:
-            beside.cancel()
         await self._stop(failed)
         beating.cancel()
         stopping.cancel()
@@ -109,10 +113,11 @@ class PartsRun:
                 part.beat()
             await asyncio.sleep(_BEAT_SECONDS)
 
-    async def _failed(self, sink: Sink, starting: asyncio.Task[None]) -> None:
+    async def _failed(self, starting: asyncio.Task[None]) -> None:
         """Return when a part has failed, having said so."""
         while True:
-            failures = [("sink", sink.failure), *((part.name, part.failure) for part in self._parts)]
+            failures = [(name, each.failure) for name, each in self._beside.items()]
+            failures += [(part.name, part.failure) for part in self._parts]
             if starting.done() and not starting.cancelled():
                 failures.append(("start", starting.exception()))
             for name, failure in failures:

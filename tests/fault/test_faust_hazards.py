@@ -29,7 +29,6 @@ from streams.settings import Settings
 from streams.tables import STATISTICS, changelog_name, changelog_topics, product_digests
 from tests.worker_harness import Installation, wait_until
 from workers.sample import sample_taxonomy
-from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.fault
 
@@ -97,8 +96,7 @@ class Choking(RecallStage):
     def __init__(self, settings: Settings) -> None:
         nothing: Any = None
         super().__init__(
-            ModelContext(settings, nothing, Metrics(), Health(), nothing, nothing),
-            NoStatistics(),
+            ModelContext(settings, nothing, Metrics(), Health(), nothing),
             ProductRecords(no_records),
         )
         self.seen: list[int] = []

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.process_tree import after_its_end, children
+from tests.process_tree import after_its_end, child, frozen
 from tests.worker_harness import Installation, Worker, wait_until
 
 pytestmark = pytest.mark.integration
 
 _STALL_SECONDS = 2
-
-
-@contextmanager
-def frozen(process_id: int) -> Iterator[None]:
-    """Let a process stand still."""
-    os.kill(process_id, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process_id, signal.SIGCONT)
+_PROGRAM = "streams.learning_process"
 
 
 def learning_of(worker: Worker) -> int:
     """Return the process that learns for a worker."""
-    [process_id] = children(worker.process_id)
+    process_id = child(worker.process_id, _PROGRAM)
+    assert process_id is not None
     return process_id
 
 
@@ -42,14 +32,14 @@ def test_a_worker_whose_learning_has_ended_ends_and_says_why(installation: Insta
     with installation.worker() as worker:
         os.kill(learning_of(worker), signal.SIGKILL)
         assert worker.wait() == 1
-    assert "learning failed: RuntimeError: the process that learns ended with status -9" in worker.log.read_text()
+    assert "learning failed: RuntimeError: the learning process ended with status -9" in worker.log.read_text()
 
 
 def test_learning_that_ends_by_itself_ends_in_order(installation: Installation) -> None:
     with installation.worker() as worker:
         os.kill(learning_of(worker), signal.SIGTERM)
         assert worker.wait() == 1
-    assert "the process that learns ended with status 0" in worker.log.read_text()
+    assert "the learning process ended with status 0" in worker.log.read_text()
 
 
 def test_a_worker_whose_learning_stands_still_is_not_alive(installation: Installation) -> None:
@@ -69,4 +59,4 @@ def test_a_worker_is_not_ready_before_it_learns_and_shows_what_that_takes(instal
 
 def test_who_does_not_learn_starts_no_process_for_it(installation: Installation) -> None:
     with installation.worker(learning=False) as worker, installation.worker("recall") as other:
-        assert children(worker.process_id) == children(other.process_id) == []
+        assert child(worker.process_id, _PROGRAM) is child(other.process_id, _PROGRAM) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +14,10 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.bundle import files
 from workers.bundle.destination import whole_directory
 from workers.bundle.ranking_files import load_ranking, save_ranking
-from workers.bundle.recall_files import ENCODER, load_recall, save_recall
+from workers.bundle.recall_files import load_recall, save_recall
 from workers.bundle.release import Admission, Release, admit
 from workers.bundle.taxonomy_file import TAXONOMY
 from workers.bundle.training import TrainingFingerprint
-from workers.encoders.base import Encoder
-from workers.encoders.load import load_encoder
 from workers.ranking.ranking import Ranking
 from workers.recall import Recall
 from workers.statistics import NoStatistics
@@ -83,8 +80,8 @@ def save_bundle(
         return files.write_manifest(made, description)
 
 
-def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bundle | None = None) -> Bundle:
-    """Check and load a bundle; tree and encoder are those of the one ``beside`` it where the files are the same.
+def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
+    """Check and load a bundle.
 
     Raises :class:`InvalidBundle` that names the file at fault, and :class:`schemas.errors.RejectedBundle` where
     the gate's verdict is against it and ``admission`` does not force it.
@@ -92,7 +89,7 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bund
     manifest = files.verify(directory)
     release = admit(directory, manifest, admission)
     try:
-        return _load(directory, manifest, release, beside)
+        return _load(directory, manifest, release)
     except InvalidBundle:
         raise
     except Exception as error:  # whatever the libraries that read the files make of wrong bytes
@@ -101,29 +98,9 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE, beside: Bund
         ) from error
 
 
-def _load(directory: Path, manifest: Manifest, release: Release, beside: Bundle | None) -> Bundle:
-    if beside is not None and _alike(manifest, beside.manifest, TAXONOMY):
-        taxonomy = beside.taxonomy
-    else:
-        taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
-    encoder_in = partial(_encoder, directory, manifest, beside)
+def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:
+    taxonomy = Taxonomy.from_json_bytes((directory / TAXONOMY).read_bytes())
     with_cascade = manifest.cascade_encoder is not None
-    recall = load_recall(directory, taxonomy, manifest.signals, encoder_in, cascade=with_cascade)
+    recall = load_recall(directory, taxonomy, manifest.signals, cascade=with_cascade)
     ranking = load_ranking(directory, taxonomy, recall.candidates([], NoStatistics()))
     return Bundle(directory, manifest, taxonomy, recall, ranking, release)
-
-
-def _encoder(directory: Path, manifest: Manifest, beside: Bundle | None, name: str) -> Encoder:
-    """Return the encoder in a directory of the bundle: that of the one beside it where the files are the same."""
-    if beside is not None and _alike(manifest, beside.manifest, f"{name}/"):
-        recall = beside.recall
-        return recall.cascade.encoder if recall.cascade and name != ENCODER else recall.encoder
-    return load_encoder(directory / name)
-
-
-def _alike(one: Manifest, other: Manifest, beginning: str) -> bool:
-    """Return whether the files whose names begin so are the same in two bundles."""
-    found = [
-        {name: file for name, file in each.files.items() if name.startswith(beginning)} for each in (one, other)
-    ]
-    return found[0] == found[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.files import MAKE_ANEW, write_json
 from workers.cascade import Cascade
 from workers.encoders.base import Encoder
+from workers.encoders.load import load_encoder
 from workers.examples import Examples
 from workers.nearest import flat_index
 from workers.recall import Recall
@@ -26,8 +27,7 @@ from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
 from workers.stored_arrays import require
 from workers.text_features import TextFeatures
 
-ENCODER: Final = "encoder"
-CASCADE_ENCODER: Final = "cascade/encoder"
+_ENCODER: Final = "encoder"
 _CATEGORY_INDEX: Final = "category_index.faiss"
 _EXAMPLES: Final = "examples"
 _TEXT_FEATURES: Final = "text_features"
@@ -49,14 +49,10 @@ def load_recall(
     directory: Path,
     taxonomy: Taxonomy,
     signals: Sequence[str],
-    encoder_in: Callable[[str], Encoder],
     *,
     cascade: bool,
 ) -> Recall:
-    """Read what :func:`save_recall` wrote: the ``signals`` of these names, and the cascade where there is one.
-
-    ``encoder_in`` returns the encoder in the directory of a name, ``ENCODER`` or ``CASCADE_ENCODER``.
-    """
+    """Read what :func:`save_recall` wrote: the ``signals`` of these names, and the cascade where there is one."""
     reference = Reference(
         taxonomy,
         _category_vectors(directory, len(taxonomy)),
@@ -65,17 +61,17 @@ def load_recall(
     )
     known = {signal.name: signal for signal in SIGNALS}
     return Recall(
-        encoder_in(ENCODER),
+        load_encoder(directory / _ENCODER),
         [_load_signal(directory, known[name], reference) for name in signals],
         reference,
-        _load_cascade(directory / _CASCADE, encoder_in(CASCADE_ENCODER), reference) if cascade else None,
+        _load_cascade(directory / _CASCADE, reference) if cascade else None,
     )
 
 
 def _save_signals(directory: Path, encoder: Encoder, reference: Reference, signals: Sequence[Signal]) -> None:
     """Write an encoder, what signals share that hangs on its vectors, and the signals."""
-    (directory / ENCODER).mkdir()
-    encoder.save(directory / ENCODER)
+    (directory / _ENCODER).mkdir()
+    encoder.save(directory / _ENCODER)
     faiss.write_index(flat_index(reference.category_vectors), str(directory / _CATEGORY_INDEX))
     (directory / _EXAMPLES).mkdir()
     reference.examples.save(directory / _EXAMPLES)
@@ -103,7 +99,7 @@ def _save_cascade(directory: Path, cascade: Cascade) -> None:
     write_json(directory / _CASCADE_OPTIONS, {"below": below})
 
 
-def _load_cascade(directory: Path, encoder: Encoder, first: Reference) -> Cascade:
+def _load_cascade(directory: Path, first: Reference) -> Cascade:
     reference = replace(
         first,
         category_vectors=_category_vectors(directory, len(first.taxonomy)),
@@ -111,7 +107,9 @@ def _load_cascade(directory: Path, encoder: Encoder, first: Reference) -> Cascad
     )
     signals = tuple(_load_signal(directory, kind, reference) for kind in SENTENCE_SIGNALS)
     below = orjson.loads((directory / _CASCADE_OPTIONS).read_bytes())["below"]
-    return Cascade(encoder, signals, reference, np.inf if below is None else float(below))
+    return Cascade(
+        load_encoder(directory / _ENCODER), signals, reference, np.inf if below is None else float(below)
+    )
 
 
 def _category_vectors(directory: Path, count: int) -> NDArray[np.float32]:

@@ -26,7 +26,6 @@ from workers.recall import Recall
 from workers.signals.brand_frequency import BrandFrequency
 from workers.statistics import Statistics
 
-_POLL_SECONDS = 0.5
 _PASSES = 5
 # One pass takes the signal alone some milliseconds, too few to tell from noise.
 _PASSES_OF_SIGNAL = 16
@@ -105,9 +104,9 @@ class _Asked:
 def _read(settings: Settings) -> StatisticsView:
     view = StatisticsView(settings)
     view.start()
-    while not view.caught_up.wait(_POLL_SECONDS):
-        if view.failure is not None:
-            raise RuntimeError("the statistics cannot be read") from view.failure
+    view.await_caught_up()
+    if view.failure is not None:
+        raise RuntimeError("the statistics cannot be read") from view.failure
     return view
 
 

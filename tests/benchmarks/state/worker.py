@@ -160,7 +160,7 @@ def view(settings: Settings) -> None:
     began = time.monotonic()
     statistics = StatisticsView(settings)
     statistics.start()
-    statistics.caught_up.wait()
+    statistics.await_caught_up()
     say(caught_up_seconds=round(time.monotonic() - began, 2))
     statistics.stop()
 

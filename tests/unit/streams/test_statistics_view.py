@@ -49,14 +49,14 @@ def test_partitions_without_a_leader_are_asked_about_again(
     refusals = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE]
     view = _view(tmp_path, refusals, monkeypatch)
     view.start()
-    assert view.caught_up.wait(10)
-    view.stop()
+    view.await_caught_up()
     assert view.failure is None
+    view.stop()
 
 
 def test_what_does_not_heal_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     view = _view(tmp_path, [KafkaError.TOPIC_AUTHORIZATION_FAILED], monkeypatch)
     view.start()
-    view.stop()
+    view.await_caught_up()
+    view.join()
     assert isinstance(view.failure, KafkaException)
-    assert not view.caught_up.is_set()

@@ -127,15 +127,6 @@ def test_a_damaged_file_of_the_cascade_is_refused_by_name(bundle: Bundle) -> Non
         file.write_bytes(whole)
 
 
-def test_its_encoder_is_shared_with_the_next_model_where_the_files_are_the_same(
-    bundle: Bundle, cascade: Cascade
-) -> None:
-    later = load_bundle(bundle.directory, beside=bundle)
-    assert later.recall.cascade is not None
-    assert later.recall.cascade.encoder is cascade.encoder
-    assert later.recall.encoder is bundle.recall.encoder
-
-
 def test_without_labels_all_is_asked_about(tmp_path: Path) -> None:
     none = LabelledProducts([], np.empty(0, np.int32), 0, 0)
     fit(none, TREE, tmp_path / "bundle", FitOptions(cascade=CascadeOptions(StaticEncoder.pretrained(), SHARE)))

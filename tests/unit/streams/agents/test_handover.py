@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -28,12 +27,12 @@ from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.local_flow import Decided, Returned
 from streams.metrics import Metrics
-from streams.models import Models
+from streams.model_process.calls import ModelGone
+from streams.model_process.models import Models
 from streams.settings import Settings
-from tests.agent_fakes import Log, one_candidate
+from tests.agent_fakes import Log, ModelInThread, one_candidate
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
-from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
 
@@ -64,7 +63,7 @@ class _Process:
     """Recall and ranking of one process; ``left`` are messages on the topic of candidates, ``asked`` how often."""
 
     def __init__(self, context: ModelContext, log: Log, model: _Model) -> None:
-        self.model = model
+        self.model, self.model_calls = model, context.models.current
         self.log, self.health, self.local = log, context.health, context.local
         self.left: list[int] = []
         self.asked = 0
@@ -75,7 +74,7 @@ class _Process:
         self.ranking = RankingStage(context)
         handover = Handover(self.ranking, self._undecided)
         table = ProductRecords(lambda _: self.records, arrived=self._arrived)
-        self.recall = RecallStage(context, NoStatistics(), table, handover)
+        self.recall = RecallStage(context, table, handover)
         self.recall.rereading.begin({0: 0})
 
     def _undecided(self, _partition: int) -> int:
@@ -134,11 +133,10 @@ def _run(work: Callable[[_Process], Awaitable[None]], tmp_path: Path, **override
     async def scenario() -> Log:
         log = Log()
         model = _Model()
-        fakes: Any = (model, log)
-        with ThreadPoolExecutor(1) as compute:
-            context = ModelContext(
-                Settings(data_dir=tmp_path, **overrides), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
-            )
+        sink: Any = log
+        settings = Settings(data_dir=tmp_path, **overrides)
+        with ModelInThread(model, settings) as calls:
+            context = ModelContext(settings, sink, Metrics(), Health(), Models(calls))
             await work(_Process(context, log, model))
         return log
 
@@ -187,6 +185,17 @@ def test_a_product_that_recall_cannot_do_costs_no_other_its_decision(tmp_path: P
         (0, Outcome.ASSIGNED),
         (2, Outcome.ASSIGNED),
     ]
+
+
+def test_a_model_that_is_gone_makes_no_product_fail(tmp_path: Path) -> None:
+    async def work(process: _Process) -> None:
+        process.model_calls.end("it was killed")
+        with pytest.raises(ModelGone, match="it was killed"):
+            await process.work(0)
+        assert process.records == {}
+        await process.drain()
+
+    assert _run(work, tmp_path).messages == []
 
 
 def test_no_decision_leaves_before_its_product_is_on_record_and_all_leave_in_order(tmp_path: Path) -> None:

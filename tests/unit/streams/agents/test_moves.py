@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,14 +38,13 @@ from streams.health import Health
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.local_flow import LocalFlow
 from streams.metrics import Metrics
-from streams.models import Models
+from streams.model_process.models import Models
 from streams.outgoing import Outgoing
 from streams.progress import Mark
 from streams.settings import Settings
-from tests.agent_fakes import Log, one_candidate
+from tests.agent_fakes import Log, ModelInThread, one_candidate
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
-from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
 
@@ -219,7 +217,6 @@ class _Stages:
         self._arrived = len(self._broker.candidates)
         self._recall = RecallStage(
             self._context,
-            NoStatistics(),
             ProductRecords(lambda _: self._records, arrived=self._die_or_go_on),
             Handover(self._ranking, self._undecided) if self._joined else None,
         )
@@ -353,11 +350,10 @@ def test_one_topic_alone_holds_a_product_and_it_holds_its_latest_event(
     intake = _Intake(broker, marks, flow)
 
     async def scenario() -> None:
-        fakes: Any = (_Fickle(chance), broker)
-        with ThreadPoolExecutor(1) as compute:
-            context = ModelContext(
-                Settings(data_dir=tmp_path), fakes[1], Metrics(), Health(), Models(fakes[0]), compute, marks, flow
-            )
+        sink: Any = broker
+        settings = Settings(data_dir=tmp_path)
+        with ModelInThread(_Fickle(chance), settings) as model:
+            context = ModelContext(settings, sink, Metrics(), Health(), Models(model), marks, flow)
             stages = _Stages(context, broker, intake, chance)
             for step in _steps(lives, more):
                 await _take(intake, stages, marks, step, chance)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -26,12 +25,11 @@ from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
-from streams.models import Models
+from streams.model_process.models import Models
 from streams.settings import Settings
-from tests.agent_fakes import Log, one_candidate
+from tests.agent_fakes import Log, ModelInThread, one_candidate
 from workers.candidates import Candidates
 from workers.history import REMOVED, ProductRecord
-from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
 
@@ -99,12 +97,11 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
     log = Log()
 
     async def scenario() -> None:
-        fakes: Any = (_Recall(), log)
-        with ThreadPoolExecutor(1) as compute:
-            context = ModelContext(
-                Settings(data_dir=directory), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
-            )
-            stage = RecallStage(context, NoStatistics(), ProductRecords(lambda _: records))
+        sink: Any = log
+        settings = Settings(data_dir=directory)
+        with ModelInThread(_Recall(), settings) as model:
+            context = ModelContext(settings, sink, Metrics(), Health(), Models(model))
+            stage = RecallStage(context, ProductRecords(lambda _: records))
             for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message
                 await stage.process(encode(batch), LogPlace("t", 0, number))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,13 +35,13 @@ from streams.agents.sifting import ProductRecords
 from streams.health import Health
 from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
-from streams.models import Models
+from streams.model_process.calls import ModelCalls
+from streams.model_process.models import Models
 from streams.outgoing import Outgoing
 from streams.settings import Settings
-from tests.agent_fakes import Event, Log, Stream
+from tests.agent_fakes import Event, Log, ModelInThread, Stream
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
-from workers.statistics import NoStatistics
 
 pytestmark = pytest.mark.unit
 
@@ -92,16 +91,22 @@ class _Model:
 
 def _run(work: Callable[[ModelContext, _Sink], Awaitable[None]], tmp_path: Path) -> _Sink:
     async def scenario() -> _Sink:
-        sink = _Sink()
-        fakes: Any = (_Model(), sink)
-        with ThreadPoolExecutor(1) as compute:
-            context = ModelContext(
-                Settings(data_dir=tmp_path), fakes[1], Metrics(), Health(), Models(fakes[0]), compute
-            )
-            await work(context, sink)
+        sink: Any = _Sink()
+        settings = Settings(data_dir=tmp_path)
+        with ModelInThread(_Model(), settings) as model:
+            await work(ModelContext(settings, sink, Metrics(), Health(), Models(model)), sink)
         return sink
 
     return asyncio.run(scenario())
+
+
+def _later(context: ModelContext, confidence: float = 0.99) -> ModelInThread:
+    return ModelInThread(_Model("model 2", confidence), context.settings)
+
+
+def _models(context: ModelContext) -> Models[ModelCalls]:
+    assert isinstance(context.models, Models)
+    return context.models
 
 
 def _batch(*products: Product | None, first: int = 0, partition: int = _PARTITION) -> bytes:
@@ -153,7 +158,7 @@ def _product(place: int, title: str = "a lamp") -> Product:
 
 def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
     async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
+        stage = RecallStage(context, ProductRecords(_no_records()))
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
             await stage.process(batch, _place(place))
@@ -210,7 +215,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     stream = _waiting(*values)
 
     async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
+        stage = RecallStage(context, ProductRecords(_no_records()))
         await stage.run(stream)
         await stage.drain(10)
 
@@ -218,7 +223,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     assert (calls[0], [event.partition for event in stream.acknowledged]) == (3, [0, 1, 2, 3])
 
     async def one_by_one(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
+        stage = RecallStage(context, ProductRecords(_no_records()))
         for partition in (0, 2, 3):
             await stage.process(values[partition], LogPlace("t", partition, 0))
         await stage.drain(10)
@@ -231,7 +236,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
 @pytest.mark.parametrize("title", ["a lamp", "choke in ranking"])
 def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tmp_path: Path, title: str) -> None:
     async def recall(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
+        stage = RecallStage(context, ProductRecords(_no_records()))
         batches = (
             _batch(_product(0), _product(1), partition=0),
             _batch(None, partition=1),
@@ -331,7 +336,7 @@ def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_dec
 
 def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
     async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
+        stage = RecallStage(context, ProductRecords(_no_records()))
         with pytest.raises(InvalidEvent, match="came on 1"):
             await stage.process(_batch(_product(0)), LogPlace("t", 1, 0))
 
@@ -390,11 +395,11 @@ def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(tmp_
     ]
 
     async def work(context: ModelContext, _sink: _Sink) -> None:
-        later: Any = _Model("model 2", confidence=0.97)
-        context.models.add(later)
-        stage = RankingStage(context)
-        await stage.run(_waiting(*values))
-        await stage.drain(10)
+        with _later(context, confidence=0.97) as later:
+            _models(context).add(later)
+            stage = RankingStage(context)
+            await stage.run(_waiting(*values))
+            await stage.drain(10)
 
     decided = [decode(item.value, CategoryAssigned) for item in _run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)]
     assert [(item.source.partition, item.model_version, item.confidence) for item in decided] == [
@@ -411,15 +416,15 @@ def test_candidates_bear_the_model_that_found_them_though_another_takes_over_mea
         candidates = _Model.candidates
 
         def turn(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
-            later: Any = _Model("model 2")
-            context.models.turn_to(later)
+            _models(context).turn_to(later)
             return candidates(self, products, statistics)
 
         monkeypatch.setattr(_Model, "candidates", turn)
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records()))
-        for place in range(2):
-            await stage.process(_batch(_product(place), first=place), _place(place))
-        await stage.drain(10)
+        with _later(context) as later:
+            stage = RecallStage(context, ProductRecords(_no_records()))
+            for place in range(2):
+                await stage.process(_batch(_product(place), first=place), _place(place))
+            await stage.drain(10)
 
     batches = _candidate_batches(_run(work, tmp_path))
     assert [batch.model_version for batch in batches] == ["model 1", "model 2"]
@@ -472,9 +477,7 @@ def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path)
     async def work(context: ModelContext, _sink: _Sink) -> None:
         past = replace(context, progress=_Past())
         records: dict[bytes, bytes] = {}
-        await RecallStage(past, NoStatistics(), ProductRecords(lambda _: records)).process(
-            _batch(_product(0)), _place(0)
-        )
+        await RecallStage(past, ProductRecords(lambda _: records)).process(_batch(_product(0)), _place(0))
         assert list(records) == [b"p0"]
 
     assert _run(work, tmp_path).messages == []
@@ -499,7 +502,7 @@ def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_p
         async def arrived() -> None:
             seen.append((list(records), len(sink.messages)))
 
-        stage = RecallStage(context, NoStatistics(), ProductRecords(lambda _: records, arrived=arrived))
+        stage = RecallStage(context, ProductRecords(lambda _: records, arrived=arrived))
         await stage.process(_batch(_product(0)), _place(0))
         await stage.drain(10)
 
@@ -517,7 +520,7 @@ def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_ord
             arrivals.append(asyncio.get_running_loop().create_future())
             return arrivals[-1]
 
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records(), arrived=arrived))
+        stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
         for place in range(3):
             await stage.process(_batch(_product(place), first=place), _place(place))
         await asyncio.sleep(0)
@@ -542,7 +545,7 @@ def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
             if (failure := failures.pop(0)) is not None:
                 raise failure
 
-        stage = RecallStage(context, NoStatistics(), ProductRecords(_no_records(), arrived=arrived))
+        stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
         for place in range(2):
             await stage.process(_batch(_product(place), first=place), _place(place))
         await stage.drain(10)

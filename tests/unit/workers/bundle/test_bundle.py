@@ -261,19 +261,10 @@ def test_a_directory_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         load_bundle(tmp_path)
 
 
-def test_what_two_bundles_have_alike_is_loaded_once(bundle: Bundle, copy: Path) -> None:
-    beside = load_bundle(copy, beside=bundle)
-    assert beside.taxonomy is bundle.taxonomy
-    assert beside.recall.encoder is bundle.recall.encoder
-    assert beside.ranking.decide(beside.recall.candidates(PRODUCTS[:50], NoStatistics())) == bundle.ranking.decide(
-        bundle.recall.candidates(PRODUCTS[:50], NoStatistics())
-    )
-
-
-def test_another_tree_or_encoder_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
+def test_another_encoder_is_loaded(tmp_path: Path) -> None:
     encoder = StaticEncoder(Tokenizer(WordLevel({"lamp": 0}, unk_token="lamp")), np.ones((1, 8), np.float16))
     home = Taxonomy.from_paths("home", "1", ["Home > Lamps"])
     fit(place([], home), home, tmp_path / "other", FitOptions(encoder=encoder))
-    other = load_bundle(tmp_path / "other", beside=bundle)
+    other = load_bundle(tmp_path / "other")
     assert other.taxonomy.paths == home.paths
     assert other.recall.encoder.dimensions == 8

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from streams.health import Health
-from streams.learning_process.report import Reporter, Target, repeat
 from streams.metrics import Metrics
+from streams.reporting.report import Reporter, Target, repeat
 
 pytestmark = pytest.mark.unit
 

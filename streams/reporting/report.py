@@ -1,4 +1,4 @@
-"""What the process that learns tells the worker that started it: calls of its metrics and of its health.
+"""What a process tells the worker that started it: calls of its metrics, its health, or what knows its model.
 
 They are made there once more, so that the worker's listener speaks for both, and finds a process that has stopped
 telling of itself stalled. A line of JSON each, on a pipe.
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Target = Literal["metrics", "health"]
+Target = Literal["metrics", "health", "model"]
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -1,0 +1,78 @@
+"""What the process of the model does with a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+
+from schemas.events.batch import CandidateBatch
+from streams.model_process.decisions import Decisions
+from streams.model_process.messages import (
+    Decided,
+    Failed,
+    Ranked,
+    RankRequest,
+    Recalled,
+    RecallRequest,
+    Reply,
+    Request,
+    Undecided,
+)
+from streams.settings import Settings
+from workers.bundle.bundle import Bundle
+from workers.candidates import Candidates
+from workers.packing import check_categories, pack, unpack
+from workers.statistics import Statistics
+
+_log = logging.getLogger(__name__)
+
+
+class ModelWork:
+    """Answers requests one after the other, with a model and what was learned."""
+
+    def __init__(self, settings: Settings, bundle: Bundle, statistics: Statistics) -> None:
+        self._bundle = bundle
+        self._statistics = statistics
+        self._decisions = Decisions(settings)
+
+    def answer(self, request: Request) -> Iterator[Reply]:
+        """Yield one or two replies, the last of which ends the request; raises nothing."""
+        try:
+            yield from self._recall(request) if isinstance(request, RecallRequest) else self._rank(request)
+        except Exception as error:
+            _log.exception("a request failed")
+            yield Failed(request.number, f"{type(error).__name__}: {error}")
+
+    def _recall(self, request: RecallRequest) -> Iterator[Reply]:
+        candidates = Candidates.none()
+        if request.products:
+            candidates = self._bundle.recall.candidates(request.products, self._statistics)
+        named = dict(zip(candidates.signals, candidates.named.sum(axis=0).tolist(), strict=True))
+        packed = None if request.batches else pack(candidates)
+        yield Recalled(request.number, named, np.diff(candidates.offsets).tolist(), packed)
+        if request.batches:
+            yield Decided(request.number, [*self._decisions.of(self._bundle, request.batches, candidates)])
+
+    def _rank(self, request: RankRequest) -> Iterator[Reply]:
+        found: list[Ranked | Undecided | None] = []
+        good: list[tuple[CandidateBatch, Candidates]] = []
+        for batch in request.batches:
+            try:
+                good.append((batch, self._candidates(batch)))
+                found.append(None)
+            except Exception as error:
+                found.append(Undecided(f"{type(error).__name__}: {error}"))
+        together = Candidates.together([candidates for _, candidates in good]) if good else Candidates.none()
+        ranked = iter(self._decisions.of(self._bundle, [batch for batch, _ in good], together))
+        yield Decided(request.number, [next(ranked) if outcome is None else outcome for outcome in found])
+
+    def _candidates(self, batch: CandidateBatch) -> Candidates:
+        """Return the candidates of a batch; raises where they are not those of its products."""
+        candidates = unpack(batch.candidates)
+        check_categories(candidates, len(self._bundle.taxonomy))
+        stay = sum(not product.removed for product in batch.products)
+        if stay != len(candidates):
+            raise ValueError(f"candidates of {len(candidates)} of {stay} products")
+        return candidates

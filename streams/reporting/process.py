@@ -1,0 +1,104 @@
+"""A process as the worker that starts it sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from streams.child_process import our_code
+from streams.reporting.report import Target, repeat
+
+_log = logging.getLogger(__name__)
+
+
+class ReportingProcess:
+    """One that ends with this one, however this one ends, is told to stop by the end of its input, and reports.
+
+    It has its settings from its environment, and logs to the same place. ``failure`` is what ended it, unless it
+    was told to stop.
+    """
+
+    def __init__(self, name: str, program: str, targets: Mapping[Target, Any]) -> None:
+        """``name`` is what logs and metrics call it, ``program`` the module that it runs."""
+        self._name = name
+        self._program = program
+        self._targets = targets
+        self._process: asyncio.subprocess.Process | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.failure: BaseException | None = None
+
+    @property
+    def input(self) -> asyncio.StreamWriter:
+        """What it reads, once it is started."""
+        if self._process is None or self._process.stdin is None:
+            raise RuntimeError(f"{self._name} is not started")
+        return self._process.stdin
+
+    @property
+    def process_id(self) -> int:
+        """Its process, once it is started."""
+        if self._process is None:
+            raise RuntimeError(f"{self._name} is not started")
+        return self._process.pid
+
+    async def start(
+        self,
+        environment: Mapping[str, str],
+        is_ready: Callable[[], bool],
+        arguments: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """Start it; returns when it ``is_ready`` by what it has told, or has ended."""
+        process = self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            self._program,
+            *arguments,
+            *(["--debug"] if _log.isEnabledFor(logging.DEBUG) else []),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**environment, **our_code()},
+            pass_fds=pass_fds,
+            # Ctrl-C in a terminal is for the worker to handle, in order.
+            start_new_session=True,
+        )
+        ready = asyncio.Event()
+        self._following = asyncio.ensure_future(self._follow(process, is_ready, ready))
+        await ready.wait()
+
+    async def stop(self, seconds: float) -> None:
+        """Let it finish what is under way, within ``seconds``."""
+        self._stopping = True
+        if self._process is None or self._following is None:
+            return
+        self.input.close()
+        await asyncio.wait([self._following], timeout=seconds)
+        if not self._following.done():
+            _log.error("the %s process did not stop within %.0f s, and is killed", self._name, seconds)
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._following
+        elif self._process.returncode:
+            _log.error("the %s process ended with status %d", self._name, self._process.returncode)
+
+    async def _follow(
+        self, process: asyncio.subprocess.Process, is_ready: Callable[[], bool], ready: asyncio.Event
+    ) -> None:
+        """Repeat what it tells until it ends."""
+        try:
+            async for line in cast("asyncio.StreamReader", process.stdout):
+                repeat(line, self._targets)
+                if is_ready():
+                    ready.set()
+        except Exception as error:
+            _log.exception("what the %s process tells cannot be repeated", self._name)
+            self.failure = error
+        status = await process.wait()
+        if not self._stopping and self.failure is None:
+            self.failure = RuntimeError(f"the {self._name} process ended with status {status}")
+        ready.set()

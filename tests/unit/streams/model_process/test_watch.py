@@ -1,0 +1,131 @@
+"""One model takes the place of another without a moment in which ranking knows only one of both."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from schemas.errors import InvalidBundle
+from streams.model_process import watch as module
+from streams.model_process.models import Models
+from streams.model_process.watch import ModelWatch
+from streams.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+
+class Process:
+    """The process of a model."""
+
+    failure = None
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.stopped = False
+
+    async def stop(self, _seconds: float) -> None:
+        self.stopped = True
+
+
+class Place:
+    """Where a bundle lies: its version, or what is wrong with it."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.problem = ""
+        self.loads = 0
+        self.shown: list[str] = []
+
+    def read_manifest(self, _directory: Path) -> Any:
+        return SimpleNamespace(model_version=self.version)
+
+    async def start(self) -> Any:
+        self.loads += 1
+        if self.problem:
+            raise InvalidBundle(self.problem)
+        return Process(self.version)
+
+    def show(self, process: Any) -> None:
+        self.shown.append(process.version)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    found = Place("one")
+    monkeypatch.setattr(module, "read_manifest", found.read_manifest)
+    return found
+
+
+@pytest.fixture
+def models() -> Models[Any]:
+    first: Any = Process("one")
+    return Models(first)
+
+
+@pytest.fixture
+def watch(place: Place, models: Models[Any], tmp_path: Path) -> ModelWatch:
+    settings = Settings(data_dir=tmp_path, bundle_overlap_seconds=7, bundle_poll_seconds=3)
+    return ModelWatch(settings, models, place.start, place.show)
+
+
+def loaded(models: Models[Any]) -> set[str]:
+    return {model.version for model in models.all()}
+
+
+def test_ranking_knows_the_new_model_before_recall_works_with_it_and_the_old_one_after(
+    watch: ModelWatch, place: Place, models: Models[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[tuple[float, str, set[str]]] = []
+    first = models.current
+
+    async def note(seconds: float) -> None:
+        waits.append((seconds, models.current.version, loaded(models)))
+        assert not first.stopped
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    place.version = "two"
+    asyncio.run(watch.look())
+    assert waits == [(7, "one", {"one", "two"}), (7, "two", {"one", "two"})]
+    assert (models.current.version, loaded(models), place.shown) == ("two", {"two"}, ["two"])
+    assert first.stopped
+    assert not models.current.stopped
+
+
+def test_the_same_bundle_is_not_loaded_again(watch: ModelWatch, place: Place) -> None:
+    asyncio.run(watch.look())
+    assert place.loads == 0
+
+
+def test_a_bundle_that_cannot_be_loaded_changes_nothing_and_is_told_of_once(
+    watch: ModelWatch, place: Place, models: Models[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    place.version, place.problem = "two", "the gate rejected it"
+    for _ in range(2):
+        asyncio.run(watch.look())
+    assert (models.current.version, loaded(models), place.loads, place.shown) == ("one", {"one"}, 2, [])
+    assert caplog.text.count("the gate rejected it; model one goes on") == 1
+
+
+def test_looking_goes_on_whatever_happens(
+    watch: ModelWatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns: list[float] = []
+
+    async def end_after_three(seconds: float) -> None:
+        turns.append(seconds)
+        if len(turns) > 3:
+            raise asyncio.CancelledError
+
+    def fail(_directory: Path) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(asyncio, "sleep", end_after_three)
+    monkeypatch.setattr(module, "read_manifest", fail)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch.run())
+    assert turns == [3, 3, 3, 3]
+    assert caplog.text.count("cannot be looked at") == 3
