@@ -21,10 +21,9 @@ def children(process_id: int) -> list[int]:
     return found
 
 
-def child(process_id: int, program: str) -> int | None:
-    """Return the child that runs this module of Python, if there is one."""
-    found = (number for number in children(process_id) if program in _command(number))
-    return next(found, None)
+def running(process_id: int, program: str) -> list[int]:
+    """Return the children of a process that run this module of Python, the oldest first."""
+    return sorted(number for number in children(process_id) if program in _command(number))
 
 
 def after_its_end(process_id: int, act: Callable[[], object], seconds: float = 30) -> None:

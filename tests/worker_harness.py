@@ -166,7 +166,6 @@ class Worker:
         self._overrides = overrides
         self._port = free_port()
         self.log = installation.directory / f"worker-{self._port}.log"
-        self.program: tuple[str, ...] = ("-m", "streams.cli")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -184,7 +183,7 @@ class Worker:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self.program, "worker", *only],
+                [sys.executable, "-m", "streams.cli", "worker", *only],
                 env=os.environ | {name: str(value) for name, value in variables.items()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

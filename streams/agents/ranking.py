@@ -25,8 +25,6 @@ from streams.model_process.messages import Ranked, Undecided
 from streams.outgoing import Outgoing
 
 STAGE: Final = "ranking"
-REMOVED: Final = "product.removed"
-WITHDRAWN: Final = "category.withdrawn"
 _log = logging.getLogger(__name__)
 
 

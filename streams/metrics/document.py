@@ -16,8 +16,8 @@ page from the definitions, and a contract test compares the two.
 
 Every label takes its values from the code (outcomes, reasons, stages, signals), the bundle, or the topic table and
 its partitions, never from a feed, so the number of series is bounded. Beside them stand the `process_*` and
-`python_*` metrics of the client library, and as `learning_process_*` those of the process that learns beside the
-worker: what it counts is among the worker's own.
+`python_*` metrics of the client library, and as `model_process_*` and `learning_process_*` those of the processes
+of the model and of learning, which the worker starts: what they count is among the worker's own.
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |

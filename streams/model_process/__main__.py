@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from threading import Thread
@@ -27,6 +28,8 @@ _INPUT: Final = 0
 def main() -> int:
     """Load, read what was learned, and answer; tells of it on the output."""
     pipe = child.begin()
+    # Who stops all processes of a service at once, as systemd does, stops the worker, which has questions left.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     settings = Settings.load()
     model: Any = Reporter("model", pipe)
     try:
@@ -79,8 +82,11 @@ def _serve(work: ModelWork, replies: int) -> None:
 def _requests() -> Iterator[Request]:
     # Not by sys.stdin, whose lock Python would wait for in vain at its end, and abort.
     with os.fdopen(_INPUT, "rb", closefd=False) as requests:
-        while length := requests.read(LENGTH_BYTES):
-            yield decode_request(requests.read(int.from_bytes(length, "big")))
+        while frame := requests.read(LENGTH_BYTES):
+            length = int.from_bytes(frame, "big")
+            if len(value := requests.read(length)) < length:
+                return  # the worker was killed within a request
+            yield decode_request(value)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
+from tests.process_tree import running
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, wait_until
 
@@ -15,21 +18,6 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
 DRAIN_SECONDS = 3
 GRACE_SECONDS = DRAIN_SECONDS + 30
-_HANGING_RECALL = """
-import threading
-from workers.recall import Recall
-candidates = Recall.candidates
-
-def hang(*arguments):
-    # The model is tried in the main thread before any work.
-    if threading.current_thread() is threading.main_thread():
-        return candidates(*arguments)
-    threading.Event().wait()
-
-Recall.candidates = hang
-from streams.cli.root import main
-main(prog_name="shelfwise")
-"""
 
 
 @pytest.fixture
@@ -53,12 +41,12 @@ def test_a_worker_that_is_told_to_stop_while_the_broker_is_away_ends_within_the_
                 broker.resume()
 
 
-def test_a_worker_whose_stage_hangs_ends_within_the_grace_and_the_next_one_does_its_work(
+def test_a_worker_whose_model_hangs_ends_within_the_grace_and_the_next_one_does_its_work(
     installation: Installation,
 ) -> None:
-    worker = installation.worker(drain_seconds=DRAIN_SECONDS, session_timeout_seconds=6)
-    worker.program = ("-c", _HANGING_RECALL)
-    with worker:
+    with installation.worker(drain_seconds=DRAIN_SECONDS, session_timeout_seconds=6) as worker:
+        [model] = running(worker.process_id, "streams.model_process")
+        os.kill(model, signal.SIGSTOP)
         installation.publish_products(row.product for row in sample_products(3, 200))
         wait_until(lambda: worker.metric("shelfwise_batches_in_flight") > 0, "batches in flight")
         assert worker.stop(GRACE_SECONDS) in (0, 1)

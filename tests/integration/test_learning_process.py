@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.process_tree import after_its_end, child, frozen
+from tests.process_tree import after_its_end, frozen, running
 from tests.worker_harness import Installation, Worker, wait_until
 
 pytestmark = pytest.mark.integration
@@ -18,8 +18,7 @@ _PROGRAM = "streams.learning_process"
 
 def learning_of(worker: Worker) -> int:
     """Return the process that learns for a worker."""
-    process_id = child(worker.process_id, _PROGRAM)
-    assert process_id is not None
+    [process_id] = running(worker.process_id, _PROGRAM)
     return process_id
 
 
@@ -59,4 +58,4 @@ def test_a_worker_is_not_ready_before_it_learns_and_shows_what_that_takes(instal
 
 def test_who_does_not_learn_starts_no_process_for_it(installation: Installation) -> None:
     with installation.worker(learning=False) as worker, installation.worker("recall") as other:
-        assert child(worker.process_id, _PROGRAM) is child(other.process_id, _PROGRAM) is None
+        assert running(worker.process_id, _PROGRAM) == running(other.process_id, _PROGRAM) == []

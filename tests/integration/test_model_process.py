@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process_tree import after_its_end, child, frozen
+from tests.process_tree import after_its_end, children, frozen, running
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, Worker, by_source, decisions, wait_until
 
@@ -20,8 +20,7 @@ _PROGRAM = "streams.model_process"
 
 def model_of(worker: Worker) -> int:
     """Return the process of a worker's model."""
-    process_id = child(worker.process_id, _PROGRAM)
-    assert process_id is not None
+    [process_id] = running(worker.process_id, _PROGRAM)
     return process_id
 
 
@@ -58,8 +57,24 @@ def test_a_worker_shows_what_its_model_takes_and_which_it_is(installation: Insta
         assert b'"model loaded":true' in worker.answer("/readyz")[1]
         assert worker.metric("model_process_resident_memory_bytes") > 0
         assert worker.metric("shelfwise_model_info", gate="not_gated") == 1
-        assert worker.stop() == 0
-    assert child(worker.process_id, _PROGRAM) is None
+        model = model_of(worker)
+        after_its_end(model, worker.stop)
+        assert worker.wait() == 0
+
+
+def test_a_worker_that_is_told_to_stop_with_all_its_processes_finishes_what_is_in_flight(
+    installation: Installation,
+) -> None:
+    """As systemd does by default."""
+    with installation.worker() as worker:
+        published = installation.publish_products(row.product for row in sample_products(6, 2_000))
+        wait_until(lambda: bool(decisions(installation)), "it decides")
+        for process_id in (*children(worker.process_id), worker.process_id):
+            os.kill(process_id, signal.SIGTERM)
+        assert worker.wait() == 0
+    decided = by_source(decisions(installation))
+    for partition, (committed, _) in installation.uncommitted().items():
+        assert {place for place in published if place[0] == partition and place[1] < committed} <= set(decided)
 
 
 def test_a_worker_without_a_model_that_can_be_used_ends_and_says_why(

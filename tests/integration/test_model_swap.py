@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from streams.kafka.cluster import Cluster
+from tests.process_tree import running
 from tests.sample_model import fit_sample, sample_products
 from tests.worker_harness import Installation, Worker, by_source, decisions, wait_until
 from workers.bundle.files import read_manifest
 
 pytestmark = pytest.mark.integration
+
+
+_PROGRAM = "streams.model_process"
 
 
 def _says(worker: Worker, text: str) -> bool:
@@ -53,3 +58,26 @@ def test_two_workers_turn_to_another_model_and_every_event_is_decided_once_and_a
     found = decisions(installation)
     assert {decision.model_version for decision in found} == set(versions)
     assert len(found) == len(by_source(found)) == published
+
+
+def test_a_model_whose_process_dies_while_it_is_loaded_changes_nothing_and_is_loaded_again(
+    kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path
+) -> None:
+    bundle, turned = tmp_path / "current", tmp_path / "turned"
+    bundle.symlink_to(sample_bundle)
+    turned.symlink_to(fit_sample(tmp_path / "later", seed=9))
+    later = read_manifest(turned).model_version
+    installation = Installation(kafka.connection, topic_prefix, bundle, tmp_path).create()
+    with installation.worker(bundle_poll_seconds=0.5, bundle_overlap_seconds=1, learning=False) as worker:
+        os.replace(turned, bundle)
+        wait_until(lambda: len(running(worker.process_id, _PROGRAM)) == 2, "the later model is loaded")
+        os.kill(running(worker.process_id, _PROGRAM)[1], signal.SIGKILL)
+        wait_until(lambda: _says(worker, "the model process ended with status -9; model"), "its end is told")
+        wait_until(lambda: _says(worker, f"model {later}, gate"), "it is loaded again")
+        wait_until(lambda: len(running(worker.process_id, _PROGRAM)) == 1, "the one before is let go")
+        published = installation.publish_products(row.product for row in sample_products(7, 50))
+        installation.wait_until_committed()
+        assert worker.stop() == 0
+    found = decisions(installation)
+    assert {decision.model_version for decision in found} == {later}
+    assert set(by_source(found)) == set(published)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from streams.kafka.connection import KafkaConnection
@@ -94,9 +94,20 @@ def cut_changelogs(connection: KafkaConnection, names: list[str]) -> None:
         consumer.close()
     admin = AdminClient(connection.client_config())
     _set_policy(admin, names, "delete")
-    for future in admin.delete_records([end for end in ends if end.offset > 0]).values():
-        future.result()
+    wait_until(lambda: _delete_records(admin, [end for end in ends if end.offset > 0]), "the records are deleted")
     _set_policy(admin, names, "compact")
+
+
+def _delete_records(admin: AdminClient, ends: list[TopicPartition]) -> bool:
+    """Return whether they are deleted: the broker may hear of the policy a moment later."""
+    try:
+        for future in admin.delete_records(ends).values():
+            future.result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+            raise
+        return False
+    return True
 
 
 def _set_policy(admin: AdminClient, names: list[str], policy: str) -> None:
