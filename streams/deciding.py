@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Final
 
@@ -15,7 +16,8 @@ from streams.health import Health
 from streams.learning_process.part import LearningProcess
 from streams.metrics import Metrics
 from streams.model_process.models import Models
-from streams.model_process.start import STOP_SECONDS, ModelStart, show
+from streams.model_process.process import STOP_SECONDS
+from streams.model_process.start import ModelStart, show
 from streams.model_process.watch import ModelWatch
 from streams.progress import SourceProgress
 from streams.settings import Settings
@@ -38,20 +40,20 @@ async def decide(settings: Settings, metrics: Metrics, health: Health, stages: C
     health.condition(_MODEL_LOADED, ready=False)
     starting = ModelStart(settings, with_statistics=settings.learning and "recall" in stages)
     models = Models(await starting.first())
-    show(models.current, metrics)
-    ProcessCollector("model", lambda: models.current.process_id, registry=metrics.registry)
-    health.condition(_MODEL_LOADED, ready=True)
-    progress = SourceProgress(settings)
     watch = ModelWatch(settings, models, starting.later, partial(show, metrics=metrics))
-    watching = asyncio.ensure_future(watch.run()) if settings.bundle_poll_seconds else None
-    context = ModelContext(settings, Sink(settings.kafka), metrics, health, models, progress)
+    watching = asyncio.ensure_future(watch.run())
     try:
-        return await PartsRun(context, partial(_parts, context, stages), {"model": models}).run(asyncio.Event())
+        show(models.current, metrics)
+        ProcessCollector("model", lambda: models.current.process_id, registry=metrics.registry)
+        health.condition(_MODEL_LOADED, ready=True)
+        with closing(SourceProgress(settings)) as progress:
+            context = ModelContext(settings, Sink(settings.kafka), metrics, health, models, progress)
+            parts = PartsRun(context, partial(_parts, context, stages), {"model": models})
+            return await parts.run(asyncio.Event())
     finally:
-        if watching:
-            watching.cancel()
-        progress.close()
-        await asyncio.gather(*(model.stop(STOP_SECONDS) for model in models.all()))
+        watching.cancel()
+        await asyncio.wait([watching])
+        await asyncio.gather(*(model.stop(STOP_SECONDS) for model in models.all()), return_exceptions=True)
 
 
 def _parts(context: ModelContext, stages: Collection[Stage]) -> Sequence[Part]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from schemas.events.batch import RecalledBatch
 from streams.agents.ranking import RankingStage
-from streams.model_process.messages import Ranked, Undecided
+from streams.model_process.messages import Decided
 
 _ASK_AGAIN_SECONDS: Final = 0.1
 _log = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ class Handover:
     async def take(
         self,
         batches: Sequence[RecalledBatch],
-        decided: Awaitable[list[Ranked | Undecided]],
-        recorded: Awaitable[None],
+        decided: Awaitable[Decided],
+        recorded: Callable[[], Awaitable[None]],
     ) -> None:
         """Hand what is ``decided`` of batches to the producer once their products are ``recorded``."""
         await self._ranking.take(batches, decided, recorded)

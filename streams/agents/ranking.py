@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -21,7 +20,7 @@ from streams.agents.completions import Completions
 from streams.agents.model_context import ModelContext
 from streams.agents.rereading import LogPlace
 from streams.model_process.calls import ModelCalls
-from streams.model_process.messages import Ranked, Undecided
+from streams.model_process.messages import Decided, Ranked, Undecided
 from streams.outgoing import Outgoing
 
 STAGE: Final = "ranking"
@@ -65,33 +64,33 @@ class RankingStage(BatchStage[_Prepared]):
     async def take(
         self,
         batches: Sequence[RecalledBatch],
-        decided: Awaitable[Sequence[Ranked | Undecided]],
-        recorded: Awaitable[None],
+        decided: Awaitable[Decided],
+        recorded: Callable[[], Awaitable[None]],
     ) -> None:
         """Send what is ``decided`` of batches that nobody can have read before.
 
-        No decision leaves before its product is ``recorded``; raises what that raises.
+        No decision leaves before its product is ``recorded``, which is asked last; raises what that raises.
         """
         with self.turns.working():
             done = {batch.batch_id for batch in batches if await self._is_done(batch)}
             found = await self._decided(batches, decided)
             with self.turns.waiting():
-                await recorded
+                await recorded()
             await self._send([(batch, ranked) for batch, ranked in found if batch.batch_id not in done])
 
     async def _decided(
-        self, batches: Sequence[RecalledBatch], decided: Awaitable[Sequence[Ranked | Undecided]]
+        self, batches: Sequence[RecalledBatch], decided: Awaitable[Decided]
     ) -> list[tuple[RecalledBatch, Ranked]]:
         """Return the batches that are decided, as they are from now on."""
-        started = perf_counter()
+        answer = await decided
         found: list[tuple[RecalledBatch, Ranked]] = []
-        for batch, outcome in zip(batches, await decided, strict=True):
+        for batch, outcome in zip(batches, answer.batches, strict=True):
             if isinstance(outcome, Undecided):
                 _log.error("batch %s: %s; it will be sent again", batch.batch_id, outcome.problem)
             else:
                 found.append((batch, outcome))
         products = sum(len(batch.products) for batch in batches)
-        self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
+        self.context.metrics.stage_finished(STAGE, answer.seconds, products)
         for batch, _ in found:
             self.context.local.decided(batch)
         return found
@@ -141,14 +140,15 @@ class RankingStage(BatchStage[_Prepared]):
             )
 
 
-async def _ranked(prepared: Sequence[_Prepared]) -> list[Ranked | Undecided]:
+async def _ranked(prepared: Sequence[_Prepared]) -> Decided:
     """Rank batches, those of one model together."""
     by_model: dict[ModelCalls, list[CandidateBatch]] = {}
     for item in prepared:
         by_model.setdefault(item.model, []).append(item.batch)
-    ranked = await asyncio.gather(*(model.rank(batches) for model, batches in by_model.items()))
-    of_model = dict(zip(by_model, map(iter, ranked), strict=True))
-    return [next(of_model[item.model]) for item in prepared]
+    answers = await asyncio.gather(*(model.rank(batches) for model, batches in by_model.items()))
+    of_model = {model: iter(answer.batches) for model, answer in zip(by_model, answers, strict=True)}
+    outcomes = [next(of_model[item.model]) for item in prepared]
+    return Decided(0, outcomes, sum(answer.seconds for answer in answers))
 
 
 def _known(batch: CandidateBatch) -> CandidateBatch:

@@ -7,6 +7,7 @@ import logging
 from asyncio import Future
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from streams.agents.model_context import ModelContext
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import STAGE, ProductRecords, Sifted, sift
 from streams.model_process.calls import ModelCalls, ModelFailure
-from streams.model_process.messages import Ranked, Recalled, Undecided
+from streams.model_process.messages import Decided, Recalled
 from streams.outgoing import Outgoing
 from workers.candidates import Candidates
 from workers.packing import pack, unpack
@@ -81,7 +82,7 @@ class _Begun:
     prepared: Sequence[_Prepared]
     batches: list[RecalledBatch]
     recalled: Future[Recalled]
-    decided: Future[list[Ranked | Undecided]] | None = None
+    decided: Future[Decided] | None = None
 
 
 class RecallStage(BatchStage[_Prepared]):
@@ -177,19 +178,22 @@ class RecallStage(BatchStage[_Prepared]):
 
         Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
         """
-        recorded = asyncio.ensure_future(self._recorded(self._table.arrived(), times_given_up))
+        arrived = asyncio.ensure_future(self._table.arrived())
+        recorded = partial(self._recorded, arrived, times_given_up)
         try:
             async with self._leaving:
                 if self._handover is not None and begun.decided is not None:
                     await self._handover.take(begun.batches, begun.decided, recorded)
-                await recorded
+                else:
+                    await recorded()
                 acknowledged = await self.context.sink.submit(leaving)
             await acknowledged
         except Exception as error:
+            arrived.cancel()
             _log.error("%d batches did not leave recall (%r); they will be sent again", len(begun.prepared), error)
 
     async def _recorded(self, arrived: Awaitable[None], times_given_up: int) -> None:
-        """Return when records have ``arrived`` and are ours; raises where the partitions were given up meanwhile.
+        """Return when records have ``arrived``, if they are ours; raises where partitions were given up since.
 
         The next owner may have read the changelog before they reached it: it would never learn of them.
         """

@@ -32,12 +32,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     settings = Settings.load()
     model: Any = Reporter("model", pipe)
+    compute_in_one_thread()
     try:
         bundle = load_beside_others(settings) if BESIDE_ANOTHER in sys.argv else load(settings)
     except ShelfwiseError as error:
         model.refused(type(error).__name__, str(error))
         return 1
-    compute_in_one_thread()
+    compute_in_one_thread()  # those libraries too that came with the model
     model.loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
     statistics = _read(settings, model.knows_statistics) if WITH_STATISTICS in sys.argv else NoStatistics()
     _serve(ModelWork(settings, bundle, statistics), int(sys.argv[1]))
@@ -48,8 +49,8 @@ def main() -> int:
 def compute_in_one_thread() -> None:
     """Let no library compute in several threads.
 
-    To be called in the main thread, which computes, once the model is loaded, and its libraries with it. Left
-    alone, BLAS shares the products of matrices of even a small batch among all cores, and its threads wait for one
+    To be called in the main thread, which computes; it goes for the libraries that are loaded by then. Left alone,
+    BLAS shares the products of matrices of even a small batch among all cores, and its threads wait for one
     another by spinning: twice the CPU time, and later decisions.
     """
     threadpool_limits(1)

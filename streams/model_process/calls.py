@@ -14,13 +14,11 @@ from schemas.events.product import Product
 from streams.model_process.messages import (
     Decided,
     Failed,
-    Ranked,
     RankRequest,
     Recalled,
     RecallRequest,
     Reply,
     Request,
-    Undecided,
 )
 
 
@@ -37,7 +35,7 @@ class Call:
     """What is awaited of a request; not all requests bring both."""
 
     recalled: Future[Recalled]
-    decided: Future[list[Ranked | Undecided]]
+    decided: Future[Decided]
 
 
 class ModelCalls(ABC):
@@ -60,7 +58,7 @@ class ModelCalls(ABC):
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it, unless it was told to stop."""
+        """What ended it."""
         return self._gone
 
     def knows_statistics(self) -> None:
@@ -75,7 +73,7 @@ class ModelCalls(ABC):
         """Find the candidates of products, and rank at once the batches that they are of."""
         return self._call(lambda number: RecallRequest(number, list(products), list(batches)))
 
-    def rank(self, batches: Sequence[CandidateBatch]) -> Future[list[Ranked | Undecided]]:
+    def rank(self, batches: Sequence[CandidateBatch]) -> Future[Decided]:
         """Rank batches of candidates that this model found."""
         return self._call(lambda number: RankRequest(number, list(batches))).decided
 
@@ -87,7 +85,7 @@ class ModelCalls(ABC):
                 if reply.candidates is not None:
                     del self._calls[reply.number]
             case Decided():
-                _settle(self._calls.pop(reply.number).decided, reply.batches)
+                _settle(self._calls.pop(reply.number).decided, reply)
             case Failed():
                 _fail(self._calls.pop(reply.number), ModelFailure(reply.problem))
 
@@ -110,8 +108,8 @@ class ModelCalls(ABC):
             _fail(call, self._gone)
             return call
         number = next(self._numbers)
-        self._calls[number] = call
         self.send(request(number))
+        self._calls[number] = call
         return call
 
 

@@ -59,10 +59,11 @@ class Undecided(msgspec.Struct, frozen=True, tag="undecided"):
 
 
 class Decided(msgspec.Struct, frozen=True, tag="decided"):
-    """What comes of each batch of a request."""
+    """What comes of each batch of a request, and the ``seconds`` that ranking took."""
 
     number: int
     batches: list[Ranked | Undecided]
+    seconds: float
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

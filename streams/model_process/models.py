@@ -23,8 +23,8 @@ class Models(Generic[Model]):
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended one of them."""
-        return next((model.failure for model in self.all() if model.failure), None)
+        """What ended the current one: while another takes its place, either can be done without."""
+        return self._current.failure
 
     def of(self, version: str) -> Model | None:
         """Return the model of this version, if there is one."""

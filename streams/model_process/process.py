@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from schemas import errors
@@ -16,6 +17,8 @@ from streams.settings import Settings
 
 WITH_STATISTICS: Final = "--statistics"
 BESIDE_ANOTHER: Final = "--beside-another"
+# To finish what was asked of it; nobody awaits much by then.
+STOP_SECONDS: Final = 5.0
 _PROGRAM: Final = "streams.model_process"
 _log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class ModelProcess(ModelCalls):
         super().__init__()
         self.description = Description("", "", "", "")
         self._process = ReportingProcess("model", _PROGRAM, {"model": self})
+        self._replies: asyncio.ReadTransport | None = None
         self._reading: asyncio.Task[None] | None = None
         self._refusal: ShelfwiseError | None = None
         self._unreadable: BaseException | None = None
@@ -56,11 +60,18 @@ class ModelProcess(ModelCalls):
     async def start(self, settings: Settings, *options: str) -> None:
         """Start it; returns when the model is loaded.
 
-        Raises :class:`schemas.errors.ShelfwiseError` where the model cannot be used.
+        Raises :class:`schemas.errors.ShelfwiseError` where the model cannot be used; then nothing of it is left.
         """
+        try:
+            await self._start(settings, options)
+        except BaseException:
+            await self.stop(STOP_SECONDS)
+            raise
+
+    async def _start(self, settings: Settings, options: Sequence[str]) -> None:
         ours, theirs = os.pipe()
         reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
+        self._replies, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", 0)
         )
         try:
@@ -80,6 +91,8 @@ class ModelProcess(ModelCalls):
         await self._process.stop(seconds)
         if self._reading is not None:
             await self._reading
+        if self._replies is not None:
+            self._replies.close()
 
     def send(self, request: Request) -> None:
         """Send a request."""

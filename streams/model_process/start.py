@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Final
 
 from schemas.errors import InvalidBundle
 from streams.metrics import Metrics
-from streams.model_process.process import BESIDE_ANOTHER, WITH_STATISTICS, ModelProcess
+from streams.model_process.process import BESIDE_ANOTHER, STOP_SECONDS, WITH_STATISTICS, ModelProcess
 from streams.settings import Settings
+from workers.bundle.files import verify
+from workers.bundle.release import Admission, admit
 
-# To finish what was asked of it; nobody awaits much by then.
-STOP_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -34,14 +34,25 @@ class ModelStart:
 
         Whoever forced the first one has not seen this one.
         """
-        model = ModelProcess()
         settings = self._settings.model_copy(update={"force_rejected_bundle": ""})
+        await asyncio.get_running_loop().run_in_executor(None, _check, settings)
+        model = ModelProcess()
         await model.start(settings, *self._options, BESIDE_ANOTHER)
-        if self._options:
-            await model.statistics_known.wait()
-        if model.is_gone:
-            raise InvalidBundle(f"bundle {settings.bundle}: its process ended before it had read the statistics")
+        try:
+            if self._options:
+                await model.statistics_known.wait()
+            if model.is_gone:
+                raise InvalidBundle(f"bundle {settings.bundle}: its process ended before it knew the statistics")
+        except BaseException:
+            await model.stop(STOP_SECONDS)
+            raise
         return model
+
+
+def _check(settings: Settings) -> None:
+    """Raise what keeps a bundle from being loaded, as far as it can be told without: a process takes a second."""
+    directory = settings.bundle.resolve()
+    admit(directory, verify(directory), Admission(require_gate=settings.require_gate))
 
 
 def show(model: ModelProcess, metrics: Metrics) -> None:

@@ -6,10 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from schemas.errors import ShelfwiseError
+from schemas.errors import InvalidBundle, ShelfwiseError
 from streams.model_process.models import Models
-from streams.model_process.process import ModelProcess
-from streams.model_process.start import STOP_SECONDS
+from streams.model_process.process import STOP_SECONDS, ModelProcess
 from streams.settings import Settings
 from workers.bundle.files import read_manifest
 
@@ -39,8 +38,8 @@ class ModelWatch:
         self._told = ""
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
+        """Look again and again, until cancelled; not at all where the settings say so."""
+        while self._settings.bundle_poll_seconds:
             await asyncio.sleep(self._settings.bundle_poll_seconds)
             try:
                 await self.look()
@@ -49,19 +48,27 @@ class ModelWatch:
 
     async def look(self) -> None:
         """Look once; returns when the new model, if there is one, has taken the place of the old."""
-        loop = asyncio.get_running_loop()
         try:
-            manifest = await loop.run_in_executor(None, read_manifest, self._settings.bundle)
-            if manifest.model_version == self._models.current.version:
-                return
-            model = await self._start()
+            await self._look()
         except ShelfwiseError as error:
             self._tell(f"{error}; model {self._models.current.version} goes on")
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        manifest = await loop.run_in_executor(None, read_manifest, self._settings.bundle)
+        if manifest.model_version == self._models.current.version:
+            return
+        model = await self._start()
+        if self._models.of(model.version) is not None:  # the bundle was turned back meanwhile
+            await model.stop(STOP_SECONDS)
             return
         overlap = self._settings.bundle_overlap_seconds
         self._models.add(model)
         _log.info("model %s is loaded, and decides in %.0f s", model.version, overlap)
         await asyncio.sleep(overlap)
+        if model.is_gone:
+            self._models.forget_others()
+            raise InvalidBundle(f"model {model.version}: its process ended before it decided anything")
         self._models.turn_to(model)
         self._show(model)
         await asyncio.sleep(overlap)

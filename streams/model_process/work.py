@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from time import perf_counter
 
 import numpy as np
 
@@ -53,9 +54,12 @@ class ModelWork:
         packed = None if request.batches else pack(candidates)
         yield Recalled(request.number, named, np.diff(candidates.offsets).tolist(), packed)
         if request.batches:
-            yield Decided(request.number, [*self._decisions.of(self._bundle, request.batches, candidates)])
+            started = perf_counter()
+            ranked = self._decisions.of(self._bundle, request.batches, candidates)
+            yield Decided(request.number, [*ranked], perf_counter() - started)
 
     def _rank(self, request: RankRequest) -> Iterator[Reply]:
+        started = perf_counter()
         found: list[Ranked | Undecided | None] = []
         good: list[tuple[CandidateBatch, Candidates]] = []
         for batch in request.batches:
@@ -66,7 +70,8 @@ class ModelWork:
                 found.append(Undecided(f"{type(error).__name__}: {error}"))
         together = Candidates.together([candidates for _, candidates in good]) if good else Candidates.none()
         ranked = iter(self._decisions.of(self._bundle, [batch for batch, _ in good], together))
-        yield Decided(request.number, [next(ranked) if outcome is None else outcome for outcome in found])
+        outcomes = [next(ranked) if outcome is None else outcome for outcome in found]
+        yield Decided(request.number, outcomes, perf_counter() - started)
 
     def _candidates(self, batch: CandidateBatch) -> Candidates:
         """Return the candidates of a batch; raises where they are not those of its products."""

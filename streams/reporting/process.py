@@ -98,6 +98,8 @@ class ReportingProcess:
         except Exception as error:
             _log.exception("what the %s process tells cannot be repeated", self._name)
             self.failure = error
+            with suppress(ProcessLookupError):
+                process.kill()
         status = await process.wait()
         if not self._stopping and self.failure is None:
             self.failure = RuntimeError(f"the {self._name} process ended with status {status}")

@@ -47,6 +47,8 @@ class _Model:
         self.recall = self.ranking = self
         self.recalled = Event()
         self.decided = Event()
+        self.may_decide = Event()
+        self.may_decide.set()
 
     def candidates(self, products: list[Product], _statistics: object) -> Candidates:
         self.recalled.set()
@@ -56,6 +58,7 @@ class _Model:
 
     def decide(self, candidates: Candidates) -> list[Prediction]:
         self.decided.set()
+        self.may_decide.wait()
         return [Prediction(Outcome.ASSIGNED, 1, 0.99, 0.99, ((1, 0.99),), ())] * len(candidates)
 
 
@@ -375,6 +378,21 @@ def test_nothing_leaves_whose_records_are_safe_only_after_the_partitions_were_gi
         await process.recall.give_up()
         assert "with 1 batches under way" in caplog.text
         process.arrivals[0].set_result(None)
+        await process.drain()
+
+    assert _run(work, tmp_path, session_timeout_seconds=1).messages == []
+    assert "given up meanwhile" in caplog.text
+
+
+def test_nothing_leaves_that_is_decided_only_after_the_partitions_were_given_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(process: _Process) -> None:
+        process.model.may_decide.clear()
+        await process.work_locally(0)
+        await process.recall.give_up()
+        assert "with 1 batches under way" in caplog.text
+        process.model.may_decide.set()
         await process.drain()
 
     assert _run(work, tmp_path, session_timeout_seconds=1).messages == []

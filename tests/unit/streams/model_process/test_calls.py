@@ -40,9 +40,9 @@ def test_each_hears_of_its_own_answer() -> None:
         numbers = [request.number for request in calls.sent]
         for number in numbers:
             calls.receive(Recalled(number, {"title": number}, [1]))
-            calls.receive(Decided(number, [Ranked([], [], [number])]))
+            calls.receive(Decided(number, [Ranked([], [], [number])], 0.1))
         assert [(await call.recalled).number for call in (first, second)] == numbers
-        assert [await call.decided for call in (first, second)] == [[Ranked([], [], [n])] for n in numbers]
+        assert [(await call.decided).number for call in (first, second)] == numbers
 
     _run(work)
 

@@ -72,5 +72,5 @@ def test_a_reply(key: bytes, value: bytes | None, text: str) -> None:
         [EventOutcome(1, Outcome.FAILED, text)],
         [1_700_000_000_000],
     )
-    reply = Decided(3, [ranked, Undecided(text)])
+    reply = Decided(3, [ranked, Undecided(text)], 0.1)
     assert decode_reply(_value(framed_reply(reply))) == reply

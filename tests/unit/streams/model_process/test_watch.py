@@ -21,7 +21,7 @@ pytestmark = pytest.mark.unit
 class Process:
     """The process of a model."""
 
-    failure = None
+    is_gone = False
 
     def __init__(self, version: str) -> None:
         self.version = version
@@ -37,6 +37,8 @@ class Place:
     def __init__(self, version: str) -> None:
         self.version = version
         self.problem = ""
+        self.started = ""
+        self.last = Process("none")
         self.loads = 0
         self.shown: list[str] = []
 
@@ -47,7 +49,8 @@ class Place:
         self.loads += 1
         if self.problem:
             raise InvalidBundle(self.problem)
-        return Process(self.version)
+        self.last = Process(self.started or self.version)
+        return self.last
 
     def show(self, process: Any) -> None:
         self.shown.append(process.version)
@@ -93,6 +96,33 @@ def test_ranking_knows_the_new_model_before_recall_works_with_it_and_the_old_one
     assert (models.current.version, loaded(models), place.shown) == ("two", {"two"}, ["two"])
     assert first.stopped
     assert not models.current.stopped
+
+
+def test_a_bundle_that_is_turned_back_while_another_is_loaded_is_not_taken_for_it(
+    watch: ModelWatch, place: Place, models: Models[Any]
+) -> None:
+    first = models.current
+    place.version, place.started = "two", "one"
+    asyncio.run(watch.look())
+    assert place.last.stopped
+    assert (models.all(), first.stopped) == ([first], False)
+
+
+def test_a_model_that_ends_before_it_decides_changes_nothing(
+    watch: ModelWatch,
+    place: Place,
+    models: Models[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def end(_seconds: float) -> None:
+        place.last.is_gone = True
+
+    monkeypatch.setattr(asyncio, "sleep", end)
+    place.version = "two"
+    asyncio.run(watch.look())
+    assert (models.current.version, loaded(models), place.shown) == ("one", {"one"}, [])
+    assert "model two: its process ended before it decided anything; model one goes on" in caplog.text
 
 
 def test_the_same_bundle_is_not_loaded_again(watch: ModelWatch, place: Place) -> None:
