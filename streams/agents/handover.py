@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from schemas.events.batch import RecalledBatch
 from streams.agents.ranking import RankingStage
-from streams.model_process.messages import Decided
 
 _ASK_AGAIN_SECONDS: Final = 0.1
 _log = logging.getLogger(__name__)
@@ -24,11 +22,11 @@ class Handover:
 
     Another worker, which does recall alone, may have had the partition before: what it sent through Kafka must be
     decided first, or an older decision would stand last. ``undecided`` says of a partition how many messages of
-    the topic of candidates ranking has yet to decide; it blocks.
+    the topic of candidates ranking has yet to decide; it blocks. ``take`` is the ranking stage's.
     """
 
     def __init__(self, ranking: RankingStage, undecided: Callable[[int], int]) -> None:
-        self._ranking = ranking
+        self.take: Final = ranking.take
         self._undecided = undecided
         self._ready: set[int] = set()
 
@@ -45,15 +43,6 @@ class Handover:
             )
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
         ready.add(partition)
-
-    async def take(
-        self,
-        batches: Sequence[RecalledBatch],
-        decided: Awaitable[Decided],
-        recorded: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Hand what is ``decided`` of batches to the producer once their products are ``recorded``."""
-        await self._ranking.take(batches, decided, recorded)
 
     def forget(self) -> None:
         """Note that other workers may have the partitions now."""

@@ -28,19 +28,20 @@ _log = logging.getLogger(__name__)
 
 
 class Decisions:
-    """Decides batches, each product apart from the others."""
+    """Decides batches with a model, each product apart from the others."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bundle: Bundle) -> None:
         self._settings = settings
+        self._bundle = bundle
 
-    def of(self, bundle: Bundle, batches: Sequence[RecalledBatch], candidates: Candidates) -> list[Ranked]:
+    def of(self, batches: Sequence[RecalledBatch], candidates: Candidates) -> list[Ranked]:
         """Return what leaves of each batch; ``candidates`` are those of the products of all, in their order."""
-        predictions = iter(_predictions(bundle.ranking, candidates))
+        predictions = iter(_predictions(self._bundle.ranking, candidates))
         now = datetime.now(UTC)
-        return [self._ranked(bundle, batch, predictions, now) for batch in batches]
+        return [self._ranked(batch, predictions, now) for batch in batches]
 
     def _ranked(
-        self, bundle: Bundle, batch: RecalledBatch, predictions: Iterator[Prediction | Exception], now: datetime
+        self, batch: RecalledBatch, predictions: Iterator[Prediction | Exception], now: datetime
     ) -> Ranked:
         ranked = Ranked([], [], [])
         for product in batch.products:
@@ -54,7 +55,7 @@ class Decisions:
             if isinstance(prediction, Exception):
                 ranked.outcomes.append(EventOutcome.failed(product.offset, _STAGE, prediction))
                 continue
-            ranked.messages.append(self._decision(bundle, prediction, product, source, now))
+            ranked.messages.append(self._decision(prediction, product, source, now))
             if product.known:
                 ranked.messages.append(self._withdrawal(prediction, product, source, now))
             ranked.outcomes.append(EventOutcome(product.offset, prediction.outcome))
@@ -62,13 +63,9 @@ class Decisions:
         return ranked
 
     def _decision(
-        self,
-        bundle: Bundle,
-        prediction: Prediction,
-        product: CandidateProduct,
-        source: SourcePosition,
-        now: datetime,
+        self, prediction: Prediction, product: CandidateProduct, source: SourcePosition, now: datetime
     ) -> Outgoing:
+        bundle = self._bundle
         event = decision_event(prediction, product, source, bundle.taxonomy, bundle.model_version)
         topic, _ = _topics(prediction)
         kind = EventType.CATEGORY_NEEDS_REVIEW if prediction.category is None else EventType.CATEGORY_ASSIGNED

@@ -36,7 +36,7 @@ class ModelWork:
     def __init__(self, settings: Settings, bundle: Bundle, statistics: Statistics) -> None:
         self._bundle = bundle
         self._statistics = statistics
-        self._decisions = Decisions(settings)
+        self._decisions = Decisions(settings, bundle)
 
     def answer(self, request: Request) -> Iterator[Reply]:
         """Yield one or two replies, the last of which ends the request; raises nothing."""
@@ -55,7 +55,7 @@ class ModelWork:
         yield Recalled(request.number, named, np.diff(candidates.offsets).tolist(), packed)
         if request.batches:
             started = perf_counter()
-            ranked = self._decisions.of(self._bundle, request.batches, candidates)
+            ranked = self._decisions.of(request.batches, candidates)
             yield Decided(request.number, [*ranked], perf_counter() - started)
 
     def _rank(self, request: RankRequest) -> Iterator[Reply]:
@@ -69,7 +69,7 @@ class ModelWork:
             except Exception as error:
                 found.append(Undecided(f"{type(error).__name__}: {error}"))
         together = Candidates.together([candidates for _, candidates in good]) if good else Candidates.none()
-        ranked = iter(self._decisions.of(self._bundle, [batch for batch, _ in good], together))
+        ranked = iter(self._decisions.of([batch for batch, _ in good], together))
         outcomes = [next(ranked) if outcome is None else outcome for outcome in found]
         yield Decided(request.number, outcomes, perf_counter() - started)
 
