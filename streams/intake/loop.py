@@ -42,7 +42,7 @@ _MESSAGES_A_TURN: Final = 2_000
 _FETCHES: Final = {
     "queued.min.messages": 1,
     "fetch.message.max.bytes": 262_144,
-    "fetch.queue.backoff.ms": 10,
+    "fetch.queue.backoff.ms": 4,
     "fetch.wait.max.ms": 100,
 }
 

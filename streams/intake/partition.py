@@ -13,7 +13,8 @@ from streams.intake.window import Window
 MAX_BATCH_BYTES: Final = 2_097_152
 # Together with the window this bounds the memory a partition takes.
 MAX_BACKLOG_BYTES: Final = 8_388_608
-_BACKLOG_BATCHES: Final = 8
+# About what one fetch brings of a backlog: a pause throws away what of it does not fit in here.
+_BACKLOG_BATCHES: Final = 32
 # So that batches which hang hold up nothing behind them while the window has room, nor other partitions.
 _PATIENCE_SECONDS: Final = 1.0
 _PATIENCE_WITH_OTHERS_SECONDS: Final = 0.25

@@ -444,7 +444,7 @@ def test_reading_stops_while_the_window_is_full_and_goes_on_when_it_empties() ->
         offset += 1
         if (batch := state.next_batch()) is not None:
             state.window.open(batch)
-    assert offset == 1 + 8 * 4
+    assert offset == 1 + 32 * 4
     assert (state.hungry, state.processed_offset) == (False, 0)
     while not state.hungry:
         oldest = state.window.oldest
