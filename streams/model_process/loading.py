@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from schemas.errors import InvalidBundle
@@ -16,7 +13,6 @@ from workers.garbage import made_to_stay
 from workers.statistics import NoStatistics
 
 _WARMING_PRODUCTS: Final = 64
-_NICENESS: Final = 10
 
 
 def load(settings: Settings) -> Bundle:
@@ -33,12 +29,6 @@ def load(settings: Settings) -> Bundle:
     return bundle
 
 
-def load_beside_others(settings: Settings) -> Bundle:
-    """Load it with what others leave of the CPU: half a second of loading held decisions up as long."""
-    with ThreadPoolExecutor(1, "shelfwise-loading", initializer=_step_back) as pool:
-        return pool.submit(load, settings).result()
-
-
 def _warm_up(bundle: Bundle) -> None:
     """Decide something: what is made when it is first needed shall not be made under load.
 
@@ -53,10 +43,3 @@ def _warm_up(bundle: Bundle) -> None:
             f"bundle {bundle.directory} cannot decide: {type(error).__name__}: {error}; make it anew with"
             " `shelfwise fit`"
         ) from error
-
-
-def _step_back() -> None:
-    """Let this thread have what others leave of the CPU; only on Linux niceness is of a thread alone, nice(2)."""
-    if sys.platform == "linux":
-        # Added to its own: to be less nice than a worker that steps back itself is not allowed.
-        os.nice(_NICENESS)

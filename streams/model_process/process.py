@@ -15,8 +15,6 @@ from streams.model_process.messages import LENGTH_BYTES, Request, decode_reply, 
 from streams.reporting.process import ReportingProcess
 from streams.settings import Settings
 
-WITH_STATISTICS: Final = "--statistics"
-BESIDE_ANOTHER: Final = "--beside-another"
 # To finish what was asked of it; nobody awaits much by then.
 STOP_SECONDS: Final = 5.0
 _PROGRAM: Final = "streams.model_process"

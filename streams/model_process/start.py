@@ -7,7 +7,8 @@ import logging
 
 from schemas.errors import InvalidBundle
 from streams.metrics import Metrics
-from streams.model_process.process import BESIDE_ANOTHER, STOP_SECONDS, WITH_STATISTICS, ModelProcess
+from streams.model_process.options import BESIDE_ANOTHER, WITH_STATISTICS
+from streams.model_process.process import STOP_SECONDS, ModelProcess
 from streams.settings import Settings
 from workers.bundle.files import verify
 from workers.bundle.release import Admission, admit

@@ -1,13 +1,9 @@
-"""A model is loaded ready to decide, and beside others with what these leave of the CPU."""
+"""A model is loaded ready to decide."""
 
 from __future__ import annotations
 
 import gc
-import os
-import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,24 +13,6 @@ from streams.settings import Settings
 from workers.ranking.ranking import Ranking
 
 pytestmark = pytest.mark.unit
-
-
-def niceness() -> int:
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no niceness of threads")
-def test_what_is_decided_meanwhile_goes_before_the_loading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found: list[int] = []
-
-    def look(_settings: Settings) -> Any:
-        found.append(niceness())
-
-    monkeypatch.setattr(loading, "load", look)
-    loading.load_beside_others(Settings(data_dir=tmp_path))
-    assert found == [min(niceness() + 10, 19)]
 
 
 def test_a_bundle_that_cannot_decide_is_refused(

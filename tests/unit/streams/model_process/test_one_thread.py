@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-import workers.bundle.bundle  # noqa: F401 - the libraries of the model
-from streams.model_process.__main__ import compute_in_one_thread
+from streams.model_process.answering import compute_in_one_thread
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,90 @@
+"""Everything that the process of a model does once it has begun: it loads, and answers until its input ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Thread
+from typing import Any, Final
+
+from threadpoolctl import threadpool_limits
+
+from schemas.errors import ShelfwiseError
+from streams.model_process.loading import load
+from streams.model_process.messages import LENGTH_BYTES, Request, decode_request, framed_reply
+from streams.model_process.niceness import Call
+from streams.model_process.options import WITH_STATISTICS
+from streams.model_process.work import ModelWork
+from streams.reporting.report import Reporter
+from streams.settings import Settings
+from streams.statistics_view import StatisticsView
+from workers.statistics import NoStatistics, Statistics
+
+_INPUT: Final = 0
+
+
+def answer(pipe: int, call: Call) -> int:
+    """Load as ``call`` says, read what was learned, and answer; tells of it on the ``pipe``.
+
+    Returns the exit code of a process that could not load its model; one that could ends here.
+    """
+    settings = Settings.load()
+    model: Any = Reporter("model", pipe)
+    compute_in_one_thread()
+    try:
+        bundle = call(partial(load, settings))
+    except ShelfwiseError as error:
+        model.refused(type(error).__name__, str(error))
+        return 1
+    compute_in_one_thread()  # those libraries too that came with the model
+    model.loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
+    statistics = _read(settings, model.knows_statistics) if WITH_STATISTICS in sys.argv else NoStatistics()
+    _serve(ModelWork(settings, bundle, statistics), int(sys.argv[1]))
+    # At once: the threads of libraries may be at work, and nothing is left to do in order.
+    os._exit(0)
+
+
+def compute_in_one_thread() -> None:
+    """Let no library compute in several threads.
+
+    To be called in the main thread, which computes; it goes for the libraries that are loaded by then. Left alone,
+    BLAS shares the products of matrices of even a small batch among all cores, and its threads wait for one
+    another by spinning: twice the CPU time, and later decisions.
+    """
+    threadpool_limits(1)
+
+
+def _read(settings: Settings, caught_up: Callable[[], None]) -> Statistics:
+    """Return a view of what was learned, ``caught_up`` when all was read; that it can be read no more ends us."""
+    view = StatisticsView(settings)
+    view.start()
+
+    def follow() -> None:
+        view.await_caught_up()
+        if view.failure is None:
+            caught_up()
+        view.join()
+        os._exit(1)
+
+    Thread(target=follow, name="shelfwise-statistics-end", daemon=True).start()
+    return view
+
+
+def _serve(work: ModelWork, replies: int) -> None:
+    with os.fdopen(replies, "wb") as output:
+        for request in _requests():
+            for reply in work.answer(request):
+                output.write(framed_reply(reply))
+                output.flush()
+
+
+def _requests() -> Iterator[Request]:
+    # Not by sys.stdin, whose lock Python would wait for in vain at its end, and abort.
+    with os.fdopen(_INPUT, "rb", closefd=False) as requests:
+        while frame := requests.read(LENGTH_BYTES):
+            length = int.from_bytes(frame, "big")
+            if len(value := requests.read(length)) < length:
+                return  # the worker was killed within a request
+            yield decode_request(value)
