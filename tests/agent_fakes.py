@@ -17,8 +17,6 @@ from streams.model_process.messages import (
     LENGTH_BYTES,
     Request,
     decode_reply,
-    decode_request,
-    framed_reply,
     framed_request,
 )
 from streams.model_process.work import ModelWork
@@ -68,8 +66,8 @@ class ModelInThread(ModelCalls):
         self._thread.submit(self._answer, framed_request(request)[LENGTH_BYTES:], asyncio.get_running_loop())
 
     def _answer(self, request: bytes, loop: asyncio.AbstractEventLoop) -> None:
-        for reply in self._work.answer(decode_request(request)):
-            loop.call_soon_threadsafe(self.receive, decode_reply(framed_reply(reply)[LENGTH_BYTES:]))
+        for reply in self._work.answer(request):
+            loop.call_soon_threadsafe(self.receive, decode_reply(reply[LENGTH_BYTES:]))
 
 
 @dataclass(frozen=True)

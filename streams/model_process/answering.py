@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from schemas.errors import ShelfwiseError
 from streams.model_process.loading import load
-from streams.model_process.messages import LENGTH_BYTES, Request, decode_request, framed_reply
+from streams.model_process.messages import LENGTH_BYTES
 from streams.model_process.niceness import Call
 from streams.model_process.options import WITH_STATISTICS
 from streams.model_process.work import ModelWork
@@ -76,15 +76,15 @@ def _serve(work: ModelWork, replies: int) -> None:
     with os.fdopen(replies, "wb") as output:
         for request in _requests():
             for reply in work.answer(request):
-                output.write(framed_reply(reply))
+                output.write(reply)
                 output.flush()
 
 
-def _requests() -> Iterator[Request]:
+def _requests() -> Iterator[bytes]:
     # Not by sys.stdin, whose lock Python would wait for in vain at its end, and abort.
     with os.fdopen(_INPUT, "rb", closefd=False) as requests:
         while frame := requests.read(LENGTH_BYTES):
             length = int.from_bytes(frame, "big")
             if len(value := requests.read(length)) < length:
                 return  # the worker was killed within a request
-            yield decode_request(value)
+            yield value

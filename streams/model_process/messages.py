@@ -73,10 +73,20 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     problem: str
 
 
+class _Numbered(msgspec.Struct, frozen=True):
+    number: int
+
+
 Request = RecallRequest | RankRequest
 Reply = Recalled | Decided | Failed
 decode_request: Final = msgspec.json.Decoder(Request).decode
+_decode_number: Final = msgspec.json.Decoder(_Numbered).decode
 decode_reply: Final = msgspec.msgpack.Decoder(Reply).decode
+
+
+def number_of(request: bytes) -> int:
+    """Return the number of a request, whatever else of it cannot be read."""
+    return _decode_number(request).number
 
 
 def framed_request(request: Request) -> bytes:

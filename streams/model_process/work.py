@@ -20,6 +20,9 @@ from streams.model_process.messages import (
     Reply,
     Request,
     Undecided,
+    decode_request,
+    framed_reply,
+    number_of,
 )
 from streams.settings import Settings
 from workers.bundle.bundle import Bundle
@@ -38,13 +41,20 @@ class ModelWork:
         self._statistics = statistics
         self._decisions = Decisions(settings, bundle)
 
-    def answer(self, request: Request) -> Iterator[Reply]:
-        """Yield one or two replies, the last of which ends the request; raises nothing."""
+    def answer(self, value: bytes) -> Iterator[bytes]:
+        """Yield one or two replies to the request that ``value`` holds, the last of which ends it.
+
+        Raises :class:`msgspec.MsgspecError` where not even its number can be read, and else nothing.
+        """
         try:
-            yield from self._recall(request) if isinstance(request, RecallRequest) else self._rank(request)
+            for reply in self._replies(decode_request(value)):
+                yield framed_reply(reply)
         except Exception as error:
             _log.exception("a request failed")
-            yield Failed(request.number, f"{type(error).__name__}: {error}")
+            yield framed_reply(Failed(number_of(value), f"{type(error).__name__}: {error}"))
+
+    def _replies(self, request: Request) -> Iterator[Reply]:
+        return self._recall(request) if isinstance(request, RecallRequest) else self._rank(request)
 
     def _recall(self, request: RecallRequest) -> Iterator[Reply]:
         candidates = Candidates.none()

@@ -1,0 +1,58 @@
+"""The process of a model outlives a request that it cannot work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.events.product import Product
+from streams.model_process.messages import LENGTH_BYTES, Failed, Recalled, RecallRequest, Reply, decode_reply
+from streams.model_process.work import ModelWork
+from streams.settings import Settings
+from workers.bundle.bundle import load_bundle
+from workers.statistics import NoStatistics
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def work(sample_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelWork:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"))
+    return ModelWork(settings, load_bundle(sample_bundle), NoStatistics())
+
+
+def answers(work: ModelWork, request: Any) -> list[Reply]:
+    return [decode_reply(frame[LENGTH_BYTES:]) for frame in work.answer(msgspec.json.encode(request))]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"products": [{"product_id": 7}]}, r"ValidationError: Expected `str`, got `int`"),
+        ({"type": "forget"}, r"ValidationError: Invalid value 'forget'"),
+    ],
+)
+def test_a_request_that_is_none_fails_by_its_number(work: ModelWork, change: Any, problem: str) -> None:
+    good = RecallRequest(3, [Product(product_id="p", title="red shoes")])
+    (failed,) = answers(work, msgspec.to_builtins(good) | change)
+    assert isinstance(failed, Failed)
+    assert failed.number == 3
+    assert failed.problem.startswith(problem)
+    (recalled,) = answers(work, good)
+    assert isinstance(recalled, Recalled)
+    assert len(recalled.sizes) == 1
+
+
+def test_an_answer_that_cannot_be_written_fails_its_request(
+    work: ModelWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recall(*_: object) -> Any:
+        yield Recalled(4, {"text_embedding": 2**70}, [])
+
+    monkeypatch.setattr(ModelWork, "_recall", recall)
+    (failed,) = answers(work, RecallRequest(4, []))
+    assert isinstance(failed, Failed)
+    assert (failed.number, failed.problem[:14]) == (4, "OverflowError:")
