@@ -36,6 +36,8 @@ _DRAIN_READ_SECONDS: Final = 0.01
 _MESSAGES_A_TURN: Final = 2_000
 # Each pause throws away what was fetched and not yet read, so little is fetched ahead: with 16 MiB of each
 # partition at a time, and up to 64 MiB held, each event of a backlog of 150,000 was fetched 18 times.
+# A partition of which something lay here when a fetch left is asked for again 4 ms later: with 10, decisions came
+# 4 ms later too.
 # One fetch is under way at a time, of the partitions of which nothing lay here when it left. That may be a single
 # one, and until something comes in it the others wait: half a second by librdkafka's default. Shorter waits
 # make more fetches: with 20 ms decisions came later near capacity (docs/throughput.md).

@@ -81,12 +81,18 @@ class PartsRun:
         return 1 if failed else 0
 
     async def _start(self) -> None:
-        """Start intake last: it sends nothing before those that do the work are ready."""
+        """Start all; for learning, whose tables may take long to recover, no decision waits."""
         self._parts = self._make_parts()
-        intake = [part for part in self._parts if part.name == "intake"]
-        await asyncio.gather(*(self._start_part(part) for part in self._parts if part not in intake))
-        for part in intake:
-            await self._start_part(part)
+        learning = [part for part in self._parts if part.name == "learning"]
+        await asyncio.gather(self._start_deciding(), *map(self._start_part, learning))
+
+    async def _start_deciding(self) -> None:
+        """Start intake last: it sends nothing before those that do the work are ready."""
+        deciding = [part for part in self._parts if part.name in ("recall", "ranking")]
+        await asyncio.gather(*map(self._start_part, deciding))
+        for part in self._parts:
+            if part.name == "intake":
+                await self._start_part(part)
 
     async def _start_part(self, part: Part) -> None:
         await part.start()

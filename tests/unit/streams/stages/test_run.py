@@ -1,0 +1,79 @@
+"""The parts of a worker start in an order that lets nothing wait for what it does not need."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.faust_app import STAGES, Stage
+from streams.health import Health
+from streams.settings import Settings
+from streams.stages.run import PartsRun, started
+
+pytestmark = pytest.mark.unit
+
+
+class Part:
+    """Begins to start when it is told to, and has started when it ``may_start``."""
+
+    failure: BaseException | None = None
+
+    def __init__(self, name: Stage) -> None:
+        self.name = name
+        self.begun = asyncio.Event()
+        self.may_start = asyncio.Event()
+        self.stopped = False
+
+    async def start(self) -> None:
+        self.begun.set()
+        await self.may_start.wait()
+
+    async def stop(self, _seconds: float) -> None:
+        self.stopped = True
+
+    def beat(self) -> None:
+        pass
+
+
+@pytest.fixture
+def health(monkeypatch: pytest.MonkeyPatch) -> Health:
+    # It would end this process, which goes on.
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: None)
+    return Health(map(started, STAGES))
+
+
+async def _all_is_done_that_can_be() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_intake_waits_for_those_that_decide_and_not_for_learning(health: Health, tmp_path: Path) -> None:
+    async def scenario() -> int:
+        parts = {name: Part(name) for name in STAGES}
+        sink = SimpleNamespace(failure=None, close=lambda _seconds: 0)
+        context: Any = SimpleNamespace(settings=Settings(data_dir=tmp_path), sink=sink, health=health)
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(PartsRun(context, lambda: list(parts.values())).run(stop))
+        async with asyncio.timeout(10):
+            for name in ("recall", "ranking"):
+                await _all_is_done_that_can_be()
+                assert not parts["intake"].begun.is_set()
+                parts[name].may_start.set()
+            await parts["intake"].begun.wait()
+            parts["intake"].may_start.set()
+            await parts["learning"].begun.wait()
+            assert (health.holds(started("learning")), health.readiness().ok) == (False, False)
+            parts["learning"].may_start.set()
+            await _all_is_done_that_can_be()
+            assert health.readiness().ok
+            stop.set()
+            code = await running
+        assert all(part.stopped for part in parts.values())
+        return code
+
+    assert asyncio.run(scenario()) == 0
