@@ -83,16 +83,16 @@ class PartsRun:
     async def _start(self) -> None:
         """Start all; for learning, whose tables may take long to recover, no decision waits."""
         self._parts = self._make_parts()
-        learning = [part for part in self._parts if part.name == "learning"]
-        await asyncio.gather(self._start_deciding(), *map(self._start_part, learning))
+        await asyncio.gather(self._start_deciding(), self._start_stages("learning"))
 
     async def _start_deciding(self) -> None:
         """Start intake last: it sends nothing before those that do the work are ready."""
-        deciding = [part for part in self._parts if part.name in ("recall", "ranking")]
-        await asyncio.gather(*map(self._start_part, deciding))
-        for part in self._parts:
-            if part.name == "intake":
-                await self._start_part(part)
+        await self._start_stages("recall", "ranking")
+        await self._start_stages("intake")
+
+    async def _start_stages(self, *stages: Stage) -> None:
+        """Start those of the parts at once that are these stages."""
+        await asyncio.gather(*(self._start_part(part) for part in self._parts if part.name in stages))
 
     async def _start_part(self, part: Part) -> None:
         await part.start()
