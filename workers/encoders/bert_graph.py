@@ -1,8 +1,9 @@
-"""The ONNX graph of a BERT encoder, written node by node from its weights; no deep-learning framework is needed.
+"""The ONNX graph of BERT or its kin, written node by node from its weights; no deep-learning framework is needed.
 
 The network is that of Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
 Understanding" (2019), section 3, with post-layer normalisation, learnt absolute positions and the exact GELU
-``x * (1 + erf(x / sqrt 2)) / 2`` of Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016).
+``x * (1 + erf(x / sqrt 2)) / 2`` of Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). In what its kin
+differ: :mod:`workers.encoders.bert_families`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ShelfwiseError
+from workers.encoders.bert_families import RELATIVE_ATTENTION, distance_buckets
 from workers.encoders.bert_weights import BertConfig, layer_prefix
 
 # The lowest version that has LayerNormalization as one operator, so that old runtimes can read the file too.
@@ -33,10 +35,11 @@ def build(
 ) -> Any:
     """Return the ``onnx.ModelProto`` of the encoder.
 
-    Its inputs are ``input_ids``, ``attention_mask`` and ``token_type_ids``, int64 of shape (batch, sequence), both
-    axes dynamic; its output is ``last_hidden_state``, float32 of shape (batch, sequence, hidden_size). ``weights``
-    holds float32 arrays under the names of Hugging Face's ``BertModel`` (a linear layer's weight: (out, in)),
-    already checked by :func:`workers.encoders.bert_weights.read_weights`. ``progress`` gets (layers done, layers).
+    Its inputs are ``input_ids``, ``attention_mask`` and, where the family knows them, ``token_type_ids``, int64 of
+    shape (batch, sequence), both axes dynamic; its output is ``last_hidden_state``, float32 of shape (batch,
+    sequence, hidden_size). ``weights`` holds float32 arrays under the names of Hugging Face's ``BertModel`` (a
+    linear layer's weight: (out, in)), already checked by :func:`workers.encoders.bert_weights.read_weights`.
+    ``progress`` gets (layers done, layers).
 
     Raises :class:`ShelfwiseError` where the package ``onnx`` is not installed.
     """
@@ -46,15 +49,13 @@ def build(
         raise ShelfwiseError(_INSTALL) from None
     graph = _Graph(weights)
     hidden = _embeddings(graph, config)
-    bias = _attention_bias(graph)
+    bias = _attention_bias(graph, config)
     for layer in range(config.num_hidden_layers):
         hidden = _layer(graph, config, layer_prefix(layer), hidden, bias)
         progress(layer + 1, config.num_hidden_layers)
     graph.add("Identity", [hidden], output=OUTPUT_NAME)
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
-        for name in ("input_ids", "attention_mask", "token_type_ids")
-    ]
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if config.family.token_types else [])]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in names]
     shape = ["batch", "sequence", config.hidden_size]
     outputs = [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, shape)]
     proto = helper.make_graph(graph.nodes, "bert", inputs, outputs, graph.initializers)
@@ -118,27 +119,50 @@ class _Graph:
 
 def _embeddings(graph: _Graph, config: BertConfig) -> str:
     """Words + positions + token types, normalised; shape (batch, sequence, hidden)."""
-    shape = graph.add("Shape", ["input_ids"])
-    length = graph.add("Gather", [shape, graph.constant("one", np.array(1, dtype=np.int64))], axis=0)
-    zero = graph.constant("zero", np.array(0, dtype=np.int64))
-    positions = graph.add("Range", [zero, length, "one"])
-    words = graph.add("Gather", [graph.weight("embeddings.word_embeddings.weight"), "input_ids"], axis=0)
-    types = graph.add(
-        "Gather", [graph.weight("embeddings.token_type_embeddings.weight"), "token_type_ids"], axis=0
-    )
-    places = graph.add("Gather", [graph.weight("embeddings.position_embeddings.weight"), positions], axis=0)
-    total = graph.add("Add", [graph.add("Add", [words, types]), places])
+    total = graph.add("Gather", [graph.weight("embeddings.word_embeddings.weight"), "input_ids"], axis=0)
+    if config.family.token_types:
+        table = graph.weight("embeddings.token_type_embeddings.weight")
+        total = graph.add("Add", [total, graph.add("Gather", [table, "token_type_ids"], axis=0)])
+    places = graph.add("Add", [_range(graph), _integer(graph, config.family.first_position)])
+    table = graph.weight("embeddings.position_embeddings.weight")
+    total = graph.add("Add", [total, graph.add("Gather", [table, places], axis=0)])
     return graph.layer_norm(total, "embeddings.LayerNorm", config.layer_norm_eps)
 
 
-def _attention_bias(graph: _Graph) -> str:
-    """0 where a position may be attended to and a very low score elsewhere; shape (batch, 1, 1, sequence)."""
+def _integer(graph: _Graph, value: int) -> str:
+    return graph.constant(f"integer_{value}", np.array(value, dtype=np.int64))
+
+
+def _range(graph: _Graph) -> str:
+    """Append the numbers 0, 1, ... of a text's tokens; shape (sequence,)."""
+    length = graph.add("Gather", [graph.add("Shape", ["input_ids"]), _integer(graph, 1)], axis=0)
+    return graph.add("Range", [_integer(graph, 0), length, _integer(graph, 1)])
+
+
+def _attention_bias(graph: _Graph, config: BertConfig) -> str:
+    """What is added to attention scores: a very low one where a position may not be attended to, else 0; and by
+    distance where the family does so. Shape (batch, 1, 1, sequence), or (batch, heads, sequence, sequence)."""
     from onnx import TensorProto  # noqa: PLC0415
 
     axes = graph.constant("mask_axes", np.array([1, 2], dtype=np.int64))
     mask = graph.add("Cast", [graph.add("Unsqueeze", ["attention_mask", axes])], to=TensorProto.FLOAT)
     absent = graph.add("Sub", [graph.constant("one_float", np.float32(1)), mask])
-    return graph.add("Mul", [absent, graph.constant("masked_score", _MASKED_SCORE)])
+    masked = graph.add("Mul", [absent, graph.constant("masked_score", _MASKED_SCORE)])
+    return (
+        graph.add("Add", [masked, _distance_bias(graph, config)]) if config.family.relative_attention else masked
+    )
+
+
+def _distance_bias(graph: _Graph, config: BertConfig) -> str:
+    """What each token (last axis) adds to the scores of others by its distance; (heads, sequence, sequence)."""
+    most = config.positions - 1
+    buckets = distance_buckets(np.arange(-most, most + 1), config.relative_attention_num_buckets)
+    table = graph.constant("by_distance", graph.weights[RELATIVE_ATTENTION][buckets])
+    numbers = _range(graph)
+    columns = graph.add("Unsqueeze", [numbers, graph.constant("first_axis", np.array([0], dtype=np.int64))])
+    rows = graph.add("Unsqueeze", [numbers, graph.constant("second_axis", np.array([1], dtype=np.int64))])
+    distances = graph.add("Add", [graph.add("Sub", [columns, rows]), _integer(graph, most)])
+    return graph.add("Transpose", [graph.add("Gather", [table, distances], axis=0)], perm=[2, 0, 1])
 
 
 def _layer(graph: _Graph, config: BertConfig, prefix: str, hidden: str, bias: str) -> str:

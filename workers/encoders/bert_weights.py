@@ -1,4 +1,4 @@
-"""Reads a BERT encoder's ``config.json`` and ``model.safetensors``, checked against each other."""
+"""Reads the ``config.json`` and ``model.safetensors`` of BERT or its kin, checked against each other."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from schemas.errors import InvalidFile
+from workers.encoders.bert_families import FAMILIES, RELATIVE_ATTENTION, Family
 from workers.encoders.json_file import read_json
 
 # A BERT-large has 1.3 GB; ONNX (protocol buffers) cannot hold 2 GiB in one file.
@@ -33,7 +34,18 @@ class BertConfig(msgspec.Struct, frozen=True, kw_only=True):
     layer_norm_eps: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-12
     hidden_act: str = "gelu"
     position_embedding_type: str | None = "absolute"
+    relative_attention_num_buckets: Annotated[int, msgspec.Meta(ge=4, le=1_024)] = 32
     is_decoder: bool = False
+
+    @property
+    def family(self) -> Family:
+        """How the network differs from BERT."""
+        return FAMILIES[self.model_type]
+
+    @property
+    def positions(self) -> int:
+        """The most tokens of a text, special ones included."""
+        return self.max_position_embeddings - self.family.first_position
 
 
 def layer_prefix(layer: int) -> str:
@@ -42,14 +54,14 @@ def layer_prefix(layer: int) -> str:
 
 
 def read_config(path: Path) -> BertConfig:
-    """Read ``config.json``. Raises :class:`InvalidFile` where it is no BERT encoder that can be written here."""
+    """Read ``config.json``. Raises :class:`InvalidFile` where it is no encoder that can be written here."""
     raw = read_json(path)
     model_type = raw.get("model_type") if isinstance(raw, dict) else None
-    if model_type != "bert":
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InvalidFile(
-            f"{path}: model_type is {model_type!r}; only 'bert' is converted (MiniLM, e5, bge, gte of the first "
-            "generation). Others (roberta, mpnet, distilbert, xlm-roberta, modernbert, nomic_bert, new) compute "
-            "differently: export them to ONNX with their own tools and put model.onnx into the directory"
+            f"{path}: model_type is {model_type!r}; only {', '.join(FAMILIES)} are converted. Others (distilbert, "
+            "modernbert, nomic_bert, new) compute differently: export them to ONNX with their own tools and put "
+            "model.onnx into the directory"
         )
     try:
         config = msgspec.convert(raw, BertConfig)
@@ -74,19 +86,23 @@ def _reasons(config: BertConfig) -> list[tuple[bool, str]]:
             config.hidden_size % config.num_attention_heads != 0,
             f"hidden_size {config.hidden_size} is no multiple of num_attention_heads {config.num_attention_heads}",
         ),
+        (config.positions < 1, f"max_position_embeddings is {config.max_position_embeddings}, too few"),
     ]
 
 
 def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight the network needs, by name."""
+    """Return the shape of every weight the network needs, by the name that it has in BERT."""
     wide, narrow = config.intermediate_size, config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, narrow),
         "embeddings.position_embeddings.weight": (config.max_position_embeddings, narrow),
-        "embeddings.token_type_embeddings.weight": (config.type_vocab_size, narrow),
         "embeddings.LayerNorm.weight": (narrow,),
         "embeddings.LayerNorm.bias": (narrow,),
     }
+    if config.family.token_types:
+        shapes["embeddings.token_type_embeddings.weight"] = (config.type_vocab_size, narrow)
+    if config.family.relative_attention:
+        shapes[RELATIVE_ATTENTION] = (config.relative_attention_num_buckets, config.num_attention_heads)
     linear = {
         "attention.self.query": (narrow, narrow),
         "attention.self.key": (narrow, narrow),
@@ -108,7 +124,7 @@ def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
 def read_weights(path: Path, config: BertConfig) -> dict[str, NDArray[np.float32]]:
     """Read the weights as float32 under the names of :func:`expected_shapes`.
 
-    A prefix ``bert.`` (a model saved with a task's head) is removed; the pooler and heads are left out. Raises
+    The family's prefix (a model saved with a task's head) is removed; the pooler and heads are left out. Raises
     :class:`InvalidFile` for a file that is missing, too large, not safetensors or cut short, for a weight that is
     missing, of another shape, of a type that numpy does not hold (bfloat16, int8) or not finite.
     """
@@ -121,9 +137,10 @@ def read_weights(path: Path, config: BertConfig) -> dict[str, NDArray[np.float32
     try:
         with safe_open(path, framework="numpy") as file:
             names = set(file.keys())
-            prefix = "bert." if "bert.embeddings.word_embeddings.weight" in names else ""
+            family = config.family
+            prefix = family.prefix if f"{family.prefix}embeddings.word_embeddings.weight" in names else ""
             return {
-                name: _read_one(path, file, prefix + name, shape, names)
+                name: _read_one(path, file, prefix + family.name(name), shape, names)
                 for name, shape in expected_shapes(config).items()
             }
     except SafetensorError as error:

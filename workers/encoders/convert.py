@@ -1,4 +1,4 @@
-"""Makes an encoder's directory from a sentence-transformers or BERT directory with safetensors, without torch."""
+"""Makes an encoder's directory from the safetensors of BERT or its kin (sentence-transformers), without torch."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def convert(  # noqa: PLR0913 - all but two are options by keyword
 ) -> OnnxEncoder:
     """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``out``; return the encoder there.
 
-    ``source`` holds ``config.json`` (model_type bert), ``model.safetensors``, ``tokenizer.json`` and, from
-    sentence-transformers, ``modules.json`` and ``1_Pooling/config.json`` (mean where they are absent). ``out`` is
-    absent or empty; it appears whole or not at all. ``name`` is the source's folder by default; ``max_tokens``
-    is cut to the model's own limit; ``prefix`` is put before each text (E5: ``"query: "``).
+    ``source`` holds ``config.json`` (model_type bert, roberta, xlm-roberta or mpnet), ``model.safetensors``,
+    ``tokenizer.json`` and, from sentence-transformers, ``modules.json`` and ``1_Pooling/config.json`` (mean where
+    they are absent). ``out`` is absent or empty; it appears whole or not at all. ``name`` is the source's folder
+    by default; ``max_tokens`` is cut to the model's own limit; ``prefix`` is put before each text (E5:
+    ``"query: "``).
 
     Raises :class:`InvalidFile` for a source that is not such a directory or disagrees with itself, and
     :class:`schemas.errors.ShelfwiseError` where the package ``onnx`` is not installed.
@@ -52,7 +53,7 @@ def convert(  # noqa: PLR0913 - all but two are options by keyword
         source,
         name=name or source.resolve().name,
         pooling=read_pooling(source),
-        max_tokens=min(max_tokens, read_limit(source)),
+        max_tokens=min(max_tokens, read_limit(source), config.positions),
         prefix=prefix,
     )
     progress("read", 0, 1)
