@@ -45,8 +45,9 @@ class Topic:
         return config | _COMPACTION if self.cleanup_policy == "compact" else config
 
 
-# A feed's oversized event must reach the dead letters with its original bytes, so both accept 8 MiB;
-# the dead letter adds headers, so it accepts a little more. Micro-batches carry many events at once.
+# A feed's oversized event must reach the dead letters with its original bytes, so both accept 8 MiB; the dead
+# letter adds headers, so it accepts a little more. (The limits are on what is compressed: where a feed packs much
+# better than we do, the dead letter holds the beginning.) Micro-batches carry many events at once.
 PRODUCTS_CHANGED: Final = Topic("products.changed.v1", "delete", timedelta(days=7), max_message_bytes=8_388_608)
 PRODUCTS_BATCHED: Final = Topic("products.batched.v1", "delete", timedelta(hours=6), max_message_bytes=8_388_608)
 CANDIDATES: Final = Topic("candidates.v1", "delete", timedelta(hours=6), max_message_bytes=16_777_216)

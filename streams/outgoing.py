@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from schemas.events.dead_letter import Headers
 
 ANY_PARTITION: Final = -1
+_FULL_QUEUE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,15 @@ class Outgoing:
             partition=self.partition,
             on_delivery=on_delivery,
         )
+
+    def produce_in_turn(
+        self, producer: Producer, on_delivery: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        """Hand it to a producer, waiting while its queue is full: the broker sets the pace."""
+        while True:
+            try:
+                self.produce(producer, on_delivery)
+            except BufferError:
+                producer.poll(_FULL_QUEUE_SECONDS)
+            else:
+                return

@@ -33,7 +33,8 @@ class Sender:
     def send(self, message: Outgoing, delivered: Delivered) -> None:
         """Hand a message over; waits while the queue is full, which is the broker's backpressure.
 
-        Raises :class:`KafkaUnavailable` when the producer can send nothing more.
+        ``delivered`` is called at once for a message that is larger than any that we send. Raises
+        :class:`KafkaUnavailable` when the producer can send nothing more.
         """
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
@@ -45,7 +46,10 @@ class Sender:
             except BufferError:
                 self.poll(_FULL_QUEUE_WAIT_SECONDS)
             except KafkaException as error:
-                raise _ended(error) from None
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise _ended(error) from None
+                delivered(error.args[0])
+                return
             else:
                 return
 

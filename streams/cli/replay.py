@@ -75,13 +75,14 @@ def command(
     """
     settings = load_settings(bootstrap_servers)
     name = _topic(settings, topic)
-    progress = _known(file, name, begin, end) if file else None
+    progress = _known(file, name, begin, end, partitions) if file else None
     if progress is None:
         progress = _resolve(settings, name, begin, end, partitions)
     report = _replay(settings, progress, rate, None if dry_run else file, dry_run=dry_run)
     _tell(settings, report, as_json=as_json, dry_run=dry_run)
     if report.failed:
-        click.echo(f"{report.failed:,} events were refused; the first: {report.first_error}", err=True)
+        again = f"; a run with --progress {file} goes on with them" if file and not dry_run else ""
+        click.echo(f"{report.failed:,} events were refused; the first: {report.first_error}{again}", err=True)
         ctx.exit(ExitCode.FAILED)
 
 
@@ -94,7 +95,9 @@ def _topic(settings: Settings, topic: str | None) -> str:
     return name
 
 
-def _known(file: Path, topic: str, begin: str | None, end: str | None) -> ReplayProgress | None:
+def _known(
+    file: Path, topic: str, begin: str | None, end: str | None, partitions: tuple[int, ...]
+) -> ReplayProgress | None:
     """Return what is left of the replay that the file tells of, if there is one."""
     from streams.replay.progress_file import load_progress
 
@@ -104,6 +107,10 @@ def _known(file: Path, topic: str, begin: str | None, end: str | None) -> Replay
     if known.topic != topic or begin not in (None, known.begin) or end not in (None, known.end):
         given = f"{known.topic} from {known.begin}" + (f" to {known.end}" if known.end else "")
         raise click.UsageError(f"{file} is of a replay of {given}; leave out --from and --to, or name another")
+    replayed = sorted(item.partition for item in known.partitions)
+    if partitions and sorted(set(partitions)) != replayed:
+        given = ", ".join(map(str, replayed))
+        raise click.UsageError(f"{file} is of partitions {given}; leave out --partition, or name another file")
     left = sum(span.last - span.first for span in known.spans)
     click.echo(f"going on with the replay in {file}: {left:,} events are left", err=True)
     return known

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -19,8 +18,6 @@ from streams.clients.partition_reader import read_topic
 from streams.clients.subscriber import Received, content_of
 from streams.outgoing import Outgoing
 from streams.settings import Settings
-
-_FULL_QUEUE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,6 @@ def read_dead_letters(settings: Settings, wanted: Filter) -> Iterator[Received]:
     """Yield the matching dead letters that Kafka holds now; raises :class:`schemas.errors.KafkaUnavailable`."""
     topic = settings.topic(PRODUCTS_DEAD_LETTER)
     for event in read_topic(settings, PRODUCTS_DEAD_LETTER):
-        headers = event.headers() or []
         received = Received(
             topic=topic,
             partition=event.partition,
@@ -70,8 +66,8 @@ def read_dead_letters(settings: Settings, wanted: Filter) -> Iterator[Received]:
             timestamp_ms=event.timestamp_ms,
             key=event.key,
             value=event.value,
-            headers=headers,
-            content=content_of(PRODUCTS_DEAD_LETTER, event.value, headers),
+            headers=event.headers,
+            content=content_of(PRODUCTS_DEAD_LETTER, event.value, event.headers),
         )
         if wanted.matches(received):
             yield received
@@ -166,13 +162,7 @@ def resend(
             continue
         if pace:
             pace.wait(producer.poll)
-        message = _again(received, letter)
-        while True:
-            try:
-                message.produce(producer, delivered)
-                break
-            except BufferError:
-                producer.poll(_FULL_QUEUE_SECONDS)
+        _again(received, letter).produce_in_turn(producer, delivered)
         report.sent[letter.reason] += 1
         producer.poll(0)
         on_sent()

@@ -17,6 +17,7 @@ from schemas.events import cloudevents
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import encode
 from schemas.events.product import Product
+from streams.outgoing import Outgoing
 
 SOURCE: Final = "urn:shelfwise:publish"
 _FLUSH_SECONDS: Final = 0.2
@@ -72,14 +73,8 @@ class Feed:
         if self._pace:
             self._pace.wait(self._producer.poll)
         headers = cloudevents.headers(kind, str(uuid4()), subject=product_id, source=SOURCE)
-        while True:
-            try:
-                self._producer.produce(
-                    self._topic, key=product_id.encode(), value=value, headers=headers, on_delivery=self._delivered
-                )
-                break
-            except BufferError:  # the producer's queue is full: the broker sets the pace
-                self._producer.poll(_FLUSH_SECONDS)
+        message = Outgoing(self._topic, product_id.encode(), value, headers)
+        message.produce_in_turn(self._producer, self._delivered)
         self.report.sent += 1
         self._producer.poll(0)
 

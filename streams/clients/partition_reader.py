@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ from schemas.events.dead_letter import Headers
 from schemas.events.sent_again import original_offset
 from schemas.topics import Topic
 from streams.clients.connect import open_partition_reader, partition_numbers
+from streams.kafka.headers import headers_of
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
@@ -34,13 +35,13 @@ class PublishedEvent:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Callable[[], Headers | None]
+    headers: Headers
     timestamp_ms: int = 0
 
     @property
     def first_offset(self) -> int:
         """Where it was first published."""
-        return original_offset(self.headers() or [], self.offset)
+        return original_offset(self.headers, self.offset)
 
 
 class PartitionReader:
@@ -95,13 +96,19 @@ class PartitionReader:
                     message.offset(),
                     message.key(),
                     message.value(),
-                    message.headers,
+                    headers_of(message),
                     message.timestamp()[1],
                 )
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._next = max(self._next, int(message.offset()))
             else:
                 raise KafkaUnavailable(f"reading {message.topic() or 'from Kafka'} failed: {error.str()}")
+
+
+def count_partitions(settings: Settings, topic: Topic) -> int:
+    """Return how many partitions a topic has, whatever the settings say; raises :class:`KafkaUnavailable`."""
+    with closing(open_partition_reader(settings, topic)) as consumer:
+        return len(partition_numbers(consumer, settings, topic))
 
 
 def read_topic(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:

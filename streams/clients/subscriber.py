@@ -15,6 +15,7 @@ from schemas.events.codec import decode
 from schemas.events.dead_letter import DeadLetter, Headers
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_DEAD_LETTER, Topic
+from streams.kafka.headers import headers_of
 from streams.settings import Settings
 
 OUTPUTS: Final = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_DEAD_LETTER)
@@ -66,7 +67,7 @@ class Subscriber:
     def _receive(self, message: Message) -> Received:
         if (error := message.error()) is not None:
             raise KafkaUnavailable(f"reading {message.topic() or 'from Kafka'} failed: {error.str()}")
-        headers = list(message.headers() or [])
+        headers = headers_of(message)
         return Received(
             topic=message.topic(),
             partition=message.partition(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
+from msgspec import structs
 
 from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, attempt_of
 from streams.intake.packer import SourceEvent
@@ -19,6 +20,9 @@ from streams.sender import Sender
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 1.0
+# What is kept of a letter that is too large for its topic.
+_CUT_KEY_BYTES: Final = 1_024
+_CUT_VALUE_BYTES: Final = 524_288
 
 
 class Death(NamedTuple):
@@ -39,7 +43,11 @@ class _Letter:
 
 
 class DeadLetterWriter:
-    """Sends events that died to the dead-letter topic, with the key, value and headers they came with."""
+    """Sends events that died to the dead-letter topic, with the key, value and headers they came with.
+
+    A topic's limit is on what is compressed: what a feed has packed well may be too large as we send it. Of such
+    an event the beginning is kept, and the letter says so.
+    """
 
     def __init__(
         self,
@@ -70,7 +78,7 @@ class DeadLetterWriter:
         What the broker refuses is sent again by :meth:`retry`, while ``wanted``: until the letter is safe, its
         event counts as not done.
         """
-        original = event.headers() or []
+        original = event.headers
         headers = DeadLetter(
             reason=death.reason,
             detail=death.detail[:MAX_DETAIL_CHARACTERS],
@@ -100,7 +108,24 @@ class DeadLetterWriter:
                 return
             place = f"{letter.message.partition}/{letter.offset}"
             logger.warning("dead letter of %s is sent again: %s", place, error.str())
-            self._refused.append(letter)
+            self._refused.append(_cut(letter) if error.code() == KafkaError.MSG_SIZE_TOO_LARGE else letter)
             self._retry_at = self._clock() + _RETRY_SECONDS
 
         self._sender.send(letter.message, delivered)
+
+
+def _cut(letter: _Letter) -> _Letter:
+    """Return a letter with the beginning of its key and value, and our headers alone; a small one as it is.
+
+    A small one was refused along with its neighbours.
+    """
+    message = letter.message
+    key, value = message.key or b"", message.value or b""
+    sizes = [len(key), len(value), *(len(name) + len(held or b"") for name, held in message.headers)]
+    if sum(sizes) <= _CUT_VALUE_BYTES:
+        return letter
+    died = DeadLetter.from_headers(message.headers)
+    detail = f"{died.detail}; the first bytes are kept of {sum(sizes):,}: the letter was too large for its topic"
+    headers = structs.replace(died, detail=detail).to_headers([])
+    cut = replace(message, key=key[:_CUT_KEY_BYTES], value=value[:_CUT_VALUE_BYTES], headers=headers)
+    return replace(letter, message=cut)

@@ -23,6 +23,7 @@ from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
 from streams.kafka.errors import log_or_raise
+from streams.kafka.headers import headers_of
 from streams.local_flow import Decided, LocalFlow, News
 from streams.metrics import Metrics
 from streams.progress import Mark
@@ -144,9 +145,8 @@ class Intake:
             return False
         if state.made_anew(message.offset()):
             state = self._begin_anew(state.partition, message.offset())
-        return state.add(
-            SourceEvent(message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers)
-        )
+        timestamp_ms, headers = message.timestamp()[1], headers_of(message)
+        return state.add(SourceEvent(message.offset(), timestamp_ms, message.key(), message.value(), headers))
 
     def _hear(self, news: News) -> None:
         """Take in what the stages of this process say of a batch."""

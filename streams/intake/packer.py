@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -27,7 +27,7 @@ class SourceEvent(NamedTuple):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: Callable[[], Headers | None]
+    headers: Headers
 
     @property
     def size(self) -> int:
@@ -76,7 +76,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
             rejected.append(Rejected(event, error))
             continue
         known = contenders.setdefault(product_id, Contenders())
-        out = known.add(updated_at, original_offset(event.headers() or [], event.offset), event)
+        out = known.add(updated_at, original_offset(event.headers, event.offset), event)
         superseded += [] if out is None else [out.offset]
     kept = [(product_id, event, place) for product_id, known in contenders.items() for place, event in known.items]
     kept.sort(key=lambda item: item[1].offset)
@@ -103,6 +103,6 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
 def _batched(product_id: str, event: SourceEvent, place: int) -> BatchedProduct:
     # The value goes on byte for byte: decoding it checked that it is JSON.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
-    attempt = attempt_of(event.headers() or [])
+    attempt = attempt_of(event.headers)
     original = None if place == event.offset else place
     return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt, original)

@@ -136,9 +136,10 @@ class Window:
         What the producer still holds is not due, however long that takes: a copy would only stand behind it.
         """
         now = self.clock()
-        if now - self._completed_at < self.timeout_seconds:
-            return []
         late = [item for item in self._shipments.values() if not item.queued and item.due_at <= now]
+        if now - self._completed_at < self.timeout_seconds:
+            # Completions say that the stages are at work, not that the broker now takes what it refused.
+            late = [item for item in late if item.rejections]
         return [due for shipment in late for due in self._again(shipment, now)]
 
     def probe(self) -> ProductBatch | None:

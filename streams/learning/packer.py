@@ -13,6 +13,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.learning import LearnedDecision, LearningBatch, VerdictMessage
+from streams.kafka.headers import headers_of
 from workers.learning import Source, said_by_decision, said_by_tombstone
 
 # Of one message; verdicts are carried whole, and each may be as large as its topic allows.
@@ -74,8 +75,12 @@ def pack(
 
 
 def _verdict(message: Message) -> VerdictMessage:
-    headers = tuple((name, bytes(value or b"")) for name, value in message.headers() or ())
-    return VerdictMessage(message.offset() or 0, message.key(), message.value(), headers)
+    """Return a verdict as it came; the beginning of one that only compression brought through its topic."""
+    headers = tuple((name, bytes(value or b"")) for name, value in headers_of(message))
+    if sum(len(name) + len(value) for name, value in headers) > _MAX_VERDICT_BYTES:
+        headers = ()
+    value = message.value()
+    return VerdictMessage(message.offset() or 0, message.key(), value and value[:_MAX_VERDICT_BYTES], headers)
 
 
 def _decision(

@@ -23,7 +23,6 @@ from streams.replay.standing import Fate, Standing
 _CHUNK_SECONDS: Final = 0.25
 _CHUNK_EVENTS: Final = 500
 _FLUSH_SECONDS: Final = 120.0
-_FULL_QUEUE_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -97,13 +96,16 @@ class Replay:
                 watcher.scanning(span, event.offset)
         reader = PartitionReader(self._reader, self._topic, span.partition, span.first)
         events = takewhile(lambda event: event.offset < span.last, reader.read_to(span.last))
+        failed = self.report.failed
         for chunk in _chunks(events, standing, self._chunk if self._producer else _CHUNK_EVENTS):
             # None of the edits that came meanwhile may be followed by what it replaced.
             for event in tail.read_to(tail.end()):
                 standing.add(event)
             self._publish(chunk, standing, span)
-            watcher.replayed(span, chunk[-1].offset + 1)
-        watcher.replayed(span, span.last)
+            if self.report.failed == failed:
+                watcher.replayed(span, chunk[-1].offset + 1)
+        if self.report.failed == failed:
+            watcher.replayed(span, span.last)
 
     def _publish(self, chunk: list[PublishedEvent], standing: Standing, span: Span) -> None:
         for event in chunk:
@@ -116,14 +118,9 @@ class Replay:
             raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
 
     def _send(self, producer: Producer, event: PublishedEvent, partition: int) -> None:
-        headers = headers_again(event.headers() or [], event.offset)
+        headers = headers_again(event.headers, event.offset)
         message = Outgoing(self._topic, event.key, event.value, headers, partition)
-        while True:
-            try:
-                message.produce(producer, self._delivered)
-                return
-            except BufferError:
-                producer.poll(_FULL_QUEUE_SECONDS)
+        message.produce_in_turn(producer, self._delivered)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

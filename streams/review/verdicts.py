@@ -12,7 +12,7 @@ from schemas.events.product import Product, decode_product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
-from streams.clients.partition_reader import PublishedEvent, read_topic
+from streams.clients.partition_reader import PublishedEvent, count_partitions, read_topic
 from streams.learning.verdict import read_verdict
 from streams.settings import Settings
 from workers.precedence import Contenders
@@ -41,10 +41,12 @@ def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lamb
     """
     found = Verdicts()
     newest: dict[str, int] = {}
+    # Not those of the settings: the worker's may be set where it runs alone.
+    partitions = count_partitions(settings, REVIEWS_DECIDED)
     for event in read_topic(settings, REVIEWS_DECIDED):
         on_read()
         try:
-            product_id, verdict = _verdict(event, settings.partitions)
+            product_id, verdict = _verdict(event, partitions)
         except InvalidEvent:
             found.invalid += 1
             continue

@@ -74,7 +74,7 @@ def _candidates() -> Candidates:
 
 
 def _batches() -> list[msgspec.Struct]:
-    events = [SourceEvent(n, 1_700_000_000_000, None, value, list) for n, value in enumerate(PRODUCTS)]
+    events = [SourceEvent(n, 1_700_000_000_000, None, value, []) for n, value in enumerate(PRODUCTS)]
     packed = pack("products.changed.v1", 3, events)
     ranked = CandidateBatch(
         batch_id=packed.message.batch_id,
@@ -122,8 +122,7 @@ def _pack(data: bytes, chance: Random) -> None:
     keys = [None, b"sku-1", b"3", data[:20], b"\xff"]
     headers = [(ATTEMPT_HEADER, data[:9])]
     events = [
-        SourceEvent(offset, 0, chance.choice(keys), chance.choice(values), lambda: headers)
-        for offset in range(_EVENTS)
+        SourceEvent(offset, 0, chance.choice(keys), chance.choice(values), headers) for offset in range(_EVENTS)
     ]
     batch = pack("products.changed.v1", 0, events)
     settled = {outcome.offset for outcome in batch.message.settled}
@@ -159,7 +158,7 @@ def _pack_to_learn(data: bytes, chance: Random) -> None:
 
 def _complete(data: bytes, chance: Random) -> None:
     """A completion is taken in whole, or changes nothing."""
-    events = [SourceEvent(n, 0, None, value, list) for n, value in enumerate(PRODUCTS)]
+    events = [SourceEvent(n, 0, None, value, []) for n, value in enumerate(PRODUCTS)]
     window = Window(8, 30.0, lambda: 0.0)
     batch = pack("products.changed.v1", 3, events)
     window.open(batch)

@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer import message_accumulator
+from aiokafka.producer import producer as aiokafka_producer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -345,6 +349,56 @@ def test_bad_and_failed_events_become_dead_letters_with_their_original_bytes(
     assert intake.outcome(Outcome.DEAD_LETTER) == 4
     assert intake.outcome(Outcome.ASSIGNED) == 6
     assert intake.value("dead_letters_total", reason="processing_failed", stage="ranking") == 1
+
+
+class Latin1(str):
+    """A name that is written in Latin-1, as a client in C may do."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str) -> bytes:
+        return super().encode("latin-1")
+
+
+async def _publish_with_header(settings: Settings, name: str, events: list[Event]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as producer:
+        topic = settings.topic(PRODUCTS_CHANGED)
+        for key, value, _ in events:
+            await producer.send_and_wait(topic, value, key, partition=0, headers=[(name, b"1")])
+
+
+def test_a_header_whose_name_is_no_utf8_costs_the_event_nothing_but_its_headers(
+    settings: Settings, downstream: Downstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library raises on such headers: a worker that ends of it ends again at each start."""
+    # The one in Cython takes no other string than Python's own.
+    for module in (aiokafka_producer, message_accumulator):
+        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+    # Enough of them for CPython to specialise calls.
+    asyncio.run(_publish_with_header(settings, Latin1("caf\xe9"), [product(number) for number in range(40)]))
+    publish(settings, [product(number) for number in range(40, 42)])
+    with running(settings) as intake:
+        wait_for(lambda: committed(settings) == [41, 1], "all commits")
+    assert intake.outcome(Outcome.ASSIGNED) == 42
+
+
+def test_of_an_event_that_only_compression_brought_in_the_beginning_is_a_dead_letter(
+    settings: Settings, downstream: Downstream
+) -> None:
+    """Larger than any message that we send: refused by our own producer, whatever the broker would say."""
+    value = b'{"product_id": "huge", "title": "' + b"x" * 20_000_000 + b'"}'
+    producer = Producer(settings.kafka.producer_config({"message.max.bytes": 100_000_000}))
+    producer.produce(settings.topic(PRODUCTS_CHANGED), value, b"huge", partition=0, headers=[("trace", b"1")])
+    assert producer.flush(PATIENCE_SECONDS) == 0
+    publish(settings, [product(0)])
+    with running(settings) as intake:
+        wait_for(lambda: committed(settings) == [2, 0], "all commits")
+    (message,) = read(settings, PRODUCTS_DEAD_LETTER, 1)
+    letter = DeadLetter.from_headers(message.headers() or [])
+    assert (letter.reason, letter.source_offset, message.key()) == ("too_large", 0, b"huge")
+    assert value.startswith(message.value() or b"-")
+    assert "the first bytes are kept of 20,000," in letter.detail
+    assert intake.outcome(Outcome.ASSIGNED) == 1
 
 
 def test_an_event_that_cannot_be_done_is_found_and_costs_no_other_its_outcome(

@@ -161,6 +161,8 @@ def test_an_interrupted_replay_goes_on_where_it_was_and_repeats_nothing(
     assert replay("--progress", str(file))["events"] == 0
     output = run("replay", "--from", "7", "--progress", str(file), status=2).output
     assert "is of a replay of" in output
+    output = run("replay", "--partition", "1", "--progress", str(file), status=2).output
+    assert "is of partitions 0, 1, 2, 3" in output
 
 
 def test_options_that_make_no_sense_are_told(installation: Installation) -> None:

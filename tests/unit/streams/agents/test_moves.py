@@ -152,7 +152,7 @@ class _Intake:
             product_id = chance.choice("aab")
             content = encode(Product(product_id=product_id, title=chance.choice(("one", "two"))))
             value = None if chance.random() < 0.3 else content
-            self.source.append(SourceEvent(len(self.source), 1_700_000_000_000, product_id.encode(), value, list))
+            self.source.append(SourceEvent(len(self.source), 1_700_000_000_000, product_id.encode(), value, []))
 
     def pack(self, count: int) -> None:
         if self.local is not None and self._through_kafka & self._awaited():

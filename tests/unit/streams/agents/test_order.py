@@ -65,11 +65,11 @@ def published(steps: Sequence[Edit | Again]) -> list[SourceEvent]:
         if isinstance(step, Edit):
             date = None if step.day is None else _START + timedelta(days=step.day)
             product = None if step.title is None else Product(product_id="p", title=step.title, updated_at=date)
-            found.append(SourceEvent(offset, 0, b"p", None if product is None else encode(product), list))
+            found.append(SourceEvent(offset, 0, b"p", None if product is None else encode(product), []))
         elif found:
             first = found[step.number % len(found)]
-            headers = headers_again(first.headers() or [], first.offset)
-            found.append(SourceEvent(len(found), 0, b"p", first.value, lambda kept=headers: kept))  # type: ignore[misc]
+            headers = headers_again(first.headers, first.offset)
+            found.append(SourceEvent(len(found), 0, b"p", first.value, headers))
     return [event._replace(offset=offset) for offset, event in enumerate(found)]
 
 

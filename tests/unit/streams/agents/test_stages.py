@@ -312,9 +312,7 @@ def test_an_event_that_repeats_one_of_its_own_batch_is_decided_though_that_one_i
     tmp_path: Path,
 ) -> None:
     """A worker records the first and dies; its successor packs both together, and leaves out the first."""
-    first, repeat = (
-        SourceEvent(offset, 1_700_000_000_000, b"p0", encode(_product(0)), lambda: None) for offset in (0, 1)
-    )
+    first, repeat = (SourceEvent(offset, 1_700_000_000_000, b"p0", encode(_product(0)), []) for offset in (0, 1))
     together = pack("products.changed.v1", _PARTITION, [first, repeat]).message
     assert [event.offset for event in together.products] == [1]
     alone = pack("products.changed.v1", _PARTITION, [first]).message
@@ -326,7 +324,7 @@ def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_dec
     """A worker records the first and its repeat, and dies; its successor packs the first with the tombstone."""
     values = (encode(_product(0)), None, encode(_product(0)))
     first, tombstone, repeat = (
-        SourceEvent(offset, 1_700_000_000_000, b"p0", value, lambda: None) for offset, value in enumerate(values)
+        SourceEvent(offset, 1_700_000_000_000, b"p0", value, []) for offset, value in enumerate(values)
     )
     cuts = ([first], [tombstone, repeat], [first, tombstone], [repeat])
     batches = [encode(pack("products.changed.v1", _PARTITION, cut).message) for cut in cuts]

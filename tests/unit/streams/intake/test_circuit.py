@@ -49,7 +49,7 @@ class Intake:
         self.offset += 1
         key = str(self.offset)
         good = encode(Product(product_id=key, title="lamp"))
-        return SourceEvent(self.offset, 0, key.encode(), value or good, list)
+        return SourceEvent(self.offset, 0, key.encode(), value or good, [])
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ class Bench:
             lambda: self.now,
         )
 
-    def write(self, headers: Headers | None = None, death: Death = DEATH) -> Outgoing:
-        event = SourceEvent(41, 0, b"\xffkey", b"\xffvalue", lambda: headers)
+    def write(self, headers: Headers | None = None, death: Death = DEATH, value: bytes = b"\xffvalue") -> Outgoing:
+        event = SourceEvent(41, 0, b"\xffkey", value, headers or [])
         self.writer.write(event, 3, death, lambda: self.safe.append(41), lambda: self.wanted)
         return self.sender.sent[-1][0]
 
@@ -105,6 +105,33 @@ def test_a_refused_letter_is_sent_again_until_the_broker_has_it_but_not_in_a_hur
     bench.now += 10
     bench.writer.retry()
     assert (bench.safe, bench.counted, len(bench.sender.sent)) == ([41], 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"), [([("trace", b"1")], b"x" * 9_000_000), ([("trace", b"x" * 9_000_000)], b"small")]
+)
+def test_of_an_event_that_is_too_large_for_a_letter_the_beginning_is_kept(headers: Headers, value: bytes) -> None:
+    bench = Bench()
+    bench.write(headers, value=value)
+    bench.answer(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    bench.now += 1
+    bench.writer.retry()
+    letter = bench.sender.sent[-1][0]
+    assert (letter.key, letter.value, letter.partition) == (b"\xffkey", value[:524_288], 3)
+    died = DeadLetter.from_headers(letter.headers)
+    assert (died.reason, died.source_offset, original_headers(letter.headers)) == ("malformed_json", 41, [])
+    assert died.detail.startswith("no brace; the first bytes are kept of 9,000,")
+    bench.answer(None)
+    assert (bench.safe, bench.counted) == ([41], 1)
+
+
+def test_a_small_letter_that_is_refused_with_a_large_neighbour_is_sent_again_as_it_is() -> None:
+    bench = Bench()
+    letter = bench.write([("trace", b"1")])
+    bench.answer(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    bench.now += 1
+    bench.writer.retry()
+    assert bench.sender.sent[-1][0] == letter
 
 
 def test_a_refused_letter_of_a_partition_that_another_worker_has_now_is_not_sent_again() -> None:

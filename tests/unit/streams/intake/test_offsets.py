@@ -57,7 +57,7 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> Reported:
 
 def test_the_age_is_that_of_the_oldest_event_that_was_read(reported: Reported) -> None:
     value = encode(Product(product_id="p", title="lamp"))
-    reported.state.add(SourceEvent(0, 990_000, b"p", value, list))
+    reported.state.add(SourceEvent(0, 990_000, b"p", value, []))
     assert reported.lag() == (20, 12)
 
 

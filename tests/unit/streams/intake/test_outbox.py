@@ -58,7 +58,7 @@ class _Site:
 
     async def send(self, offset: int) -> PackedBatch:
         value = encode(Product(product_id=str(offset), title="lamp"))
-        batch = pack("t", 0, [SourceEvent(offset, offset, str(offset).encode(), value, list)])
+        batch = pack("t", 0, [SourceEvent(offset, offset, str(offset).encode(), value, [])])
         self.outbox.open(self.state, self.state.window.open(batch))
         await self.hand_over()
         return batch
@@ -210,7 +210,7 @@ def test_a_batch_that_comes_as_its_partition_is_closed_is_returned_to_intake(
         site = _Site(monkeypatch)
         site.local.open(0)
         value = encode(Product(product_id="0", title="lamp"))
-        batch = pack("t", 0, [SourceEvent(0, 0, b"0", value, list)])
+        batch = pack("t", 0, [SourceEvent(0, 0, b"0", value, [])])
         site.outbox.open(site.state, site.state.window.open(batch))
         site.local.close()
         await site.hand_over()

@@ -19,7 +19,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def event(offset: int, value: bytes | None, key: bytes | None = None) -> SourceEvent:
-    return SourceEvent(offset, 1_000 + offset, key, value, list)
+    return SourceEvent(offset, 1_000 + offset, key, value, [])
 
 
 def product(offset: int, product_id: str, minutes: int | None = None) -> SourceEvent:
@@ -67,8 +67,8 @@ def test_a_tombstone_and_a_dated_edit_both_travel_since_earlier_events_tell_whic
 
 def test_a_copy_of_an_older_event_does_not_win_over_an_edit_in_its_batch() -> None:
     headers: Headers = [("shelfwise-original-offset", b"3"), ("shelfwise-dead-letter-attempt", b"2")]
-    edit = SourceEvent(8, 0, b"p", b'{"product_id":"p","title":"new"}', list)
-    copy = SourceEvent(9, 0, b"p", b'{"product_id":"p","title":"old"}', lambda: headers)
+    edit = SourceEvent(8, 0, b"p", b'{"product_id":"p","title":"new"}', [])
+    copy = SourceEvent(9, 0, b"p", b'{"product_id":"p","title":"old"}', headers)
     batch = pack("t", 0, [edit, copy]).message
     assert [item.offset for item in batch.products] == [8]
     (alone,) = pack("t", 0, [copy]).message.products

@@ -23,11 +23,11 @@ pytestmark = pytest.mark.unit
 
 def good(offset: int) -> SourceEvent:
     value = encode(Product(product_id=str(offset), title="lamp"))
-    return SourceEvent(offset, offset, str(offset).encode(), value, list)
+    return SourceEvent(offset, offset, str(offset).encode(), value, [])
 
 
 def bad(offset: int, size: int = 1) -> SourceEvent:
-    return SourceEvent(offset, offset, None, b"{" * size, list)
+    return SourceEvent(offset, offset, None, b"{" * size, [])
 
 
 def outcomes(batch: PackedBatch) -> list[EventOutcome]:
@@ -57,9 +57,10 @@ def test_a_batch_with_a_dead_letter_under_way_is_not_done() -> None:
 
 
 def test_the_events_of_a_settled_batch_leave_memory_at_once_not_with_the_garbage_collector() -> None:
-    def headers() -> list[tuple[str, bytes]]:
-        return []
+    class Held(list[tuple[str, bytes]]):
+        """A list that may be referred to weakly."""
 
+    headers = Held()
     window = Window(4, 10, Clock())
     item = window.open(pack("t", 0, [good(0)._replace(headers=headers)]))
     window.complete(item.batch.message.batch_id, outcomes(item.batch))
@@ -95,6 +96,17 @@ def test_a_batch_is_not_sent_again_while_completions_of_others_come_behind_which
     clock.now = 18
     assert window.due() == []
     clock.now = 19
+    assert window.due() == second.shipments
+
+
+def test_a_batch_that_the_broker_refused_is_sent_again_soon_whatever_else_completes() -> None:
+    clock = Clock()
+    window = Window(4, 30, clock)
+    first, second = (window.open(pack("t", 0, [good(offset)])) for offset in range(2))
+    window.refused(second.shipments[0])
+    clock.now = 0.2
+    window.complete(first.batch.message.batch_id, outcomes(first.batch))
+    clock.now = 0.5
     assert window.due() == second.shipments
 
 
