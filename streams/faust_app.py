@@ -106,8 +106,6 @@ class FlowApp(faust.App):
 
 def build_app(settings: Settings, stage: Stage) -> FlowApp:
     """Return an application without agents or tables; it is to be started in the running loop."""
-    if settings.table_standby_replicas and settings.table_store == "memory://":
-        raise InvalidSettings("standby replicas need tables on disk; set SHELFWISE_TABLE_STORE=rocksdict://")
     for name in _LOUD_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     app = FlowApp(

@@ -21,6 +21,7 @@ from streams.settings import Settings
 from streams.sinks import Sink
 from streams.stages.learning import LearningPart
 from streams.stages.run import PartsRun, started
+from streams.state.directory import check_data_dir
 from streams.tables import changelog_topics
 from workers.garbage import collect_seldom
 
@@ -31,11 +32,12 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
     """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
 
     Those that decide share this process; their model and learning have processes of their own, which this one
-    starts and speaks for. Raises :class:`schemas.errors.ShelfwiseError` where model, address or topics cannot
-    be used.
+    starts and speaks for. Raises :class:`schemas.errors.ShelfwiseError` where model, address, topics or the data
+    directory cannot be used.
     """
     collect_seldom()
     wanted = _wanted(settings, stages)
+    _check_tables(settings, wanted)
     health = Health(map(started, wanted))
     metrics = Metrics()
     with ExitStack() as stack:
@@ -66,6 +68,18 @@ def _wanted(settings: Settings, stages: Collection[Stage]) -> tuple[Stage, ...]:
     if not wanted:
         raise InvalidSettings("learning alone is to run, and SHELFWISE_LEARNING is off; turn it on")
     return wanted
+
+
+def _check_tables(settings: Settings, stages: Collection[Stage]) -> None:
+    """Raise :class:`InvalidSettings` before anything is loaded, where tables cannot lie as they are to."""
+    if settings.table_store == "memory://":
+        if settings.table_standby_replicas:
+            raise InvalidSettings(
+                f"SHELFWISE_TABLE_STANDBY_REPLICAS is {settings.table_standby_replicas}, and standby replicas need"
+                " tables on disk; set SHELFWISE_TABLE_STORE=rocksdict://"
+            )
+    elif not {"recall", "learning"}.isdisjoint(stages):
+        check_data_dir(settings.data_dir)
 
 
 def _create_topics(settings: Settings) -> None:

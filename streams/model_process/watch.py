@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from schemas.errors import InvalidBundle, ShelfwiseError
 from streams.model_process.models import Models
@@ -14,13 +16,17 @@ from workers.bundle.files import read_manifest
 
 _log = logging.getLogger(__name__)
 
+# To read a bundle costs some CPU, to load one that then dies memory for two models: no more often than this.
+_LONGEST_PAUSE_SECONDS: Final = 600.0
+
 
 class ModelWatch:
     """Looks whether another bundle lies where the worker's came from, and lets it decide.
 
     Ranking knows it as soon as its process has loaded it; recall turns to it ``bundle_overlap_seconds`` later,
     when all other workers have found it too, whichever of them its candidates come to. The model before is known
-    as long again. One that cannot be loaded, or that the gate is against, changes nothing.
+    as long again. One that cannot be loaded, or that the gate is against, changes nothing, and is tried
+    again after ever longer pauses, ten minutes at most.
     """
 
     def __init__(
@@ -29,13 +35,18 @@ class ModelWatch:
         models: Models[ModelProcess],
         start: Callable[[], Awaitable[ModelProcess]],
         show: Callable[[ModelProcess], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``start`` starts the process of what lies there, and ``show`` tells people which model decides."""
         self._settings = settings
         self._models = models
         self._start = start
         self._show = show
+        self._clock = clock
         self._told = ""
+        self._refused = ""
+        self._pause = 0.0
+        self._again_at = 0.0
 
     async def run(self) -> None:
         """Look again and again, until cancelled; not at all where the settings say so."""
@@ -54,11 +65,18 @@ class ModelWatch:
             self._tell(f"{error}; model {self._models.current.version} goes on")
 
     async def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        manifest = await loop.run_in_executor(None, read_manifest, self._settings.bundle)
-        if manifest.model_version == self._models.current.version:
+        version = await self._version()
+        if version == self._models.current.version or (
+            version == self._refused and self._clock() < self._again_at
+        ):
             return
-        model = await self._start()
+        try:
+            await self._exchange(await self._start())
+        except Exception:
+            self._pause_for(version)
+            raise
+
+    async def _exchange(self, model: ModelProcess) -> None:
         if self._models.of(model.version) is not None:  # the bundle was turned back meanwhile
             await model.stop(STOP_SECONDS)
             return
@@ -69,11 +87,33 @@ class ModelWatch:
         if model.is_gone:
             self._models.forget_others()
             raise InvalidBundle(f"model {model.version}: its process ended before it decided anything")
-        self._models.turn_to(model)
-        self._show(model)
-        await asyncio.sleep(overlap)
+        if await self._is_still_wanted(model):
+            self._models.turn_to(model)
+            self._show(model)
+            await asyncio.sleep(overlap)
         for other in self._models.forget_others():
             await other.stop(STOP_SECONDS)
+
+    async def _is_still_wanted(self, model: ModelProcess) -> bool:
+        """Look whether the bundle is there still: who turns it back in time is heard."""
+        try:
+            found = await self._version()
+        except ShelfwiseError:
+            found = "none that can be read"
+        if found != model.version:
+            _log.info("model %s will not decide: the bundle is %s now", model.version, found)
+        return found == model.version
+
+    async def _version(self) -> str:
+        loop = asyncio.get_running_loop()
+        return (await loop.run_in_executor(None, read_manifest, self._settings.bundle)).model_version
+
+    def _pause_for(self, version: str) -> None:
+        """Leave a bundle alone for twice as long as the time before."""
+        self._pause = 2 * self._pause if version == self._refused else self._settings.bundle_poll_seconds
+        self._pause = min(self._pause, _LONGEST_PAUSE_SECONDS)
+        self._refused = version
+        self._again_at = self._clock() + self._pause
 
     def _tell(self, problem: str) -> None:
         """Log a problem once, however often it is met."""

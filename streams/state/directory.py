@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 from typing import Final, Self
 
 from schemas.errors import InvalidSettings
 
 _MOST: Final = 64
+
+
+def check_data_dir(data_dir: Path) -> None:
+    """Make the directory; raises :class:`InvalidSettings` where nothing can be written there."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data_dir):
+            pass
+    except OSError as error:
+        raise InvalidSettings(f"tables cannot be kept in {data_dir}: {error}; set SHELFWISE_DATA_DIR") from None
 
 
 class TableDirectory:

@@ -18,6 +18,7 @@ import orjson
 from schemas.topics import LEARNING_BATCHED, PRODUCTS_BATCHED
 from streams.faust_app import FlowApp, build_app, raw_topic
 from streams.settings import Settings
+from streams.state.table import TablePartition
 from streams.statistics_view import StatisticsView
 from streams.tables import LearningTables, product_digests
 from tests.benchmarks.state.records import product_key
@@ -53,17 +54,18 @@ class Prober:
                 + event.message.partition
                 for _ in range(order["count"])
             ]
+            table = self._table.of(event.message.partition)
             if order["endless"]:
-                await self._write_on(numbers)
+                await self._write_on(table, numbers)
             gets, sets = [], []
             for place, number in enumerate(numbers):
                 key = product_key(number)
                 began = time.perf_counter()
-                value = self._table.get(key)
+                value = table.get(key)
                 gets.append(time.perf_counter() - began)
                 assert value is not None, key
                 began = time.perf_counter()
-                self._table[key] = value
+                table[key] = value
                 sets.append(time.perf_counter() - began)
                 if place % 64 == 63:
                     await asyncio.sleep(0)
@@ -73,11 +75,13 @@ class Prober:
                 set_microseconds=_quantiles(sets),
             )
 
-    async def _write_on(self, numbers: list[int]) -> None:
+    async def _write_on(self, table: TablePartition, numbers: list[int]) -> None:
         say(writing=True)
         while True:
-            for number in numbers:
-                self._table[product_key(number)] = self._table[product_key(number)]
+            for key in map(product_key, numbers):
+                value = table.get(key)
+                assert value is not None, key
+                table[key] = value
                 await asyncio.sleep(0.0002)
 
 

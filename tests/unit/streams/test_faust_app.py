@@ -57,14 +57,6 @@ def test_an_application_has_the_names_and_sizes_of_the_installation(tmp_path: Pa
     assert app.conf.broker_client_id == "shelfwise-recall"
 
 
-def test_standbys_without_tables_on_disk_are_refused(tmp_path: Path) -> None:
-    settings = _settings(tmp_path, KafkaConnection(bootstrap_servers="one:1")).model_copy(
-        update={"table_store": "memory://", "table_standby_replicas": 1}
-    )
-    with pytest.raises(InvalidSettings, match="SHELFWISE_TABLE_STORE"):
-        build_app(settings, "recall")
-
-
 def test_an_application_logs_in_over_tls(tmp_path: Path) -> None:
     connection = KafkaConnection(
         bootstrap_servers="one:1",

@@ -37,12 +37,16 @@ class Place:
     def __init__(self, version: str) -> None:
         self.version = version
         self.problem = ""
+        self.unreadable = ""
         self.started = ""
         self.last = Process("none")
         self.loads = 0
+        self.now = 0.0
         self.shown: list[str] = []
 
     def read_manifest(self, _directory: Path) -> Any:
+        if self.unreadable:
+            raise InvalidBundle(self.unreadable)
         return SimpleNamespace(model_version=self.version)
 
     async def start(self) -> Any:
@@ -72,7 +76,7 @@ def models() -> Models[Any]:
 @pytest.fixture
 def watch(place: Place, models: Models[Any], tmp_path: Path) -> ModelWatch:
     settings = Settings(data_dir=tmp_path, bundle_overlap_seconds=7, bundle_poll_seconds=3)
-    return ModelWatch(settings, models, place.start, place.show)
+    return ModelWatch(settings, models, place.start, place.show, lambda: place.now)
 
 
 def loaded(models: Models[Any]) -> set[str]:
@@ -136,8 +140,44 @@ def test_a_bundle_that_cannot_be_loaded_changes_nothing_and_is_told_of_once(
     place.version, place.problem = "two", "the gate rejected it"
     for _ in range(2):
         asyncio.run(watch.look())
+        place.now += 3
     assert (models.current.version, loaded(models), place.loads, place.shown) == ("one", {"one"}, 2, [])
     assert caplog.text.count("the gate rejected it; model one goes on") == 1
+
+
+def test_a_bundle_that_cannot_be_loaded_is_tried_again_after_longer_and_longer_pauses(
+    watch: ModelWatch, place: Place
+) -> None:
+    """Each try may take memory for two models, and a core."""
+    tries: list[float] = []
+
+    async def look_on() -> None:
+        for place.now in (*range(0, 60, 3), *range(60, 3_600, 60)):
+            loads = place.loads
+            await watch.look()
+            tries.extend([place.now] * (place.loads - loads))
+
+    place.version, place.problem = "two", "its process ended"
+    asyncio.run(look_on())
+    assert tries[:5] == [0, 3, 9, 21, 45]
+    assert tries[-3:] == [2_100, 2_700, 3_300]
+    place.version, place.problem = "three", ""
+    asyncio.run(watch.look())
+    assert place.shown == ["three"]
+
+
+@pytest.mark.parametrize("problem", ["", "no manifest"])
+def test_a_bundle_that_is_turned_back_before_the_new_model_decides_stays(
+    watch: ModelWatch, place: Place, models: Models[Any], monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    async def turn_back(_seconds: float) -> None:
+        place.version, place.unreadable = "one", problem
+
+    monkeypatch.setattr(asyncio, "sleep", turn_back)
+    place.version = "two"
+    asyncio.run(watch.look())
+    assert (models.current.version, loaded(models), place.shown) == ("one", {"one"}, [])
+    assert place.last.stopped
 
 
 def test_looking_goes_on_whatever_happens(
