@@ -29,7 +29,7 @@ class Alternative(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What one signal said about the decided category.
+    """What one signal said about the likeliest category, the first alternative.
 
     ``contribution`` is its share of the ranker's margin (log-odds that the category is right rather than none of
     the candidates); ``rank`` is the place it gave the category, 1 being first, or null where it did not name it;
@@ -66,8 +66,9 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
 class CategoryAssigned(_Decided, frozen=True, kw_only=True):
     """A product has its category.
 
-    ``backed_off`` says that the category is an ancestor of the likeliest one: as deep as the error budget
-    allows. ``confidence`` is the calibrated probability that the assignment is right. ``also`` are further
+    ``backed_off`` says that it is no more than a part of the way: the category that is likeliest at its depth, with
+    all below it, as deep as the error budget allows. That is an ancestor of the first alternative, unless many less
+    likely ones elsewhere in the tree outweigh it. ``confidence`` is the calibrated probability that the assignment is right. ``also`` are further
     categories within the error budget.
     """
 

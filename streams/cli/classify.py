@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
-from streams.cli.options import DIRECTORY, load_settings, product_file, product_options
+from streams.cli.options import DIRECTORY, load_settings, product_file, product_options, usage_errors
 from streams.cli.output import console, print_bytes, print_json, progress_bar, tell_skipped, to_standard_output
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
     # Alone, and perhaps in a pipe that something waits at the end of: in the batches of the model.
     size = CHUNK_PRODUCTS if processes > 1 else BATCH_PRODUCTS
     outcomes: Counter[str] = Counter()
-    form: Form = "jsonl" if target.output is None else form_of(target.output)
+    with usage_errors():
+        form: Form = "jsonl" if target.output is None else form_of(target.output)
     name = printable(source.name)
     with ExitStack() as stack:
         output, chunks = None, chunks_of(source, 0, size)
@@ -209,10 +210,9 @@ def _one(fields: dict[str, object]) -> tuple[Product, SourcePosition]:
 
 
 def _product(fields: dict[str, object], option: str, value: object) -> Product:
-    """Return the product of options; raises :class:`InvalidProducts`, which names this one and its value."""
+    """Return the product of options; raises :class:`click.UsageError`, which names this one and its value."""
     import reprlib
 
-    from schemas.errors import InvalidProducts
     from schemas.events.codec import encode
     from workers.product_files.rows import BadValue, labelled_product
 
@@ -225,4 +225,4 @@ def _product(fields: dict[str, object], option: str, value: object) -> Product:
         problem = "is no UTF-8; give it as UTF-8"
     else:
         return product
-    raise InvalidProducts(f"--{option.replace('_', '-')} {reprlib.repr(value)} {problem}")
+    raise click.UsageError(f"--{option.replace('_', '-')} {reprlib.repr(value)} {problem}")

@@ -83,6 +83,7 @@ def command(
     from workers.bundle.for_good import load_for_good
     from workers.bundle.release import EVALUATION
     from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
+    from workers.evaluation.report.words import in_training
     from workers.printable import printable
 
     model = load_for_good(bundle or load_settings().bundle, EVALUATION)
@@ -98,6 +99,8 @@ def command(
             Resampling(draws, seed),
             progress,
         )
+    if flattered := in_training(document):
+        click.secho(flattered, err=True, fg="yellow")
     if as_json:
         import orjson
 

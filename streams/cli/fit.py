@@ -105,6 +105,7 @@ def command(
     del rows
     # What is fitted on none of them would take a good bundle's place.
     require_known(labelled, f"taxonomy {tree.name} {tree.version}", "name the tree of this file")
+    _require_labels(labelled, products, out)
     options = FitOptions(
         encoder=_encoder(encoder),
         cascade=_cascade(cascade, cascade_share),
@@ -125,6 +126,22 @@ def command(
     _tell_of_new_stores(report)
     _tell_of_new_brands(report)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+
+
+def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
+    """Refuse a fit without a label where it looks like a mistake; a tree alone makes a model too."""
+    if labelled.products:
+        return
+    from schemas.bundle import MANIFEST
+    from schemas.errors import InvalidProducts
+
+    found = f"{labelled.unlabelled:,} products, none with a label" if labelled.unlabelled else "no product"
+    remedy = "name the column of the labels with --column category_path=NAME"
+    if not labelled.unlabelled:
+        raise InvalidProducts(f"{file} holds {found} that can be read; give a file of products")
+    if (out / MANIFEST).exists():
+        raise InvalidProducts(f"{file} holds {found}; {remedy}, or keep the model in {out} and name another --out")
+    click.echo(f"{file} holds {found}: the model knows the names of the categories alone; else {remedy}", err=True)
 
 
 def _tell_of_labels(labelled: LabelledProducts) -> None:
@@ -194,14 +211,15 @@ def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
 
 
 def _table(report: FitReport) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("model version", report.manifest.model_version)
-    table.add_row("taxonomy", f"{report.manifest.taxonomy_name} {report.manifest.taxonomy_version}")
-    table.add_row("encoder", report.manifest.encoder)
+    table.add_row("taxonomy", escape(f"{report.manifest.taxonomy_name} {report.manifest.taxonomy_version}"))
+    table.add_row("encoder", escape(report.manifest.encoder))
     if report.manifest.cascade_encoder is not None:
-        table.add_row("cascade", report.manifest.cascade_encoder)
+        table.add_row("cascade", escape(report.manifest.cascade_encoder))
     for name, value in _flat(report.metrics):
         table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
     return table

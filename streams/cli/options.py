@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -62,6 +63,7 @@ def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Com
             "separator",
             default=" > ",
             show_default=True,
+            callback=_some_text,
             help="Between the names of a path in the file of categories.",
         )(command)
         return click.option(
@@ -72,6 +74,23 @@ def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Com
         )(command)
 
     return add
+
+
+def _some_text(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+    if not value:
+        raise click.BadParameter("it is empty; give what stands between names")
+    return value
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Let what is raised of the value of an option be an error of usage, with its exit code."""
+    from schemas.errors import ShelfwiseError
+
+    try:
+        yield
+    except ShelfwiseError as error:
+        raise click.UsageError(str(error)) from None
 
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
@@ -97,9 +116,11 @@ def product_file(path: Path, columns: tuple[str, ...], form: str | None, *, skip
     from workers.product_files import ColumnMap, ProductFile
     from workers.product_files.file import Format
 
+    with usage_errors():
+        mapped = ColumnMap.parse(columns)
     return ProductFile(
         click.get_binary_stream("stdin") if str(path) == "-" else path,
-        columns=ColumnMap.parse(columns),
+        columns=mapped,
         format=cast("Format | None", form),
         on_error="skip" if skip_invalid else "raise",
     )

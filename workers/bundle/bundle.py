@@ -62,7 +62,7 @@ def save_bundle(
     ranking: Ranking,
     provenance: Provenance,
 ) -> Manifest:
-    """Write a bundle; it appears under its name only when it is whole."""
+    """Write a bundle; it appears under its name only when it is whole, and loads."""
     taxonomy = ranking.taxonomy
     with whole_directory(directory) as made:
         (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())
@@ -77,7 +77,9 @@ def save_bundle(
             cascade_encoder=recall.cascade.encoder.name if recall.cascade else None,
             signals=tuple(signal.name for signal in recall.signals),
         )
-        return files.write_manifest(made, description)
+        manifest = files.write_manifest(made, description)
+        load_bundle(made)
+    return manifest
 
 
 def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:

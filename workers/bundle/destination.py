@@ -21,14 +21,27 @@ def check_destination(directory: Path) -> None:
 def _place_beside(directory: Path) -> Path:
     """Return a new directory beside the one that a bundle is to have, which may hold an older one alone."""
     try:
-        if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
-            raise InvalidBundle(f"{directory} holds other files than a model bundle; name a new directory")
+        if reason := _not_replaceable(directory):
+            raise InvalidBundle(f"{directory} {reason}")
         directory.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     except OSError as error:
         raise InvalidBundle(
             f"no bundle can be written to {directory}: {error.strerror}; name another directory"
         ) from error
+
+
+def _not_replaceable(directory: Path) -> str | None:
+    """Return why another directory cannot take its name, and what to do about it."""
+    if directory.is_symlink():
+        return "is a link; name a new directory, and turn the link to it once the gate has accepted it"
+    if not directory.exists():
+        return None
+    if Path.cwd().is_relative_to(directory.resolve()) or directory.is_mount():
+        return "cannot be replaced, being in use as a working directory or a mount; name one in it"
+    if any(directory.iterdir()) and not (directory / MANIFEST).is_file():
+        return "holds other files than a model bundle; name a new directory"
+    return None
 
 
 @contextmanager
@@ -42,12 +55,20 @@ def whole_directory(directory: Path) -> Iterator[Path]:
             # safetensors makes files that only their owner may read; workers run as another user.
             if file.is_file():
                 file.chmod(0o644)
-        if directory.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.parent))
-            os.replace(directory, old / "bundle")
-            os.replace(made, directory)
-            shutil.rmtree(old)
-        else:
-            os.replace(made, directory)
+        _take_place(made, directory)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _take_place(made: Path, directory: Path) -> None:
+    if not directory.exists():
+        os.replace(made, directory)
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}.old.", dir=directory.parent) as aside:
+        old = Path(aside) / "bundle"
+        os.replace(directory, old)
+        try:
+            os.replace(made, directory)
+        except OSError:
+            os.replace(old, directory)
+            raise

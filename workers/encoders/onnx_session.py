@@ -16,7 +16,6 @@ from schemas.errors import InvalidFile
 BATCH_SIZES: Final = (16, 8, 4, 2, 1)
 _TRIAL_LENGTHS: Final = (5, 16, 31)
 _MAX_MODEL_BYTES: Final = 2 * 1024**3  # of protocol buffers
-_EXTERNAL: Final = ("model.onnx_data", "model.onnx.data")
 _INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
 # In this order; a graph with one output may name it as it likes. (A `pooler_output` is no sentence embedding.)
 _OUTPUTS: Final = ("sentence_embedding", "last_hidden_state", "token_embeddings")
@@ -85,15 +84,17 @@ def _open(path: Path) -> Any:
         raise InvalidFile(f"{path}: no such file; `shelfwise encoder convert DIR` makes one from safetensors")
     if path.stat().st_size > _MAX_MODEL_BYTES:
         raise InvalidFile(f"{path}: {path.stat().st_size:,} bytes; an ONNX file has at most {_MAX_MODEL_BYTES:,}")
-    if outside := [name for name in _EXTERNAL if (path.parent / name).exists()]:
-        raise InvalidFile(f"{path}: keeps its weights in {outside[0]}; export the model as one file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # A bundle takes the file alone along, so it has to hold its weights itself: this folder cannot be.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common base but Exception
         detail = str(error).strip().splitlines()[0][:300]
+        if "external" in detail.lower():
+            raise InvalidFile(f"{path}: keeps its weights in another file; export the model as one file") from None
         raise InvalidFile(f"{path}: not a whole ONNX file of a known version ({detail}); get it again") from None
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from schemas.errors import InvalidProducts
 from workers.bundle.bundle import Bundle
+from workers.bundle.training import TrainingFingerprint
 from workers.evaluation.bootstrap import DRAWS, LEVEL, intervals
 from workers.evaluation.categories import by_category, confusions
 from workers.evaluation.confidence import reliability, risk_coverage
@@ -19,6 +20,7 @@ from workers.evaluation.per_product import product_facts
 from workers.evaluation.slices import slices
 from workers.evaluation.training import Training
 from workers.fit.labels import LabelledProducts, place, require_known
+from workers.leaks import find_leaks
 from workers.product_files import LabelledProduct
 from workers.progress import Progress, silent
 
@@ -83,6 +85,7 @@ def evaluate(
     between = intervals(outcomes, resampling.draws, resampling.seed, facts)
     progress("measuring", 2, 3)
     training = Training.of(bundle)
+    leaks, _ = find_leaks(TrainingFingerprint.load(bundle.directory), labelled.products)
     document = {
         "format": FORMAT,
         **found,
@@ -91,6 +94,7 @@ def evaluate(
         "unknown_categories": [
             {"category": label, "count": count} for label, count in labelled.unknown_labels[:UNKNOWN_SHOWN]
         ],
+        "in_training": None if leaks.training_products is None else {"exact": leaks.exact, "near": leaks.near},
         "intervals": {key: list(pair) for key, pair in between.items()},
         "reliability": reliability(outcomes.confidence, facts.exact),
         "risk_coverage": risk_coverage(outcomes.confidence, facts.exact),

@@ -60,7 +60,7 @@ def place(
             continue
         node = find_label(row, taxonomy)
         if node is None:
-            unknown[row.category_id or " > ".join(row.category_path or ())] += 1
+            unknown[" > ".join(row.category_path or ()) or row.category_id or ""] += 1
             continue
         products.append(row.product)
         labels.append(node)
@@ -88,10 +88,12 @@ def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
 
 
 def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
-    """Return the node of a row's label, ``None`` where it has none, or one that is not in the tree."""
-    if row.category_id is not None:
-        return taxonomy.find_id(row.category_id)
-    return taxonomy.find_path(row.category_path or ())
+    """Return the node of a row's label, ``None`` where it has none, or one that is not in the tree.
+
+    An id goes before a path; one that the tree lacks may be the shop's own.
+    """
+    node = None if row.category_id is None else taxonomy.find_id(row.category_id)
+    return taxonomy.find_path(row.category_path) if node is None and row.category_path else node
 
 
 def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:

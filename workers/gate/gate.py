@@ -27,7 +27,7 @@ from workers.gate.compare import (
     measure_alone,
 )
 from workers.gate.gold import GoldSet, place_in_all
-from workers.gate.leaks import Leaks, find_leaks
+from workers.leaks import Leaks, find_leaks
 from workers.near_duplicates import near_duplicate_groups
 from workers.progress import Progress, silent
 

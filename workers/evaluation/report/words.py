@@ -88,9 +88,21 @@ def _be(count: int) -> str:
     return "None is" if count == 0 else f"{count} {'is' if count == 1 else 'are'}"
 
 
+def in_training(d: dict[str, Any]) -> str | None:
+    """Return how many of the products the model was fitted on, where it was on any."""
+    found = d["in_training"]
+    if found is None or not (count := found["exact"] + found["near"]):
+        return None
+    return (
+        f"{thousands(count)} of {thousands(d['n'])} products were in the fit of this model, or near-duplicates of"
+        f" them were ({thousands(found['exact'])} with the same title and brand). On these it looks better than on"
+        " new ones."
+    )
+
+
 def remarks(d: dict[str, Any]) -> list[str]:
     """Return what a reader must know before trusting the figures."""
-    found = []
+    found = [flattered] if (flattered := in_training(d)) else []
     if d["unknown_category"]:
         found.append(
             f"{thousands(d['unknown_category'])} products have a category that the model's tree lacks. It cannot"

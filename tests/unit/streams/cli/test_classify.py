@@ -121,21 +121,21 @@ def test_what_is_no_utf_8_in_the_name_of_a_file_is_replaced_in_decisions(
 def test_what_is_no_utf_8_in_an_option_is_told_of(tmp_path: Path, option: str) -> None:
     title = [] if option == "title" else ["--title", "Cup"]
     result = classify(tmp_path, *title, f"--{option}", os.fsdecode(b"caf\xe9"))
-    assert result.exit_code == 1
-    assert result.stderr == f"error: --{option} 'caf\\udce9' is no UTF-8; give it as UTF-8\n"
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"--{option} 'caf\\udce9' is no UTF-8; give it as UTF-8\n")
 
 
 @pytest.mark.parametrize("option", ["brand", "store", "affiliate-network", "affiliate-category"])
 def test_a_value_that_is_too_long_is_shortened_and_named_by_its_option(tmp_path: Path, option: str) -> None:
     result = classify(tmp_path, "--title", "Cup", "--store", "Bright", f"--{option}", "x" * 600)
-    assert result.exit_code == 1
-    assert f"error: --{option} 'xxx" in result.stderr
+    assert result.exit_code == 2
+    assert f"Error: --{option} 'xxx" in result.stderr
     assert "does not fit: Expected `str` of length <= 512" in result.stderr
-    assert len(result.stderr) < 150
+    assert len(result.stderr.splitlines()[-1]) < 150
 
 
 def test_too_many_stores_are_told_of(tmp_path: Path) -> None:
     stores = [word for number in range(101) for word in ("--store", f"s{number}")]
     result = classify(tmp_path, "--title", "Cup", *stores)
-    assert "error: --store ('s0', 's1'," in result.stderr
+    assert "Error: --store ('s0', 's1'," in result.stderr
     assert "does not fit: Expected `array` of length <= 100" in result.stderr

@@ -168,8 +168,29 @@ def test_classify_wants_a_file_or_a_title(arguments: list[str]) -> None:
 
 def test_classify_names_the_option_that_is_wrong(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["classify", "--title", "Cup", "--currency", "euro"])
-    assert result.exit_code == 1
-    assert "error: --currency 'euro' does not fit" in result.stderr
+    assert result.exit_code == 2
+    assert "Error: --currency 'euro' does not fit" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--column", "foo=id"], "there is no column 'foo'"),
+        (["--column", "title"], "has no '='"),
+        (["--output", "out.txt"], "its name does not say what to write"),
+    ],
+)
+def test_a_wrong_option_is_an_error_of_usage(sample_bundle: Path, arguments: list[str], said: str) -> None:
+    file = ["-"] if "--column" in arguments else ["-", "--bundle", str(sample_bundle)]
+    result = CliRunner().invoke(main, ["classify", *file, *arguments], input="")
+    assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_a_separator_is_something(tmp_path: Path) -> None:
+    (tmp_path / "tree.txt").write_text("Home > Lamps")
+    arguments = ["--products", str(tmp_path / "tree.txt"), "--taxonomy", str(tmp_path / "tree.txt")]
+    result = CliRunner().invoke(main, ["fit", *arguments, "--taxonomy-separator", ""])
+    assert (result.exit_code, "it is empty" in result.stderr) == (2, True)
 
 
 def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
@@ -177,6 +198,34 @@ def test_fit_without_labels_says_what_to_do(tmp_path: Path) -> None:
     file.write_bytes(orjson.dumps({"product_id": "1", "title": "Cup"}))
     result = CliRunner().invoke(main, ["fit", "--products", str(file), "--out", str(tmp_path / "bundle")])
     assert (result.exit_code, "no product has a category_path" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "replaces", "status", "said"),
+    [
+        ([], False, 1, "holds no product that can be read"),
+        ([{"product_id": "1", "title": "Cup"}], True, 1, "--column category_path=NAME, or keep the model in"),
+        ([{"product_id": "1", "title": "Cup"}], False, 0, "1 products, none with a label"),
+    ],
+)
+def test_a_fit_without_a_label_takes_no_good_bundles_place(
+    tmp_path: Path, rows: list[dict[str, str]], replaces: bool, status: int, said: str
+) -> None:
+    (tmp_path / "products.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    (tmp_path / "tree.txt").write_text("Home > Lamps\nHome > Cups\n")
+    if replaces:
+        (tmp_path / "bundle").mkdir()
+        (tmp_path / "bundle" / "manifest.json").write_text("{}")
+    files = ["--products", str(tmp_path / "products.jsonl"), "--taxonomy", str(tmp_path / "tree.txt")]
+    result = CliRunner().invoke(main, ["fit", *files, "--out", str(tmp_path / "bundle")])
+    assert (result.exit_code, said in result.stderr) == (status, True), result.output
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    tree = tmp_path / "tree [new].txt"
+    tree.write_text("Home > Lamps\nClothes > Shirts\n")
+    result = _fit_two(tmp_path, "--taxonomy", str(tree))
+    assert (result.exit_code, "tree [new]" in result.output) == (0, True), result.output
 
 
 def _fit_two(tmp_path: Path, *options: str) -> Result:

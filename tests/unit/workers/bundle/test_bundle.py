@@ -268,3 +268,18 @@ def test_another_encoder_is_loaded(tmp_path: Path) -> None:
     other = load_bundle(tmp_path / "other")
     assert other.taxonomy.paths == home.paths
     assert other.recall.encoder.dimensions == 8
+
+
+def test_a_bundle_that_cannot_be_loaded_does_not_take_the_place_of_one_that_can(copy: Path) -> None:
+    class Forgetful(StaticEncoder):
+        def save(self, directory: Path) -> None:
+            super().save(directory)
+            (directory / "tokenizer.json").unlink()
+
+    encoder = Forgetful(Tokenizer(WordLevel({"lamp": 0}, unk_token="lamp")), np.ones((1, 8), np.float16))
+    home = Taxonomy.from_paths("home", "1", ["Home > Lamps"])
+    before = read_manifest(copy)
+    with pytest.raises(InvalidBundle):
+        fit(place([], home), home, copy, FitOptions(encoder=encoder))
+    assert read_manifest(copy) == before
+    assert load_bundle(copy).model_version == before.model_version

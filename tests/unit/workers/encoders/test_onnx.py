@@ -179,7 +179,8 @@ def test_a_file_that_is_not_onnx_is_refused_by_name(saved: Path) -> None:
 
 
 def test_weights_in_a_second_file_are_refused(saved: Path) -> None:
-    (saved / "model.onnx_data").write_bytes(b"weights")
+    model = onnx.load(saved / "model.onnx")
+    onnx.save_model(model, saved / "model.onnx", save_as_external_data=True, size_threshold=0, location="weights")
     with pytest.raises(InvalidFile, match="export the model as one file"):
         OnnxEncoder.load(saved)
 

@@ -16,7 +16,7 @@ from workers.bundle.bundle import Bundle, load_bundle
 from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
 from workers.evaluation.metrics import HEADLINES
 from workers.evaluation.report import render_report, write_report
-from workers.evaluation.report.words import headline, of_a_hundred, segments
+from workers.evaluation.report.words import headline, of_a_hundred, remarks, segments
 from workers.evaluation.training import Training
 from workers.product_files import LabelledProduct
 
@@ -44,6 +44,7 @@ def test_the_document_has_every_key_that_is_promised(document: dict[str, Any]) -
         "unlabelled",
         "unknown_category",
         "unknown_categories",
+        "in_training",
         "recall",
         "per_level_f1",
         "intervals",
@@ -141,6 +142,15 @@ def test_the_report_says_what_a_manager_asks_and_how_it_was_measured(document: d
     assert sum(tag == "svg" for tag, _ in tags(html)) == 4
     top = document["confusions"][0]
     assert str(escape(top["true"])) in html
+
+
+def test_who_measures_on_what_the_model_was_fitted_on_is_told(bundle: Bundle) -> None:
+    """The figures would be too good, and nothing would say so."""
+    fitted_on = evaluate(bundle, place_labels(sample_products(7, 200), bundle), Source("same.jsonl"))
+    labelled = fitted_on["n"]
+    assert fitted_on["in_training"] == {"exact": labelled, "near": 0}
+    said = f"{labelled} of {labelled} products were in the fit of this model"
+    assert any(remark.startswith(said) for remark in remarks(fitted_on))
 
 
 def test_the_report_needs_no_network(document: dict[str, Any]) -> None:

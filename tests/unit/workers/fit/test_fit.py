@@ -128,6 +128,16 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     assert all(first.manifest.files[name] == second.manifest.files[name] for name in kept)
 
 
+def test_an_id_that_the_tree_lacks_leaves_the_word_to_the_path() -> None:
+    """It may be the shop's own; of two that the tree knows the id counts."""
+    tree = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
+    lamps, cups = tree.ids[1], tree.ids[2]
+    rows = [row(1, ("Home", "Lamps"), "c-17"), row(2, ("Home", "Lamps"), cups), row(3, None, lamps)]
+    assert [tree.ids[label] for label in place(rows, tree).labels] == [lamps, cups, lamps]
+    with pytest.raises(InvalidProducts, match=r"Home > Moon \(1\)"):
+        place([row(4, ("Home", "Moon"), "c-17")], tree)
+
+
 @pytest.mark.parametrize(
     ("out", "problem"), [(".", "holds other files"), ("thesis.txt/bundle", "no bundle can be written to")]
 )

@@ -9,7 +9,7 @@ import pytest
 from schemas.events.product import Product
 from tests.sample_model import FITTED, sample_products
 from workers.bundle.training import TRAINING, TrainingFingerprint
-from workers.gate.leaks import find_leaks
+from workers.leaks import find_leaks
 
 pytestmark = pytest.mark.unit
 

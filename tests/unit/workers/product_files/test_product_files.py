@@ -81,6 +81,13 @@ def test_the_same_products_come_from_every_format(tmp_path: Path) -> None:
         assert [(item.product, item.category_path) for item in read(path)] == expected, path
 
 
+def test_ids_in_a_column_of_whole_numbers_with_gaps_are_whole(tmp_path: Path) -> None:
+    """Parquet from pandas holds floats where a number is missing."""
+    path = write_jsonl(tmp_path / "rows.jsonl", {"product_id": 7.0, "title": "Cup", "category_id": 22.0})
+    (only,) = read(path)
+    assert (only.product.product_id, only.category_id) == ("7", "22")
+
+
 def test_both_shapes_of_stores_affiliates_and_labels_are_read(tmp_path: Path) -> None:
     path = write_jsonl(
         tmp_path / "rows.jsonl",
@@ -192,6 +199,7 @@ def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
         ({"category_path": ["Home", ""]}, "category_path", "blank name"),
         ({"category_path": 5}, "category_path", "no list of names"),
         ({"category_id": ["a"]}, "category_id", "no text"),
+        ({"category_id": 1.5}, "category_id", "no text"),
     ],
 )
 def test_a_bad_value_is_named_with_file_line_column_and_remedy(

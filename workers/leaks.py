@@ -1,4 +1,4 @@
-"""The audit of leaks: gold products that a model was fitted on, or on near-duplicates of."""
+"""The audit of leaks: products to judge a model by that it was fitted on, or on near-duplicates of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class LeakExample:
-    """A gold product and the training product, by its place among them from 0, that it is like."""
+    """A product and the training product, by its place among them from 0, that it is like."""
 
     product_id: str
     title: str
@@ -28,11 +28,11 @@ class LeakExample:
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """How many gold products leaked into one bundle.
+    """How many of the products leaked into one bundle.
 
     Attributes:
         training_products: how many products the bundle was fitted on; none where it does not say.
-        exact: gold products of the title and brand of a training product.
+        exact: products of the title and brand of a training product.
         near: further ones whose title is a near-duplicate of one.
         examples: at most five.
     """
@@ -46,15 +46,15 @@ class Leaks:
 def find_leaks(
     training: TrainingFingerprint | None, products: Sequence[Product], threshold: float = THRESHOLD
 ) -> tuple[Leaks, NDArray[np.bool_]]:
-    """Return the audit of gold products against a bundle's training products, and which leaked, bool (n,).
+    """Return the audit of products against a bundle's training products, and which leaked, bool (n,).
 
     Near-duplicates are titles whose words (the first 32) have a Jaccard similarity of ``threshold`` or more.
     """
     if training is None:
         return Leaks(None, 0, 0, ()), np.zeros(len(products), bool)
-    gold = TrainingFingerprint.of(products)
-    exact = np.isin(gold.identities, training.identities)
-    found, similarity = most_similar(training.titles, gold.titles, threshold)
+    own = TrainingFingerprint.of(products)
+    exact = np.isin(own.identities, training.identities)
+    found, similarity = most_similar(training.titles, own.titles, threshold)
     leaked = exact | (found >= 0)
     examples = tuple(
         LeakExample(products[i].product_id, products[i].title, int(found[i]), round(float(similarity[i]), 3))
