@@ -66,10 +66,10 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
 class CategoryAssigned(_Decided, frozen=True, kw_only=True):
     """A product has its category.
 
-    ``backed_off`` says that it is no more than a part of the way: the category that is likeliest at its depth, with
-    all below it, as deep as the error budget allows. That is an ancestor of the first alternative, unless many less
-    likely ones elsewhere in the tree outweigh it. ``confidence`` is the calibrated probability that the assignment is right. ``also`` are further
-    categories within the error budget.
+    ``backed_off`` says that it is a part of the way only: the category that is likeliest at its depth, with all
+    below it, as deep as the error budget allows. That is an ancestor of the first alternative, unless many less
+    likely ones elsewhere in the tree outweigh it. ``confidence`` is the calibrated probability that the assignment
+    is right. ``also`` are further categories within the error budget.
     """
 
     category: Category

@@ -27,6 +27,7 @@ from workers.fit.labels import LabelledProducts
 from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
+from workers.near_duplicates import near_duplicate_groups
 from workers.nearest import unit_rows
 from workers.product_text import category_texts
 from workers.progress import Progress, silent
@@ -112,15 +113,18 @@ def _cross_fit(
     if len(labelled.products) < _FEWEST_TO_HOLD_OUT:
         recall = _recall(encoder, fit_signals(training), options.cascade, np.inf)
         none = recall.candidates([], NoStatistics())
-        return recall, OutOfFold(none, np.empty(0, np.int32), np.empty(0, np.int64), ()), []
+        nobody = np.empty(0, np.int64)
+        return recall, OutOfFold(none, np.empty(0, np.int32), nobody, (), nobody), []
     folds = assign_folds(labelled.products, options.folds, options.seed)
+    groups = near_duplicate_groups([product.title for product in labelled.products])
     turns = hold_out_stores(labelled.products)
     found = cross_fit(training, folds, turns, progress)
     below = _below(found, options.cascade)
     recall = _recall(encoder, found.fitted, options.cascade, below)
 
     def of(asked: Asked, order: NDArray[np.intp]) -> OutOfFold:
-        return OutOfFold.of(labelled, unasked(asked.candidates, asked.leads >= below), order, folds)
+        candidates = unasked(asked.candidates, asked.leads >= below)
+        return OutOfFold.of(labelled, candidates, order, folds=folds, groups=groups)
 
     of_new_stores = [
         OfNewStores(of(asked, turn.asked), turn.known[found.order], turn.stores)
@@ -149,7 +153,8 @@ def namesake_candidates(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfF
     products, labels = namesakes(taxonomy, seed)
     unseen = np.full(len(labels), -1, np.int64)
     acceptable = tuple(frozenset([label]) for label in labels.tolist())
-    return OutOfFold(recall.candidates(products, NoStatistics()), labels, unseen, acceptable)
+    candidates = recall.candidates(products, NoStatistics())
+    return OutOfFold(candidates, labels, unseen, acceptable, np.arange(len(labels)))
 
 
 def encode_labelled(

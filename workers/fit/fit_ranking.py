@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
+from workers.design_effect import design_effect
 from workers.fit.decisions import Decisions, together
 from workers.fit.fit_new_stores import ASK, fit_new_stores
 from workers.fit.fit_policy import fit_policy
@@ -68,6 +69,8 @@ def fit_ranking(
     margins = rankers.margins(lessons.values[: len(owner)], seen.folds[owner])
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
     decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
+    top = decisions.top
+    budget = replace(options.budget, design_effect=design_effect(seen.groups, top.probability - decisions.right))
 
     def decide(turn: int, new: OfNewStores) -> Decisions:
         asked = new.asked.candidates
@@ -80,7 +83,7 @@ def fit_ranking(
     if data.of_new_stores:
         of_new_stores = together([decide(turn, new) for turn, new in enumerate(data.of_new_stores)])
         stores = np.concatenate([new.stores for new in data.of_new_stores])
-        new_stores = fit_new_stores(of_new_stores, stores, options.budget)
+        new_stores = fit_new_stores(of_new_stores, stores, budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder.fit(taxonomy, seen.labels, supported),
@@ -89,11 +92,11 @@ def fit_ranking(
         assign_calibrator=Calibrator.fit(decisions.top.probability, decisions.right),
         back_off_calibrator=_fit_back_off(decisions.levels, decisions.truth),
         policy=replace(
-            fit_policy(decisions, new_stores, options.budget),
-            also=_also_threshold(seen, margins, decisions.top, options.budget),
+            fit_policy(decisions, new_stores, budget),
+            also=_also_threshold(seen, margins, top, budget),
         ),
     )
-    measured = measure_decisions(ranking, decisions)
+    measured = measure_decisions(ranking, decisions) | {"design_effect": round(budget.design_effect, 4)}
     if data.names_stores:
         measured["new_stores"] = measure_new_stores(ranking.policy, of_new_stores)
     return ranking, measured

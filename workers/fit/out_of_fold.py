@@ -16,24 +16,38 @@ from workers.fit.labels import LabelledProducts, acceptable_labels
 class OutOfFold:
     """Candidates of n products, with ``labels`` int32 (n,) and ``folds`` int64 (n,), in the same order.
 
-    ``acceptable`` are for each product all categories in which the catalogue lists it.
+    ``acceptable`` are for each product all categories in which the catalogue lists it; ``groups``, int64 (n,), are
+    of products whose titles are near-duplicates.
     """
 
     candidates: Candidates
     labels: NDArray[np.int32]
     folds: NDArray[np.int64]
     acceptable: tuple[frozenset[int], ...]
+    groups: NDArray[np.int64]
 
     @classmethod
     def of(
-        cls, labelled: LabelledProducts, candidates: Candidates, order: NDArray[np.intp], folds: NDArray[np.int64]
+        cls,
+        labelled: LabelledProducts,
+        candidates: Candidates,
+        order: NDArray[np.intp],
+        *,
+        folds: NDArray[np.int64],
+        groups: NDArray[np.int64],
     ) -> Self:
         """Put beside candidates what is known of their products; ``order`` (n,) is that of the products in them.
 
-        ``folds`` is in the order of ``labelled``.
+        ``folds`` and ``groups`` are in the order of ``labelled``.
         """
         acceptable = acceptable_labels(labelled)
-        return cls(candidates, labelled.labels[order], folds[order], tuple(acceptable[row] for row in order))
+        return cls(
+            candidates,
+            labelled.labels[order],
+            folds[order],
+            tuple(acceptable[row] for row in order),
+            groups[order],
+        )
 
     @property
     def relevant(self) -> NDArray[np.bool_]:

@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from schemas.events.batch import Outcome
+from workers.design_effect import design_effect, p_of_as_many
 from workers.evaluation.hierarchy import is_prefix
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.gate.headline import DIRECTION, HEADLINE, Headline
@@ -144,11 +144,14 @@ def compare_categories(
     return len(members), found[:_SHOWN]
 
 
-def check_budget(candidate: ProductOutcomes, max_error: float, level: float) -> list[BudgetCheck]:
+def check_budget(
+    candidate: ProductOutcomes, groups: NDArray[np.int64], max_error: float, level: float
+) -> list[BudgetCheck]:
     """Test whether more than ``max_error`` is wrong of what the candidate assigns, or of all that it decides.
 
     Those are promises of a policy (:mod:`workers.fit.fit_policy`); a back-off is right where the category is an
-    ancestor of the label. The p-value is exact (Clopper and Pearson, 1934); Holm corrects for the two.
+    ancestor of the label. The p-value is exact (Clopper and Pearson, 1934) but for near-duplicates, ``groups``
+    int64 (n,), which may be wrong together (:mod:`workers.design_effect`); Holm corrects for the two.
     """
     assigned, backed_off = (
         np.array([one is outcome for one in candidate.outcome], bool)
@@ -156,17 +159,22 @@ def check_budget(candidate: ProductOutcomes, max_error: float, level: float) -> 
     )
     wrong_assigned = assigned & (candidate.decided != candidate.labels)
     wrong_prefix = backed_off & ~is_prefix(candidate.taxonomy, candidate.decided, candidate.labels)
-    counts = [
-        (int(assigned.sum()), int(wrong_assigned.sum())),
-        (int((assigned | backed_off).sum()), int((wrong_assigned | wrong_prefix).sum())),
-    ]
-    p_values = np.array([float(binom.sf(wrong - 1, decisions, max_error)) for decisions, wrong in counts])
+    families = ((assigned, wrong_assigned), (assigned | backed_off, wrong_assigned | wrong_prefix))
+    counts = [(int(decided.sum()), int(wrong.sum())) for decided, wrong in families]
+    p_values = np.array([_p_of_broken(wrong[decided], groups[decided], max_error) for decided, wrong in families])
     broken = holm(p_values, level)
     names: tuple[Literal["assigned", "assigned_or_backed_off"], ...] = ("assigned", "assigned_or_backed_off")
     return [
         BudgetCheck(name, *counts[i], max_error, float(p_values[i]), "broken" if broken[i] else "kept")
         for i, name in enumerate(names)
     ]
+
+
+def _p_of_broken(wrong: NDArray[np.bool_], groups: NDArray[np.int64], max_error: float) -> float:
+    if not len(wrong):
+        return 1.0
+    effect = design_effect(groups, wrong - wrong.mean())
+    return float(p_of_as_many(wrong.sum(), len(wrong), max_error, effect))
 
 
 def _members(outcomes: ProductOutcomes, minimum: int) -> list[tuple[int, NDArray[np.int64]]]:

@@ -45,7 +45,7 @@ class GateOptions:
         max_error: the error budget.
         category_fall: of a category's recall, the share that may be lost.
         category_products: a category with fewer gold products is not judged by itself.
-        min_products: fewer gold products than this, leaks left out, cannot judge.
+        min_products: fewer gold products than this, leaks and near-duplicates left out, cannot judge.
         max_leaked: a greater share of leaks means that the gold set is none.
         keep_leaked: judge on leaked products too.
         skip_unknown: leave out products whose category is not in both trees.
@@ -125,16 +125,17 @@ def judge(
             f"none of the {gold.unlabelled + unknown:,} gold products has a label that all trees know; give"
             " category_path or category_id"
         )
-    if len(kept) < options.min_products:
+    groups = near_duplicate_groups([placed[0].products[row].title for row in kept])
+    if (different := len(np.unique(groups))) < options.min_products:
         raise GateRefused(
-            f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked: at least"
-            f" {options.min_products} are needed; label more, or see --min-products"
+            f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked, and"
+            f" {different} of these are no near-duplicates of one another: at least {options.min_products} are"
+            " needed; label more, or see --min-products"
         )
     outcomes = [
         collect_outcomes(bundle, _take(labelled, kept), _named(progress, name))
         for bundle, labelled, name in zip(bundles, placed, ("candidate", "current"), strict=False)
     ]
-    groups = near_duplicate_groups([placed[0].products[row].title for row in kept])
     metrics, budget, judged, categories = _tests(outcomes, groups, options)
     reasons = (
         *(_metric_reason(change) for change in metrics if change.verdict == "fell"),
@@ -167,7 +168,7 @@ def _tests(
 ) -> tuple[list[MetricChange], list[BudgetCheck], int, list[CategoryChange]]:
     level = options.level / _FAMILIES
     candidate = outcomes[0]
-    budget = check_budget(candidate, options.max_error, level)
+    budget = check_budget(candidate, groups, options.max_error, level)
     if len(outcomes) == 1:
         return measure_alone(candidate), budget, 0, []
     metrics = compare_metrics(outcomes[1], candidate, groups, level, options.seed)

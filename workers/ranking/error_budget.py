@@ -9,6 +9,9 @@ A few wrong ones by chance among the first decisions would end a sequence where 
 decided. So there are three, which begin at ever more decisions and share the risk; the lowest threshold that any
 of them found is chosen.
 
+Near-duplicates that are wrong together count as fewer decisions than they are (:mod:`workers.design_effect`); that
+is an estimate, exact where there are none.
+
 This is said of the rule whose decisions were tested. Out of fold these are several rules, each fitted without
 the products that it decides; of the rule fitted on all products it holds as far as that one is no worse than
 they.
@@ -25,7 +28,8 @@ from typing import Annotated, Final, TypeAlias
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
-from scipy.stats import binom
+
+from workers.design_effect import p_of_as_few
 
 Threshold: TypeAlias = Annotated[float, Meta(ge=0)]
 """A probability from which on something is done; above 1 it never is."""
@@ -44,10 +48,14 @@ _STARTS: Final = {1: 0.8, 2: 0.1, 4: 0.1}
 
 @dataclass(frozen=True, slots=True)
 class ErrorBudget:
-    """``max_error`` is the greatest share of wrong assignments; ``risk`` the chance that the bound fails."""
+    """``max_error`` is the greatest share of wrong assignments; ``risk`` the chance that the bound fails.
+
+    ``design_effect`` is by how much less decisions say than as many independent ones.
+    """
 
     max_error: float = 0.05
     risk: float = 0.05
+    design_effect: float = 1.0
 
 
 def threshold(probability: NDArray[np.float64], right: NDArray[np.bool_], budget: ErrorBudget) -> float:
@@ -94,6 +102,7 @@ def lowest_passing(
     levels: NDArray[np.float64], accepted: NDArray[np.int64], wrong: NDArray[np.int64], budget: ErrorBudget
 ) -> float:
     """Return the last threshold before the first that fails its test, or ``NEVER``; all arrays are (tests,)."""
-    fails = (levels <= 0) | (binom.cdf(wrong, accepted, budget.max_error) > budget.risk)
+    chance = p_of_as_few(wrong, accepted, budget.max_error, budget.design_effect)
+    fails = (levels <= 0) | (chance > budget.risk)
     passed = int(fails.argmax()) if fails.any() else len(fails)
     return float(levels[passed - 1]) if passed else NEVER

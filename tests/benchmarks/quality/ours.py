@@ -28,6 +28,7 @@ from workers.fit.fit_ranking import RankingData, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.labels import acceptable_labels
 from workers.fit.out_of_fold import OutOfFold
+from workers.near_duplicates import near_duplicate_groups
 from workers.progress import Progress
 from workers.ranking.ranking import ALTERNATIVES, Prediction
 from workers.signals.registry import SIGNALS
@@ -116,7 +117,8 @@ def run_without(
         found = cross_fit(Encoded(training), folds, (), progress)
         save_candidates(cached, found.by_folds.candidates, found.order)
     candidates, order = load_candidates(cached)
-    seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds)
+    groups = near_duplicate_groups([product.title for product in problem.training.products])
+    seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds=folds, groups=groups)
     started = perf_counter()
     named = namesake_candidates(loaded.recall, problem.taxonomy, seed)
     guide = replace(named, candidates=without(named.candidates, signal))

@@ -35,7 +35,7 @@ def out_of_fold(products: list[tuple[int, int, int]]) -> OutOfFold:
         context=np.empty((count, 0), np.float32),
     )
     acceptable = tuple(frozenset([label]) for label in labels.tolist())
-    return OutOfFold(candidates, labels.astype(np.int32), folds, acceptable)
+    return OutOfFold(candidates, labels.astype(np.int32), folds, acceptable, np.arange(len(labels)))
 
 
 _nodes = st.integers(0, len(TREE) - 1)

@@ -1,0 +1,47 @@
+"""Exact tails of how many decisions are wrong, where some of them are wrong together.
+
+Near-duplicates are no independent witnesses. By how much decisions say less for it is the design effect, estimated
+from the decisions themselves: the variance of their sum over what it would be, were they independent (Rao and
+Scott, "A simple method for the analysis of clustered binary data", Biometrics 48, 1992). Counts are divided by it,
+and the tail is that of the beta distribution, which is the binomial's where counts are whole (Korn and Graubard,
+"Confidence intervals for proportions with small expected number of positive counts", Survey Methodology 24, 1998).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc
+
+Floats = NDArray[np.float64]
+
+
+def design_effect(groups: NDArray[np.int64], surprise: Floats) -> float:
+    """Return the design effect, at least 1.
+
+    ``groups`` int64 (n,), from 0 on, are of decisions that may be wrong together; ``surprise`` float64 (n,) is 1
+    where one is wrong, else 0, less the chance of that.
+    """
+    alone = np.square(surprise).sum()
+    return max(1.0, float(np.square(np.bincount(groups, surprise)).sum() / alone)) if alone > 0 else 1.0
+
+
+def p_of_as_many(wrong: Any, decisions: Any, share: float, effect: float = 1.0) -> Any:
+    """Return the chance that as many are ``wrong``, or more, where ``share`` of the ``decisions`` are.
+
+    Numbers, or arrays of one shape.
+    """
+    wrong, decisions = np.asarray(wrong) / effect, np.asarray(decisions) / effect
+    return np.where(wrong > 0, betainc(np.maximum(wrong, 1e-300), decisions - wrong + 1, share), 1.0)
+
+
+def p_of_as_few(wrong: Any, decisions: Any, share: float, effect: float = 1.0) -> Any:
+    """Return the chance that as few are ``wrong``, or fewer, where ``share`` of the ``decisions`` are.
+
+    Numbers, or arrays of one shape.
+    """
+    wrong, decisions = np.asarray(wrong) / effect, np.asarray(decisions) / effect
+    right = decisions - wrong
+    return np.where(right > 0, betainc(np.maximum(right, 1e-300), wrong + 1, 1 - share), 1.0)
