@@ -15,6 +15,9 @@ from workers.segments import as_integers
 _SPARE: Final = 8
 # Bounds what is held at once: 16 MiB of products of queries and vectors, 64 MiB of vectors of 256 floats.
 _COMPARED_AT_ONCE: Final = 1 << 22
+# Fewer queries at once would read all vectors more often; of that many, so many vectors' products stay in a cache.
+_FEWEST_AT_ONCE: Final = 64
+_ROWS_AT_ONCE: Final = 1 << 14
 _PAIRS_AT_ONCE: Final = 1 << 16
 # Of so many rows that lie apart only the greatest product is looked at first.
 _STRIDES: Final = 64
@@ -54,7 +57,7 @@ def nearest(
     if index is not None:
         return _nearest_indexed(vectors, queries, count, index)
     count = min(count, len(vectors))
-    step = max(1, _COMPARED_AT_ONCE // max(1, len(vectors)))
+    step = max(_FEWEST_AT_ONCE, _COMPARED_AT_ONCE // max(1, len(vectors)))
     found = [_nearest_of_all(vectors, queries[at : at + step], count) for at in range(0, len(queries), step)]
     cosines = [np.empty((0, count), np.float32), *(cosines for cosines, _ in found)]
     return np.concatenate(cosines), np.concatenate([np.empty((0, count), np.int64), *(rows for _, rows in found)])
@@ -66,12 +69,7 @@ def _nearest_of_all(
     """Compare with all, roughly, and anew with those that rounding might have kept from the nearest."""
     if count == 0:
         return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-    products = _all_products(vectors, queries)
-    # Twice what two ways to sum an inner product of vectors of norm 1 can differ by: Higham, "Accuracy and
-    # Stability of Numerical Algorithms", 3.1.
-    least = _lower_bound(products, count) - np.float32(2 * vectors.shape[1] * np.finfo(np.float32).eps)
-    least[len(queries) :] = np.inf
-    row, query = np.divmod(np.flatnonzero(products >= least), len(least))
+    row, query = _near(vectors, queries, count)
     cosines = np.empty(len(row), np.float32)
     for at in range(0, len(row), _PAIRS_AT_ONCE):
         pairs = slice(at, at + _PAIRS_AT_ONCE)
@@ -80,6 +78,33 @@ def _nearest_of_all(
     firsts = np.searchsorted(query[order], np.arange(len(queries)))
     kept = order[firsts[:, None] + np.arange(count)]
     return cosines[kept], row[kept]
+
+
+def _near(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and queries, int64, of all pairs that may be among the ``count`` nearest of the query."""
+    # Twice what two ways to sum an inner product of vectors of norm 1 can differ by: Higham, "Accuracy and
+    # Stability of Numerical Algorithms", 3.1.
+    slack = np.float32(2 * vectors.shape[1] * np.finfo(np.float32).eps)
+    least = np.full(len(queries), -np.inf, np.float32)
+    rows, of, found = [], [], []
+    # All at once where that is little: the first rows bound the others less well.
+    block = len(vectors) if len(vectors) * len(queries) <= _COMPARED_AT_ONCE else _ROWS_AT_ONCE
+    for start in range(0, len(vectors), block):
+        products = _all_products(vectors[start : start + block], queries)
+        columns = products.shape[1]
+        if len(products) >= count:
+            least = np.maximum(least, _lower_bound(products, count)[: len(queries)] - slack)
+        bound = np.append(least, np.full(columns - len(queries), np.inf, np.float32))
+        place = np.flatnonzero(products >= bound)
+        row, query = np.divmod(place, columns)
+        rows.append(row + start)
+        of.append(query)
+        found.append(products.ravel()[place])
+    row, query, product = np.concatenate(rows), np.concatenate(of), np.concatenate(found)
+    near = product >= least[query]
+    return row[near], query[near]
 
 
 def _all_products(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -61,3 +61,14 @@ def test_queries_beyond_what_is_compared_at_once_find_what_they_find_alone(
     apart = nearest(VECTORS, VECTORS[:70], 10)
     assert np.array_equal(together[0], apart[0])
     assert np.array_equal(together[1], apart[1])
+
+
+@pytest.mark.parametrize("rows", [5, 40, 1_000, 2_999])
+def test_vectors_beyond_what_is_compared_at_once_give_the_same(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    twins = np.concatenate([VECTORS, VECTORS[:500]])
+    whole = nearest(twins, VECTORS[:70], 10)
+    monkeypatch.setattr("workers.nearest._COMPARED_AT_ONCE", 1)
+    monkeypatch.setattr("workers.nearest._ROWS_AT_ONCE", rows)
+    in_parts = nearest(twins, VECTORS[:70], 10)
+    assert np.array_equal(whole[0], in_parts[0])
+    assert np.array_equal(whole[1], in_parts[1])
