@@ -121,7 +121,11 @@ class StatisticsView:
             _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
             return
         # After a crash a change of one topic may arrive before the change of another that it takes back.
-        weights[key] = {category: weight for category, weight in known.items() if weight > 0}
+        live = {category: weight for category, weight in known.items() if weight > 0}
+        if live:
+            weights[key] = live
+        else:
+            weights.pop(key, None)
 
 
 class _Weights(msgspec.Struct):

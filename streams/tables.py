@@ -8,6 +8,7 @@ import faust
 
 from schemas.events.statistics import StatisticKind
 from schemas.topics import Topic
+from streams.kafka.connection import MAX_MESSAGE_BYTES
 from streams.settings import Settings
 
 PRODUCT_DIGESTS: Final = "product_digests"
@@ -52,8 +53,9 @@ def changelog_topics(settings: Settings) -> tuple[Topic, ...]:
     """Return the tables' changelogs; their names carry the prefix already.
 
     We create them ourselves: a topic that Faust creates is not yet in its metadata when it assigns partitions.
+    They take the largest message that we send: the weights of one store in 60,000 categories have a megabyte.
     """
-    return tuple(Topic(changelog_name(settings, name), "compact", None) for name in TABLES)
+    return tuple(Topic(changelog_name(settings, name), "compact", None, MAX_MESSAGE_BYTES) for name in TABLES)
 
 
 def _table(app: faust.App, name: str) -> Any:

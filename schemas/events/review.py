@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from schemas.errors import InvalidEvent
@@ -26,7 +28,7 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     decided_at: Timestamp
     decision_id: ShortText | None = None
     brand: ShortText | None = None
-    stores: tuple[ShortText, ...] = ()
+    stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
     tags: Tags = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -27,8 +27,9 @@ from streams.state.stores import Interrupted
 from workers import learning
 from workers.learning import Key, KeyStatistics
 
-# Of one message, some 200 bytes each.
+# Of one message, some 200 bytes each and their keys.
 _MAX_CHANGES: Final = 2_000
+_MAX_KEY_BYTES: Final = 262_144
 _log = logging.getLogger(__name__)
 _decoder: Final = msgspec.json.Decoder(KeyStatistics)
 
@@ -43,13 +44,27 @@ def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]
         Outgoing(
             topic,
             None,
-            encode(StatisticsBatch(found[start : start + _MAX_CHANGES])),
+            encode(StatisticsBatch(lot)),
             headers(EventType.STATISTICS_CHANGED, str(uuid4())),
             partition,
         )
         for partition, found in by_partition.items()
-        for start in range(0, len(found), _MAX_CHANGES)
+        for lot in _lots(found)
     ]
+
+
+def _lots(changes: Iterable[StatisticsChanged]) -> Iterator[list[StatisticsChanged]]:
+    """Yield runs of changes, each of which one message takes."""
+    lot: list[StatisticsChanged] = []
+    key_bytes = 0
+    for change in changes:
+        if lot and (len(lot) >= _MAX_CHANGES or key_bytes >= _MAX_KEY_BYTES):
+            yield lot
+            lot, key_bytes = [], 0
+        lot.append(change)
+        key_bytes += len(change.key.encode())
+    if lot:
+        yield lot
 
 
 def _partition(change: StatisticsChanged, partitions: int) -> int:

@@ -16,9 +16,13 @@ from schemas.events.learning import LearnedDecision, LearningBatch, VerdictMessa
 from streams.kafka.headers import headers_of
 from workers.learning import Source, said_by_decision, said_by_tombstone
 
-# Of one message; verdicts are carried whole, and each may be as large as its topic allows.
+# Of one message.
 _MAX_EVENTS: Final = 500
-_MAX_VERDICT_BYTES: Final = 2 << 20
+_MAX_BYTES: Final = 2 << 20
+# Of key, value and headers of a verdict each: they are carried whole, but for what none of ours can be.
+_MAX_PART_BYTES: Final = 1 << 20
+# Of one character in JSON, at most but for control characters, which take six.
+_CHARACTER_BYTES: Final = 4
 _KINDS: Final[dict[str, type[CategoryAssigned | NeedsReview]]] = {
     "assigned": CategoryAssigned,
     "needs_review": NeedsReview,
@@ -32,14 +36,14 @@ class _Open:
 
     decisions: dict[tuple[str, str], LearnedDecision] = field(default_factory=dict)
     verdicts: dict[bytes | None, VerdictMessage] = field(default_factory=dict)
-    verdict_bytes: int = 0
+    bytes_held: int = 0
 
     def full(self, verdict: VerdictMessage | None) -> bool:
         """Return whether a further event, this verdict or a decision, has to go into another batch."""
         if verdict is not None and verdict.key in self.verdicts:
             return True
         many = len(self.decisions) + len(self.verdicts) >= _MAX_EVENTS
-        return many or self.verdict_bytes >= _MAX_VERDICT_BYTES
+        return many or self.bytes_held >= _MAX_BYTES
 
     def batch(self, partition: int) -> LearningBatch:
         """Return the batch, the decisions of each topic in the order of their offsets."""
@@ -66,9 +70,10 @@ def pack(
             batch = filling[partition] = _Open()
         if verdict is not None:
             batch.verdicts[verdict.key] = verdict
-            batch.verdict_bytes += len(verdict.value or b"")
+            batch.bytes_held += len(verdict.key or b"") + len(verdict.value or b"") + _size(verdict.headers)
         elif source != "verdict" and (decision := _decision(message, source, minimum_confidence)) is not None:
             batch.decisions[source, decision.product_id] = decision
+            batch.bytes_held += _CHARACTER_BYTES * _characters(decision)
     for partition, batch in filling.items():
         if batch.decisions or batch.verdicts:
             yield batch.batch(partition)
@@ -77,10 +82,17 @@ def pack(
 def _verdict(message: Message) -> VerdictMessage:
     """Return a verdict as it came; the beginning of one that only compression brought through its topic."""
     headers = tuple((name, bytes(value or b"")) for name, value in headers_of(message))
-    if sum(len(name) + len(value) for name, value in headers) > _MAX_VERDICT_BYTES:
-        headers = ()
-    value = message.value()
-    return VerdictMessage(message.offset() or 0, message.key(), value and value[:_MAX_VERDICT_BYTES], headers)
+    key, value = (part and part[:_MAX_PART_BYTES] for part in (message.key(), message.value()))
+    return VerdictMessage(message.offset() or 0, key, value, headers if _size(headers) <= _MAX_PART_BYTES else ())
+
+
+def _characters(decision: LearnedDecision) -> int:
+    said = decision.said
+    return sum(map(len, (decision.product_id, said.category or "", said.brand or "", *said.stores, *said.tags)))
+
+
+def _size(headers: Iterable[tuple[str, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
 
 
 def _decision(

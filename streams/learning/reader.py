@@ -116,10 +116,9 @@ class LearningReader:
             )
             for batch in batches
         ]
-        while missing and not self._stopped.is_set():
-            missing = self._not_arrived(missing)
-        if missing:
-            return
+        while missing := self._not_arrived(missing):
+            if self._stopped.wait(_IDLE_SECONDS):
+                return
         for message in messages:
             self._read[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
         self._commit(asynchronous=True)

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import InvalidEvent
+from schemas.events.codec import encode
 from schemas.events.decision import Category, CategoryAssigned, NeedsReview
 from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
-from schemas.events.review import ReviewDecided
+from schemas.events.review import ReviewDecided, decode_verdict
 from schemas.events.statistics import StatisticsChanged
 from workers import learning
 from workers.learning import KeyStatistics, ProductState, Source
@@ -199,3 +201,10 @@ def test_counts_equal_a_recount_whatever_is_delivered_again(
     for state in states.values():
         latest = {topic: getattr(state, topic) for topic in _TOPICS}
         assert all(said is None or said.offset < len(logs[topic]) for topic, said in latest.items())
+
+
+def test_a_verdict_has_no_more_stores_than_a_product() -> None:
+    """What is kept of it would outgrow the changelog, which no product's does."""
+    verdict = msgspec.structs.replace(_verdict("lamps"), stores=tuple(map(str, range(101))))
+    with pytest.raises(InvalidEvent, match="stores"):
+        decode_verdict(encode(verdict), verdict.product_id.encode())

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from schemas.events.codec import encode
+from schemas.events.codec import decode, encode
 from schemas.events.position import SourcePosition
 from schemas.events.statistics import StatisticsBatch, StatisticsChanged
+from schemas.topics import STATISTICS_CHANGED
 from streams.agents.context import Context
-from streams.agents.statistics import StatisticsStage
+from streams.agents.statistics import StatisticsStage, statistics_messages
 from streams.health import Health
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -90,3 +91,21 @@ def test_changes_of_a_partition_that_was_taken_away_are_left_to_its_next_owner(
     brands.refusal = Interrupted()
     assert work(stage, message(1, "acme")) == []
     assert stage.failure is None
+
+
+def test_changes_of_keys_with_long_names_make_messages_that_the_topic_takes() -> None:
+    """One that the broker refuses would end the worker, at each start."""
+    changes = [
+        StatisticsChanged(
+            kind="store",
+            key=f"{number:04}" + "\u8336" * 508,
+            source=SourcePosition("products", 0, number),
+            added_category="c" * 256,
+            added_weight=1.0,
+        )
+        for number in range(2_000)
+    ]
+    messages = statistics_messages(Settings(partitions=1), changes)
+    sent = [change for message in messages for change in decode(message.value, StatisticsBatch).changes]
+    assert sent == changes
+    assert max(len(message.value or b"") for message in messages) < STATISTICS_CHANGED.max_message_bytes

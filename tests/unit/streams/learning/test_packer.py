@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from schemas.events.codec import encode
 from schemas.events.decision import Alternative, Category, CategoryAssigned, NeedsReview
 from schemas.events.learning import LearnedDecision, LearningBatch, Said
 from schemas.events.position import SourcePosition
+from schemas.topics import LEARNING_BATCHED
 from streams.learning import packer
 from streams.learning.packer import pack
 from workers.learning import Source
@@ -94,9 +96,9 @@ def test_two_verdicts_on_one_product_travel_apart_and_in_order() -> None:
 
 def test_a_batch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packer, "_MAX_EVENTS", 2)
-    monkeypatch.setattr(packer, "_MAX_VERDICT_BYTES", 10)
     batches = packed([_Message("a", offset, bytes([97 + offset]), decided(offset)) for offset in range(5)])
     assert [len(batch.decisions) for batch in batches] == [2, 2, 1]
+    monkeypatch.setattr(packer, "_MAX_BYTES", 10)
     batches = packed([_Message("v", offset, bytes([97 + offset]), b"x" * 10) for offset in range(2)])
     assert [len(batch.verdicts) for batch in batches] == [1, 1]
 
@@ -124,3 +126,24 @@ def test_the_latest_of_each_product_and_topic_arrives_on_its_partition_and_offse
     }
     verdicts = [offset for (_, source), offsets in seen.items() if source == "verdict" for offset in offsets]
     assert sorted(verdicts) == [offset for offset, (topic, _, _) in enumerate(events) if topic == "v"]
+
+
+@pytest.mark.parametrize("character", ["x", "\u8336"])
+def test_decisions_on_products_of_many_stores_make_messages_that_the_topic_takes(character: str) -> None:
+    """Such a batch would be sent again for ever, and nothing more be learned."""
+    stores = tuple(f"{number:03}" + character * 509 for number in range(100))
+    value = decided(20).replace(b'"stores":[]', b'"stores":' + orjson.dumps(stores))
+    assert b"003" in value
+    messages = [_Message("a", offset, b"p%d" % offset, value) for offset in range(300)]
+    batches = packed(messages)
+    assert sum(len(batch.decisions) for batch in batches) == 300
+    assert max(len(encode(batch)) for batch in batches) < LEARNING_BATCHED.max_message_bytes
+
+
+def test_of_a_verdict_that_only_compression_brought_in_the_beginning_is_carried() -> None:
+    message = _Message("v", 1, b"k" * 3_000_000, b"v" * 3_000_000)
+    message._fields["headers"] = [("h", b"x" * 3_000_000)]
+    (batch,) = packed([message])
+    (verdict,) = batch.verdicts
+    assert (verdict.key, verdict.value, verdict.headers) == (b"k" * 2**20, b"v" * 2**20, ())
+    assert len(encode(batch)) < LEARNING_BATCHED.max_message_bytes
