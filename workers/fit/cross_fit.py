@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from workers.recall import union
 from workers.signals.ask import ask
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
+
+# Signals score every category of each product that they are asked about.
+_ASKED_AT_ONCE: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,19 @@ def cross_fit(
 
 def _ask(training: Encoded, known: NDArray[np.intp], held_out: NDArray[np.intp]) -> Asked:
     fitted = fit_signals(training.take(known))
-    asked = training.take(held_out)
+    starts = range(0, max(len(held_out), 1), _ASKED_AT_ONCE)
+    parts = [_ask_fitted(fitted, training.take(held_out[start : start + _ASKED_AT_ONCE])) for start in starts]
+    candidates, leads = zip(*parts, strict=True)
+    return Asked(Candidates.together(candidates), np.concatenate(leads))
+
+
+def _ask_fitted(fitted: FittedSignals, asked: Encoded) -> Asked:
     said = ask(fitted.signals, asked.first.batch)
-    leads = lead(said, len(held_out))
+    count = len(asked.first.labels)
+    leads = lead(said, count)
     if fitted.sentences is not None and asked.sentences is not None:
         said += sentence_names(ask(fitted.sentences.signals, asked.sentences.batch))
-    return Asked(union(said, len(held_out)), leads)
+    return Asked(union(said, count), leads)
 
 
 def fit_signals(training: Encoded) -> FittedSignals:

@@ -40,7 +40,14 @@ class CandidateProbabilities:
             found = choices.probabilities(np.exp(parameters[0]) * exact, float(parameters[1]))
             return float(choices.losses(relevant, *found).sum())
 
-        best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-2})
+        # From zeros its own first steps are so short that on few products it ends where it began.
+        first = np.array([[0, 0], [0.5, 0], [0, 0.5]])
+        best = minimize(
+            loss,
+            first[0],
+            method="Nelder-Mead",
+            options={"initial_simplex": first, "xatol": 1e-3, "fatol": 1e-2},
+        )
         return cls(float(np.exp(best.x[0])), float(best.x[1]))
 
 

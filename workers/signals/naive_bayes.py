@@ -14,7 +14,7 @@ from scipy import sparse
 from workers.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
-from workers.signals.sparse_linear import SparseLinear, largest, silent
+from workers.signals.sparse_linear import SparseLinear, largest_stored, silent
 
 _SMOOTHING: Final = 0.1
 
@@ -47,7 +47,8 @@ class NaiveBayes:
             return cls(reference, silent(features.shape[1], known))
         membership = sparse.csr_matrix((np.ones(len(places)), (places, np.arange(len(places)))))
         counts = (membership @ features).tocsr()
-        totals = np.asarray(features.sum(axis=0), np.float64).ravel()
+        # Of the same sums: of features' own in float32 a category could have more of a feature than there is.
+        totals = np.asarray(counts.sum(axis=0), np.float64).ravel()
         # The logarithm of a feature's share in the complement, less that of its share in everything: zero unless
         # the category has it, and the difference is the same for all categories.
         logs = counts.copy()
@@ -55,7 +56,7 @@ class NaiveBayes:
         logs.data = np.log(everywhere) - np.log(everywhere - counts.data)
         mass = np.asarray(counts.sum(axis=1), np.float64).ravel()
         intercepts = np.log(totals.sum() - mass + _SMOOTHING * len(totals))
-        weights = largest(logs.T.toarray().astype(np.float32))
+        weights = largest_stored(logs.T.tocsr().astype(np.float32))
         model = SparseLinear(weights, (intercepts - intercepts.mean()).astype(np.float32), known)
         return cls(reference, model)
 

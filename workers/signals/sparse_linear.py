@@ -64,8 +64,23 @@ def largest(weights: NDArray[np.float32]) -> sparse.csr_matrix:
 
     They keep no more digits than the half precision in which they are stored: what is fitted is what is restored.
     """
-    kept = max(_KEPT_AT_LEAST, int(_KEPT_SHARE * weights.size))
+    kept = _kept(weights.size)
     if kept < weights.size:
         place = weights.size - kept
         weights[np.abs(weights) < np.partition(np.abs(weights), place, axis=None)[place]] = 0
     return sparse.csr_matrix(weights.astype(np.float16).astype(np.float32))
+
+
+def largest_stored(weights: sparse.csr_matrix) -> sparse.csr_matrix:
+    """As :func:`largest`, of float32 CSR, which is changed in place."""
+    kept = _kept(weights.shape[0] * weights.shape[1])
+    if kept < weights.nnz:
+        place = weights.nnz - kept
+        weights.data[np.abs(weights.data) < np.partition(np.abs(weights.data), place)[place]] = 0
+    weights.data = weights.data.astype(np.float16).astype(np.float32)
+    weights.eliminate_zeros()
+    return weights
+
+
+def _kept(weights: int) -> int:
+    return max(_KEPT_AT_LEAST, int(_KEPT_SHARE * weights))

@@ -15,12 +15,16 @@ from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from tests.sample_model import sample_products
 from workers.bundle.bundle import load_bundle
-from workers.fit.fit import FitOptions, fit
+from workers.encoders.static import StaticEncoder
+from workers.fit import cross_fit
+from workers.fit.cross_fit import Encoded
+from workers.fit.fit import FitOptions, encode_labelled, fit
 from workers.fit.fit_ranking import RankingOptions
 from workers.fit.folds import assign_folds
 from workers.fit.labels import place, taxonomy_of_labels
 from workers.fit.namesakes import namesakes
 from workers.product_files import LabelledProduct
+from workers.progress import silent
 from workers.ranking.ranker import RankerOptions
 from workers.statistics import NoStatistics
 
@@ -175,3 +179,16 @@ def test_labels_in_the_bundle_metrics_add_up(tmp_path: Path) -> None:
     assert metrics["products"] + metrics["products_without_label"] == 200
     assert 0.5 < metrics["out_of_fold"]["recall_of_union"] <= 1
     assert np.isclose(metrics["out_of_fold"]["recall_of_signal"]["store_cooccurrence"], 0.5, atol=0.5)
+
+
+def test_products_are_asked_about_in_parts_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [r for r in sample_products(7, 120) if r.category_path]
+    tree = taxonomy_of_labels(rows)
+    training = Encoded(encode_labelled(place(rows, tree), tree, StaticEncoder.pretrained(), silent))
+    known, held_out = np.arange(0, 60), np.arange(60, len(rows))
+    whole = cross_fit._ask(training, known, held_out)
+    monkeypatch.setattr(cross_fit, "_ASKED_AT_ONCE", 7)
+    in_parts = cross_fit._ask(training, known, held_out)
+    assert whole.leads.tobytes() == in_parts.leads.tobytes()
+    for name in ("offsets", "categories", "scores", "named", "context"):
+        assert getattr(whole.candidates, name).tobytes() == getattr(in_parts.candidates, name).tobytes(), name

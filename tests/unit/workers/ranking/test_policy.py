@@ -105,3 +105,21 @@ def test_confidence_is_the_observed_share_of_right_decisions() -> None:
     right = random.random(20_000) < probability**2
     calibrator = Calibrator.fit(probability, right)
     assert calibrator(np.array([0.3, 0.6, 0.9])) == pytest.approx([0.09, 0.36, 0.81], abs=0.04)
+
+
+@pytest.mark.parametrize("products", [20, 60])
+def test_probabilities_are_calibrated_on_few_products_too(products: int) -> None:
+    """The search once ended where it began, as its first steps were too short to tell."""
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 1, (products, 5))
+    chance = np.exp(logits) / (0.3 + np.exp(logits).sum(axis=1, keepdims=True))
+    drawn = (random.random((products, 1)) < chance.cumsum(axis=1)).argmax(axis=1)
+    relevant = (np.arange(5) == drawn[:, None]).ravel()
+    owner = np.repeat(np.arange(products), 5)
+    margins = (3 * logits).astype(np.float32).ravel()
+
+    def loss(fitted: CandidateProbabilities) -> float:
+        return -float(np.log(fitted(margins, owner)[relevant]).sum())
+
+    grid = [CandidateProbabilities(scale, none) for scale in np.arange(0.05, 1.5, 0.05) for none in (-3, -1, 0, 1)]
+    assert loss(CandidateProbabilities.fit(margins, relevant, owner)) <= min(map(loss, grid)) + 0.1
