@@ -122,9 +122,9 @@ CONSUMER_LAG_EVENTS: Final = _define(
 CONSUMER_LAG_SECONDS: Final = _define(
     "consumer_lag_seconds",
     "gauge",
-    "Age of the oldest event in the partition that has no outcome yet; 0 when there is none. While reading has "
-    "stopped and nothing read is left, how long it has. A partition that no worker owns has no series: alert on "
-    "absence too.",
+    "Age of the oldest event in the partition that was read and has no outcome yet; 0 when there is none, "
+    "whatever waits unread: that is in consumer_lag_events. While reading has stopped and nothing read is left, "
+    "how long it has. A partition that no worker owns has no series: alert on absence too.",
     _PARTITION,
 )
 PROCESSED_OFFSET: Final = _define(

@@ -26,7 +26,8 @@ of the model and of learning, which the worker starts: what they count is among 
 _TAIL: Final = """
 ## Rates over a fleet
 
-`deploy/prometheus/rules.yml` records what is asked most, summed over all workers:
+`deploy/prometheus/rules.yml` records what is asked most, summed over all workers of a `job`; give each
+installation one of its own:
 
 | rule | meaning |
 | --- | --- |
@@ -34,6 +35,21 @@ _TAIL: Final = """
 | `shelfwise:outcomes:rate5m` | outcomes a second, by outcome |
 | `shelfwise:end_to_end_latency_seconds:p50_5m`, `:p95_5m`, `:p99_5m` | end-to-end latency |
 | `shelfwise:uncommitted_events:max` | events that a restart would repeat: processed minus committed |
+
+## Alerts
+
+The same file holds alerts; `promtool test rules deploy/prometheus/rules.test.yml` says when they fire.
+
+| alert | somebody must |
+| --- | --- |
+| `ShelfwiseCircuitBreakerOpen` | turn back a release: too many events fail, and intake has stopped |
+| `ShelfwisePartitionStandsStill` | look at the worker: events wait, and none gets an outcome |
+| `ShelfwisePartitionWithoutWorker` | start or scrape workers: of some partitions none reports |
+| `ShelfwiseLag` | start more workers: events wait for over five minutes |
+| `ShelfwiseTablesBroken` | read [state.md](state.md): changelogs were cut |
+| `ShelfwiseNothingCommitted` | look at the broker: a restart would repeat over 1,000 events |
+| `ShelfwiseDeadLetters` | look at them (`shelfwise dead-letters`): more than one event in a hundred dies |
+| `ShelfwiseForcedModel` | know that a model decides which the gate rejected |
 
 ## Health
 
