@@ -54,8 +54,8 @@ state: $(STAMP_DEV)  ## tables at size: recovery, memory, disk, reads and writes
 	nice $(BIN)/python -m tests.benchmarks.state --keys $(or $(KEYS),100000) $(if $(OUT),--out "$(OUT)")
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("shelfwise needs Python 3.11 or newer; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -c 'import sys; sys.exit("shelfwise needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12") if not (3, 11) <= sys.version_info < (3, 14) else None'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'no environment can be made: on Debian and Ubuntu install python3-venv'; exit 1; }
 
 $(STAMP_DEMO): $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -20,6 +21,12 @@ _NESTED: Final = "__"
 # Read by tests alone.
 _OTHERS: Final = "SHELFWISE_TEST_"
 _DATA: Final = "SHELFWISE_DATA"
+# Kubernetes puts the address of every Service of the namespace into each pod, of one named shelfwise too:
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_SERVICE_LINK: Final = re.compile(
+    r"SHELFWISE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
+_SERVICE_ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://[^/]+:\d+")
 
 
 class Settings(BaseSettings):
@@ -156,7 +163,14 @@ def _text(value: object) -> str:
 def _refuse_unknown() -> None:
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields if name != "kafka"}
     known |= {f"{PREFIX}KAFKA{_NESTED}{name}".upper() for name in KafkaConnection.model_fields}
-    for name in os.environ:
+    for name, value in os.environ.items():
+        if name in known and _SERVICE_ADDRESS.fullmatch(value):
+            raise InvalidSettings(
+                f"{name} is {value}, which Kubernetes sets for a Service of this name; set"
+                f" enableServiceLinks: false for the pod, or {name} itself"
+            )
+        if _SERVICE_LINK.fullmatch(name):
+            continue
         if name.startswith(PREFIX) and not name.startswith(_OTHERS) and name not in known | {_DATA}:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""

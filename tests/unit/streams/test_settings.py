@@ -103,3 +103,26 @@ def test_a_process_that_we_start_has_our_settings(**fields: Any) -> None:
         for name, value in given_to_it.items():
             patch.setenv(name, value)
         assert Settings.load() == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHELFWISE_SERVICE_HOST", "10.0.0.7"),
+        ("SHELFWISE_SERVICE_PORT", "9464"),
+        ("SHELFWISE_SERVICE_PORT_METRICS", "9464"),
+        ("SHELFWISE_PORT", "tcp://10.0.0.7:9464"),
+        ("SHELFWISE_PORT_9464_TCP_ADDR", "10.0.0.7"),
+        ("SHELFWISE_WORKERS_SERVICE_HOST", "10.0.0.7"),
+    ],
+)
+def test_a_service_of_kubernetes_with_our_name_keeps_no_worker_from_starting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert Settings.load() == Settings()
+
+
+def test_a_service_whose_address_stands_where_a_setting_is_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refused(monkeypatch, "SHELFWISE_METRICS_PORT", "tcp://10.0.0.7:9464")
+    assert "enableServiceLinks: false" in message

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-import floret
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +42,8 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
     classes = np.unique(labels)
     if len(classes) == 1:
         return constant(int(classes[0]), classes)
+    import floret  # not there for every Python
+
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "training.txt"
         lines = (f"{_LABEL}{label} {text}\n" for label, text in zip(labels.tolist(), rows, strict=True))
