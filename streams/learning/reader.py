@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -18,6 +19,7 @@ from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNIN
 from streams.health import Health
 from streams.kafka.errors import log_or_raise
 from streams.learning.packer import pack
+from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.sender import Sender
 from streams.settings import Settings
@@ -32,6 +34,7 @@ _MESSAGES_A_TURN: Final = 2_000
 # Each answer costs the broker and us half a millisecond: it comes when it is worth that, or time is up.
 _FETCHES: Final = {"fetch.wait.max.ms": 250, "fetch.min.bytes": 1 << 20}
 _STOP_SECONDS: Final = 10.0
+_REPORT_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -52,9 +55,11 @@ class LearningReader:
     before its time, if anything did.
     """
 
-    def __init__(self, settings: Settings, health: Health) -> None:
+    def __init__(self, settings: Settings, health: Health, metrics: Metrics) -> None:
         self._settings = settings
         self._health = health
+        self._metrics = metrics
+        self._reported_at = 0.0
         self._sources = learning_sources(settings)
         self._topic = settings.topic(LEARNING_BATCHED)
         self._sender = Sender(settings.kafka, GROUP)
@@ -82,6 +87,7 @@ class LearningReader:
                 self._health.beat(_NAME)
                 if messages := self._messages():
                     self._send(messages)
+                self._report()
         except BaseException as error:  # the worker looks at it and ends
             _log.exception("decisions and verdicts can be read no more")
             self.failure = error
@@ -102,6 +108,17 @@ class LearningReader:
             else:
                 log_or_raise(error, "decisions and verdicts", _log)
         return found
+
+    def _report(self) -> None:
+        """Tell, every few seconds, how much is unread, as far as is known without asking the broker."""
+        if time.monotonic() - self._reported_at < _REPORT_SECONDS:
+            return
+        self._reported_at = time.monotonic()
+        unread = 0
+        for place in self._consumer.position(self._consumer.assignment()):
+            _, end = self._consumer.get_watermark_offsets(place, cached=True)
+            unread += max(end - place.offset, 0) if place.offset >= 0 else 0
+        self._metrics.learning_unread(unread)
 
     def _send(self, messages: Sequence[Message]) -> None:
         """Send batches of the messages; they are committed only when all have arrived."""

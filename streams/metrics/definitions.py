@@ -164,6 +164,12 @@ BATCHES_SKIPPED: Final = _define(
     "Micro-batches that a stage read again and needed no work: their outcomes are known, or nobody awaits them.",
     ("stage",),
 )
+LEARNING_UNREAD: Final = _define(
+    "learning_unread_messages",
+    "gauge",
+    "Decisions and verdicts that this worker has yet to read and learn from, at most: they are counted by "
+    "offsets, of which compaction takes some away.",
+)
 STATISTICS_UPDATES: Final = _define(
     "statistics_updates_total",
     "counter",

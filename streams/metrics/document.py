@@ -46,6 +46,7 @@ The same file holds alerts; `promtool test rules deploy/prometheus/rules.test.ym
 | `ShelfwisePartitionStandsStill` | look at the worker: events wait, and none gets an outcome |
 | `ShelfwisePartitionWithoutWorker` | start or scrape workers: of some partitions none reports |
 | `ShelfwiseLag` | start more workers: events wait for over five minutes |
+| `ShelfwiseLearningBehind` | start more workers: over 100,000 decisions and verdicts are not learned from |
 | `ShelfwiseTablesBroken` | read [state.md](state.md): changelogs were cut |
 | `ShelfwiseNothingCommitted` | look at the broker: a restart would repeat over 1,000 events |
 | `ShelfwiseDeadLetters` | look at them (`shelfwise dead-letters`): more than one event in a hundred dies |

@@ -59,6 +59,7 @@ class Metrics:
         self._parts = define.BATCH_PARTS.counter(self.registry)
         self._breaker = define.CIRCUIT_BREAKER.gauge(self.registry)
         self._skipped = define.BATCHES_SKIPPED.counter(self.registry)
+        self._learning_unread = define.LEARNING_UNREAD.gauge(self.registry)
         self._statistics = define.STATISTICS_UPDATES.counter(self.registry)
         self._recovery_seconds = define.TABLE_RECOVERY_SECONDS.gauge(self.registry)
         self._recovered_records = define.TABLE_RECOVERED_RECORDS.gauge(self.registry)
@@ -141,6 +142,10 @@ class Metrics:
     def batch_skipped(self, stage: str) -> None:
         """Count a micro-batch that was read again and needs no work."""
         self._skipped.labels(_stage(stage)).inc()
+
+    def learning_unread(self, messages: int) -> None:
+        """Show how many decisions and verdicts are still to be learned from."""
+        self._learning_unread.set(messages)
 
     def statistics_updated(self, kind: StatisticKind, *, applied: int = 0, repeated: int = 0) -> None:
         """Count changes of the live statistics."""

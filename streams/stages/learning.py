@@ -27,7 +27,7 @@ class LearningPart(FaustPart):
             self._app.table_changes.arrived,
         )
         self._statistics = StatisticsStage(context, {kind: table.of for kind, table in tables.statistics.items()})
-        self._reader = LearningReader(settings, context.health)
+        self._reader = LearningReader(settings, context.health, context.metrics)
         add_learning_agent(self._app, self._stage)
         add_statistics_agent(self._app, self._statistics)
         self._turns = (self._stage.turns,)

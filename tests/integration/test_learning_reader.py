@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
 
 from schemas.events.codec import decode
 from schemas.events.learning import LearningBatch
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
 from streams.health import Health
 from streams.kafka.cluster import Cluster
+from streams.learning import reader as module
 from streams.learning.reader import LearningReader
+from streams.metrics import Metrics
 from tests.worker_harness import PARTITIONS, Installation, wait_until
 
 pytestmark = pytest.mark.integration
@@ -56,7 +59,9 @@ def test_all_that_is_decided_is_sent_to_its_partition_and_a_new_reader_goes_on_w
     for numbers in (range(100), range(100, 130)):
         publish(installation, numbers)
         health = Health()
-        reader = LearningReader(installation.settings(session_timeout_seconds=6), health)
+        reader = LearningReader(
+            installation.settings(session_timeout_seconds=6), health, Metrics(CollectorRegistry())
+        )
         reader.start()
         try:
             wait_until(lambda: len(learned(installation)) >= 3 * numbers.stop, "all is sent")  # noqa: B023 - called here
@@ -65,3 +70,23 @@ def test_all_that_is_decided_is_sent_to_its_partition_and_a_new_reader_goes_on_w
             reader.stop()
         assert reader.failure is None
         assert sorted(learned(installation)) == sorted(expected(range(numbers.stop)))
+
+
+def test_how_much_is_still_to_be_learned_from_is_shown(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_MESSAGES_A_TURN", 50)
+    numbers = range(400)
+    publish(installation, numbers)
+    shown: list[int] = []
+    metrics = Metrics(CollectorRegistry())
+    monkeypatch.setattr(metrics, "learning_unread", shown.append)
+    reader = LearningReader(installation.settings(session_timeout_seconds=6), Health(), metrics)
+    reader.start()
+    try:
+        wait_until(lambda: len(learned(installation)) >= 3 * len(numbers), "all is sent")
+        wait_until(lambda: shown[-1] == 0, "nothing is left")
+    finally:
+        reader.stop()
+    assert 0 < max(shown) <= 3 * len(numbers)
