@@ -12,6 +12,8 @@ from typing import Any, Self
 import numpy as np
 
 from schemas.events.product import Product
+from streams.agents.batch_stage import BatchStage
+from streams.agents.rereading import LogPlace
 from streams.model_process.calls import ModelCalls
 from streams.model_process.messages import (
     LENGTH_BYTES,
@@ -121,3 +123,10 @@ def one_candidate(products: Sequence[Product]) -> Candidates:
         named=np.ones((len(products), 1), np.bool_),
         context=np.empty((len(products), 0), np.float32),
     )
+
+
+async def process(stage: BatchStage[Any], value: bytes | None, place: LogPlace) -> None:
+    """Let a stage work on one batch; raises what keeps it from being completed, where that is known at once."""
+    prepared = await stage.prepare(value, place)
+    if prepared is not None:
+        await stage.finish([prepared])

@@ -69,12 +69,6 @@ class BatchStage(ABC, Generic[Prepared]):
         """Leave what waits to whoever has the partitions next."""
         self.gathering.forget()
 
-    async def process(self, value: bytes | None, place: LogPlace) -> None:
-        """Work on one batch; raises what keeps it from being completed, as far as that is known at once."""
-        prepared = await self.prepare(value, place)
-        if prepared is not None:
-            await self.finish([prepared])
-
     async def drain(self, seconds: float) -> None:
         """Wait, at most so long, for what is awaited beside the loop."""
         if self._pending:

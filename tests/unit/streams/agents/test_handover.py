@@ -30,7 +30,7 @@ from streams.metrics import Metrics
 from streams.model_process.calls import ModelGone
 from streams.model_process.models import Models
 from streams.settings import Settings
-from tests.agent_fakes import Log, ModelInThread, one_candidate
+from tests.agent_fakes import Log, ModelInThread, one_candidate, process
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
 
@@ -96,7 +96,7 @@ class _Process:
         await self.process(_batch(offset, attempt))
 
     async def process(self, batch: ProductBatch) -> None:
-        await self.recall.process(encode(batch), LogPlace("t", 0, batch.products[0].offset))
+        await process(self.recall, encode(batch), LogPlace("t", 0, batch.products[0].offset))
 
     async def work_locally(self, offset: int) -> None:
         """Let intake of this process hand a batch over, and work on it."""

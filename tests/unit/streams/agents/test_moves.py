@@ -42,7 +42,7 @@ from streams.model_process.models import Models
 from streams.outgoing import Outgoing
 from streams.progress import Mark
 from streams.settings import Settings
-from tests.agent_fakes import Log, ModelInThread, one_candidate
+from tests.agent_fakes import Log, ModelInThread, one_candidate, process
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
 
@@ -260,7 +260,7 @@ class _Stages:
             if local and (not log or self._chance.random() < 0.5):
                 await self._recall_local(local.popleft())
             elif log:
-                await self._recall.process(log[0], LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled))
+                await process(self._recall, log[0], LogPlace(PRODUCTS_BATCHED.name, 0, self._recalled))
                 self._recalled += 1
             await self._recall.drain(10)
             await self._ranking.drain(10)
@@ -286,7 +286,7 @@ class _Stages:
     async def rank(self, count: int) -> None:
         for value in self._broker.candidates[self._ranked :][:count]:
             place = LogPlace(CANDIDATES.name, 0, self._ranked)
-            await self._ranking.process(value, place)
+            await process(self._ranking, value, place)
             await self._ranking.drain(10)
             self._ranked += 1
             self._arrived = max(self._arrived, self._ranked)

@@ -27,7 +27,7 @@ from streams.intake.packer import SourceEvent, pack
 from streams.metrics import Metrics
 from streams.model_process.models import Models
 from streams.settings import Settings
-from tests.agent_fakes import Log, ModelInThread, one_candidate
+from tests.agent_fakes import Log, ModelInThread, one_candidate, process
 from workers.candidates import Candidates
 from workers.history import REMOVED, ProductRecord
 
@@ -104,7 +104,7 @@ def worked_on(events: Sequence[SourceEvent], cuts: Sequence[int], directory: Pat
             stage = RecallStage(context, ProductRecords(lambda _: records))
             for number, (start, end) in enumerate(pairwise(bounds)):
                 batch = pack("products.changed.v1", 0, events[start:end]).message
-                await stage.process(encode(batch), LogPlace("t", 0, number))
+                await process(stage, encode(batch), LogPlace("t", 0, number))
             await stage.drain(10)
 
     asyncio.run(scenario())

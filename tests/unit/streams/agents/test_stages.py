@@ -39,7 +39,7 @@ from streams.model_process.calls import ModelCalls
 from streams.model_process.models import Models
 from streams.outgoing import Outgoing
 from streams.settings import Settings
-from tests.agent_fakes import Event, Log, ModelInThread, Stream
+from tests.agent_fakes import Event, Log, ModelInThread, Stream, process
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
 
@@ -161,7 +161,7 @@ def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
         stage = RecallStage(context, ProductRecords(_no_records()))
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
-            await stage.process(batch, _place(place))
+            await process(stage, batch, _place(place))
         await stage.drain(10)
 
     return _run(work, tmp_path)
@@ -172,7 +172,7 @@ def _ranked(tmp_path: Path, batch: bytes) -> _Sink:
 
     async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
-        await stage.process(message.value, _place(0))
+        await process(stage, message.value, _place(0))
         await stage.drain(10)
 
     return _run(work, tmp_path)
@@ -225,7 +225,7 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     async def one_by_one(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, ProductRecords(_no_records()))
         for partition in (0, 2, 3):
-            await stage.process(values[partition], LogPlace("t", partition, 0))
+            await process(stage, values[partition], LogPlace("t", partition, 0))
         await stage.drain(10)
 
     assert [encode(batch) for batch in together] == [
@@ -243,7 +243,7 @@ def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tm
             _batch(_product(2, title), None, partition=2),
         )
         for partition, batch in enumerate(batches):
-            await stage.process(batch, LogPlace("t", partition, 0))
+            await process(stage, batch, LogPlace("t", partition, 0))
         await stage.drain(10)
 
     values = [message.value for message in _run(recall, tmp_path).of(CANDIDATES.name)]
@@ -336,7 +336,7 @@ def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
     async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = RecallStage(context, ProductRecords(_no_records()))
         with pytest.raises(InvalidEvent, match="came on 1"):
-            await stage.process(_batch(_product(0)), LogPlace("t", 1, 0))
+            await process(stage, _batch(_product(0)), LogPlace("t", 1, 0))
 
     assert _run(work, tmp_path).messages == []
 
@@ -376,8 +376,8 @@ def test_candidates_of_another_model_are_left_to_be_sent_again(
 
     async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
-        await stage.process(foreign, _place(0))
-        await stage.process(foreign, _place(1))
+        await process(stage, foreign, _place(0))
+        await process(stage, foreign, _place(1))
         await stage.drain(10)
 
     assert _run(work, tmp_path).messages == []
@@ -421,7 +421,7 @@ def test_candidates_bear_the_model_that_found_them_though_another_takes_over_mea
         with _later(context) as later:
             stage = RecallStage(context, ProductRecords(_no_records()))
             for place in range(2):
-                await stage.process(_batch(_product(place), first=place), _place(place))
+                await process(stage, _batch(_product(place), first=place), _place(place))
             await stage.drain(10)
 
     batches = _candidate_batches(_run(work, tmp_path))
@@ -441,7 +441,7 @@ def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again
     async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
         for place, value in enumerate((first, again)):
-            await stage.process(value, _place(place))
+            await process(stage, value, _place(place))
             await stage.drain(10)
 
     sent = _run(work, tmp_path).messages
@@ -455,7 +455,7 @@ def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_o
     async def work(context: ModelContext, _sink: _Sink) -> None:
         stage = _new_ranking(context)
         for place in range(2):
-            await stage.process(value, _place(place))
+            await process(stage, value, _place(place))
             await stage.drain(10)
 
     assert len(_run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)) == 2
@@ -475,7 +475,7 @@ def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path)
     async def work(context: ModelContext, _sink: _Sink) -> None:
         past = replace(context, progress=_Past())
         records: dict[bytes, bytes] = {}
-        await RecallStage(past, ProductRecords(lambda _: records)).process(_batch(_product(0)), _place(0))
+        await process(RecallStage(past, ProductRecords(lambda _: records)), _batch(_product(0)), _place(0))
         assert list(records) == [b"p0"]
 
     assert _run(work, tmp_path).messages == []
@@ -501,7 +501,7 @@ def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_p
             seen.append((list(records), len(sink.messages)))
 
         stage = RecallStage(context, ProductRecords(lambda _: records, arrived=arrived))
-        await stage.process(_batch(_product(0)), _place(0))
+        await process(stage, _batch(_product(0)), _place(0))
         await stage.drain(10)
 
     assert len(_run(work, tmp_path).messages) == 1
@@ -520,7 +520,7 @@ def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_ord
 
         stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
         for place in range(3):
-            await stage.process(_batch(_product(place), first=place), _place(place))
+            await process(stage, _batch(_product(place), first=place), _place(place))
         await asyncio.sleep(0)
         for arrival in reversed(arrivals):
             sent_early.append(len(sink.messages))
@@ -545,7 +545,7 @@ def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
 
         stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
         for place in range(2):
-            await stage.process(_batch(_product(place), first=place), _place(place))
+            await process(stage, _batch(_product(place), first=place), _place(place))
         await stage.drain(10)
 
     (batch,) = _candidate_batches(_run(work, tmp_path))
