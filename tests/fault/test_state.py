@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.topics import PRODUCTS_BATCHED
 from streams.faust_app import FlowApp, build_app, raw_topic
@@ -18,7 +19,7 @@ from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.settings import Settings
 from streams.tables import PRODUCT_DIGESTS, changelog_name, changelog_topics, product_digests
-from tests.fault.harness.faults import cut_changelogs
+from tests.fault.harness.faults import cut_changelogs, set_config
 from tests.worker_harness import PARTITIONS
 
 pytestmark = pytest.mark.fault
@@ -159,6 +160,8 @@ def test_an_event_whose_table_change_the_broker_refused_is_not_committed(setting
 
     Guard: :class:`streams.state.changes.TableChanges`.
     """
+    admin = AdminClient(settings.kafka.client_config())
+    set_config(admin, [topic.name for topic in changelog_topics(settings)], "max.message.bytes", "1000000")
     send(settings, [Random(1).randbytes(2_000_000)])  # not to be compressed
     keeper = run(settings, lambda keeper: committed(settings) > 0)
     assert keeper.app.crashed

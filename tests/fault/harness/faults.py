@@ -93,9 +93,9 @@ def cut_changelogs(connection: KafkaConnection, names: list[str]) -> None:
     finally:
         consumer.close()
     admin = AdminClient(connection.client_config())
-    _set_policy(admin, names, "delete")
+    set_config(admin, names, "cleanup.policy", "delete")
     wait_until(lambda: _delete_records(admin, [end for end in ends if end.offset > 0]), "the records are deleted")
-    _set_policy(admin, names, "compact")
+    set_config(admin, names, "cleanup.policy", "compact")
 
 
 def _delete_records(admin: AdminClient, ends: list[TopicPartition]) -> bool:
@@ -110,20 +110,21 @@ def _delete_records(admin: AdminClient, ends: list[TopicPartition]) -> bool:
     return True
 
 
-def _set_policy(admin: AdminClient, names: list[str], policy: str) -> None:
+def set_config(admin: AdminClient, topics: list[str], name: str, value: str) -> None:
+    """Set a configuration of these topics."""
     resources = []
-    for name in names:
-        entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
-        resources.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]))
+    for topic in topics:
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resources.append(ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry]))
     for future in admin.incremental_alter_configs(resources).values():
         future.result()
 
     def is_set() -> bool:
         """Return whether the broker goes by it: it hears of what its controller has accepted a little later."""
         answers = [future.result() for future in admin.describe_configs(resources).values()]
-        return all(answer["cleanup.policy"].value == policy for answer in answers)
+        return all(answer[name].value == value for answer in answers)
 
-    wait_until(is_set, f"cleanup.policy={policy} of {names}")
+    wait_until(is_set, f"{name}={value} of {topics}")
 
 
 def lose_state(site: Site, chance: Random) -> None:
