@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -16,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 Delivered = Callable[[KafkaError | None], None]
 """Called with ``None`` once the broker has the message, else with the error after which it never will."""
-
-_FULL_QUEUE_WAIT_SECONDS: Final = 0.1
 
 
 class Sender:
@@ -40,18 +38,12 @@ class Sender:
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
             delivered(error)
 
-        while True:
-            try:
-                message.produce(self._producer, on_delivery)
-            except BufferError:
-                self.poll(_FULL_QUEUE_WAIT_SECONDS)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise _ended(error) from None
-                delivered(error.args[0])
-                return
-            else:
-                return
+        try:
+            message.produce_in_turn(self._producer, on_delivery)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise _ended(error) from None
+            delivered(error.args[0])
 
     def poll(self, seconds: float) -> int:
         """Run the callbacks of what was delivered, waiting at most ``seconds`` for one; return how many ran.

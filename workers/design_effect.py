@@ -42,6 +42,4 @@ def p_of_as_few(wrong: Any, decisions: Any, share: float, effect: float = 1.0) -
 
     Numbers, or arrays of one shape.
     """
-    wrong, decisions = np.asarray(wrong) / effect, np.asarray(decisions) / effect
-    right = decisions - wrong
-    return np.where(right > 0, betainc(np.maximum(right, 1e-300), wrong + 1, 1 - share), 1.0)
+    return p_of_as_many(np.asarray(decisions) - wrong, decisions, 1 - share, effect)

@@ -87,28 +87,24 @@ def _near(
     # Twice what two ways to sum an inner product of vectors of norm 1 can differ by: Higham, "Accuracy and
     # Stability of Numerical Algorithms", 3.1.
     slack = np.float32(2 * vectors.shape[1] * np.finfo(np.float32).eps)
-    least = np.full(len(queries), -np.inf, np.float32)
-    rows, of, found = [], [], []
+    columns = _padded(queries).T
+    least = np.full(columns.shape[1], -np.inf, np.float32)
+    least[len(queries) :] = np.inf
+    rows, of = [], []
     # All at once where that is little: the first rows bound the others less well.
     block = len(vectors) if len(vectors) * len(queries) <= _COMPARED_AT_ONCE else _ROWS_AT_ONCE
     for start in range(0, len(vectors), block):
-        products = _all_products(vectors[start : start + block], queries)
-        columns = products.shape[1]
+        products = vectors[start : start + block] @ columns
         if len(products) >= count:
-            least = np.maximum(least, _lower_bound(products, count)[: len(queries)] - slack)
-        bound = np.append(least, np.full(columns - len(queries), np.inf, np.float32))
-        place = np.flatnonzero(products >= bound)
-        row, query = np.divmod(place, columns)
+            least = np.maximum(least, _lower_bound(products, count) - slack)
+        row, query = np.divmod(np.flatnonzero(products >= least), len(least))
         rows.append(row + start)
         of.append(query)
-        found.append(products.ravel()[place])
-    row, query, product = np.concatenate(rows), np.concatenate(of), np.concatenate(found)
-    near = product >= least[query]
-    return row[near], query[near]
+    return np.concatenate(rows), np.concatenate(of)
 
 
-def _all_products(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the inner products of float32 (m, d) and (n, d): float32 (m, n or a few more, which are of zeros).
+def _padded(queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return queries float32 (n, d) and a few more, of zeros, to be multiplied with the vectors as columns.
 
     By column, and not by row, BLAS rearranges the few queries and not the many vectors, which takes longer than to
     multiply them; and it multiplies four and sixteen columns sooner than three and twelve.
@@ -116,7 +112,7 @@ def _all_products(vectors: NDArray[np.float32], queries: NDArray[np.float32]) ->
     several = 1 if len(queries) == 1 else 4 if len(queries) <= _FEW else _MANY
     padded = np.zeros((-(-len(queries) // several) * several, queries.shape[1]), np.float32)
     padded[: len(queries)] = queries
-    return vectors @ padded.T
+    return padded
 
 
 def _lower_bound(products: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ _MAX_SHORT_TEXT: Final = 512
 
 ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID, description="unique in the whole feed")]
 ShortText = Annotated[str, msgspec.Meta(max_length=_MAX_SHORT_TEXT)]
+Stores = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)]
 Tags = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a time zone")]
 
@@ -39,7 +40,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
     description: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
     brand: ShortText | None = None
-    stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
+    stores: Stores = ()
     merchant_category: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
     tags: Tags | Annotated[str, msgspec.Meta(max_length=40_000, description="parted by commas")] | None = None
     affiliate: Affiliate | None = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
 from schemas.events.dead_letter import Reason
-from schemas.events.product import ProductId, ShortText, Tags, Timestamp
+from schemas.events.product import ProductId, ShortText, Stores, Tags, Timestamp
 
 
 class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +26,7 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     decided_at: Timestamp
     decision_id: ShortText | None = None
     brand: ShortText | None = None
-    stores: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)] = ()
+    stores: Stores = ()
     tags: Tags = ()
 
 

@@ -135,13 +135,13 @@ def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
     from schemas.bundle import MANIFEST
     from schemas.errors import InvalidProducts
 
-    found = f"{labelled.unlabelled:,} products, none with a label" if labelled.unlabelled else "no product"
-    remedy = "name the column of the labels with --column category_path=NAME"
     if not labelled.unlabelled:
-        raise InvalidProducts(f"{file} holds {found} that can be read; give a file of products")
+        raise InvalidProducts(f"{file} holds no product that can be read; give a file of products")
+    found = f"{file} holds {labelled.unlabelled:,} products, none with a label"
+    remedy = "name the column of the labels with --column category_path=NAME"
     if (out / MANIFEST).exists():
-        raise InvalidProducts(f"{file} holds {found}; {remedy}, or keep the model in {out} and name another --out")
-    click.echo(f"{file} holds {found}: the model knows the names of the categories alone; else {remedy}", err=True)
+        raise InvalidProducts(f"{found}; {remedy}, or keep the model in {out} and name another --out")
+    click.echo(f"{found}: the model knows the names of the categories alone; else {remedy}", err=True)
 
 
 def _tell_of_labels(labelled: LabelledProducts) -> None:

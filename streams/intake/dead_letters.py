@@ -13,6 +13,7 @@ from msgspec import structs
 
 from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, attempt_of
 from streams.intake.packer import SourceEvent
+from streams.kafka.headers import bytes_of
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.sender import Sender
@@ -121,11 +122,11 @@ def _cut(letter: _Letter) -> _Letter:
     """
     message = letter.message
     key, value = message.key or b"", message.value or b""
-    sizes = [len(key), len(value), *(len(name) + len(held or b"") for name, held in message.headers)]
-    if sum(sizes) <= _CUT_VALUE_BYTES:
+    size = len(key) + len(value) + bytes_of(message.headers)
+    if size <= _CUT_VALUE_BYTES:
         return letter
     died = DeadLetter.from_headers(message.headers)
-    detail = f"{died.detail}; the first bytes are kept of {sum(sizes):,}: the letter was too large for its topic"
+    detail = f"{died.detail}; the first bytes are kept of {size:,}: the letter was too large for its topic"
     headers = structs.replace(died, detail=detail).to_headers([])
     cut = replace(message, key=key[:_CUT_KEY_BYTES], value=value[:_CUT_VALUE_BYTES], headers=headers)
     return replace(letter, message=cut)

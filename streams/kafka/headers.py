@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import cache
 from operator import methodcaller
 from typing import Final
@@ -27,6 +28,11 @@ def headers_of(message: Message) -> Headers:
     except SystemError:
         _warn(message.topic() or "")
         return []
+
+
+def bytes_of(headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Return the length of all names and values, of each name in characters."""
+    return sum(len(name) + len(value or b"") for name, value in headers)
 
 
 @cache

@@ -13,7 +13,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.learning import LearnedDecision, LearningBatch, VerdictMessage
-from streams.kafka.headers import headers_of
+from streams.kafka.headers import bytes_of, headers_of
 from workers.learning import Source, said_by_decision, said_by_tombstone
 
 # Of one message.
@@ -70,7 +70,7 @@ def pack(
             batch = filling[partition] = _Open()
         if verdict is not None:
             batch.verdicts[verdict.key] = verdict
-            batch.bytes_held += len(verdict.key or b"") + len(verdict.value or b"") + _size(verdict.headers)
+            batch.bytes_held += len(verdict.key or b"") + len(verdict.value or b"") + bytes_of(verdict.headers)
         elif source != "verdict" and (decision := _decision(message, source, minimum_confidence)) is not None:
             batch.decisions[source, decision.product_id] = decision
             batch.bytes_held += _CHARACTER_BYTES * _characters(decision)
@@ -83,16 +83,13 @@ def _verdict(message: Message) -> VerdictMessage:
     """Return a verdict as it came; the beginning of one that only compression brought through its topic."""
     headers = tuple((name, bytes(value or b"")) for name, value in headers_of(message))
     key, value = (part and part[:_MAX_PART_BYTES] for part in (message.key(), message.value()))
-    return VerdictMessage(message.offset() or 0, key, value, headers if _size(headers) <= _MAX_PART_BYTES else ())
+    kept = headers if bytes_of(headers) <= _MAX_PART_BYTES else ()
+    return VerdictMessage(message.offset() or 0, key, value, kept)
 
 
 def _characters(decision: LearnedDecision) -> int:
     said = decision.said
     return sum(map(len, (decision.product_id, said.category or "", said.brand or "", *said.stores, *said.tags)))
-
-
-def _size(headers: Iterable[tuple[str, bytes]]) -> int:
-    return sum(len(name) + len(value) for name, value in headers)
 
 
 def _decision(

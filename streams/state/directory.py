@@ -20,7 +20,11 @@ def check_data_dir(data_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=data_dir):
             pass
     except OSError as error:
-        raise InvalidSettings(f"tables cannot be kept in {data_dir}: {error}; set SHELFWISE_DATA_DIR") from None
+        raise _unusable(data_dir, error) from None
+
+
+def _unusable(path: Path, error: OSError) -> InvalidSettings:
+    return InvalidSettings(f"tables cannot be kept in {path}: {error}; set SHELFWISE_DATA_DIR")
 
 
 class TableDirectory:
@@ -43,9 +47,7 @@ class TableDirectory:
                 path.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path / "claimed", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
-                raise InvalidSettings(
-                    f"tables cannot be kept in {path}: {error}; set SHELFWISE_DATA_DIR"
-                ) from None
+                raise _unusable(path, error) from None
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

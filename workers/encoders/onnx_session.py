@@ -87,7 +87,8 @@ def _open(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    # A bundle takes the file alone along, so it has to hold its weights itself: this folder cannot be.
+    # A bundle takes the file alone along, so it has to hold its weights itself: of a model given as bytes they are
+    # looked for in this folder, which cannot be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

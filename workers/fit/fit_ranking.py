@@ -69,8 +69,8 @@ def fit_ranking(
     margins = rankers.margins(lessons.values[: len(owner)], seen.folds[owner])
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
     decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
-    top = decisions.top
-    budget = replace(options.budget, design_effect=design_effect(seen.groups, top.probability - decisions.right))
+    surprise = decisions.top.probability - decisions.right
+    budget = replace(options.budget, design_effect=design_effect(seen.groups, surprise))
 
     def decide(turn: int, new: OfNewStores) -> Decisions:
         asked = new.asked.candidates
@@ -83,7 +83,7 @@ def fit_ranking(
     if data.of_new_stores:
         of_new_stores = together([decide(turn, new) for turn, new in enumerate(data.of_new_stores)])
         stores = np.concatenate([new.stores for new in data.of_new_stores])
-        new_stores = fit_new_stores(of_new_stores, stores, budget)
+        new_stores = fit_new_stores(of_new_stores, stores, options.budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder.fit(taxonomy, seen.labels, supported),
@@ -93,7 +93,7 @@ def fit_ranking(
         back_off_calibrator=_fit_back_off(decisions.levels, decisions.truth),
         policy=replace(
             fit_policy(decisions, new_stores, budget),
-            also=_also_threshold(seen, margins, top, budget),
+            also=_also_threshold(seen, margins, decisions.top, budget),
         ),
     )
     measured = measure_decisions(ranking, decisions) | {"design_effect": round(budget.design_effect, 4)}

@@ -81,10 +81,9 @@ def labelled_product(row: Mapping[str, Any], line: int) -> LabelledProduct:
 
 def _identifier(value: object) -> object:
     """Return the text of an id that is a whole number; a column of those with gaps in it holds floats."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
     if isinstance(value, float) and value.is_integer():
-        value, whole = int(value), True
-    return str(value) if whole else value
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _category_id(value: object) -> str | None:

@@ -31,9 +31,8 @@ def fit_hyperplanes(features: sparse.csr_matrix, nodes: NDArray[np.int32]) -> Sp
     known = np.unique(nodes).astype(np.int32)
     if len(known) < 2 or features.shape[1] == 0:
         return silent(features.shape[1], known)
-    if len(known) <= _ALL_AT_ONCE:
-        return SparseLinear(*_one_vs_rest(features, nodes, len(known)), known)
-    blocks = [known[start : start + _CLASSES_AT_ONCE] for start in range(0, len(known), _CLASSES_AT_ONCE)]
+    at_once = len(known) if len(known) <= _ALL_AT_ONCE else _CLASSES_AT_ONCE
+    blocks = [known[start : start + at_once] for start in range(0, len(known), at_once)]
     parts = [
         _one_vs_rest(features, np.where(np.isin(nodes, block), nodes, _OTHERS), len(block)) for block in blocks
     ]
