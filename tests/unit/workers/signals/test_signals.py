@@ -16,7 +16,6 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.batch import Batch
 from workers.encode import encode_products
 from workers.encoders.static import StaticEncoder
-from workers.signals import hyperplanes
 from workers.signals.affiliate_category import AffiliateCategory
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.brand_frequency import BrandFrequency
@@ -414,20 +413,3 @@ def test_of_a_feature_that_all_of_a_large_category_have_naive_bayes_knows_exactl
     assert all(np.isfinite(values).all() for values in signal.state().arrays.values())
     NaiveBayes.restore(signal.state(), Reference.of(known))
     assert best(signal, known, product(1, "lamp"), product(2, "ball")) == [LAMPS, BALLS]
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_hyperplanes_of_many_categories_are_found_some_at_a_time(
-    training: TrainingSet, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    whole = fit(LinearText, training)
-    monkeypatch.setattr(hyperplanes, "_ALL_AT_ONCE", 3)
-    monkeypatch.setattr(hyperplanes, "_CLASSES_AT_ONCE", at_once)
-    in_parts = fit(LinearText, training)
-    everything = (
-        np.repeat(np.arange(len(training.batch)), len(KINDS)),
-        np.tile(np.array(list(KINDS), np.int32), len(training.batch)),
-    )
-    expected, found = (signal.score(training.batch).at(*everything) for signal in (whole, in_parts))
-    np.testing.assert_allclose(found, expected, atol=0.25)  # LIBLINEAR ends wherever its tolerance is met
-    assert np.array_equal(found > 0, expected > 0)
