@@ -62,8 +62,10 @@ def threshold(probability: NDArray[np.float64], right: NDArray[np.bool_], budget
     """Return the least probability above which the share of wrong decisions keeps the budget, or ``NEVER``.
 
     ``probability`` float64 (n,) and ``right`` bool (n,) are of decisions out of fold; those of probability 0 are
-    never accepted.
+    never accepted, and count for nothing.
     """
+    possible = probability > 0
+    probability, right = probability[possible], right[possible]
     first = max(int((probability >= 1 - _SURER * budget.max_error).sum()), _FEWEST)
     found = []
     for times, share in _STARTS.items():

@@ -89,6 +89,12 @@ def test_what_has_no_probability_is_never_accepted() -> None:
     assert threshold_observed(probability, np.ones(1_000, bool), 0.05) == pytest.approx(0.9)
 
 
+def test_what_is_held_back_keeps_none_of_the_few_others_back() -> None:
+    """Tests began at the 200th of all, which none of these had a probability for, and nothing was accepted."""
+    probability = np.where(np.arange(320) < 140, 0.99, 0.0)
+    assert threshold(probability, np.ones(320, bool), BUDGET) == pytest.approx(0.99)
+
+
 def test_a_sure_model_is_accepted_to_the_last() -> None:
     probability = np.linspace(0.5, 1, 1_000)
     assert threshold(probability, np.ones(1_000, bool), BUDGET) == pytest.approx(0.5)
