@@ -41,7 +41,7 @@ _MESSAGES_A_TURN: Final = 2_000
 # 4 ms later too.
 # One fetch is under way at a time, of the partitions of which nothing lay here when it left. That may be a single
 # one, and until something comes in it the others wait: half a second by librdkafka's default. Shorter waits
-# make more fetches: with 20 ms decisions came later near capacity (docs/throughput.md).
+# make more fetches: with 20 ms decisions came later near capacity (docs/throughput-changes.md).
 _FETCHES: Final = {
     "queued.min.messages": 1,
     "fetch.message.max.bytes": 262_144,

@@ -16,8 +16,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, t
+from scipy.stats import t
 
+from workers.design_effect import p_of_as_few
 from workers.fit.decisions import Decisions
 from workers.fit.held_out_stores import FEWEST_STORES
 from workers.ranking.error_budget import NEVER, ErrorBudget, levels_to_test
@@ -90,7 +91,7 @@ def _lowest(
 
 def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp]) -> bool:
     """Return whether the share of wrong decisions keeps the budget, by how many each store has: int (s,)."""
-    if binom.cdf(wrong.sum(), accepted.sum(), budget.max_error) > budget.risk:
+    if p_of_as_few(wrong.sum(), accepted.sum(), budget.max_error, budget.design_effect) > budget.risk:
         return False
     mean = accepted[accepted > 0].mean()
     accepted, wrong = np.append(accepted[accepted > 0], mean), np.append(wrong[accepted > 0], mean)

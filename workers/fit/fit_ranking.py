@@ -83,7 +83,7 @@ def fit_ranking(
     if data.of_new_stores:
         of_new_stores = together([decide(turn, new) for turn, new in enumerate(data.of_new_stores)])
         stores = np.concatenate([new.stores for new in data.of_new_stores])
-        new_stores = fit_new_stores(of_new_stores, stores, options.budget)
+        new_stores = fit_new_stores(of_new_stores, stores, budget)
     ranking = Ranking(
         taxonomy=taxonomy,
         features=FeatureBuilder.fit(taxonomy, seen.labels, supported),
