@@ -8,9 +8,9 @@ STAMP_DEV := $(VENV)/.installed-dev
 VENV_BENCH := .venv-bench
 STAMP_BENCH := $(VENV_BENCH)/.installed
 
-.PHONY: help demo test lint fault fuzz bench growth stream-quality quality state schemas clean
+.PHONY: help demo test lint fault fuzz bench growth same-decisions quality state schemas clean
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 22
 
 demo: $(STAMP_DEMO)  ## broker, workers, a sample feed, decisions to look at  [DATA=products.jsonl TAXONOMY=tree.txt]
 	$(BIN)/shelfwise demo $(if $(DATA),--products "$(DATA)") $(if $(TAXONOMY),--taxonomy "$(TAXONOMY)")
@@ -43,8 +43,8 @@ growth: $(STAMP_DEV)  ## what a product costs by neighbours, nodes, size of even
 	nice $(BIN)/python -m tests.benchmarks.growth $(foreach series,$(ONLY),--only $(series)) \
 	  $(if $(EVENTS),--events $(EVENTS)) $(if $(OUT),--out "$(OUT)") $(if $(PLOT),--plot "$(PLOT)") $(if $(DATA),--data "$(DATA)")
 
-stream-quality: $(STAMP_DEV)  ## print the figures of docs/quality.md  [DATA=directory of the labelled catalogues]
-	$(BIN)/python -m tests.benchmarks.stream_quality $(if $(DATA),--data "$(DATA)")
+same-decisions: $(STAMP_DEV)  ## whether the stream decides what classify does, on real catalogues  [DATA=directory of the labelled catalogues]
+	$(BIN)/python -m tests.benchmarks.same_decisions $(if $(DATA),--data "$(DATA)")
 
 quality: $(STAMP_DEV)  ## our model beside baselines on real catalogues  [DATA= ONLY='flipkart/*' SEEDS=3 OUT=var/quality ENCODER= TABLES=1]
 	$(BIN)/python -m tests.benchmarks.quality $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only "$(ONLY)") \

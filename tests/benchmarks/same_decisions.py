@@ -1,8 +1,8 @@
-"""Quality on real catalogues, decided by the stream: ``python -m tests.benchmarks.stream_quality``.
+"""Whether the stream decides what ``classify`` does: ``python -m tests.benchmarks.same_decisions``.
 
-Fits on four fifths of a catalogue, publishes the other fifth through a real Kafka and a real worker, collects
-every decision, compares each with ``classify`` field by field, and prints the figures of docs/quality.md. The
-split is by the words of the title: products of equal titles are on one side.
+Fits on four fifths of a real catalogue, publishes the other fifth through a real Kafka and a real worker, collects
+every decision, and compares each with that of ``classify``, field by field. The split is by the words of the
+title: products of equal titles are on one side.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 import orjson
 from confluent_kafka import Producer
 
-from schemas.events.batch import Outcome
-from schemas.events.decision import CategoryAssigned, Decision
+from schemas.events.decision import Decision, outcome_of
 from schemas.events.position import SourcePosition
 from schemas.taxonomy import Taxonomy, read_taxonomy
 from schemas.topics import PRODUCTS_CHANGED
@@ -34,12 +32,11 @@ from streams.demo.worker_process import WorkerProcess
 from streams.kafka.cluster import open_cluster
 from streams.kafka.topics import create_topics
 from streams.settings import Settings
-from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.bundle import load_bundle
 from workers.classify import classify
 from workers.fit.fit import FitOptions, fit
 from workers.fit.labels import LabelledProducts, place, taxonomy_of_labels
 from workers.product_files import LabelledProduct, ProductFile
-from workers.statistics import NoStatistics
 from workers.text.tokens import words
 
 CATALOGUES: Final = {
@@ -93,8 +90,8 @@ def stream_decisions(test: LabelledProducts, settings: Settings, log: Path) -> d
     return outcomes
 
 
-def compare(outcomes: dict[str, list[Decision | str]], direct: dict[str, Decision]) -> dict[str, int]:
-    """Count what the stream did otherwise than ``classify``; ids and positions are the stream's own."""
+def compare(outcomes: dict[str, list[Decision | str]], direct: dict[str, Decision]) -> dict[str, Any]:
+    """Count what the stream did, and what of it ``classify`` does; ids and positions are the stream's own."""
 
     def same(decision: Decision | str, other: Decision) -> bool:
         if isinstance(decision, str):
@@ -102,67 +99,17 @@ def compare(outcomes: dict[str, list[Decision | str]], direct: dict[str, Decisio
         ours = {"decision_id": other.decision_id, "source": other.source}
         return msgspec.structs.replace(decision, **ours) == other
 
+    kinds = Counter(outcome_of(found[0]) for found in outcomes.values() if found and not isinstance(found[0], str))
     return {
         "published": len(outcomes),
+        "outcomes": {kind.value: count for kind, count in sorted(kinds.items())},
         "decided_once": sum(len(found) == 1 for found in outcomes.values()),
         "equal_to_classify": sum(same(found[0], direct[key]) for key, found in outcomes.items() if found),
     }
 
 
-def quality(bundle: Bundle, test: LabelledProducts, decisions: list[Decision]) -> dict[str, Any]:
-    """Return shares and accuracies of what the stream decided, with bootstrap intervals of 95 %."""
-    truth = [bundle.taxonomy.paths[label] for label in test.labels.tolist()]
-    kinds = Counter(_kind(decision) for decision in decisions)
-    right: dict[Outcome, list[bool]] = {kind: [] for kind in (Outcome.ASSIGNED, Outcome.BACKED_OFF)}
-    for decision, path in zip(decisions, truth, strict=True):
-        if isinstance(decision, CategoryAssigned):
-            chosen = decision.category.path
-            right[_kind(decision)].append(
-                chosen == path if not decision.backed_off else path[: len(chosen)] == chosen
-            )
-    first = [
-        bool(d.alternatives) and d.alternatives[0].category.path == p
-        for d, p in zip(decisions, truth, strict=True)
-    ]
-    figures: dict[str, Any] = {"n": len(decisions), "exact": _share(first)}
-    for kind in (Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW):
-        figures[f"share_{kind}"] = round(kinds[kind] / len(decisions), 4)
-    figures |= {f"right_of_{kind}": _share(values) for kind, values in right.items() if values}
-    return figures | _recall(bundle, test)
-
-
-def _recall(bundle: Bundle, test: LabelledProducts) -> dict[str, Any]:
-    """Return the share of products whose category is among the best 30 of the union, and of each signal's."""
-    candidates = bundle.recall.candidates(test.products, NoStatistics())
-    owner = candidates.product_of_row
-    relevant = candidates.categories == test.labels[owner]
-    ranks = bundle.ranking.features.build(candidates).ranks
-    order = np.lexsort((-np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0).mean(axis=1), owner))
-    place_of = np.empty(len(owner), np.int64)
-    place_of[order] = np.arange(len(owner)) - candidates.offsets[owner[order]]
-    named = candidates.named[relevant].sum(axis=0) / len(test.labels)
-    return {
-        "recall_at_30": round(float((relevant & (place_of < 30)).sum() / len(test.labels)), 4),
-        "recall_of_signal": dict(zip(candidates.signals, named.round(4).tolist(), strict=True)),
-        "candidates_per_product": round(len(owner) / len(test.labels), 1),
-    }
-
-
-def _kind(decision: Decision) -> Outcome:
-    if isinstance(decision, CategoryAssigned):
-        return Outcome.BACKED_OFF if decision.backed_off else Outcome.ASSIGNED
-    return Outcome.NEEDS_REVIEW
-
-
-def _share(right: list[bool]) -> list[float]:
-    values = np.array(right, float)
-    random = np.random.default_rng(0)
-    draws = values[random.integers(0, len(values), (1_000, len(values)))].mean(axis=1)
-    return [round(float(x), 4) for x in (values.mean(), *np.quantile(draws, [0.025, 0.975]))]
-
-
 def main() -> None:
-    """Run the catalogues and print their figures as JSON, one object a line."""
+    """Run the catalogues and print what came of each as JSON, one object a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHELFWISE_DATA", "../shared/data")))
     parser.add_argument("--catalogue", choices=CATALOGUES, action="append")
@@ -176,7 +123,7 @@ def main() -> None:
             tree = CATALOGUES[name]
             sides = split(arguments.data / f"{name}.jsonl.gz", arguments.data / tree if tree else None)
             directory = Path(scratch) / name
-            report = fit(sides.training, sides.taxonomy, directory / "bundle", FitOptions())
+            fit(sides.training, sides.taxonomy, directory / "bundle", FitOptions())
             settings = Settings(
                 kafka=cluster.connection, bundle=directory / "bundle", topic_prefix=f"{name}.", data_dir=directory
             )
@@ -185,14 +132,11 @@ def main() -> None:
             bundle = load_bundle(directory / "bundle")
             positioned = [(p, SourcePosition("file", 0, n)) for n, p in enumerate(sides.test.products)]
             direct = {product.product_id: decision for product, decision in classify(bundle, positioned)}
-            streamed = [found[0] for found in outcomes.values() if found and not isinstance(found[0], str)]
             figures = {
                 "catalogue": name,
                 "nodes": len(sides.taxonomy),
                 "fitted_on": len(sides.training.products),
-                "fit_seconds": report.metrics["seconds"],
                 **compare(outcomes, direct),
-                **(quality(bundle, sides.test, streamed) if len(streamed) == len(outcomes) else {}),
             }
             sys.stdout.write(orjson.dumps(figures).decode() + "\n")
             sys.stdout.flush()
