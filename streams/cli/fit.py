@@ -78,8 +78,9 @@ def command(
 ) -> None:
     """Make a model bundle from labelled products and a category tree.
 
-    A label is the column category_path (a list, or text such as "Home > Lamps") or category_id. An older bundle in
-    the same place is replaced when the new one is whole.
+    A label is the column category_path (a list, or text such as "Home > Lamps") or category_id, an id of the tree.
+    Where the tree knows both, they must be of one category; --column category_id= leaves a shop's own ids unread.
+    An older bundle in the same place is replaced when the new one is whole.
 
     \b
     Examples:

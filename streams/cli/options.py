@@ -47,7 +47,8 @@ def product_options(command: Command) -> Command:
             "columns",
             metavar="NAME=THEIRS",
             multiple=True,
-            help="A column of another name in the file, such as title='Product Name'. Repeatable.",
+            help="A column of another name in the file, such as title='Product Name'; one without a name, such as"
+            " category_id=, is not read. Repeatable.",
         ),
     ):
         command = option(command)

@@ -17,6 +17,7 @@ from workers.product_files import LabelledProduct
 from workers.text.tokens import identity
 
 _SHOWN: Final = 5
+_EXAMPLES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ def place(
 ) -> LabelledProducts:
     """Find each label in the tree.
 
-    Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows.
+    Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows, and where a
+    product's id and path are of different categories.
     """
+    _require_agreement(rows, taxonomy)
     products, labels = [], []
     unlabelled = 0
     unknown: Counter[str] = Counter()
@@ -87,13 +90,39 @@ def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
     raise InvalidProducts(f"none of the {labelled.unknown:,} labels is a category of {whose}: {shown}; {remedy}")
 
 
+def _require_agreement(rows: Sequence[LabelledProduct], taxonomy: Taxonomy) -> None:
+    # A shop's own small numbers are ids of Google's tree too: each label would become another one.
+    different = 0
+    examples: list[str] = []
+    for row in rows:
+        by_id, by_path = _find_both(row, taxonomy)
+        if by_id is None or by_path is None or by_id == by_path:
+            continue
+        different += 1
+        if different <= _EXAMPLES:
+            both = f"{row.category_id} ({taxonomy.path_text(by_id)}) and {taxonomy.path_text(by_path)}"
+            examples.append(f"{row.product.product_id!r} with {both}")
+    if not different:
+        return
+    raise InvalidProducts(
+        f"{different:,} products have a category_id and a category_path of different categories, such as"
+        f" {'; '.join(examples)}; leave one of the columns out (--column category_id= or --column"
+        " category_path=), or correct them"
+    )
+
+
 def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
     """Return the node of a row's label, ``None`` where it has none, or one that is not in the tree.
 
     An id goes before a path; one that the tree lacks may be the shop's own.
     """
-    node = None if row.category_id is None else taxonomy.find_id(row.category_id)
-    return taxonomy.find_path(row.category_path) if node is None and row.category_path else node
+    by_id, by_path = _find_both(row, taxonomy)
+    return by_path if by_id is None else by_id
+
+
+def _find_both(row: LabelledProduct, taxonomy: Taxonomy) -> tuple[int | None, int | None]:
+    by_id = None if row.category_id is None else taxonomy.find_id(row.category_id)
+    return by_id, taxonomy.find_path(row.category_path) if row.category_path else None
 
 
 def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:

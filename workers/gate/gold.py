@@ -89,7 +89,8 @@ def place_in_all(
 ) -> tuple[list[LabelledProducts], int]:
     """Place the same products in several trees, by path or id; also return how many were left out.
 
-    Raises :class:`GateRefused` where a label is not in every tree, unless told to leave out such products.
+    Raises :class:`GateRefused` where a label is not in every tree, unless told to leave out such products, and
+    :class:`schemas.errors.InvalidProducts` where a product's id and path are of different categories.
     """
     known, unknown = [], Counter[str]()
     for row in gold.rows:

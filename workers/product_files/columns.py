@@ -33,37 +33,46 @@ REQUIRED: Final = ("product_id", "title")
 
 
 class ColumnMap:
-    """Our names to a file's own; a name that is not mapped is its own.
+    """Our names to a file's own; a name that is not mapped is its own, one that is mapped to ``""`` is not read.
 
-    Raises :class:`InvalidProducts` where a name is none of ``COLUMNS``.
+    Raises :class:`InvalidProducts` where a name is none of ``COLUMNS``, or a required one is not to be read.
     """
 
     def __init__(self, theirs: Mapping[str, str] | None = None) -> None:
         self._theirs: Final = dict(theirs or {})
-        for ours in self._theirs:
+        for ours, name in self._theirs.items():
             if ours not in COLUMNS:
                 raise InvalidProducts(f"there is no column {ours!r} to map; name one of {', '.join(COLUMNS)}")
-        self._pairs: Final = tuple((ours, self.theirs(ours)) for ours in COLUMNS)
+            if not name and ours in REQUIRED:
+                raise InvalidProducts(f"column {ours} cannot be left out; name it with --column {ours}=NAME")
+        self._pairs: Final = tuple((ours, name) for ours in COLUMNS if (name := self.theirs(ours)))
 
     @classmethod
     def parse(cls, options: Iterable[str]) -> ColumnMap:
-        """Make the map of texts such as ``title=Product Name``; raises :class:`InvalidProducts`."""
+        """Make the map of texts such as ``title=Product Name`` or ``category_id=``.
+
+        Raises :class:`InvalidProducts`.
+        """
         theirs = {}
         for option in options:
             ours, equals, name = option.partition("=")
-            if not equals or not name:
+            if not equals:
                 raise InvalidProducts(f"column mapping {option!r} has no '='; write it as title=NAME_IN_FILE")
             theirs[ours.strip()] = name.strip()
         return cls(theirs)
 
     @property
     def renames(self) -> bool:
-        """Whether any column has another name."""
+        """Whether any column has another name, or is not read."""
         return bool(self._theirs)
 
     def theirs(self, ours: str) -> str:
-        """Return the file's name of our column."""
+        """Return the file's name of our column, ``""`` where it is not read."""
         return self._theirs.get(ours, ours)
+
+    def those_read(self, header: Sequence[str]) -> list[str]:
+        """Return which of a file's columns are read."""
+        return [theirs for _, theirs in self._pairs if theirs in header]
 
     def rename(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the row under our names."""
@@ -79,10 +88,10 @@ class ColumnMap:
         """
         if not any(header):
             raise InvalidProducts(f"{file}: is empty; give a file whose first line names its columns")
-        for ours in (*REQUIRED, *self._theirs):
-            if self.theirs(ours) not in header:
+        for ours, theirs in self._pairs:
+            if theirs not in header and (ours in REQUIRED or ours in self._theirs):
                 raise InvalidProducts(
-                    f"{file}: has no column {self.theirs(ours)!r} for {ours}; it has"
+                    f"{file}: has no column {theirs!r} for {ours}; it has"
                     f" {', '.join(map(repr, header))[:500]}; map the right one with --column {ours}=NAME"
                 )
         for _, theirs in self._pairs:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import InvalidProducts
-from workers.product_files.columns import COLUMNS, ColumnMap
+from workers.product_files.columns import ColumnMap
 from workers.product_files.text_rows import BadLine, Row
 
 _ROWS_AT_ONCE: Final = 1_024
@@ -25,7 +25,7 @@ def parquet_rows(path: Path, columns: ColumnMap) -> Iterator[Row]:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             columns.check_header(str(path), names)
-            wanted = [columns.theirs(ours) for ours in COLUMNS if columns.theirs(ours) in names]
+            wanted = columns.those_read(names)
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
                 for row in _values(batch):

@@ -228,6 +228,17 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     assert (result.exit_code, "tree [new]" in result.output) == (0, True), result.output
 
 
+def test_a_shops_own_ids_that_are_ids_of_the_tree_too_are_refused_until_they_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "tree.txt").write_text("# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Animals\n2 - Home\n")
+    (tmp_path / "products.csv").write_text("product_id,title,category_path,category_id\n7,Desk lamp,Home,1\n")
+    files = ["--products", str(tmp_path / "products.csv"), "--taxonomy", str(tmp_path / "tree.txt")]
+    arguments = ["fit", *files, "--out", str(tmp_path / "bundle")]
+    refused = CliRunner().invoke(main, arguments)
+    assert (refused.exit_code, "'7' with 1 (Animals) and Home" in refused.stderr) == (1, True), refused.output
+    result = CliRunner().invoke(main, [*arguments, "--column", "category_id="])
+    assert result.exit_code == 0, result.output
+
+
 def _fit_two(tmp_path: Path, *options: str) -> Result:
     file = tmp_path / "products.jsonl"
     rows = [

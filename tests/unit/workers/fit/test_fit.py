@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.errors import InvalidBundle, InvalidProducts
 from schemas.events.batch import Outcome
 from schemas.events.product import Product
+from schemas.taxonomy.node import CategoryNode
 from schemas.taxonomy.tree import Taxonomy
 from tests.sample_model import sample_products
 from workers.bundle.bundle import load_bundle
@@ -133,13 +134,28 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
 
 
 def test_an_id_that_the_tree_lacks_leaves_the_word_to_the_path() -> None:
-    """It may be the shop's own; of two that the tree knows the id counts."""
+    """It may be the shop's own."""
     tree = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
     lamps, cups = tree.ids[1], tree.ids[2]
-    rows = [row(1, ("Home", "Lamps"), "c-17"), row(2, ("Home", "Lamps"), cups), row(3, None, lamps)]
+    rows = [row(1, ("Home", "Lamps"), "c-17"), row(2, ("Moon", "Lamps"), cups), row(3, None, lamps)]
     assert [tree.ids[label] for label in place(rows, tree).labels] == [lamps, cups, lamps]
     with pytest.raises(InvalidProducts, match=r"Home > Moon \(1\)"):
         place([row(4, ("Home", "Moon"), "c-17")], tree)
+
+
+def test_an_id_and_a_path_of_different_categories_are_refused_with_examples_and_a_remedy() -> None:
+    nodes = [CategoryNode("1", ("Animals",)), CategoryNode("2", ("Home",)), CategoryNode("3", ("Home", "Lamps"))]
+    tree = Taxonomy("tree", "1", nodes, aliases={"third": "3"})
+    agreeing = [row(1, ("home", "LAMPS"), "3"), row(2, ("Home", "Lamps"), "third"), row(3, ("Home",), None)]
+    assert place(agreeing, tree).labels.tolist() == [2, 2, 1]
+    rows = [*agreeing, *(row(number, ("Home", "Lamps"), "1") for number in range(4, 9))]
+    with pytest.raises(InvalidProducts) as raised:
+        place(rows, tree, skip_unknown=True)
+    said = str(raised.value)
+    assert said.startswith("5 products have a category_id and a category_path of different categories, such as")
+    assert "'p4' with 1 (Animals) and Home > Lamps; 'p5' with" in said
+    assert ("'p6'" in said, "'p7'" in said) == (True, False)
+    assert "--column category_id=" in said
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,20 @@ def test_a_mapped_column_that_is_nowhere_in_the_file_is_an_error(tmp_path: Path,
         read(path, columns=ColumnMap({"brand": "Make"}))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_column_that_is_mapped_to_nothing_is_not_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"rows.{suffix}"
+    row = {"": "1st", "product_id": "1", "title": "Cup", "category_path": "Cups", "category_id": "7"}
+    if suffix == "csv":
+        write_csv(path, [*row], [*row.values()])
+    elif suffix == "jsonl":
+        write_jsonl(path, row)
+    else:
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    (only,) = read(path, columns=ColumnMap.parse(["category_id="]))
+    assert (only.category_path, only.category_id) == (("Cups",), None)
+
+
 @pytest.mark.parametrize("option", ["title", "title=", "colour=Farbe"])
 def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
     with pytest.raises(InvalidProducts, match=option.partition("=")[0]):
