@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
-from streams.cli.options import DIRECTORY, load_settings, product_file, product_options, usage_errors
+from streams.cli.options import (
+    DIRECTORY,
+    are_one_file,
+    load_settings,
+    product_file,
+    product_options,
+    usage_errors,
+)
 from streams.cli.output import console, print_bytes, print_json, progress_bar, tell_skipped, to_standard_output
 
 if TYPE_CHECKING:
@@ -85,7 +92,7 @@ def command(
         raise click.UsageError("--resume goes on where --output ends: give both")
     if output is not None and (file is None or as_json is False):
         raise click.UsageError("--output takes the decisions of FILE, and no --text")
-    if output is not None and file is not None and _are_one_file(output, file):
+    if output is not None and file is not None and are_one_file(output, file):
         raise click.UsageError(f"--output {output} is FILE itself; name another")
     from workers.bundle.release import Admission
 
@@ -103,13 +110,6 @@ def command(
         counts = ", ".join(f"{outcome.replace('_', ' ')} {count:,}" for outcome, count in outcomes.most_common())
         click.echo(f"classified {outcomes.total():,} products" + (f": {counts}" if counts else ""), err=True)
         tell_skipped(source)
-
-
-def _are_one_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there
-        return False
 
 
 class _Target(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, load_settings, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, are_one_file, load_settings, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def command(
     """
     if report is not None and not report.parent.is_dir():
         raise click.BadParameter(f"there is no directory {report.parent}; make it first", param_hint="--report")
+    if report is not None and are_one_file(report, products):
+        raise click.UsageError(f"--report {report} is --products itself; name another")
     from workers.bundle.for_good import load_for_good
     from workers.bundle.release import EVALUATION
     from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels

@@ -83,6 +83,14 @@ def _some_text(_ctx: click.Context, _option: click.Parameter, value: str) -> str
     return value
 
 
+def are_one_file(one: Path, other: Path) -> bool:
+    """Return whether two names are of one file that is there."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Let what is raised of the value of an option be an error of usage, with its exit code."""

@@ -10,6 +10,7 @@ import click
 from streams.cli.options import (
     DIRECTORY,
     FILE,
+    are_one_file,
     json_option,
     kafka_options,
     load_settings,
@@ -70,6 +71,8 @@ def command(
 
     if not out.parent.is_dir():
         raise click.BadParameter(f"there is no directory {out.parent}; make it first", param_hint="--out")
+    if products is not None and are_one_file(out, products):
+        raise click.UsageError(f"--out {out} is --products itself; name another")
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     source = product_file(products, columns, form, skip_invalid=skip_invalid) if products else None

@@ -239,6 +239,14 @@ def test_a_shops_own_ids_that_are_ids_of_the_tree_too_are_refused_until_they_are
     assert result.exit_code == 0, result.output
 
 
+def test_training_data_does_not_overwrite_the_products_it_is_made_of(tmp_path: Path) -> None:
+    file = tmp_path / "labelled.csv"
+    file.write_text("product_id,title\n1,Cup\n")
+    result = CliRunner().invoke(main, ["training-data", "--products", str(file), "--out", str(file)])
+    assert (result.exit_code, "is --products itself; name another" in result.stderr) == (2, True)
+    assert file.read_text() == "product_id,title\n1,Cup\n"
+
+
 def _fit_two(tmp_path: Path, *options: str) -> Result:
     file = tmp_path / "products.jsonl"
     rows = [

@@ -97,6 +97,16 @@ def test_what_cannot_be_measured_is_an_error_with_its_exit_code(
     assert "there is no directory" in result.stderr
 
 
+def test_the_report_does_not_overwrite_the_products(tmp_path: Path, products: Path) -> None:
+    before = products.read_bytes()
+    link = tmp_path / "report.html"
+    link.symlink_to(products)
+    for report in (products, link):
+        result = run("--bundle", tmp_path / "bundle", "--products", products, "--report", report)
+        assert (result.exit_code, "is --products itself; name another" in result.stderr) == (2, True)
+    assert products.read_bytes() == before
+
+
 def test_figures_are_printed_even_where_the_report_cannot_be_written(
     sample_bundle: Path, products: Path, tmp_path: Path
 ) -> None:
