@@ -13,10 +13,14 @@ from streams.cli.output import console, print_json, steps_progress, tell_skipped
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from schemas.taxonomy import Taxonomy
     from workers.encoders.base import Encoder
     from workers.fit.fit import CascadeOptions, FitReport
     from workers.fit.fit_ranking import RankingOptions
     from workers.fit.labels import LabelledProducts
+    from workers.product_files import LabelledProduct
+
+_SHOWN = 3
 
 
 @click.command("fit")
@@ -80,7 +84,8 @@ def command(
 
     A label is the column category_path (a list, or text such as "Home > Lamps") or category_id, an id of the tree.
     Where the tree knows both, they must be of one category; --column category_id= leaves a shop's own ids unread.
-    An older bundle in the same place is replaced when the new one is whole.
+    Without --taxonomy, spellings that differ only in case, width or spaces make one category. An older bundle in
+    the same place is replaced when the new one is whole.
 
     \b
     Examples:
@@ -92,7 +97,8 @@ def command(
     """
     from schemas.taxonomy import read_taxonomy
     from workers.fit.fit import FitOptions, fit
-    from workers.fit.labels import place, require_known, taxonomy_of_labels
+    from workers.fit.label_tree import taxonomy_of_labels
+    from workers.fit.labels import place, require_known
 
     source = product_file(products, columns, form, skip_invalid=skip_invalid)
     rows = list(source)
@@ -102,6 +108,8 @@ def command(
         if taxonomy
         else taxonomy_of_labels(rows)
     )
+    if taxonomy is None:
+        _tell_of_spellings(rows, tree)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     # What is fitted on none of them would take a good bundle's place.
@@ -127,6 +135,19 @@ def command(
     _tell_of_new_stores(report)
     _tell_of_new_brands(report)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+
+
+def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
+    """Say on standard error which spellings of a category were merged into another."""
+    from workers.fit.label_tree import other_spellings
+
+    if others := other_spellings(rows, tree):
+        examples = list(others.items())[:_SHOWN]
+        shown = "; ".join(f"{' > '.join(path)} into {tree.path_text(node)}" for path, node in examples)
+        click.echo(
+            f"merged {len(others):,} spellings of categories that differ only in case, width or spaces: {shown}",
+            err=True,
+        )
 
 
 def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from schemas.errors import InvalidProducts
 from schemas.taxonomy import Taxonomy, read_taxonomy
-from workers.fit.labels import taxonomy_of_labels
+from workers.fit.label_tree import taxonomy_of_labels
 from workers.product_files import LabelledProduct, ProductFile
 from workers.sample import DEFAULT_SEED, write_catalogue, write_taxonomy
 

@@ -35,7 +35,8 @@ from streams.settings import Settings
 from workers.bundle.bundle import load_bundle
 from workers.classify import classify
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import LabelledProducts, place, taxonomy_of_labels
+from workers.fit.label_tree import taxonomy_of_labels
+from workers.fit.labels import LabelledProducts, place
 from workers.product_files import LabelledProduct, ProductFile
 from workers.text.tokens import words
 

@@ -34,14 +34,6 @@ class LabelledProducts:
     unknown_labels: tuple[tuple[str, int], ...] = ()
 
 
-def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
-    """Make a tree of the paths that the labels name."""
-    paths = [row.category_path for row in rows if row.category_path]
-    if not paths:
-        raise InvalidProducts("no product has a category_path; label some, or name a taxonomy and category ids")
-    return Taxonomy.from_paths("labels", None, paths)
-
-
 def place(
     rows: Sequence[LabelledProduct],
     taxonomy: Taxonomy,

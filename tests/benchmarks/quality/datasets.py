@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy import Taxonomy, read_taxonomy
-from workers.fit.labels import LabelledProducts, place, taxonomy_of_labels
+from workers.fit.label_tree import taxonomy_of_labels
+from workers.fit.labels import LabelledProducts, place
 from workers.product_files import ProductFile
 
 SHOPIFY_TREE: Final = "taxonomy_shopify_2026-08-unstable.en.txt"

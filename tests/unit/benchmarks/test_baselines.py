@@ -12,7 +12,8 @@ from tests.benchmarks.quality.cross_fit import Said, combine, run_baseline
 from tests.benchmarks.quality.datasets import Catalogue, Dataset
 from tests.benchmarks.quality.splits import Problem, make_problem, take
 from tests.sample_model import sample_products
-from workers.fit.labels import place, taxonomy_of_labels
+from workers.fit.label_tree import taxonomy_of_labels
+from workers.fit.labels import place
 from workers.progress import silent
 
 pytestmark = pytest.mark.unit

@@ -13,7 +13,8 @@ from schemas.events.product import Product
 from tests.benchmarks.quality.datasets import Catalogue, Dataset
 from tests.benchmarks.quality.splits import CURVE, make_problem, split_names
 from tests.sample_model import sample_products
-from workers.fit.labels import LabelledProducts, place, taxonomy_of_labels
+from workers.fit.label_tree import taxonomy_of_labels
+from workers.fit.labels import LabelledProducts, place
 from workers.text.tokens import words
 
 pytestmark = pytest.mark.unit

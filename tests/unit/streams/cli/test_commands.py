@@ -247,6 +247,17 @@ def test_training_data_does_not_overwrite_the_products_it_is_made_of(tmp_path: P
     assert file.read_text() == "product_id,title\n1,Cup\n"
 
 
+def test_fit_says_which_spellings_of_a_category_it_merged(tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text(
+        "product_id,title,category_path\n1,Cup,Home > Cups\n2,Mug,Home > Cups\n3,Bowl,HOME > cups\n"
+    )
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    result = CliRunner().invoke(main, ["fit", *files])
+    assert result.exit_code == 0, result.output
+    assert "merged 1 spellings of categories" in result.stderr
+    assert "HOME > cups into Home > Cups" in result.stderr
+
+
 def _fit_two(tmp_path: Path, *options: str) -> Result:
     file = tmp_path / "products.jsonl"
     rows = [

@@ -22,7 +22,8 @@ from workers.fit.cross_fit import Encoded
 from workers.fit.fit import FitOptions, encode_labelled, fit
 from workers.fit.fit_ranking import RankingOptions
 from workers.fit.folds import assign_folds
-from workers.fit.labels import place, taxonomy_of_labels
+from workers.fit.label_tree import taxonomy_of_labels
+from workers.fit.labels import place
 from workers.fit.namesakes import namesakes
 from workers.product_files import LabelledProduct
 from workers.progress import silent
@@ -106,13 +107,6 @@ def test_a_ranker_of_few_trees_needs_no_folds_to_be_fitted(tmp_path: Path) -> No
     options = FitOptions(ranking=RankingOptions(ranker=RankerOptions(trees=20)))
     fit(place(rows, HOME), HOME, tmp_path / "bundle", options)
     assert load_bundle(tmp_path / "bundle").ranking
-
-
-def test_without_a_taxonomy_the_labels_make_one() -> None:
-    tree = taxonomy_of_labels([row(1, ("X", "Y")), row(2, ("X", "Z")), row(3, None)])
-    assert [tree.path_text(node) for node in range(len(tree))] == ["X", "X > Y", "X > Z"]
-    with pytest.raises(InvalidProducts, match="no product has a category_path"):
-        taxonomy_of_labels([row(1, None)])
 
 
 def test_products_of_one_title_share_a_fold() -> None:

@@ -1,0 +1,50 @@
+"""The tree that labels make, where no file of categories is given."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from schemas.errors import InvalidProducts
+from schemas.taxonomy.node import fold_name
+from schemas.taxonomy.tree import Taxonomy
+from workers.product_files import LabelledProduct
+
+Path = tuple[str, ...]
+
+
+def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
+    """Make a tree of the paths that the labels name.
+
+    Names in one place that differ only in case, width or whitespace are one category, under the spelling that most
+    labels have, of equally many the first. Raises :class:`InvalidProducts` where no label is a path.
+    """
+    paths = Counter(row.category_path for row in rows if row.category_path)
+    if not paths:
+        raise InvalidProducts("no product has a category_path; label some, or name a taxonomy and category ids")
+    folded = _folded_names(paths)
+    spellings: defaultdict[Path, Counter[str]] = defaultdict(Counter)
+    for path, count in paths.items():
+        for depth, place in enumerate(_places(path, folded)):
+            spellings[place][path[depth]] += count
+    chosen = {place: names.most_common(1)[0][0] for place, names in spellings.items()}
+    return Taxonomy.from_paths(
+        "labels", None, [[chosen[place] for place in _places(path, folded)] for path in paths]
+    )
+
+
+def other_spellings(rows: Iterable[LabelledProduct], taxonomy: Taxonomy) -> dict[Path, int]:
+    """Return which paths of labels are in the tree under another spelling, and the node of each."""
+    known = frozenset(taxonomy.paths)
+    paths = dict.fromkeys(row.category_path for row in rows if row.category_path)
+    nodes = ((path, taxonomy.find_path(path)) for path in paths if path not in known)
+    return {path: node for path, node in nodes if node is not None}
+
+
+def _folded_names(paths: Iterable[Path]) -> dict[str, str]:
+    return {name: fold_name(name) for name in {name for path in paths for name in path}}
+
+
+def _places(path: Path, folded: dict[str, str]) -> list[Path]:
+    names = tuple(folded[name] for name in path)
+    return [names[:depth] for depth in range(1, len(names) + 1)]
