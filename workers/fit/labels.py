@@ -113,8 +113,15 @@ def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
 
 
 def _find_both(row: LabelledProduct, taxonomy: Taxonomy) -> tuple[int | None, int | None]:
-    by_id = None if row.category_id is None else taxonomy.find_id(row.category_id)
+    by_id = None if row.category_id is None else _find_id(row.category_id, taxonomy)
     return by_id, taxonomy.find_path(row.category_path) if row.category_path else None
+
+
+def _find_id(category_id: str, taxonomy: Taxonomy) -> int | None:
+    node = taxonomy.find_id(category_id)
+    whole = category_id.removesuffix(".0")
+    # pandas writes a column of whole numbers with gaps in it as floats.
+    return taxonomy.find_id(whole) if node is None and whole.isdecimal() else node
 
 
 def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:

@@ -137,6 +137,15 @@ def test_an_id_that_the_tree_lacks_leaves_the_word_to_the_path() -> None:
         place([row(4, ("Home", "Moon"), "c-17")], tree)
 
 
+def test_a_whole_number_written_as_a_float_is_the_id_that_it_is_where_the_tree_lacks_it() -> None:
+    nodes = [CategoryNode(name, (f"Category {name}",)) for name in ("2", "3", "3.0", "v1")]
+    tree = Taxonomy("tree", "1", nodes)
+    rows = [row(number, None, text) for number, text in enumerate(["2", "2.0", "3.0", "v1.0", "2.00"])]
+    found = place(rows, tree, skip_unknown=True)
+    assert [tree.ids[label] for label in found.labels] == ["2", "2", "3.0"]
+    assert dict(found.unknown_labels) == {"v1.0": 1, "2.00": 1}
+
+
 def test_an_id_and_a_path_of_different_categories_are_refused_with_examples_and_a_remedy() -> None:
     nodes = [CategoryNode("1", ("Animals",)), CategoryNode("2", ("Home",)), CategoryNode("3", ("Home", "Lamps"))]
     tree = Taxonomy("tree", "1", nodes, aliases={"third": "3"})
