@@ -74,6 +74,11 @@ class ColumnMap:
         """Return which of a file's columns are read."""
         return [theirs for _, theirs in self._pairs if theirs in header]
 
+    def overlooked(self, header: Sequence[str]) -> list[tuple[str, str]]:
+        """Return which of a file's columns are unread for the case of their letters, each with our name of it."""
+        absent = {theirs.casefold(): ours for ours, theirs in self._pairs if theirs not in header}
+        return [(name, absent[name.casefold()]) for name in header if name.casefold() in absent]
+
     def rename(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the row under our names."""
         if not self._theirs:
@@ -90,9 +95,10 @@ class ColumnMap:
             raise InvalidProducts(f"{file}: is empty; give a file whose first line names its columns")
         for ours, theirs in self._pairs:
             if theirs not in header and (ours in REQUIRED or ours in self._theirs):
+                other = next((name for name in header if name.casefold() == theirs.casefold()), "NAME")
                 raise InvalidProducts(
                     f"{file}: has no column {theirs!r} for {ours}; it has"
-                    f" {', '.join(map(repr, header))[:500]}; map the right one with --column {ours}=NAME"
+                    f" {', '.join(map(repr, header))[:500]}; map the right one with --column {ours}={other}"
                 )
         for _, theirs in self._pairs:
             if header.count(theirs) > 1:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import BinaryIO, Final
 
 from schemas.errors import InvalidProducts
-from workers.product_files.columns import ColumnMap
 from workers.product_files.text_rows import MAX_LINE_BYTES, BadLine, Row, numbered_lines, shown
 
 # Longer than the longest description, so that its own bound is what an error names.
@@ -20,10 +19,12 @@ _MAX_RECORD_LINES: Final = 1_000
 _DELIMITERS: Final = (",", "\t", ";", "|")
 
 
-def csv_rows(stream: BinaryIO, file: str, columns: ColumnMap, delimiter: str | None) -> Iterator[Row]:
+def csv_rows(
+    stream: BinaryIO, file: str, check_header: Callable[[list[str]], object], delimiter: str | None
+) -> Iterator[Row]:
     """Yield each record as a dictionary by the header's names, or what is wrong with it.
 
-    Raises :class:`InvalidProducts` where the header cannot be read, lacks a column or has one twice.
+    Raises :class:`InvalidProducts` where the header cannot be read, and what ``check_header`` raises.
     """
     csv.field_size_limit(_MAX_FIELD)
     lines = _RecordLines(stream)
@@ -32,7 +33,7 @@ def csv_rows(stream: BinaryIO, file: str, columns: ColumnMap, delimiter: str | N
     if isinstance(first, BadLine):
         raise InvalidProducts(f"{file}, line {first.line}: {first.shown!r} {first.problem}")
     header = [name.strip() for name in first]
-    columns.check_header(file, header)
+    check_header(header)
     for line, record in records:
         if isinstance(record, BadLine):
             yield record.line, record

@@ -38,8 +38,9 @@ class ProductFile:
 
     ``columns`` maps our column names to the file's. With ``on_error="raise"`` the first row that cannot be read
     raises :class:`InvalidProducts`, naming file, line, column, value and remedy; with ``"skip"`` such rows are
-    left out and counted in :attr:`skipped`, by column. Each iteration reads the file anew; a stream or a pipe can
-    be read once.
+    left out and counted in :attr:`skipped`, by column. :attr:`overlooked` are columns that are not read for the
+    case of their letters, each with our name of it. Each iteration reads the file anew; a stream or a pipe can be
+    read once.
 
     Files of text may be gzipped, whatever their name. JSON lines: one object a line. CSV and TSV: a header, UTF-8;
     lists as JSON or as ``A|B``, paths as ``A > B``. Beside ``stores``, a list, a ``store`` is read, a text.
@@ -58,6 +59,7 @@ class ProductFile:
         self.format: Final = format or _format_of(source)
         self.skipped: Counter[str] = Counter()
         self.first_skipped: str | None = None
+        self.overlooked: list[tuple[str, str]] = []
         self.rows = 0
         self._source = source
         self._raw: BinaryIO | None = None
@@ -81,6 +83,7 @@ class ProductFile:
         self.rows = 0
         self.skipped.clear()
         self.first_skipped = None
+        self.overlooked = []
         seen: set[str] = set()
         with ExitStack() as stack:
             for line, row in self._rows(stack):
@@ -88,7 +91,7 @@ class ProductFile:
                 if isinstance(row, BadLine):
                     self._bad("line", line, row.shown, row.problem)
                     continue
-                if self.columns.renames:
+                if self.format == "jsonl":
                     seen.update(row)
                 try:
                     product = labelled_product(self.columns.rename(row), line)
@@ -97,12 +100,15 @@ class ProductFile:
                     continue
                 yield product
         # CSV and Parquet were checked by their header; JSON lines have none.
-        if self.columns.renames and self.rows:
-            self.columns.check_header(self.name, sorted(seen))
+        if self.format == "jsonl" and self.rows:
+            header = sorted(seen)
+            if self.columns.renames:
+                self.columns.check_header(self.name, header)
+            self.overlooked = self.columns.overlooked(header)
 
     def _rows(self, stack: ExitStack) -> Iterator[Row]:
         if self.format == "parquet" and isinstance(self._source, Path):
-            yield from parquet_rows(self._source, self.columns)
+            yield from parquet_rows(self._source, self._check_header)
             return
         stream = self._open(stack)
         try:
@@ -110,7 +116,7 @@ class ProductFile:
                 yield from json_rows(stream)
             else:
                 delimiter = "\t" if self.format == "tsv" else None
-                yield from csv_rows(stream, self.name, self.columns, delimiter)
+                yield from csv_rows(stream, self.name, self._check_header, delimiter)
         except (OSError, EOFError, zlib.error) as error:
             raise InvalidProducts(f"{self.name}: cannot be read on ({error}); is the file whole?") from error
 
@@ -125,6 +131,12 @@ class ProductFile:
         except OSError as error:
             raise InvalidProducts(f"{self.name}: {error.strerror}; name a file that can be read") from error
         return raw
+
+    def _check_header(self, header: list[str]) -> list[str]:
+        """Return which of these columns are read."""
+        self.columns.check_header(self.name, header)
+        self.overlooked = self.columns.overlooked(header)
+        return self.columns.those_read(header)
 
     def _bad(self, column: str, line: int, value: object, problem: str) -> None:
         text = self._message(column, line, value, problem)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import InvalidProducts
-from workers.product_files.columns import ColumnMap
 from workers.product_files.text_rows import BadLine, Row
 
 _ROWS_AT_ONCE: Final = 1_024
 
 
-def parquet_rows(path: Path, columns: ColumnMap) -> Iterator[Row]:
-    """Yield each row as a dictionary of the columns that are read, counted from 1.
+def parquet_rows(path: Path, check_header: Callable[[list[str]], list[str]]) -> Iterator[Row]:
+    """Yield each row as a dictionary of the columns that ``check_header`` returns, counted from 1.
 
-    Raises :class:`InvalidProducts` where the file is no Parquet or lacks a column.
+    Raises :class:`InvalidProducts` where the file is no Parquet, and what ``check_header`` raises.
     """
     import pyarrow as pa  # noqa: PLC0415 - takes a third of a second, and most files are JSON lines
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            columns.check_header(str(path), names)
-            wanted = columns.those_read(names)
+            wanted = check_header(file.schema_arrow.names)
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
                 for row in _values(batch):

@@ -247,6 +247,15 @@ def test_training_data_does_not_overwrite_the_products_it_is_made_of(tmp_path: P
     assert file.read_text() == "product_id,title\n1,Cup\n"
 
 
+def test_fit_says_which_column_it_did_not_read_for_its_letters(tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text("product_id,title,Brand,category_path\n1,Cup,Lumo,Home > Cups\n")
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    said = "column 'Brand' is not read; if it is the brand, say --column brand=Brand\n"
+    for options, times in (([], 1), (["--column", "brand=Brand"], 0), (["--column", "brand="], 0)):
+        result = CliRunner().invoke(main, ["fit", *files, *options])
+        assert (result.exit_code, result.stderr.count(said)) == (0, times), result.output
+
+
 def test_fit_says_which_spellings_of_a_category_it_merged(tmp_path: Path) -> None:
     (tmp_path / "products.csv").write_text(
         "product_id,title,category_path\n1,Cup,Home > Cups\n2,Mug,Home > Cups\n3,Bowl,HOME > cups\n"

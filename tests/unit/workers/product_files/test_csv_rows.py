@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def as_csv(rows: list[list[str]]) -> bytes:
 
 def rows_of(content: bytes, delimiter: str | None = None) -> list[dict[str, Any] | int]:
     """Return the rows, and the lines of those that cannot be read."""
-    rows = csv_rows(io.BytesIO(content), "rows.csv", ColumnMap(), delimiter)
+    rows = csv_rows(io.BytesIO(content), "rows.csv", partial(ColumnMap().check_header, "rows.csv"), delimiter)
     return [number if isinstance(row, BadLine) else row for number, row in rows]
 
 

@@ -184,6 +184,30 @@ def test_a_column_that_is_mapped_to_nothing_is_not_read(tmp_path: Path, suffix: 
     assert (only.category_path, only.category_id) == (("Cups",), None)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_column_in_other_letters_than_the_one_that_is_read_is_told_of(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"rows.{suffix}"
+    row = {"product_id": "1", "title": "Cup", "Title": "Mug", "Brand": "Lumo", "PRICE": "2", "Weight": "3"}
+    if suffix == "csv":
+        write_csv(path, [*row], [*row.values()])
+    elif suffix == "jsonl":
+        write_jsonl(path, row)
+    else:
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    file = ProductFile(path)
+    assert [item.product.brand for item in file] == [None]
+    assert sorted(file.overlooked) == [("Brand", "brand"), ("PRICE", "price")]
+    mapped = ProductFile(path, columns=ColumnMap.parse(["brand=Brand", "price="]))
+    assert [item.product.brand for item in mapped] == ["Lumo"]
+    assert mapped.overlooked == []
+
+
+def test_a_required_column_in_other_letters_is_the_one_to_name(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "rows.csv", ["product_id", "Title"], ["1", "Cup"])
+    with pytest.raises(InvalidProducts, match=r"map the right one with --column title=Title$"):
+        read(path)
+
+
 @pytest.mark.parametrize("option", ["title", "title=", "colour=Farbe"])
 def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
     with pytest.raises(InvalidProducts, match=option.partition("=")[0]):
