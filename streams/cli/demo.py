@@ -8,7 +8,7 @@ from types import FrameType
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, load_settings, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, label_option, load_settings, product_file, product_options
 from streams.cli.output import console, steps_progress, tell_skipped
 from streams.cli.root import ExitCode
 
@@ -34,6 +34,7 @@ from streams.cli.root import ExitCode
     help="Where catalogue and model are kept for the next time.",
 )
 @product_options
+@label_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -48,6 +49,7 @@ def command(
     columns: tuple[str, ...],
     form: str | None,
     skip_invalid: bool,
+    path_separator: str | None,
 ) -> None:
     """Show it all at work: a Kafka, a model fitted on most of a catalogue, a worker, and the rest as its feed.
 
@@ -70,7 +72,7 @@ def command(
     def load() -> catalogue.Catalogue:
         if products is None:
             return catalogue.sample(directory)
-        source = product_file(products, columns, form, skip_invalid=skip_invalid)
+        source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
         loaded = catalogue.own(source, products, taxonomy)
         tell_skipped(source)
         return loaded

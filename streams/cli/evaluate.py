@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, are_one_file, load_settings, product_file, product_options
+from streams.cli.options import (
+    DIRECTORY,
+    FILE,
+    are_one_file,
+    label_option,
+    load_settings,
+    product_file,
+    product_options,
+)
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -53,6 +61,7 @@ _FIGURES = (
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
 @product_options
+@label_option
 @click.option("--json", "as_json", is_flag=True, help="Print every figure as one JSON object.")
 def command(
     *,
@@ -64,6 +73,7 @@ def command(
     columns: tuple[str, ...],
     form: str | None,
     skip_invalid: bool,
+    path_separator: str | None,
     as_json: bool,
 ) -> None:
     """Measure how good a bundle is on labelled products.
@@ -89,7 +99,7 @@ def command(
     from workers.printable import printable
 
     model = load_for_good(bundle or load_settings().bundle, EVALUATION)
-    source = product_file(products, columns, form, skip_invalid=skip_invalid)
+    source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
     labelled = place_labels(list(source), model)
     tell_skipped(source)
     _tell_left_out(labelled)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, product_file, product_options, taxonomy_options
+from streams.cli.options import DIRECTORY, FILE, label_option, product_file, product_options, taxonomy_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ _SHOWN = 3
     "--skip-unknown-categories", is_flag=True, help="Leave out products whose category is not in the tree."
 )
 @product_options
+@label_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     *,
@@ -78,6 +79,7 @@ def command(
     columns: tuple[str, ...],
     form: str | None,
     skip_invalid: bool,
+    path_separator: str | None,
     as_json: bool,
 ) -> None:
     """Make a model bundle from labelled products and a category tree.
@@ -93,6 +95,7 @@ def command(
       shelfwise fit --products shop.csv --column title=Name --column category_path=Category
       shelfwise fit --products products.parquet --taxonomy tree.csv --encoder var/encoders/minilm
       shelfwise fit --products products.jsonl --taxonomy tree.txt --taxonomy-separator /
+      shelfwise fit --products shop.csv --path-separator " / "
       shelfwise fit --products products.jsonl --cascade var/encoders/minilm --cascade-share 0.3
     """
     from schemas.taxonomy import read_taxonomy
@@ -100,7 +103,7 @@ def command(
     from workers.fit.label_tree import taxonomy_of_labels
     from workers.fit.labels import place, require_known
 
-    source = product_file(products, columns, form, skip_invalid=skip_invalid)
+    source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
     rows = list(source)
     tell_skipped(source)
     tree = (
@@ -110,6 +113,7 @@ def command(
     )
     if taxonomy is None:
         _tell_of_spellings(rows, tree)
+        _tell_of_separator(tree)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     # What is fitted on none of them would take a good bundle's place.
@@ -147,6 +151,20 @@ def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
         click.echo(
             f"merged {len(others):,} spellings of categories that differ only in case, width or spaces: {shown}",
             err=True,
+        )
+
+
+def _tell_of_separator(tree: Taxonomy) -> None:
+    """Warn on standard error where the names of the labels look like paths."""
+    from workers.fit.label_tree import likely_separator
+
+    if (separator := likely_separator(tree)) is not None:
+        example = next(name for name in tree.names if separator in name)
+        click.secho(
+            f"all {len(tree):,} categories are at the top, and most of their names have {separator!r}, such as"
+            f" {example!r}; if that parts the names of a path, say --path-separator {separator!r}",
+            err=True,
+            fg="yellow",
         )
 
 

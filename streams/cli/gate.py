@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streams.cli.options import DIRECTORY, FILE, json_option, product_file, product_options
+from streams.cli.options import DIRECTORY, FILE, json_option, label_option, product_file, product_options
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ _SHARE: Final = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--dry-run", is_flag=True, help="Write no verdict.")
 @product_options
+@label_option
 @json_option
 @click.pass_context
 def command(
@@ -76,6 +77,7 @@ def command(
     columns: tuple[str, ...],
     form: str | None,
     skip_invalid: bool,
+    path_separator: str | None,
     as_json: bool,
     **judging: Any,
 ) -> None:
@@ -100,7 +102,7 @@ def command(
     from workers.printable import printable
 
     digest = frozen_digest(gold, gold_sha256)
-    source = product_file(gold, columns, form, skip_invalid=skip_invalid)
+    source = product_file(gold, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
     gold_set = GoldSet.of(printable(gold.name), digest, list(source))
     tell_skipped(source)
     new = load_for_good(candidate, EVALUATION)

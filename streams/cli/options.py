@@ -55,6 +55,16 @@ def product_options(command: Command) -> Command:
     return command
 
 
+def label_option(command: Command) -> Command:
+    """Add the option that says how labels are read; pass it to :func:`product_file`."""
+    return click.option(
+        "--path-separator",
+        metavar="TEXT",
+        callback=_some_text,
+        help="Between the names of a category_path that is text, such as ' / '. Default: >, else |.",
+    )(command)
+
+
 def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Command], Command]:
     """Return what adds the options that say how a file of categories is read; they are passed to its reader."""
 
@@ -77,8 +87,8 @@ def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Com
     return add
 
 
-def _some_text(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
-    if not value:
+def _some_text(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value == "":
         raise click.BadParameter("it is empty; give what stands between names")
     return value
 
@@ -118,7 +128,14 @@ def load_settings(bootstrap_servers: str | None = None, **changes: Any) -> Setti
     return settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
-def product_file(path: Path, columns: tuple[str, ...], form: str | None, *, skip_invalid: bool) -> ProductFile:
+def product_file(
+    path: Path,
+    columns: tuple[str, ...],
+    form: str | None,
+    *,
+    skip_invalid: bool,
+    path_separator: str | None = None,
+) -> ProductFile:
     """Open a file of products as the options say; ``-`` is standard input, JSON lines."""
     from typing import cast
 
@@ -132,4 +149,5 @@ def product_file(path: Path, columns: tuple[str, ...], form: str | None, *, skip
         columns=mapped,
         format=cast("Format | None", form),
         on_error="skip" if skip_invalid else "raise",
+        path_separator=path_separator,
     )

@@ -13,6 +13,7 @@ from streams.cli.options import (
     are_one_file,
     json_option,
     kafka_options,
+    label_option,
     load_settings,
     product_file,
     product_options,
@@ -41,6 +42,7 @@ _SHOWN = 5
 @click.option("--products", type=FILE, help="Labelled products to correct and add to: those of the model before.")
 @click.option("--bundle", type=DIRECTORY, help="Whose category tree, in place of SHELFWISE_BUNDLE (var/bundle).")
 @product_options
+@label_option
 @kafka_options
 @json_option
 def command(
@@ -51,6 +53,7 @@ def command(
     columns: tuple[str, ...],
     form: str | None,
     skip_invalid: bool,
+    path_separator: str | None,
     bootstrap_servers: str | None,
     as_json: bool,
 ) -> None:
@@ -75,7 +78,11 @@ def command(
         raise click.UsageError(f"--out {out} is --products itself; name another")
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
-    source = product_file(products, columns, form, skip_invalid=skip_invalid) if products else None
+    source = (
+        product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
+        if products
+        else None
+    )
     verdicts, published = _read(settings, taxonomy)
     report = TrainingDataReport()
     labels = {product_id: verdict.category_id for product_id, verdict in verdicts.latest.items()}

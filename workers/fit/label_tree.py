@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from schemas.errors import InvalidProducts
 from schemas.taxonomy.node import fold_name
@@ -11,6 +12,9 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.product_files import LabelledProduct
 
 Path = tuple[str, ...]
+
+# The longer ones first.
+_SEPARATORS: Final = (" / ", "/", "\u00bb", "\u203a", "\u2192", "::")
 
 
 def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
@@ -39,6 +43,17 @@ def other_spellings(rows: Iterable[LabelledProduct], taxonomy: Taxonomy) -> dict
     paths = dict.fromkeys(row.category_path for row in rows if row.category_path)
     nodes = ((path, taxonomy.find_path(path)) for path in paths if path not in known)
     return {path: node for path, node in nodes if node is not None}
+
+
+def likely_separator(taxonomy: Taxonomy) -> str | None:
+    """Return what most names have in them that stands between the names of paths elsewhere.
+
+    ``None`` where there is no such text, or where the tree has a second level.
+    """
+    if taxonomy.depths.max() > 1:
+        return None
+    names = taxonomy.names
+    return next((text for text in _SEPARATORS if 2 * sum(text in name for name in names) > len(names)), None)
 
 
 def _folded_names(paths: Iterable[Path]) -> dict[str, str]:

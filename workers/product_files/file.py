@@ -43,7 +43,8 @@ class ProductFile:
     read once.
 
     Files of text may be gzipped, whatever their name. JSON lines: one object a line. CSV and TSV: a header, UTF-8;
-    lists as JSON or as ``A|B``, paths as ``A > B``. Beside ``stores``, a list, a ``store`` is read, a text.
+    lists as JSON or as ``A|B``, paths as ``A > B``, or with ``path_separator`` between names. Beside ``stores``, a
+    list, a ``store`` is read, a text.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ProductFile:
         columns: ColumnMap | None = None,
         format: Format | None = None,  # noqa: A002 - the word users know from the command line
         on_error: Literal["raise", "skip"] = "raise",
+        path_separator: str | None = None,
     ) -> None:
         self.name: Final = str(source) if isinstance(source, Path) else "standard input"
         self.columns: Final = columns or ColumnMap()
@@ -64,6 +66,7 @@ class ProductFile:
         self._source = source
         self._raw: BinaryIO | None = None
         self._on_error = on_error
+        self._path_separator = path_separator
         if isinstance(source, Path) and (source.is_dir() or not source.exists()):
             raise InvalidProducts(f"{source}: there is no such file; name a file of products")
         if self.format == "parquet" and not (isinstance(source, Path) and source.is_file()):
@@ -94,7 +97,7 @@ class ProductFile:
                 if self.format == "jsonl":
                     seen.update(row)
                 try:
-                    product = labelled_product(self.columns.rename(row), line)
+                    product = labelled_product(self.columns.rename(row), line, self._path_separator)
                 except BadValue as error:
                     self._bad(error.column, line, error.value, error.problem)
                     continue

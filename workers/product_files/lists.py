@@ -24,12 +24,15 @@ def tags_of(text: str) -> list[str] | str:
     return text if listed is None or not all(isinstance(tag, str) for tag in listed) else listed
 
 
-def path_of(text: str) -> list[Any]:
-    """Return the list that the text is in JSON, else the names of a path such as "Home > Lamps"."""
+def path_of(text: str, separator: str | None = None) -> list[Any]:
+    """Return the list that the text is in JSON, else the names of a path such as "Home > Lamps".
+
+    Without a ``separator`` it is the first of those that are common and in the text.
+    """
     listed = _json_list(text)
     if listed is not None:
         return listed
-    separator = next((separator for separator in _PATH_SEPARATORS if separator in text), None)
+    separator = separator or next((common for common in _PATH_SEPARATORS if common in text), None)
     return text.split(separator) if separator else [text]
 
 

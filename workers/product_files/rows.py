@@ -49,8 +49,11 @@ class BadValue(Exception):
         self.problem = problem
 
 
-def labelled_product(row: Mapping[str, Any], line: int) -> LabelledProduct:
-    """Read a row under our names; raises :class:`BadValue`. Absent, null and empty mean the same."""
+def labelled_product(row: Mapping[str, Any], line: int, path_separator: str | None = None) -> LabelledProduct:
+    """Read a row under our names; raises :class:`BadValue`. Absent, null and empty mean the same.
+
+    ``path_separator`` is as of :func:`workers.product_files.lists.path_of`.
+    """
     get = row.get
     fields: dict[str, Any] = {
         "product_id": _identifier(get("product_id")),
@@ -76,7 +79,8 @@ def labelled_product(row: Mapping[str, Any], line: int) -> LabelledProduct:
         raise _bad_value(fields, str(error)) from None
     if not product.title.strip():
         raise BadValue("title", product.title, "is blank; a product needs a title to be classified")
-    return LabelledProduct(product, _path(get("category_path")), _category_id(get("category_id")), line)
+    path = _path(get("category_path"), path_separator)
+    return LabelledProduct(product, path, _category_id(get("category_id")), line)
 
 
 def _identifier(value: object) -> object:
@@ -161,11 +165,11 @@ def _time(value: object) -> object:
     return value
 
 
-def _path(value: object) -> tuple[str, ...] | None:
+def _path(value: object, separator: str | None) -> tuple[str, ...] | None:
     if value is None or value in ("", []):
         return None
     if isinstance(value, str):
-        value = path_of(value)
+        value = path_of(value, separator)
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise BadValue("category_path", value, 'is no list of names and no text such as "Home > Lamps"')
     names = tuple(" ".join(name.split()) for name in value)

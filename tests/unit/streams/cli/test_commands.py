@@ -256,6 +256,20 @@ def test_fit_says_which_column_it_did_not_read_for_its_letters(tmp_path: Path) -
         assert (result.exit_code, result.stderr.count(said)) == (0, times), result.output
 
 
+def test_fit_warns_of_labels_that_look_like_paths_until_it_is_told_what_parts_them(tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text(
+        "product_id,title,category_path\n1,Cup,Home / Cups\n2,Lamp,Home / Lamps\n3,Cd,Sale\n"
+    )
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    warned = CliRunner().invoke(main, ["fit", *files])
+    said = "all 3 categories are at the top, and most of their names have ' / ', such as 'Home / Cups'"
+    assert (warned.exit_code, said in warned.stderr) == (0, True), warned.output
+    told = CliRunner().invoke(main, ["fit", *files, "--path-separator", " / "])
+    assert (told.exit_code, "at the top" in told.stderr) == (0, False), told.output
+    tree = load_bundle(tmp_path / "bundle").taxonomy
+    assert [tree.path_text(node) for node in range(len(tree))] == ["Home", "Home > Cups", "Home > Lamps", "Sale"]
+
+
 def test_fit_says_which_spellings_of_a_category_it_merged(tmp_path: Path) -> None:
     (tmp_path / "products.csv").write_text(
         "product_id,title,category_path\n1,Cup,Home > Cups\n2,Mug,Home > Cups\n3,Bowl,HOME > cups\n"

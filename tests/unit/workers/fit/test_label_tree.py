@@ -7,7 +7,7 @@ import pytest
 from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.fit.label_tree import other_spellings, taxonomy_of_labels
+from workers.fit.label_tree import likely_separator, other_spellings, taxonomy_of_labels
 from workers.fit.labels import place
 from workers.product_files import LabelledProduct
 
@@ -51,3 +51,20 @@ def test_of_spellings_that_are_as_frequent_the_first_is_taken() -> None:
 def test_a_name_is_spelled_in_each_place_as_most_labels_there_spell_it() -> None:
     labelled = rows("Home > TV", "Home > TV", "Shop > Tv", "Shop > TV", "Shop > Tv")
     assert texts(taxonomy_of_labels(labelled)) == ["Home", "Home > TV", "Shop", "Shop > Tv"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator"),
+    [
+        (["Home / Lamps", "Home / Cups", "Home / TV/Audio", "Sale"], " / "),
+        (["Home/Lamps", "Home / Cups", "Sale"], "/"),
+        (["Home \u00bb Lamps", "Home \u00bb Cups"], "\u00bb"),
+        (["Home::Lamps"], "::"),
+        (["TV/Audio", "Lamps"], None),
+        (["TV/Audio", "Home/Cups", "Home > Lamps"], None),
+    ],
+)
+def test_a_separator_is_likely_where_most_names_of_a_flat_tree_have_it(
+    labels: list[str], separator: str | None
+) -> None:
+    assert likely_separator(taxonomy_of_labels(rows(*labels))) == separator

@@ -153,6 +153,24 @@ def test_text_in_brackets_is_a_list_where_it_is_one_in_json(
         assert (item.product.stores, item.category_path) == (stores, path)
 
 
+@pytest.mark.parametrize(
+    ("separator", "text", "path"),
+    [
+        (None, "Home / Lamps", ("Home / Lamps",)),
+        ("/", "Home / Lamps/Desk", ("Home", "Lamps", "Desk")),
+        (" / ", "Home / TV/Audio", ("Home", "TV/Audio")),
+        ("::", "Home::A > B", ("Home", "A > B")),
+        ("/", "Home", ("Home",)),
+        ("/", '["Home", "TV/Audio"]', ("Home", "TV/Audio")),
+    ],
+)
+def test_a_path_is_parted_where_the_separator_is(
+    tmp_path: Path, separator: str | None, text: str, path: tuple[str, ...]
+) -> None:
+    file = write_csv(tmp_path / "rows.csv", ["product_id", "title", "category_path"], ["1", "Cup", text])
+    assert read(file, path_separator=separator)[0].category_path == path
+
+
 def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "rows.csv", ["SKU", "Product Name"], ["1", "Cup"])
     columns = ColumnMap.parse(["product_id=SKU", "title=Product Name"])
