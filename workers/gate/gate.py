@@ -120,11 +120,6 @@ def judge(
     )
     audits, leaked = _audit(bundles, placed[0], options)
     kept = np.flatnonzero(~leaked) if not options.keep_leaked else np.arange(len(leaked))
-    if not len(leaked):
-        raise GateRefused(
-            f"none of the {gold.unlabelled + unknown:,} gold products has a label that all trees know; give"
-            " category_path or category_id"
-        )
     groups = near_duplicate_groups([placed[0].products[row].title for row in kept])
     if (different := len(np.unique(groups))) < options.min_products:
         raise GateRefused(

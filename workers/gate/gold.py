@@ -89,8 +89,8 @@ def place_in_all(
 ) -> tuple[list[LabelledProducts], int]:
     """Place the same products in several trees, by path or id; also return how many were left out.
 
-    Raises :class:`GateRefused` where a label is not in every tree, unless told to leave out such products, and
-    :class:`schemas.errors.InvalidProducts` where a product's id and path are of different categories.
+    Raises :class:`GateRefused` where a label is not in every tree, unless told to leave out such products, or none
+    is left, and :class:`schemas.errors.InvalidProducts` where a product's id and path are of different categories.
     """
     known, unknown = [], Counter[str]()
     for row in gold.rows:
@@ -107,4 +107,21 @@ def place_in_all(
             f" the bundles cannot be compared on them: {shown}; relabel them, fit with their categories, or leave"
             " them out with --skip-unknown-categories"
         )
+    if not known:
+        raise GateRefused(_why_none_is_left(gold, unknown))
     return [place(known, tree) for tree in trees], unknown.total()
+
+
+def _why_none_is_left(gold: GoldSet, unknown: Counter[str]) -> str:
+    if unknown:
+        shown = "; ".join(label for label, _ in unknown.most_common(_SHOWN))
+        return (
+            f"none of the {unknown.total():,} labels of {gold.name} is a category of every bundle's tree: {shown};"
+            " name the gold set that goes with these bundles"
+        )
+    if gold.unlabelled:
+        return (
+            f"none of the {gold.unlabelled:,} products of {gold.name} has a label; give category_path or"
+            " category_id, or name the column that holds it with --column category_path=NAME"
+        )
+    return f"{gold.name} holds no product that can be read; name a file of labelled products"

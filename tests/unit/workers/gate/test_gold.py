@@ -100,3 +100,21 @@ def test_a_category_that_one_tree_lacks_is_refused_by_name_or_left_out_of_both()
     placed, unknown = place_in_all(gold, [ONE, LESS], skip_unknown=True)
     assert unknown == 20
     assert [len(labelled.products) for labelled in placed] == [20, 20]
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ([], "gold holds no product that can be read; name a file"),
+        ([None, None], "none of the 2 products of gold has a label; give category_path"),
+        (
+            [("A", "C"), None],
+            r"none of the 1 labels of gold .* every bundle's tree: A > C \(not in less 3\); name",
+        ),
+    ],
+)
+def test_a_gold_set_of_which_nothing_is_left_is_refused_with_the_reason(
+    paths: list[tuple[str, ...] | None], said: str
+) -> None:
+    with pytest.raises(GateRefused, match=said):
+        place_in_all(GoldSet.of("gold", "0", rows(*paths)), [ONE, LESS], skip_unknown=True)
