@@ -114,7 +114,7 @@ def _stores(stores: object, store: object) -> object:
         stores = list_of(stores)
     if stores:
         return stores
-    return (_identifier(store),) if store else ()
+    return () if not store and store != 0 else (_identifier(store),)
 
 
 def _affiliate(row: Mapping[str, Any]) -> object:

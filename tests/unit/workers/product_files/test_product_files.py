@@ -104,6 +104,13 @@ def test_both_shapes_of_stores_affiliates_and_labels_are_read(tmp_path: Path) ->
     assert (third.product.affiliate.network, third.product.stores) == ("awin", ("Two",))
 
 
+def test_the_store_of_number_nought_is_a_store(tmp_path: Path) -> None:
+    path = write_jsonl(
+        tmp_path / "rows.jsonl", *({**LAMP, "stores": None, "store": store} for store in (0, "", None))
+    )
+    assert [item.product.stores for item in read(path)] == [("0",), (), ()]
+
+
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [
