@@ -76,7 +76,7 @@ def labelled_product(row: Mapping[str, Any], line: int, path_separator: str | No
     try:
         product = msgspec.convert(fields, Product)
     except msgspec.ValidationError as error:
-        raise _bad_value(fields, str(error)) from None
+        raise _bad_value(row, fields, str(error)) from None
     if not product.title.strip():
         raise BadValue("title", product.title, "is blank; a product needs a title to be classified")
     path = _path(get("category_path"), path_separator)
@@ -178,7 +178,7 @@ def _path(value: object, separator: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _bad_value(fields: Mapping[str, Any], message: str) -> BadValue:
+def _bad_value(row: Mapping[str, Any], fields: Mapping[str, Any], message: str) -> BadValue:
     """Find the column in a message such as "Expected `str`, got `int` - at `$.brand`"."""
     problem, _, place = message.partition(" - at `$")
     column = place.strip("`.").split("[")[0].split(".")[0]
@@ -187,4 +187,6 @@ def _bad_value(fields: Mapping[str, Any], message: str) -> BadValue:
     if column == "updated_at":
         problem += "; write it as 2026-01-31T12:00:00Z"
     value = fields.get(column)
-    return BadValue(column, value, "is missing" if value in (None, "") else f"does not fit: {problem}")
+    if value not in (None, ""):
+        return BadValue(column, value, f"does not fit: {problem}")
+    return BadValue(column, value, "is blank; every product needs one" if column in row else "is missing")

@@ -242,9 +242,10 @@ def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
 @pytest.mark.parametrize(
     ("change", "column", "problem"),
     [
-        ({"title": None}, "title", "is missing; add it, or name the column"),
+        ({"title": None}, "title", "is blank; every product needs one; correct it, or leave such rows out"),
+        ({"title": ""}, "title", "is blank; every product needs one; correct it, or leave such rows out"),
         ({"title": "  "}, "title", "is blank"),
-        ({"product_id": ""}, "product_id", "is missing"),
+        ({"product_id": ""}, "product_id", "is blank"),
         ({"brand": "x" * 513}, "brand", "length <= 512"),
         ({"brand": 0}, "brand", "got `int`"),
         ({"price": "12 EUR"}, "price", "'12 EUR' is no number"),
@@ -273,6 +274,16 @@ def test_a_bad_value_is_named_with_file_line_column_and_remedy(
         read(path)
     assert f"{path}, line 2, column {column}:" in str(raised.value)
     assert problem in str(raised.value)
+
+
+def test_only_a_value_whose_column_is_not_there_is_missing(tmp_path: Path) -> None:
+    untitled = {name: value for name, value in LAMP.items() if name != "title"}
+    path = write_jsonl(tmp_path / "rows.jsonl", LAMP, untitled)
+    with pytest.raises(InvalidProducts, match="line 2, column title: is missing; add it, or name the column"):
+        read(path)
+    table = write_csv(tmp_path / "rows.csv", ["product_id", "title"], ["1", "Cup"], ["2", ""])
+    with pytest.raises(InvalidProducts, match="line 3, column title: is blank"):
+        read(table)
 
 
 def test_a_long_value_is_shown_shortened(tmp_path: Path) -> None:
