@@ -96,6 +96,8 @@ def _category_id(value: object) -> str | None:
     text = _identifier(value)
     if not isinstance(text, str) or len(text) > _LONGEST_ID:
         raise BadValue("category_id", value, f"is no text of up to {_LONGEST_ID} characters")
+    if not text.strip():
+        raise BadValue("category_id", value, "is blank; leave it empty where the product has no label")
     return text
 
 

@@ -264,6 +264,7 @@ def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
         ({"category_path": 5}, "category_path", "no list of names"),
         ({"category_id": ["a"]}, "category_id", "no text"),
         ({"category_id": 1.5}, "category_id", "no text"),
+        ({"category_id": " "}, "category_id", "' ' is blank; leave it empty"),
     ],
 )
 def test_a_bad_value_is_named_with_file_line_column_and_remedy(
