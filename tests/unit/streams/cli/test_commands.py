@@ -228,57 +228,12 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     assert (result.exit_code, "tree [new]" in result.output) == (0, True), result.output
 
 
-def test_a_shops_own_ids_that_are_ids_of_the_tree_too_are_refused_until_they_are_not_read(tmp_path: Path) -> None:
-    (tmp_path / "tree.txt").write_text("# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Animals\n2 - Home\n")
-    (tmp_path / "products.csv").write_text("product_id,title,category_path,category_id\n7,Desk lamp,Home,1\n")
-    files = ["--products", str(tmp_path / "products.csv"), "--taxonomy", str(tmp_path / "tree.txt")]
-    arguments = ["fit", *files, "--out", str(tmp_path / "bundle")]
-    refused = CliRunner().invoke(main, arguments)
-    assert (refused.exit_code, "'7' with 1 (Animals) and Home" in refused.stderr) == (1, True), refused.output
-    result = CliRunner().invoke(main, [*arguments, "--column", "category_id="])
-    assert result.exit_code == 0, result.output
-
-
 def test_training_data_does_not_overwrite_the_products_it_is_made_of(tmp_path: Path) -> None:
     file = tmp_path / "labelled.csv"
     file.write_text("product_id,title\n1,Cup\n")
     result = CliRunner().invoke(main, ["training-data", "--products", str(file), "--out", str(file)])
     assert (result.exit_code, "is --products itself; name another" in result.stderr) == (2, True)
     assert file.read_text() == "product_id,title\n1,Cup\n"
-
-
-def test_fit_says_which_column_it_did_not_read_for_its_letters(tmp_path: Path) -> None:
-    (tmp_path / "products.csv").write_text("product_id,title,Brand,category_path\n1,Cup,Lumo,Home > Cups\n")
-    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
-    said = "column 'Brand' is not read; if it is the brand, say --column brand=Brand\n"
-    for options, times in (([], 1), (["--column", "brand=Brand"], 0), (["--column", "brand="], 0)):
-        result = CliRunner().invoke(main, ["fit", *files, *options])
-        assert (result.exit_code, result.stderr.count(said)) == (0, times), result.output
-
-
-def test_fit_warns_of_labels_that_look_like_paths_until_it_is_told_what_parts_them(tmp_path: Path) -> None:
-    (tmp_path / "products.csv").write_text(
-        "product_id,title,category_path\n1,Cup,Home / Cups\n2,Lamp,Home / Lamps\n3,Cd,Sale\n"
-    )
-    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
-    warned = CliRunner().invoke(main, ["fit", *files])
-    said = "all 3 categories are at the top, and most of their names have ' / ', such as 'Home / Cups'"
-    assert (warned.exit_code, said in warned.stderr) == (0, True), warned.output
-    told = CliRunner().invoke(main, ["fit", *files, "--path-separator", " / "])
-    assert (told.exit_code, "at the top" in told.stderr) == (0, False), told.output
-    tree = load_bundle(tmp_path / "bundle").taxonomy
-    assert [tree.path_text(node) for node in range(len(tree))] == ["Home", "Home > Cups", "Home > Lamps", "Sale"]
-
-
-def test_fit_says_which_spellings_of_a_category_it_merged(tmp_path: Path) -> None:
-    (tmp_path / "products.csv").write_text(
-        "product_id,title,category_path\n1,Cup,Home > Cups\n2,Mug,Home > Cups\n3,Bowl,HOME > cups\n"
-    )
-    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
-    result = CliRunner().invoke(main, ["fit", *files])
-    assert result.exit_code == 0, result.output
-    assert "merged 1 spellings of categories" in result.stderr
-    assert "HOME > cups into Home > Cups" in result.stderr
 
 
 def _fit_two(tmp_path: Path, *options: str) -> Result:

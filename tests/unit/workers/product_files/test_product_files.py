@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import InvalidProducts
-from workers.product_files import ColumnMap, LabelledProduct, ProductFile
+from workers.product_files import LabelledProduct, ProductFile
 from workers.product_files.text_rows import MAX_LINE_BYTES
 
 pytestmark = pytest.mark.unit
@@ -176,67 +176,6 @@ def test_a_path_is_parted_where_the_separator_is(
 ) -> None:
     file = write_csv(tmp_path / "rows.csv", ["product_id", "title", "category_path"], ["1", "Cup", text])
     assert read(file, path_separator=separator)[0].category_path == path
-
-
-def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "rows.csv", ["SKU", "Product Name"], ["1", "Cup"])
-    columns = ColumnMap.parse(["product_id=SKU", "title=Product Name"])
-    assert read(path, columns=columns)[0].product.title == "Cup"
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-def test_a_mapped_column_that_is_nowhere_in_the_file_is_an_error(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"rows.{suffix}"
-    if suffix == "csv":
-        write_csv(path, ["product_id", "title"], ["1", "Cup"])
-    else:
-        write_jsonl(path, {"product_id": "1", "title": "Cup"})
-    with pytest.raises(InvalidProducts, match=r"no column 'Make' for brand; it has 'product_id', 'title'"):
-        read(path, columns=ColumnMap({"brand": "Make"}))
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_a_column_that_is_mapped_to_nothing_is_not_read(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"rows.{suffix}"
-    row = {"": "1st", "product_id": "1", "title": "Cup", "category_path": "Cups", "category_id": "7"}
-    if suffix == "csv":
-        write_csv(path, [*row], [*row.values()])
-    elif suffix == "jsonl":
-        write_jsonl(path, row)
-    else:
-        pq.write_table(pa.Table.from_pylist([row]), path)
-    (only,) = read(path, columns=ColumnMap.parse(["category_id="]))
-    assert (only.category_path, only.category_id) == (("Cups",), None)
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_a_column_in_other_letters_than_the_one_that_is_read_is_told_of(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"rows.{suffix}"
-    row = {"product_id": "1", "title": "Cup", "Title": "Mug", "Brand": "Lumo", "PRICE": "2", "Weight": "3"}
-    if suffix == "csv":
-        write_csv(path, [*row], [*row.values()])
-    elif suffix == "jsonl":
-        write_jsonl(path, row)
-    else:
-        pq.write_table(pa.Table.from_pylist([row]), path)
-    file = ProductFile(path)
-    assert [item.product.brand for item in file] == [None]
-    assert sorted(file.overlooked) == [("Brand", "brand"), ("PRICE", "price")]
-    mapped = ProductFile(path, columns=ColumnMap.parse(["brand=Brand", "price="]))
-    assert [item.product.brand for item in mapped] == ["Lumo"]
-    assert mapped.overlooked == []
-
-
-def test_a_required_column_in_other_letters_is_the_one_to_name(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "rows.csv", ["product_id", "Title"], ["1", "Cup"])
-    with pytest.raises(InvalidProducts, match=r"map the right one with --column title=Title$"):
-        read(path)
-
-
-@pytest.mark.parametrize("option", ["title", "title=", "colour=Farbe"])
-def test_a_column_mapping_of_no_known_form_is_refused(option: str) -> None:
-    with pytest.raises(InvalidProducts, match=option.partition("=")[0]):
-        ColumnMap.parse([option])
 
 
 @pytest.mark.parametrize(
