@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.fit_report import tell_of_fit, tell_of_tree
 from streams.cli.options import DIRECTORY, FILE, label_option, product_file, product_options, taxonomy_options
-from streams.cli.output import console, print_json, steps_progress, tell_skipped
+from streams.cli.output import print_json, steps_progress, tell_skipped
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from schemas.taxonomy import Taxonomy
     from workers.encoders.base import Encoder
-    from workers.fit.fit import CascadeOptions, FitReport
+    from workers.fit.fit import CascadeOptions
     from workers.fit.fit_ranking import RankingOptions
     from workers.fit.labels import LabelledProducts
-    from workers.product_files import LabelledProduct
-
-_SHOWN = 3
 
 
 @click.command("fit")
@@ -112,8 +107,7 @@ def command(
         else taxonomy_of_labels(rows)
     )
     if taxonomy is None:
-        _tell_of_spellings(rows, tree)
-        _tell_of_separator(tree)
+        tell_of_tree(rows, tree)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     # What is fitted on none of them would take a good bundle's place.
@@ -133,39 +127,8 @@ def command(
 
         print_json(msgspec.json.encode({"manifest": report.manifest, "metrics": report.metrics}))
         return
-    console().print(_table(report))
-    _tell_of_labels(labelled)
-    _tell_of_assignments(report)
-    _tell_of_new_stores(report)
-    _tell_of_new_brands(report)
+    tell_of_fit(report, labelled, tree_of_labels=taxonomy is None)
     click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
-
-
-def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
-    """Say on standard error which spellings of a category were merged into another."""
-    from workers.fit.label_tree import other_spellings
-
-    if others := other_spellings(rows, tree):
-        examples = list(others.items())[:_SHOWN]
-        shown = "; ".join(f"{' > '.join(path)} into {tree.path_text(node)}" for path, node in examples)
-        click.echo(
-            f"merged {len(others):,} spellings of categories that differ only in case, width or spaces: {shown}",
-            err=True,
-        )
-
-
-def _tell_of_separator(tree: Taxonomy) -> None:
-    """Warn on standard error where the names of the labels look like paths."""
-    from workers.fit.label_tree import likely_separator
-
-    if (separator := likely_separator(tree)) is not None:
-        example = next(name for name in tree.names if separator in name)
-        click.secho(
-            f"all {len(tree):,} categories are at the top, and most of their names have {separator!r}, such as"
-            f" {example!r}; if that parts the names of a path, say --path-separator {separator!r}",
-            err=True,
-            fg="yellow",
-        )
 
 
 def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
@@ -182,46 +145,6 @@ def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
     if (out / MANIFEST).exists():
         raise InvalidProducts(f"{found}; {remedy}, or keep the model in {out} and name another --out")
     click.echo(f"{found}: the model knows the names of the categories alone; else {remedy}", err=True)
-
-
-def _tell_of_labels(labelled: LabelledProducts) -> None:
-    """Say where most labels are of another tree: the file may be the wrong one."""
-    if labelled.unknown > len(labelled.products):
-        click.echo(
-            f"{labelled.unknown:,} products were left out, more than the {len(labelled.products):,} fitted on, as "
-            "their categories are not in the tree. Is it the tree of this file?"
-        )
-
-
-def _tell_of_assignments(report: FitReport) -> None:
-    """Say where nothing at all will be assigned: nobody asked for it."""
-    if not report.metrics["out_of_fold"].get("coverage"):
-        click.echo(
-            "nothing will be assigned: not even of the surest products is it certain enough that they keep the "
-            "error budget. Label more products, or allow more with --max-error"
-        )
-
-
-def _tell_of_new_stores(report: FitReport) -> None:
-    """Say where a person will be asked about all that new stores sell: nobody asked for it."""
-    found = report.metrics["out_of_fold"].get("new_stores")
-    if found is not None and not found["usable_coverage"]:
-        click.echo(
-            f"products of stores with fewer than {found['labelled_below']} labelled products will go to review: "
-            "too little is known of what becomes of them. Label more products of them, or of more stores"
-        )
-
-
-def _tell_of_new_brands(report: FitReport) -> None:
-    """Say where nothing of new brands will be assigned: nobody asked for it."""
-    measured = report.metrics["out_of_fold"]
-    if measured.get("coverage") and not measured["new_brands"]["assignable"]:
-        found = measured["new_brands"]
-        click.echo(
-            "products of brands without a labelled product will be backed off or go to review: what became of "
-            f"{found['products']} of them, decided out of fold, does not tell how sure to be of the next. "
-            "Label products of more brands"
-        )
 
 
 def _encoder(name: str) -> Encoder | None:
@@ -248,29 +171,3 @@ def _ranking_options(max_error: float | None, seed: int) -> RankingOptions:
 
     budget = ErrorBudget() if max_error is None else ErrorBudget(max_error=max_error)
     return RankingOptions(budget, RankerOptions(seed=seed))
-
-
-def _table(report: FitReport) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("model version", report.manifest.model_version)
-    table.add_row("taxonomy", escape(f"{report.manifest.taxonomy_name} {report.manifest.taxonomy_version}"))
-    table.add_row("encoder", escape(report.manifest.encoder))
-    if report.manifest.cascade_encoder is not None:
-        table.add_row("cascade", escape(report.manifest.cascade_encoder))
-    for name, value in _flat(report.metrics):
-        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
-    return table
-
-
-def _flat(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in metrics.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, dict):
-            found += _flat(value, f"{label}: ")
-        elif isinstance(value, int | float):
-            found.append((label, value))
-    return found

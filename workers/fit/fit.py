@@ -95,11 +95,13 @@ def fit(
     guide = namesake_candidates(recall, taxonomy, options.seed)
     data = RankingData(seen, guide, names_stores(labelled.products), of_new_stores)
     ranking, decisions = fit_ranking(data, taxonomy, options.ranking, progress)
+    of_category = np.unique_counts(labelled.labels).counts
     metrics = {
         "products": len(labelled.products),
         "products_without_label": labelled.unlabelled,
         "products_of_unknown_category": labelled.unknown,
-        "categories_with_products": len(np.unique(labelled.labels)),
+        "categories_with_products": len(of_category),
+        "products_alone_in_category": int(np.count_nonzero(of_category == 1)),
         "out_of_fold": measure_recall(seen) | decisions,
     }
     manifest = save_bundle(out, recall, ranking, Provenance(metrics, labelled.products))

@@ -56,3 +56,14 @@ def test_fit_says_which_spellings_of_a_category_it_merged(tmp_path: Path) -> Non
     assert result.exit_code == 0, result.output
     assert "merged 1 spellings of categories" in result.stderr
     assert "HOME > cups into Home > Cups" in result.stderr
+
+
+def test_fit_says_how_many_new_products_a_tree_of_labels_will_have_no_category_for(tmp_path: Path) -> None:
+    rows = ["product_id,title,category_path", "1,Cup,Home > Cups", "2,Mug,Home > Cups", "3,Lamp,Home > Lamps"]
+    (tmp_path / "products.csv").write_text("\n".join(rows))
+    (tmp_path / "tree.txt").write_text("Home\nHome > Cups\nHome > Lamps\n")
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    said = "1 of 3 products are the only ones of their category: about 33% of new products"
+    for options, is_said in (([], True), (["--taxonomy", str(tmp_path / "tree.txt")], False)):
+        result = CliRunner().invoke(main, ["fit", *files, *options])
+        assert (result.exit_code, said in " ".join(result.output.split())) == (0, is_said), result.output

@@ -1,0 +1,145 @@
+"""What ``shelfwise fit`` says: of the tree that labels make, and of the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from streams.cli.output import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from schemas.taxonomy import Taxonomy
+    from workers.fit.fit import FitReport
+    from workers.fit.labels import LabelledProducts
+    from workers.product_files import LabelledProduct
+
+_SHOWN: Final = 3
+# From this share of products on it is said that as many new ones will be of categories that no label names.
+_MANY_ALONE: Final = 0.01
+
+
+def tell_of_tree(rows: list[LabelledProduct], tree: Taxonomy) -> None:
+    """Say on standard error what was made of labels that make the tree, where it may not be what was meant."""
+    _tell_of_spellings(rows, tree)
+    _tell_of_separator(tree)
+
+
+def tell_of_fit(report: FitReport, labelled: LabelledProducts, *, tree_of_labels: bool) -> None:
+    """Print the figures, and what somebody may not expect of the model."""
+    console().print(_table(report))
+    _tell_of_labels(labelled)
+    if tree_of_labels:
+        _tell_of_lone_products(report)
+    _tell_of_assignments(report)
+    _tell_of_new_stores(report)
+    _tell_of_new_brands(report)
+
+
+def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
+    """Say on standard error which spellings of a category were merged into another."""
+    from workers.fit.label_tree import other_spellings
+
+    if others := other_spellings(rows, tree):
+        examples = list(others.items())[:_SHOWN]
+        shown = "; ".join(f"{' > '.join(path)} into {tree.path_text(node)}" for path, node in examples)
+        click.echo(
+            f"merged {len(others):,} spellings of categories that differ only in case, width or spaces: {shown}",
+            err=True,
+        )
+
+
+def _tell_of_separator(tree: Taxonomy) -> None:
+    """Warn on standard error where the names of the labels look like paths."""
+    from workers.fit.label_tree import likely_separator
+
+    if (separator := likely_separator(tree)) is not None:
+        example = next(name for name in tree.names if separator in name)
+        click.secho(
+            f"all {len(tree):,} categories are at the top, and most of their names have {separator!r}, such as"
+            f" {example!r}; if that parts the names of a path, say --path-separator {separator!r}",
+            err=True,
+            fg="yellow",
+        )
+
+
+def _tell_of_labels(labelled: LabelledProducts) -> None:
+    """Say where most labels are of another tree: the file may be the wrong one."""
+    if labelled.unknown > len(labelled.products):
+        click.echo(
+            f"{labelled.unknown:,} products were left out, more than the {len(labelled.products):,} fitted on, as "
+            "their categories are not in the tree. Is it the tree of this file?"
+        )
+
+
+def _tell_of_lone_products(report: FitReport) -> None:
+    """Say how many new products will be of no category of the labels' tree.
+
+    Source: the share of what was seen once estimates the chance of what was not seen yet, Good (1953).
+    """
+    products, alone = report.metrics["products"], report.metrics["products_alone_in_category"]
+    if products and alone >= _MANY_ALONE * products:
+        click.echo(
+            f"{alone:,} of {products:,} products are the only ones of their category: about {alone / products:.0%}"
+            " of new products will be of categories that no label names, and none of these can be right. The figures"
+            " above are of the others. Name the whole tree with --taxonomy"
+        )
+
+
+def _tell_of_assignments(report: FitReport) -> None:
+    """Say where nothing at all will be assigned: nobody asked for it."""
+    if not report.metrics["out_of_fold"].get("coverage"):
+        click.echo(
+            "nothing will be assigned: not even of the surest products is it certain enough that they keep the "
+            "error budget. Label more products, or allow more with --max-error"
+        )
+
+
+def _tell_of_new_stores(report: FitReport) -> None:
+    """Say where a person will be asked about all that new stores sell: nobody asked for it."""
+    found = report.metrics["out_of_fold"].get("new_stores")
+    if found is not None and not found["usable_coverage"]:
+        click.echo(
+            f"products of stores with fewer than {found['labelled_below']} labelled products will go to review: "
+            "too little is known of what becomes of them. Label more products of them, or of more stores"
+        )
+
+
+def _tell_of_new_brands(report: FitReport) -> None:
+    """Say where nothing of new brands will be assigned: nobody asked for it."""
+    measured = report.metrics["out_of_fold"]
+    if measured.get("coverage") and not measured["new_brands"]["assignable"]:
+        found = measured["new_brands"]
+        click.echo(
+            "products of brands without a labelled product will be backed off or go to review: what became of "
+            f"{found['products']} of them, decided out of fold, does not tell how sure to be of the next. "
+            "Label products of more brands"
+        )
+
+
+def _table(report: FitReport) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("model version", report.manifest.model_version)
+    table.add_row("taxonomy", escape(f"{report.manifest.taxonomy_name} {report.manifest.taxonomy_version}"))
+    table.add_row("encoder", escape(report.manifest.encoder))
+    if report.manifest.cascade_encoder is not None:
+        table.add_row("cascade", escape(report.manifest.cascade_encoder))
+    for name, value in _flat(report.metrics):
+        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
+    return table
+
+
+def _flat(metrics: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in metrics.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            found += _flat(value, f"{label}: ")
+        elif isinstance(value, int | float):
+            found.append((label, value))
+    return found
