@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Final
@@ -26,16 +26,23 @@ from streams.stages.intake import IntakePart
 from streams.stages.part import Part
 from streams.stages.ranking import RankingPart
 from streams.stages.recall import RecallPart
-from streams.stages.run import PartsRun
+from streams.stages.run import Failing, PartsRun
 
 _MODEL_LOADED: Final = "model loaded"
 
 
-async def decide(settings: Settings, metrics: Metrics, health: Health, stages: Collection[Stage]) -> int:
+async def decide(
+    settings: Settings,
+    metrics: Metrics,
+    health: Health,
+    stages: Collection[Stage],
+    beside: Mapping[str, Failing],
+) -> int:
     """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
 
-    All but learning live in this process, and two Faust applications share its event loop. Raises
-    :class:`schemas.errors.ShelfwiseError` where the model cannot be used.
+    All but learning live in this process, and two Faust applications share its event loop. ``beside`` is as of
+    :class:`streams.stages.run.PartsRun`. Raises :class:`schemas.errors.ShelfwiseError` where the model cannot be
+    used.
     """
     health.condition(_MODEL_LOADED, ready=False)
     starting = ModelStart(settings, with_statistics=settings.learning and "recall" in stages)
@@ -48,7 +55,7 @@ async def decide(settings: Settings, metrics: Metrics, health: Health, stages: C
         health.condition(_MODEL_LOADED, ready=True)
         with closing(SourceProgress(settings)) as progress:
             context = ModelContext(settings, Sink(settings.kafka), metrics, health, models, progress)
-            parts = PartsRun(context, partial(_parts, context, stages), {"model": models})
+            parts = PartsRun(context, partial(_parts, context, stages), {"model": models, **beside})
             return await parts.run(asyncio.Event())
     finally:
         watching.cancel()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack, closing
 from functools import partial
 
 from schemas.errors import InvalidSettings, ShelfwiseError
+from schemas.topics import PRODUCTS_CHANGED, TOPICS
 from streams.agents.context import Context
 from streams.deciding import decide
 from streams.faust_app import STAGES, Stage
 from streams.health import Health
 from streams.kafka.topics import create_topics
+from streams.kafka.topics_watch import TopicsWatch
 from streams.learning.categories import Categories
 from streams.listener import Listener
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.sinks import Sink
 from streams.stages.learning import LearningPart
-from streams.stages.run import PartsRun, started
+from streams.stages.run import Failing, PartsRun, started
 from streams.state.directory import check_data_dir
 from streams.tables import changelog_topics
 from workers.garbage import collect_seldom
@@ -46,19 +48,29 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         )
         _log.info("metrics at %s/metrics; stages: %s", listener.url, ", ".join(wanted))
         _create_topics(settings)
+        topics = stack.enter_context(closing(_watch(settings)))
+        topics.start()
+        beside = {"topics": topics}
         if wanted == ("learning",):
-            return asyncio.run(learn(settings, metrics, health, asyncio.Event()))
-        return asyncio.run(decide(settings, metrics, health, wanted))
+            return asyncio.run(learn(settings, metrics, health, asyncio.Event(), beside))
+        return asyncio.run(decide(settings, metrics, health, wanted, beside))
 
 
-async def learn(settings: Settings, metrics: Metrics, health: Health, stop: asyncio.Event) -> int:
+async def learn(
+    settings: Settings,
+    metrics: Metrics,
+    health: Health,
+    stop: asyncio.Event,
+    beside: Mapping[str, Failing] | None = None,
+) -> int:
     """Learn in this process until ``stop`` is set, SIGTERM or SIGINT; return the exit code.
 
-    Raises :class:`schemas.errors.InvalidBundle` where the tree of the model cannot be read.
+    ``beside`` is as of :class:`streams.stages.run.PartsRun`. Raises :class:`schemas.errors.InvalidBundle` where
+    the tree of the model cannot be read.
     """
     categories = Categories(settings)
     context = Context(settings, Sink(settings.kafka), metrics, health)
-    return await PartsRun(context, lambda: [LearningPart(context, categories)]).run(stop)
+    return await PartsRun(context, lambda: [LearningPart(context, categories)], beside).run(stop)
 
 
 def _wanted(settings: Settings, stages: Collection[Stage]) -> tuple[Stage, ...]:
@@ -80,6 +92,12 @@ def _check_tables(settings: Settings, stages: Collection[Stage]) -> None:
             )
     elif not {"recall", "learning"}.isdisjoint(stages):
         check_data_dir(settings.data_dir)
+
+
+def _watch(settings: Settings) -> TopicsWatch:
+    """Return what watches all topics but the source, which intake itself finds made anew, and goes on."""
+    names = [settings.topic(topic) for topic in TOPICS if topic is not PRODUCTS_CHANGED]
+    return TopicsWatch(settings.kafka, names + [topic.name for topic in changelog_topics(settings)])
 
 
 def _create_topics(settings: Settings) -> None:
