@@ -11,6 +11,7 @@ from typing import Any, Final
 from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 
+from schemas.errors import ShelfwiseError
 from streams.state.changelog import Changelog, Place
 from streams.state.completeness import lacking, settle
 from streams.state.stores import Interrupted
@@ -74,6 +75,7 @@ class BulkRecovery(Recovery):
         began = time.monotonic()
         stores = {place: self.tables._changelogs[place.topic].data for place in known}
         bounds = {place: changelog.bounds(place) for place in known}
+        self._refuse_stores_beyond(known, {place: end for place, (_, end) in bounds.items()})
         starts = {
             place: max(known[place] + 1, first)
             for place, (first, end) in bounds.items()
@@ -104,6 +106,17 @@ class BulkRecovery(Recovery):
             seconds,
         )
         return ends
+
+    def _refuse_stores_beyond(self, known: dict[Place, int], ends: dict[Place, int]) -> None:
+        """Raise :class:`ShelfwiseError` where a store stands beyond its changelog's end."""
+        for place, last in known.items():
+            if last >= ends[place]:
+                tables = self.app.table_directory
+                raise ShelfwiseError(
+                    f"the tables in {tables} are of a changelog that is no more: they reach offset {last} of"
+                    f" {place.topic}/{place.partition}, which ends at {ends[place]}; delete {tables.parent}, or"
+                    " set another SHELFWISE_TOPIC_PREFIX"
+                )
 
 
 class BulkTableManager(TableManager):
