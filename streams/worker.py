@@ -14,6 +14,7 @@ from streams.agents.context import Context
 from streams.deciding import decide
 from streams.faust_app import STAGES, Stage
 from streams.health import Health
+from streams.kafka.session_timeout import check_session_timeout
 from streams.kafka.topics import create_topics
 from streams.kafka.topics_watch import TopicsWatch
 from streams.learning.categories import Categories
@@ -48,6 +49,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
         )
         _log.info("metrics at %s/metrics; stages: %s", listener.url, ", ".join(wanted))
         _create_topics(settings)
+        check_session_timeout(settings.kafka, settings.session_timeout_seconds)
         topics = stack.enter_context(closing(_watch(settings)))
         topics.start()
         beside = {"topics": topics}
