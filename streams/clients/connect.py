@@ -14,6 +14,9 @@ from streams.kafka.quiet import Quiet
 from streams.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
+# Each partition's end is asked for, and each is assigned anew: both wait behind a fetch that waits for more, half
+# a second by librdkafka's default.
+_IN_TURN: Final = {"fetch.wait.max.ms": 20}
 
 
 def open_producer(settings: Settings, *topics: Topic) -> Producer:
@@ -43,7 +46,7 @@ def open_partition_reader(settings: Settings, topic: Topic) -> Consumer:
     Raises :class:`KafkaUnavailable` where the cluster or the topic is not there.
     """
     # The end must be told: what lies last may be a transaction's marker, which no consumer ever sees.
-    consumer, quiet = _groupless(settings, {"enable.partition.eof": True})
+    consumer, quiet = _groupless(settings, {"enable.partition.eof": True, **_IN_TURN})
     _partitions(consumer, quiet, settings, [topic])
     return consumer
 
