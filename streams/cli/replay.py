@@ -64,7 +64,8 @@ def command(
 
     Of each product only its newest event is replayed, and only where it lies between --from and --to; a newer edit
     is never overtaken. TIME is when Kafka received an event, such as 2026-01-31T08:00, local unless it names a
-    zone; OFFSET is of each partition.
+    zone; OFFSET is of each partition. A product that a person has answered, and that is left to one again, waits
+    for a verdict anew.
 
     \b
     Examples:

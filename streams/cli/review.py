@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from schemas.taxonomy import Taxonomy
     from streams.review.answer import Chosen, Pass
     from streams.review.give import VerdictGiver
+    from streams.review.queue import DecidedProducts, ReviewQueue
     from streams.settings import Settings
 
 _PROMPT = "a number, a category or words of one; n nowhere, s skip, q quit: "
@@ -53,6 +54,9 @@ def command(
     on reviews.decided.v1. It moves the statistics at once, and `shelfwise training-data` makes a label of it. With
     --product nothing is asked, for scripts: brand and stores are as the product was decided, and of tags those
     move that are given. A verdict on a product that was never decided ends as a dead letter.
+
+    Several people may review side by side: what another has answered meanwhile is passed over, and where two
+    answered all the same the last verdict counts. What `shelfwise replay` decides anew waits again.
 
     \b
     Examples:
@@ -104,25 +108,73 @@ def _review_all(
 ) -> None:
     from contextlib import closing
 
-    from streams.review.queue import DecidedProducts, waiting
+    from streams.review.queue import DecidedProducts, ReviewQueue
 
     with progress_bar(transient=True) as bars:
         task = bars.add_task("reading what waits", total=None, note="")
-        queue = waiting(settings, taxonomy, lambda: bars.advance(task))
-    # Once: where it is made anew for each answer, the first takes the others along in its buffer.
-    answers = click.get_text_stream("stdin", errors="replace")
-    given = 0
-    with closing(DecidedProducts(settings)) as products:
-        for number, decision in enumerate(queue[:limit], 1):
-            _show(decision, products.of(decision), f"{number:,} of {len(queue):,}")
-            answer = _ask(answers, decision, taxonomy)
-            if answer == "quit":
+        queue = ReviewQueue(settings, taxonomy, lambda: bars.advance(task))
+    with closing(queue), closing(DecidedProducts(settings)) as products:
+        session = _Session(queue, products, giver, taxonomy, as_json=as_json)
+        found = queue.waiting()
+        for number, decision in enumerate(found[:limit], 1):
+            if not session.review(decision.product_id, f"{number:,} of {len(found):,}"):
                 break
-            if answer != "skip":
-                category_id = None if answer.node is None else taxonomy.ids[answer.node]
-                _tell(giver.give(decision.product_id, category_id, decision), taxonomy, as_json=as_json)
-                given += 1
-    click.echo(f"gave {given:,} verdicts; {len(queue) - given:,} products wait for one", err=True)
+    left = len(found) - session.given - session.gone
+    click.echo(f"gave {session.given:,} verdicts; {left:,} products wait for one", err=True)
+
+
+class _Session:
+    """Asks about one product after the other; ``gone`` are those that others answered, or that wait no more."""
+
+    def __init__(
+        self,
+        queue: ReviewQueue,
+        products: DecidedProducts,
+        giver: VerdictGiver,
+        taxonomy: Taxonomy,
+        *,
+        as_json: bool,
+    ) -> None:
+        self.given = 0
+        self.gone = 0
+        self._queue = queue
+        self._products = products
+        self._giver = giver
+        self._taxonomy = taxonomy
+        self._as_json = as_json
+        # Once: where it is made anew for each answer, the first takes the others along in its buffer.
+        self._answers = click.get_text_stream("stdin", errors="replace")
+
+    def review(self, product_id: str, place: str) -> bool:
+        """Ask where a product belongs, if it still waits, and give the verdict; return whether to go on."""
+        decision = self._waiting(product_id)
+        if decision is None:
+            return True
+        _show(decision, self._products.of(decision), place)
+        answer = _ask(self._answers, decision, self._taxonomy)
+        if answer == "quit":
+            return False
+        # A person takes time, and what others did in it is not to be overruled unseen.
+        if answer == "skip" or (now := self._waiting(product_id)) is None:
+            return True
+        if now.decision_id != decision.decision_id:
+            click.echo(
+                f"{product_id} was decided anew meanwhile, and waits as such; no verdict is given", err=True
+            )
+            return True
+        category_id = None if answer.node is None else self._taxonomy.ids[answer.node]
+        _tell(self._giver.give(product_id, category_id, decision), self._taxonomy, as_json=self._as_json)
+        self.given += 1
+        return True
+
+    def _waiting(self, product_id: str) -> NeedsReview | None:
+        """Return the decision that waits, or say why there is none any more."""
+        found = self._queue.look_again(product_id)
+        if not isinstance(found, str):
+            return found
+        self.gone += 1
+        click.echo(f"{product_id} {found}; it is passed over", err=True)
+        return None
 
 
 def _show(decision: NeedsReview, product: Product | None, place: str) -> None:

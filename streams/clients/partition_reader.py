@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -58,14 +58,14 @@ class PartitionReader:
         self._next = first
         consumer.assign([TopicPartition(topic, partition, first)])
 
+    @property
+    def next_offset(self) -> int:
+        """Where it reads on."""
+        return self._next
+
     def end(self) -> int:
         """Return the offset after the last message; raises :class:`KafkaUnavailable`."""
-        place = TopicPartition(self._topic, self._partition)
-        try:
-            return watermarks(self._consumer, place, _TIMEOUT_SECONDS)[1]
-        except KafkaException as error:
-            reason = error.args[0].str()
-            raise KafkaUnavailable(f"the end of {self._topic}/{self._partition} is not known: {reason}") from error
+        return _end(self._consumer, self._topic, self._partition)
 
     def read_to(self, last: int) -> Iterator[PublishedEvent]:
         """Yield the events up to the offset ``last`` that have not expired, and some beyond it that came along.
@@ -105,6 +105,50 @@ class PartitionReader:
                 raise KafkaUnavailable(f"reading {message.topic() or 'from Kafka'} failed: {error.str()}")
 
 
+class TopicReader:
+    """Reads the partitions of a topic in their order, as often as is asked for, and each time from where it was.
+
+    While nobody reads, no fetch is under way.
+    """
+
+    def __init__(self, settings: Settings, topic: Topic) -> None:
+        """Open a consumer; raises :class:`KafkaUnavailable`."""
+        self._settings = settings
+        self._topic = topic
+        self._name = settings.topic(topic)
+        self._consumer = open_partition_reader(settings, topic)
+        self.partitions = partition_numbers(self._consumer, settings, topic)
+        self._next = dict.fromkeys(self.partitions, int(OFFSET_BEGINNING))
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    def read_on(self, partitions: Iterable[int]) -> Iterator[PublishedEvent]:
+        """Yield what these hold now beyond what was read of them before, and maybe what comes meanwhile.
+
+        Raises :class:`KafkaUnavailable`.
+        """
+        ends = {number: _end(self._consumer, self._name, number) for number in partitions}
+        longer = {number: end for number, end in ends.items() if end > max(self._next[number], 0)}
+        if not longer:
+            return
+        # A consumer of its own, which reads none of them twice.
+        with closing(open_partition_reader(self._settings, self._topic)) as consumer:
+            for number, end in longer.items():
+                reader = PartitionReader(consumer, self._name, number, self._next[number])
+                yield from reader.read_to(end)
+                self._next[number] = reader.next_offset
+
+
+def _end(consumer: Consumer, topic: str, partition: int) -> int:
+    try:
+        return watermarks(consumer, TopicPartition(topic, partition), _TIMEOUT_SECONDS)[1]
+    except KafkaException as error:
+        reason = error.args[0].str()
+        raise KafkaUnavailable(f"the end of {topic}/{partition} is not known: {reason}") from error
+
+
 def count_partitions(settings: Settings, topic: Topic) -> int:
     """Return how many partitions a topic has, whatever the settings say; raises :class:`KafkaUnavailable`."""
     with closing(open_partition_reader(settings, topic)) as consumer:
@@ -116,8 +160,5 @@ def read_topic(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:
 
     Raises :class:`KafkaUnavailable`.
     """
-    name = settings.topic(topic)
-    with closing(open_partition_reader(settings, topic)) as consumer:
-        for partition in partition_numbers(consumer, settings, topic):
-            reader = PartitionReader(consumer, name, partition, OFFSET_BEGINNING)
-            yield from reader.read_to(reader.end())
+    with closing(TopicReader(settings, topic)) as reader:
+        yield from reader.read_on(reader.partitions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from confluent_kafka import KafkaException, Message, TopicPartition
@@ -13,47 +13,83 @@ from schemas.events.codec import decode
 from schemas.events.decision import NeedsReview
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product, decode_product
-from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
-from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED
+from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.clients.connect import TIMEOUT_SECONDS, open_partition_reader
-from streams.clients.partition_reader import read_topic
+from streams.clients.partition_reader import TopicReader
+from streams.kafka.partitioner import partition_of
 from streams.kafka.watermarks import watermarks
-from streams.review.verdicts import read_verdicts
+from streams.review.verdicts import Verdicts
 from streams.settings import Settings
 
 _POLL_SECONDS: Final = 0.2
 
 
-def waiting(
-    settings: Settings, taxonomy: Taxonomy, on_read: Callable[[], None] = lambda: None
-) -> list[NeedsReview]:
-    """Return the decisions that ask for a verdict and have none, those of a partition in the order of their age.
+class ReviewQueue:
+    """The decisions that ask for a verdict and have none, as Kafka has them now and whenever it is asked again.
 
-    A product that was decided anew after its verdict waits again. Raises :class:`KafkaUnavailable`.
+    Others review too, and products are decided anew: one that was decided after its verdict waits again.
     """
-    given = read_verdicts(settings, taxonomy, on_read).latest
-    latest: dict[bytes | None, tuple[NeedsReview, float]] = {}
-    for event in read_topic(settings, CATEGORIES_NEEDS_REVIEW):
-        on_read()
-        latest.pop(event.key, None)
-        if event.value is None:  # assigned since, or removed
-            continue
-        try:
-            latest[event.key] = decode(event.value, NeedsReview), event.timestamp_ms / 1_000
-        except InvalidEvent:  # none of ours, or of another version; `shelfwise watch` tells of it
-            continue
-    return [
-        decision
-        for decision, decided_at in latest.values()
-        if not _has(decision, decided_at, given.get(decision.product_id))
-    ]
 
+    def __init__(self, settings: Settings, taxonomy: Taxonomy, on_read: Callable[[], None] = lambda: None) -> None:
+        """Read all that there is, and tell of each message; raises :class:`KafkaUnavailable`."""
+        self._taxonomy = taxonomy
+        self._on_read = on_read
+        self._given = Verdicts()
+        self._latest: dict[str, tuple[NeedsReview, float]] = {}
+        self._verdicts = TopicReader(settings, REVIEWS_DECIDED)
+        self._decisions = TopicReader(settings, CATEGORIES_NEEDS_REVIEW)
+        self._read_verdicts(self._verdicts.partitions)
+        self._read_decisions(self._decisions.partitions)
 
-def _has(decision: NeedsReview, decided_at: float, verdict: ReviewDecided | None) -> bool:
-    if verdict is None or verdict.decision_id is None:
-        return verdict is not None and verdict.decided_at.timestamp() >= decided_at
-    return verdict.decision_id == decision.decision_id
+    def close(self) -> None:
+        """Close the consumers."""
+        self._verdicts.close()
+        self._decisions.close()
+
+    def waiting(self) -> list[NeedsReview]:
+        """Return what waits by what was read last, the decisions of a partition in the order of their age."""
+        return [decision for decision, decided_at in self._latest.values() if not self._has(decision, decided_at)]
+
+    def look_again(self, product_id: str) -> NeedsReview | str:
+        """Return the decision on a product that waits now, or what became of it.
+
+        Raises :class:`KafkaUnavailable`.
+        """
+        key = product_id.encode()
+        self._read_verdicts([partition_of(key, len(self._verdicts.partitions))])
+        self._read_decisions([partition_of(key, len(self._decisions.partitions))])
+        if product_id not in self._latest:
+            return "was assigned or removed meanwhile"
+        decision, decided_at = self._latest[product_id]
+        if self._has(decision, decided_at):
+            return f"was answered meanwhile by {self._given.latest[product_id].reviewer}"
+        return decision
+
+    def _read_verdicts(self, partitions: Sequence[int]) -> None:
+        for event in self._verdicts.read_on(partitions):
+            self._on_read()
+            self._given.add(event, len(self._verdicts.partitions), self._taxonomy)
+
+    def _read_decisions(self, partitions: Sequence[int]) -> None:
+        for event in self._decisions.read_on(partitions):
+            self._on_read()
+            product_id = (event.key or b"").decode(errors="replace")
+            self._latest.pop(product_id, None)
+            if event.value is None:  # assigned since, or removed
+                continue
+            try:
+                decision = decode(event.value, NeedsReview)
+            except InvalidEvent:  # none of ours, or of another version; `shelfwise watch` tells of it
+                continue
+            if decision.product_id == product_id:
+                self._latest[product_id] = decision, event.timestamp_ms / 1_000
+
+    def _has(self, decision: NeedsReview, decided_at: float) -> bool:
+        verdict = self._given.latest.get(decision.product_id)
+        if verdict is None or verdict.decision_id is None:
+            return verdict is not None and verdict.decided_at.timestamp() >= decided_at
+        return verdict.decision_id == decision.decision_id
 
 
 class DecidedProducts:
@@ -83,6 +119,8 @@ class DecidedProducts:
             return None
         self._consumer.assign([place])
         message = self._first(position)
+        # Nothing more is asked for while a person thinks.
+        self._consumer.unassign()
         try:
             product = decode_product(message.value() or b"", message.key())
         except InvalidEvent:

@@ -31,36 +31,40 @@ class Verdicts:
     latest: dict[str, ReviewDecided] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     invalid: int = 0
+    _newest: dict[str, int] = field(default_factory=dict)
+
+    def add(self, event: PublishedEvent, partitions: int, taxonomy: Taxonomy) -> None:
+        """Take in a message of the topic, which has so many partitions.
+
+        A verdict that died and was sent again is no newer than when it was first given; a null value takes the
+        product's verdict back.
+        """
+        try:
+            product_id, verdict = _verdict(event, partitions)
+        except InvalidEvent:
+            self.invalid += 1
+            return
+        if event.first_offset < self._newest.get(product_id, _NOT_AGAIN):
+            return
+        category = None if verdict is None else verdict.category_id
+        if category is not None and taxonomy.find_id(category) is None:
+            self.unknown[category] += 1
+            return
+        self._newest[product_id] = event.first_offset
+        if verdict is None:
+            self.latest.pop(product_id, None)
+        else:
+            self.latest[product_id] = verdict
 
 
 def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lambda: None) -> Verdicts:
-    """Return the verdicts on the topic; raises :class:`schemas.errors.KafkaUnavailable`.
-
-    A verdict that died and was sent again is no newer than when it was first given; a null value takes the
-    product's verdict back.
-    """
+    """Return the verdicts on the topic; raises :class:`schemas.errors.KafkaUnavailable`."""
     found = Verdicts()
-    newest: dict[str, int] = {}
     # Not those of the settings: the worker's may be set where it runs alone.
     partitions = count_partitions(settings, REVIEWS_DECIDED)
     for event in read_topic(settings, REVIEWS_DECIDED):
         on_read()
-        try:
-            product_id, verdict = _verdict(event, partitions)
-        except InvalidEvent:
-            found.invalid += 1
-            continue
-        if event.first_offset < newest.get(product_id, _NOT_AGAIN):
-            continue
-        category = None if verdict is None else verdict.category_id
-        if category is not None and taxonomy.find_id(category) is None:
-            found.unknown[category] += 1
-            continue
-        newest[product_id] = event.first_offset
-        if verdict is None:
-            found.latest.pop(product_id, None)
-        else:
-            found.latest[product_id] = verdict
+        found.add(event, partitions, taxonomy)
     return found
 
 

@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
+from typing import IO
 
 import msgspec
 import pytest
@@ -15,9 +18,12 @@ from schemas.events.codec import decode
 from schemas.events.decision import NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
+from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, REVIEWS_DECIDED, STATISTICS_CHANGED
 from streams.cli import main
-from streams.review.queue import waiting
+from streams.review.answer import Chosen
+from streams.review.give import VerdictGiver
+from streams.review.queue import ReviewQueue
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, wait_until
 from workers.bundle.taxonomy_file import load_taxonomy
@@ -119,7 +125,8 @@ def test_a_product_that_is_decided_anew_after_its_verdict_waits_again(installati
         installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(event).encode())
 
     def waits() -> int:
-        return len(waiting(installation.settings(), load_taxonomy(installation.bundle)))
+        with closing(ReviewQueue(installation.settings(), load_taxonomy(installation.bundle))) as queue:
+            return len(queue.waiting())
 
     decide("first")
     assert waits() == 1
@@ -131,6 +138,54 @@ def test_a_product_that_is_decided_anew_after_its_verdict_waits_again(installati
     value = json.dumps(gone | {"decided_at": "2026-01-02T03:04:05Z"}).encode()
     installation.send(REVIEWS_DECIDED, "p", value)
     assert waits() == 1, "a verdict for no category of the tree settles nothing"
+
+
+def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another reviewer, and the worker, go on between the reading of the queue and each answer."""
+    products = ("answered", "answered while shown", "assigned", "decided anew while shown", "left")
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+
+    def decide(product_id: str, decision_id: str) -> None:
+        event = DECISION | {"product_id": product_id, "decision_id": decision_id, "source": source}
+        installation.send(CATEGORIES_NEEDS_REVIEW, product_id, json.dumps(event).encode())
+
+    def another(product_id: str) -> None:
+        VerdictGiver(installation.settings(), "desk 5").give(product_id, None)
+
+    meanwhile: dict[str, Callable[[], None]] = {
+        "answered while shown": lambda: another("answered while shown"),
+        "decided anew while shown": lambda: decide("decided anew while shown", "second"),
+    }
+    waiting = ReviewQueue.waiting
+
+    def read_and_go_on(queue: ReviewQueue) -> list[NeedsReview]:
+        found = waiting(queue)
+        another("answered")
+        installation.send(CATEGORIES_NEEDS_REVIEW, "assigned", None)
+        return found
+
+    def answer(_answers: IO[str], decision: NeedsReview, _taxonomy: Taxonomy) -> Chosen:
+        meanwhile.get(decision.product_id, lambda: None)()
+        return Chosen(None)
+
+    for product_id in products:
+        decide(product_id, "first")
+    monkeypatch.setattr(ReviewQueue, "waiting", read_and_go_on)
+    monkeypatch.setattr("streams.cli.review._ask", answer)
+    told = review().stderr
+    assert [(each.product_id, each.reviewer) for each in verdicts(installation) if each.reviewer == "desk 4"] == [
+        ("left", "desk 4")
+    ]
+    for line in (
+        "answered was answered meanwhile by desk 5; it is passed over",
+        "answered while shown was answered meanwhile by desk 5; it is passed over",
+        "assigned was assigned or removed meanwhile; it is passed over",
+        "decided anew while shown was decided anew meanwhile, and waits as such; no verdict is given",
+        "gave 1 verdicts; 1 products wait for one",
+    ):
+        assert line in told.splitlines()
 
 
 def test_control_characters_of_a_feed_do_not_reach_the_terminal(installation: Installation) -> None:
