@@ -10,7 +10,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
-from schemas.errors import KafkaUnavailable
+from schemas.errors import InvalidSettings, KafkaUnavailable
 from schemas.topics import TOPICS, Topic
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.quiet import Quiet
@@ -42,8 +42,9 @@ def create_topics(
 ) -> TopicsReport:
     """Create what is missing and wait until all are visible; existing topics are left as they are.
 
-    Raises :class:`KafkaUnavailable` where the cluster does not answer, refuses, or has a topic with another
-    number of partitions: a batch keeps its partition number through all topics, so they must be equal.
+    Raises :class:`KafkaUnavailable` where the cluster does not answer, or refuses; :class:`InvalidSettings` where it
+    has a topic with another number of partitions: a batch keeps its partition number through all topics, so they
+    must be equal.
     """
     quiet = Quiet(connection.bootstrap_servers)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
@@ -123,7 +124,7 @@ def _refuse_other_partitions(existing: dict[str, TopicMetadata], partitions: int
     found = ", ".join(f"topic {name} has {count} partitions" for name, count in sorted(other.items()))
     counts = set(other.values())
     fix = f"set SHELFWISE_PARTITIONS={counts.pop()}" if len(counts) == 1 else "make their numbers equal"
-    raise KafkaUnavailable(f"{found}, the settings say {partitions}: {fix}, or use another SHELFWISE_TOPIC_PREFIX")
+    raise InvalidSettings(f"{found}, the settings say {partitions}: {fix}, or use another SHELFWISE_TOPIC_PREFIX")
 
 
 def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[_Difference]:

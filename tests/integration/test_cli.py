@@ -72,6 +72,11 @@ def test_creating_topics_twice_changes_nothing(run: Run, topic_prefix: str) -> N
     assert "note:" not in output
 
 
+def test_another_number_of_partitions_is_a_wrong_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELFWISE_PARTITIONS", "3")
+    assert "set SHELFWISE_PARTITIONS=2" in run("topics", "create", status=2).stderr
+
+
 def test_a_feed_becomes_events_without_labels_keyed_by_product(
     run: Run, kafka: Cluster, topic_prefix: str, tmp_path: Path
 ) -> None:

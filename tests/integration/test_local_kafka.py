@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from schemas.errors import KafkaUnavailable
+from schemas.errors import InvalidSettings, KafkaUnavailable
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, PRODUCTS_CHANGED, TOPICS, Topic
 from streams.child_process import spawn
 from streams.kafka.cluster import Cluster
@@ -87,9 +87,7 @@ def test_topics_are_those_of_the_table(kafka: Cluster, topic_prefix: str) -> Non
 
 def test_a_topic_with_other_partitions_is_refused_by_name(kafka: Cluster, topic_prefix: str) -> None:
     create_topics(kafka.connection, partitions=2, prefix=topic_prefix)
-    with pytest.raises(
-        KafkaUnavailable, match=r"has 2 partitions, the settings say 4: set SHELFWISE_PARTITIONS=2"
-    ):
+    with pytest.raises(InvalidSettings, match=r"has 2 partitions, the settings say 4: set SHELFWISE_PARTITIONS=2"):
         create_topics(kafka.connection, partitions=4, prefix=topic_prefix)
 
 
@@ -105,7 +103,7 @@ def test_a_message_of_many_mebibytes_passes(
 
 def test_when_partitions_differ_nothing_is_created(kafka: Cluster, topic_prefix: str) -> None:
     create_topics(kafka.connection, partitions=2, prefix=topic_prefix, topics=[PRODUCTS_CHANGED])
-    with pytest.raises(KafkaUnavailable, match="has 2 partitions"):
+    with pytest.raises(InvalidSettings, match="has 2 partitions"):
         create_topics(kafka.connection, partitions=4, prefix=topic_prefix)
     topics = AdminClient(kafka.connection.client_config()).list_topics(timeout=10).topics
     assert [name for name in topics if name.startswith(topic_prefix)] == [topic_prefix + PRODUCTS_CHANGED.name]
