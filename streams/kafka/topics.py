@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,8 +17,10 @@ from schemas.topics import TOPICS, Topic
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.quiet import Quiet
 
+_AT_ONCE_SECONDS: Final = 1.0
 _SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.02
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,14 @@ def create_topics(
 ) -> TopicsReport:
     """Create what is missing and wait until all are visible; existing topics are left as they are.
 
-    Raises :class:`KafkaUnavailable` where the cluster does not answer, or refuses; :class:`InvalidSettings` where it
-    has a topic with another number of partitions: a batch keeps its partition number through all topics, so they
-    must be equal.
+    Raises :class:`KafkaUnavailable` where the cluster does not answer, or refuses; :class:`InvalidSettings` where
+    it has a topic with another number of partitions: a batch keeps its partition number through all topics, so
+    they must be equal.
     """
     quiet = Quiet(connection.bootstrap_servers)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     wanted = {prefix + topic.name: topic for topic in topics}
-    before = quiet.metadata(admin, _SECONDS).topics
+    before = _topics_there(quiet, admin, connection)
     try:
         _refuse_other_partitions({name: before[name] for name in wanted if name in before}, partitions)
         missing = [name for name in wanted if name not in before]
@@ -66,6 +70,14 @@ def create_topics(
     ]
     sentences = tuple(map(str, differences))
     return TopicsReport(tuple(missing), tuple(existing), sentences, tuple(uncompacted))
+
+
+def _topics_there(quiet: Quiet, admin: AdminClient, connection: KafkaConnection) -> dict[str, TopicMetadata]:
+    """Return the topics of the cluster; say so where it lets us wait."""
+    with suppress(KafkaUnavailable):
+        return quiet.metadata(admin, _AT_ONCE_SECONDS).topics
+    _log.warning("waiting for Kafka at %s, %.0f s at most", connection.bootstrap_servers, _SECONDS)
+    return quiet.metadata(admin, _SECONDS).topics
 
 
 @dataclass(frozen=True, slots=True)
