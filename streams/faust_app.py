@@ -16,7 +16,6 @@ from faust.types import TopicT
 from mode.utils.queues import FlowControlEvent
 from yarl import URL
 
-from schemas.errors import InvalidSettings
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.faust_guards import GuardedConsumer, GuardedFlowControl
 from streams.kafka.cluster_id import cluster_id
@@ -155,10 +154,7 @@ def raw_topic(app: faust.App, *names: str) -> TopicT:
 
 
 def _servers(connection: KafkaConnection) -> list[str]:
-    servers = [server.strip() for server in (connection.bootstrap_servers or "").split(",") if server.strip()]
-    if not servers:
-        raise InvalidSettings("no Kafka is named; set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS=host:port")
-    return servers
+    return [server.strip() for server in (connection.bootstrap_servers or "").split(",") if server.strip()]
 
 
 def _credentials(connection: KafkaConnection) -> faust.Credentials | None:

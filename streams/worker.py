@@ -103,8 +103,6 @@ def _watch(settings: Settings) -> TopicsWatch:
 
 
 def _create_topics(settings: Settings) -> None:
-    if not settings.kafka.bootstrap_servers:
-        raise ShelfwiseError("no Kafka is named; set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS=host:port")
     create = partial(
         create_topics,
         settings.kafka,

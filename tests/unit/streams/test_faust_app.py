@@ -10,7 +10,6 @@ import pytest
 from mode.utils.queues import FlowControlQueue
 from pydantic import SecretStr
 
-from schemas.errors import InvalidSettings
 from streams.faust_app import build_app
 from streams.faust_guards import GuardedFlowControl
 from streams.kafka.connection import KafkaConnection
@@ -78,8 +77,3 @@ def test_tls_without_a_password_is_tls(tmp_path: Path) -> None:
     connection = KafkaConnection(bootstrap_servers="one:1", security_protocol="SSL")
     credentials = build_app(_settings(tmp_path, connection), "ranking").conf.broker_credentials
     assert isinstance(credentials, faust.SSLCredentials)
-
-
-def test_no_address_is_refused_by_the_name_of_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="SHELFWISE_KAFKA__BOOTSTRAP_SERVERS"):
-        build_app(_settings(tmp_path, KafkaConnection()), "recall")
