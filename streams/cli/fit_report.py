@@ -83,8 +83,8 @@ def _tell_of_lone_products(report: FitReport) -> None:
     if products and alone >= _MANY_ALONE * products:
         click.echo(
             f"{alone:,} of {products:,} products are the only ones of their category: about {alone / products:.0%}"
-            " of new products will be of categories that no label names, and none of these can be right. The figures"
-            " above are of the others. Name the whole tree with --taxonomy"
+            " of new products will be of categories that no label names, and none of these can be right. The"
+            " figures above are of the others. Name the whole tree with --taxonomy"
         )
 
 
