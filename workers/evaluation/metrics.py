@@ -6,13 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from workers.evaluation.bootstrap import DRAWS, intervals
-from workers.evaluation.categories import by_category, confusions, macro_f1
-from workers.evaluation.confidence import Ordered, best_possible_area, reliability, risk_coverage
+from workers.evaluation.categories import macro_f1
+from workers.evaluation.confidence import Ordered, best_possible_area
 from workers.evaluation.hierarchy import per_level
 from workers.evaluation.numbers import number, ratio
 from workers.evaluation.outcomes import RECALL_AT, ProductOutcomes
-from workers.evaluation.per_product import HEADLINE_RECALL, ProductFacts, product_facts, product_ratios
+from workers.evaluation.per_product import ProductFacts, product_facts, product_ratios
 
 HEADLINES: Final = (
     "n",
@@ -92,19 +91,3 @@ def recall(outcomes: ProductOutcomes) -> dict[str, Any] | None:
         {k: number(values[column]) for k, values in reached.items()} for column in range(np.shape(place)[1])
     ]
     return {"union": columns[-1], "signals": dict(zip(outcomes.signals, columns[:-1], strict=True))}
-
-
-__all__ = [
-    "DRAWS",
-    "HEADLINES",
-    "HEADLINE_RECALL",
-    "by_category",
-    "confusions",
-    "intervals",
-    "measure",
-    "product_facts",
-    "product_ratios",
-    "recall",
-    "reliability",
-    "risk_coverage",
-]
