@@ -13,9 +13,9 @@ from workers.candidates import Candidates
 from workers.cascade import PREFIX, Cascade
 from workers.encode import encode_products
 from workers.encoders.base import Encoder
+from workers.pairs import distinct, pairs_of
 from workers.signals.ask import SignalScores, ask, rounded
 from workers.signals.base import Reference, Signal
-from workers.signals.scores import distinct, pairs_of
 from workers.signals.together import ScoresTogether
 from workers.statistics import Statistics
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.scores import distinct, pair_keys, pairs_of
+from workers.pairs import distinct, pair_keys, pairs_of
 from workers.sparse_rows import SparseRows
 from workers.text.ngrams import weigh
 from workers.text.tokens import words

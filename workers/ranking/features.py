@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from schemas.taxonomy.tree import Taxonomy
 from workers import segments
 from workers.candidates import Candidates
+from workers.pairs import pair_keys
 from workers.ranking.track_record import TrackRecord
 from workers.signals.live_counts import LABELLED
-from workers.signals.scores import pair_keys
 
 AGREEMENT: Final = "agreement"
 CATEGORY: Final = "category"

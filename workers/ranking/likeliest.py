@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workers import segments
 from workers.candidates import Candidates
-from workers.signals.scores import pair_keys, pairs_of
+from workers.pairs import pair_keys, pairs_of
 
 
 @dataclass(frozen=True, slots=True)

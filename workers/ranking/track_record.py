@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from workers.pairs import pair_keys
 from workers.segments import find, groups
-from workers.signals.scores import pair_keys
 from workers.stored_arrays import require, require_ascending
 
 # What is believed before there are any products, and how many of them that belief is worth.

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from workers.batch import Batch
 from workers.nearest import pair_cosines, unit_rows
+from workers.pairs import pair_keys
 from workers.product_text import embedding_text
 from workers.signals.base import Reference, ReferenceSignal
-from workers.signals.scores import SparseScores, no_context, pair_keys
+from workers.signals.scores import SparseScores, no_context
 from workers.tree_words import tree_words
 
 # Chosen on training sides of four catalogues, without labelled products to learn from.

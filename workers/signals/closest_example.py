@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from workers.batch import Batch
+from workers.pairs import pair_keys
 from workers.segments import changes
 from workers.signals.base import ReferenceSignal
-from workers.signals.scores import SparseScores, no_context, pair_keys
+from workers.signals.scores import SparseScores, no_context
 
 
 class ClosestExample(ReferenceSignal):

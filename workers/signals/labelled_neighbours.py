@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from workers.batch import Batch
+from workers.pairs import summed
 from workers.signals.base import ReferenceSignal
-from workers.signals.scores import SparseScores, summed
+from workers.signals.scores import SparseScores
 
 VOTERS: Final = 24
 # A neighbour at cosine 0.9 weighs e squared times one at 0.8: near-duplicates outvote mere relatives.

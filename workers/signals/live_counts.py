@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
 from workers.batch import Batch
+from workers.pairs import summed
 from workers.signals.counts import DOUBT, CategoryCounts
 from workers.signals.keyed_counts import KeyedCounts
-from workers.signals.scores import SparseScores, summed
+from workers.signals.scores import SparseScores
 from workers.statistics import CategoryWeights
 
 LABELLED: Final = "_labelled"

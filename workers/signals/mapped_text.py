@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.batch import Batch
+from workers.pairs import pair_keys
 from workers.signals.counts import CategoryCounts, Weights, focus, shares
 from workers.signals.keyed_counts import KeyedCounts
-from workers.signals.scores import SparseScores, pair_keys
+from workers.signals.scores import SparseScores
 from workers.text.tokens import fold
 
 # A category that bears the very name is worth less than one labelled product that says so.

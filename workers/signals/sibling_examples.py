@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from workers.batch import Batch
 from workers.examples import group_keys
+from workers.pairs import pair_keys
 from workers.segments import starts
 from workers.signals.base import Reference, ReferenceSignal
-from workers.signals.scores import SparseScores, pair_keys
+from workers.signals.scores import SparseScores
 
 # Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512

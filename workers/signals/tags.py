@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.batch import Batch
+from workers.pairs import summed
 from workers.signals.counts import CategoryCounts, focus, shares, together
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.mapped_text import REMEMBERED_TEXTS, nodes_by_name
-from workers.signals.scores import SparseScores, summed
+from workers.signals.scores import SparseScores
 from workers.statistics import CategoryWeights
 from workers.text.tokens import fold
 

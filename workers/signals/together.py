@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.pairs import pair_keys, pairs_of
 from workers.segments import as_integers, changes
-from workers.signals.scores import SparseScores, pair_keys, pairs_of
+from workers.signals.scores import SparseScores
 
 if TYPE_CHECKING:
     from workers.signals.base import Scores

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from workers.pairs import pair_keys, pairs_of
 from workers.segments import changes
-from workers.signals.scores import pair_keys, pairs_of
 from workers.sparse_rows import SparseRows
 from workers.text.tokens import character_ngrams, words
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.signals.scores import pairs_of
+from workers.pairs import pairs_of
 from workers.tree_words import TreeWords, tree_words
 
 pytestmark = pytest.mark.unit
