@@ -12,7 +12,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from workers.pairs import pair_keys, pairs_of
 from workers.segments import changes
@@ -83,11 +82,6 @@ class NgramVectorizer:
         seen_in = np.array([documents[feature] for feature in vocabulary], np.float64)
         idf = np.log((1 + count) / (1 + seen_in)) + 1
         return cls(options, vocabulary, idf.astype(np.float32))
-
-    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Return a float32 CSR matrix of shape (len(texts), F); a row depends on its own text alone."""
-        found = weigh(*self.occurrences(texts), len(texts), self.idf, self.of_characters.astype(np.int64))
-        return found.matrix(len(self))
 
     def occurrences(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the text and the column of each feature that occurs, each time that it does: (m,) each."""
