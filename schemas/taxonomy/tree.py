@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.errors import InvalidTaxonomy
 from schemas.taxonomy import arrays, stored
@@ -69,10 +68,7 @@ class Taxonomy:
         self.depths: Final = arrays.frozen(np.fromiter(map(len, self.paths), np.int8, len(nodes)))
         self.ancestor_matrix: Final = arrays.frozen(arrays.ancestor_matrix(self.parents, self.depths))
         self.roots: Final[tuple[int, ...]] = tuple(np.flatnonzero(self.parents < 0).tolist())
-        self._children: Final = np.argsort(self.parents, kind="stable").astype(np.int32)
-        bounds = np.searchsorted(self.parents[self._children], np.arange(len(nodes) + 1), side="left")
-        self._child_bounds: Final = bounds
-        self.is_leaf: Final[NDArray[np.bool_]] = arrays.frozen(bounds[1:] == bounds[:-1])
+        self.is_leaf: Final = arrays.frozen(~np.isin(np.arange(len(nodes)), self.parents))
         self.is_listed: Final = arrays.frozen(arrays.listed(name, nodes))
 
     @classmethod
@@ -162,11 +158,6 @@ class Taxonomy:
         """Return the indices from the root to the node, the node included."""
         self._check_index(index)
         return tuple(self.ancestor_matrix[index, : self.depths[index]].tolist())
-
-    def children(self, index: int) -> tuple[int, ...]:
-        """Return the indices of the node's children, in file order."""
-        self._check_index(index)
-        return tuple(self._children[self._child_bounds[index] : self._child_bounds[index + 1]].tolist())
 
     def path_text(self, index: int) -> str:
         """Return the node's path as ``"A > B > C"``."""
