@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
 
 from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
-from workers.learning import Key
+from workers.learning import Key, ProductState, contributions
 from workers.statistics import NO_WEIGHTS, CategoryWeights
+
+
+def recount(states: Mapping[str, ProductState]) -> dict[Key, dict[str, float]]:
+    """Return the weights of every key by counting all products anew."""
+    found: defaultdict[Key, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for state in states.values():
+        for key, (category, weight) in contributions(state).items():
+            found[key][category] += weight
+    return {key: dict(weights) for key, weights in found.items()}
 
 
 class Learned:

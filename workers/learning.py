@@ -6,7 +6,7 @@ newer than the last of its topic changes no state, and a change that a key has s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, Literal, cast
 
 import msgspec
@@ -191,12 +191,3 @@ def _add(weights: dict[str, float], category: str | None, weight: float) -> None
         weights[category] = total
     else:
         weights.pop(category, None)
-
-
-def recount(states: Mapping[str, ProductState]) -> dict[Key, dict[str, float]]:
-    """Return the weights of every key by counting all products anew."""
-    found: dict[Key, dict[str, float]] = {}
-    for state in states.values():
-        for key, (category, weight) in contributions(state).items():
-            _add(found.setdefault(key, {}), category, weight)
-    return {key: weights for key, weights in found.items() if weights}

@@ -19,12 +19,12 @@ from schemas.events.decision import CategoryAssigned, Decision
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from streams.settings import Settings
-from tests.learned_statistics import Learned
+from tests.learned_statistics import Learned, recount
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
 from workers.fit.labels import LabelledProducts, place
-from workers.learning import ProductState, Source, apply, recount, said_by_decision
+from workers.learning import ProductState, Source, apply, said_by_decision
 from workers.product_files import ProductFile
 
 _PATH = click.Path(exists=True, path_type=Path)

@@ -23,12 +23,12 @@ from schemas.events.statistics import StatisticKind
 from tests.benchmarks.catalogue_options import DATA, DATASET
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from tests.benchmarks.quality.splits import make_problem
-from tests.learned_statistics import Learned
+from tests.learned_statistics import Learned, recount
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.classify import decide
 from workers.fit.fit import FitOptions, fit
 from workers.fit.labels import LabelledProducts
-from workers.learning import ProductState, apply, recount, said_by_verdict
+from workers.learning import ProductState, apply, said_by_verdict
 
 _LOT: Final = 32
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)

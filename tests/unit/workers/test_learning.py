@@ -16,6 +16,7 @@ from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided, decode_verdict
 from schemas.events.statistics import StatisticsChanged
+from tests.learned_statistics import recount
 from workers import learning
 from workers.learning import KeyStatistics, ProductState, Source
 
@@ -197,7 +198,7 @@ def test_counts_equal_a_recount_whatever_is_delivered_again(
         if data.draw(st.integers(0, 9)) == 0:  # delivered again from an earlier place
             read[topic] = data.draw(st.integers(0, read[topic]))
     weights = {key: value.weights for key, value in counted.items() if value.weights}
-    assert weights == learning.recount(states)
+    assert weights == recount(states)
     for state in states.values():
         latest = {topic: getattr(state, topic) for topic in _TOPICS}
         assert all(said is None or said.offset < len(logs[topic]) for topic, said in latest.items())

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.statistics import StatisticsChanged
+from tests.learned_statistics import recount
 from workers import learning
 from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, ProductState, Source
 
@@ -134,7 +135,7 @@ class LearningMachine(RuleBasedStateMachine):
             self.learn(topic, len(self.logs[topic]))
         self.count_changes(len(self.changes))
         weights = {key: counted.weights for key, counted in self.counted.items() if counted.weights}
-        assert weights == learning.recount(self.states)
+        assert weights == recount(self.states)
         assert weights == self.expected()
 
     def expected(self) -> dict[tuple[str, str], dict[str, float]]:
