@@ -67,7 +67,6 @@ class Intake:
         self._products = settings.topic(PRODUCTS_CHANGED)
         self._completed = settings.topic(BATCHES_COMPLETED)
         self._stop = Event()
-        self._assigned = Event()
         self._partitions: dict[int, PartitionIntake] = {}
         self._ignored = 0
         self._read_seconds = max(settings.linger_ms / 1000, 0.001)
@@ -78,11 +77,6 @@ class Intake:
         config = settings.member_config(STAGE, {"on_commit": self._offsets.on_commit, **_FETCHES})
         self._consumer = Consumer(config, logger=logger)
         health.condition(ASSIGNED, ready=False)
-
-    @property
-    def ready(self) -> bool:
-        """Whether partitions are assigned, and where their completions start is settled."""
-        return self._assigned.is_set()
 
     def stop(self) -> None:
         """Ask :meth:`run` to read no more, drain and return; from any thread, at any time."""
@@ -254,7 +248,6 @@ class Intake:
         # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.
         consumer.resume([item for item in assigned if item.topic == self._products])
         logger.info("intake owns partitions %s", sorted(self._partitions))
-        self._assigned.set()
         self._health.condition(ASSIGNED, ready=True)
 
     def _begin(self, consumer: Consumer, number: int, found: Committed) -> PartitionIntake:
@@ -296,6 +289,5 @@ class Intake:
         self._partitions.clear()
         self._circuit.lost()
         self._metrics.batches_in_flight(0)
-        self._assigned.clear()
         self._health.condition(ASSIGNED, ready=False)
         consumer.unassign()

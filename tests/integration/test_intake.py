@@ -532,7 +532,7 @@ def test_a_second_worker_takes_half_and_a_leaving_one_gives_its_half_back(
     with running(settings) as first:
         wait_for(lambda: first.value("events_received_total") > 0, "the first events")
         with running(settings) as second:
-            wait_for(lambda: second.intake.ready, "an assignment of the second")
+            wait_for(lambda: second.health.readiness().ok, "an assignment of the second")
             publish(settings, events[1_000:2_000])
             wait_for(lambda: committed(settings) == [1_000, 1_000], "the commits of both")
             assert second.value("events_received_total") > 0
@@ -590,7 +590,7 @@ def ends(settings: Settings, topic: Topic) -> list[int]:
 def test_completions_that_make_no_sense_are_ignored(settings: Settings, downstream: Downstream) -> None:
     publish(settings, [product(number) for number in range(20)])
     with running(settings) as intake:
-        wait_for(lambda: intake.intake.ready, "an assignment")
+        wait_for(lambda: intake.health.readiness().ok, "an assignment")
         producer = Producer(settings.kafka.producer_config())
         for value in (b"{", b"\xff", b"{}", None):
             producer.produce(settings.topic(BATCHES_COMPLETED), value, partition=0)
@@ -600,10 +600,11 @@ def test_completions_that_make_no_sense_are_ignored(settings: Settings, downstre
 
 
 def test_stopping_before_the_start_ends_at_once(settings: Settings) -> None:
-    intake = Intake(settings, Metrics(CollectorRegistry()), Health())
+    health = Health()
+    intake = Intake(settings, Metrics(CollectorRegistry()), health)
     intake.stop()
     intake.run()
-    assert not intake.ready
+    assert not health.readiness().ok
 
 
 def test_a_producer_that_can_send_no_more_ends_the_intake(
