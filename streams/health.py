@@ -10,19 +10,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
-
-# Longer than a rebalance with a model load, shorter than a person's patience.
-DEFAULT_LIMIT_SECONDS: Final = 60.0
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An answer: ``failing`` names the stale loops or the missing conditions; ``detail`` is the JSON body."""
+    """An answer; ``detail`` is the JSON body, which names the stale loops or the missing conditions."""
 
     ok: bool
-    failing: tuple[str, ...]
-    detail: dict[str, object]
+    detail: dict[str, Any]
 
 
 class Health:
@@ -32,30 +28,22 @@ class Health:
     never go back.
     """
 
-    def __init__(
-        self,
-        conditions: Iterable[str] = (),
-        *,
-        limit_seconds: float = DEFAULT_LIMIT_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, conditions: Iterable[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._limit = limit_seconds
         self._lock = Lock()
         self._beats: dict[str, float] = {}
         self._limits: dict[str, float] = {}
         self._conditions: dict[str, bool] = dict.fromkeys(conditions, False)
 
-    def watch(self, name: str, limit_seconds: float | None = None) -> None:
+    def watch(self, name: str, limit_seconds: float) -> None:
         """Expect a loop to beat from now on, each time within ``limit_seconds``."""
         with self._lock:
-            self._limits[name] = self._limit if limit_seconds is None else limit_seconds
+            self._limits[name] = limit_seconds
             self._beats[name] = self._clock()
 
     def beat(self, name: str) -> None:
-        """Say that a loop has made progress; a new name is watched from now on, within the default limit."""
+        """Say that a loop that is watched has made progress."""
         with self._lock:
-            self._limits.setdefault(name, self._limit)
             self._beats[name] = self._clock()
 
     def forget(self, name: str) -> None:
@@ -80,13 +68,13 @@ class Health:
             now = self._clock()
             loops = {
                 name: {
-                    "seconds_since_beat": round(now - beaten, 3),
-                    "limit_seconds": self._limits[name],
+                    "seconds_since_beat": round(now - self._beats[name], 3),
+                    "limit_seconds": limit,
                 }
-                for name, beaten in sorted(self._beats.items())
+                for name, limit in sorted(self._limits.items())
             }
             stale = tuple(name for name in loops if now - self._beats[name] > self._limits[name])
-        return Report(not stale, stale, {"healthy": not stale, "stale": stale, "loops": loops})
+        return Report(not stale, {"healthy": not stale, "stale": stale, "loops": loops})
 
     def readiness(self) -> Report:
         """Return whether every condition holds; before the first is stated, the process is not ready."""
@@ -94,4 +82,4 @@ class Health:
             conditions = dict(self._conditions)
         missing = tuple(name for name, holds in conditions.items() if not holds)
         ready = bool(conditions) and not missing
-        return Report(ready, missing, {"ready": ready, "missing": missing, "conditions": conditions})
+        return Report(ready, {"ready": ready, "missing": missing, "conditions": conditions})

@@ -448,7 +448,7 @@ def test_a_release_that_fails_stops_intake_instead_of_draining_the_topic_into_th
     publish(settings, [product(number) for number in range(2_000)])
     with running(careful) as intake:
         wait_for(lambda: intake.value("circuit_breaker_open") == 1, "the breaker to open")
-        assert intake.health.readiness().failing == (CLOSED,)
+        assert intake.health.readiness().detail["missing"] == (CLOSED,)
         probed = len(downstream.batches)
         wait_for(lambda: len(downstream.batches) >= probed + 2, "two probes")
         in_flight = PARTITIONS * settings.window_batches * settings.batch_products

@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def health(clock: Clock) -> Health:
-    return Health(("tables recovered", "model loaded"), limit_seconds=10, clock=clock)
+    return Health(("tables recovered", "model loaded"), clock=clock)
 
 
 @pytest.fixture
@@ -43,16 +43,16 @@ def get(listener: Listener, path: str, method: str = "GET") -> tuple[int, bytes]
 
 
 def test_a_loop_that_beats_within_its_limit_is_alive(health: Health, clock: Clock) -> None:
-    health.beat("intake")
+    health.watch("intake", 10)
     clock.now += 10
     assert health.liveness().ok
 
 
 def test_a_stale_loop_is_named_and_a_beat_heals_it(health: Health, clock: Clock) -> None:
-    health.beat("intake")
+    health.watch("intake", 10)
     health.watch("recall", 30)
     clock.now += 11
-    assert health.liveness().failing == ("intake",)
+    assert health.liveness().detail["stale"] == ("intake",)
     health.beat("intake")
     assert health.liveness().ok
 
@@ -60,11 +60,11 @@ def test_a_stale_loop_is_named_and_a_beat_heals_it(health: Health, clock: Clock)
 def test_a_loop_that_never_began_is_stale_once_it_is_watched(health: Health, clock: Clock) -> None:
     health.watch("ranking", 5)
     clock.now += 6
-    assert health.liveness().failing == ("ranking",)
+    assert health.liveness().detail["stale"] == ("ranking",)
 
 
 def test_a_loop_that_ended_on_purpose_is_forgotten(health: Health, clock: Clock) -> None:
-    health.beat("learning")
+    health.watch("learning", 10)
     health.forget("learning")
     clock.now += 1_000
     assert health.liveness().ok
@@ -72,7 +72,7 @@ def test_a_loop_that_ended_on_purpose_is_forgotten(health: Health, clock: Clock)
 
 def test_what_is_missing_for_readiness_is_named(health: Health) -> None:
     health.condition("model loaded", ready=True)
-    assert health.readiness().failing == ("tables recovered",)
+    assert health.readiness().detail["missing"] == ("tables recovered",)
     health.condition("tables recovered", ready=True)
     assert health.readiness().ok
     health.condition("tables recovered", ready=False)
@@ -84,7 +84,7 @@ def test_a_process_that_has_stated_nothing_is_not_ready() -> None:
 
 
 def test_the_probes_answer_over_http(listener: Listener, health: Health, clock: Clock) -> None:
-    health.beat("intake")
+    health.watch("intake", 10)
     status, body = get(listener, "/healthz")
     assert (status, json.loads(body)["loops"]["intake"]["limit_seconds"]) == (200, 10)
     clock.now += 11
