@@ -44,7 +44,6 @@ class Scoreboard:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     right: Counter[Outcome] = field(default_factory=Counter)
     judged: Counter[Outcome] = field(default_factory=Counter)
-    repeats: int = 0
     published_ms: dict[str, int] = field(default_factory=dict)
     recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=_RECENT))
     dead: deque[tuple[DeadLetter, bytes | None]] = field(default_factory=lambda: deque(maxlen=_RECENT))
@@ -93,7 +92,6 @@ class Scoreboard:
 
     def _first_time(self, event: str) -> bool:
         if event in self._seen:
-            self.repeats += 1
             return False
         self._seen.add(event)
         return True
