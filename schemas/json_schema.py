@@ -45,15 +45,11 @@ def json_schema(name: str) -> bytes:
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
-def export(directory: Path) -> list[Path]:
-    """Write every schema to ``directory`` and return the files."""
+def export(directory: Path) -> None:
+    """Write every schema to ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
-    files = []
     for name in EVENTS:
-        file = directory / f"{name}.schema.json"
-        file.write_bytes(json_schema(name))
-        files.append(file)
-    return files
+        (directory / f"{name}.schema.json").write_bytes(json_schema(name))
 
 
 if __name__ == "__main__":

@@ -44,17 +44,17 @@ class Leaks:
 
 
 def find_leaks(
-    training: TrainingFingerprint | None, products: Sequence[Product], threshold: float = THRESHOLD
+    training: TrainingFingerprint | None, products: Sequence[Product]
 ) -> tuple[Leaks, NDArray[np.bool_]]:
     """Return the audit of products against a bundle's training products, and which leaked, bool (n,).
 
-    Near-duplicates are titles whose words (the first 32) have a Jaccard similarity of ``threshold`` or more.
+    Near-duplicates are titles whose words (the first 32) have a Jaccard similarity of ``THRESHOLD`` or more.
     """
     if training is None:
         return Leaks(None, 0, 0, ()), np.zeros(len(products), bool)
     own = TrainingFingerprint.of(products)
     exact = np.isin(own.identities, training.identities)
-    found, similarity = most_similar(training.titles, own.titles, threshold)
+    found, similarity = most_similar(training.titles, own.titles, THRESHOLD)
     leaked = exact | (found >= 0)
     examples = tuple(
         LeakExample(products[i].product_id, products[i].title, int(found[i]), round(float(similarity[i]), 3))

@@ -20,8 +20,7 @@ class Completions:
     attempt is always worked on: should a source topic be made anew, its batches bear the ids of earlier ones.
     """
 
-    def __init__(self, kept: int = _KEPT) -> None:
-        self._kept = kept
+    def __init__(self) -> None:
         self._under_way: set[_Name] = set()
         self._done: OrderedDict[_Name, Outgoing] = OrderedDict()
 
@@ -43,7 +42,7 @@ class Completions:
         self._under_way.discard(_name(batch))
         if completion is not None:
             self._done[_name(batch)] = completion
-            while len(self._done) > self._kept:
+            while len(self._done) > _KEPT:
                 self._done.popitem(last=False)
 
 

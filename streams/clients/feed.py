@@ -41,18 +41,11 @@ class FeedReport:
 class Feed:
     """Publishes products on one topic, keyed by product id, never faster than ``rate`` events a second."""
 
-    def __init__(
-        self,
-        producer: Producer,
-        topic: str,
-        *,
-        rate: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, producer: Producer, topic: str, *, rate: float | None = None) -> None:
         self.report = FeedReport()
         self._producer = producer
         self._topic = topic
-        self._pace = Pace(rate, clock) if rate else None
+        self._pace = Pace(rate, time.monotonic) if rate else None
         self._closed = False
 
     def publish(self, product: Product) -> None:

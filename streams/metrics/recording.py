@@ -147,7 +147,7 @@ class Metrics:
         """Show how many decisions and verdicts are still to be learned from."""
         self._learning_unread.set(messages)
 
-    def statistics_updated(self, kind: StatisticKind, *, applied: int = 0, repeated: int = 0) -> None:
+    def statistics_updated(self, kind: StatisticKind, *, applied: int, repeated: int) -> None:
         """Count changes of the live statistics."""
         self._statistics.labels(kind, "applied").inc(applied)
         self._statistics.labels(kind, "repeated").inc(repeated)

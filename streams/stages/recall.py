@@ -21,7 +21,7 @@ class RecallPart(FaustPart):
     Where ``ranking`` is in this process, candidates go straight there, and batches come straight from its intake.
     """
 
-    def __init__(self, context: ModelContext, ranking: RankingPart | None = None) -> None:
+    def __init__(self, context: ModelContext, ranking: RankingPart | None) -> None:
         super().__init__("recall", context)
         settings = context.settings
         digests = product_digests(self._app)

@@ -83,32 +83,32 @@ class Curve:
         rate = wrong / np.maximum(self.mass, 1.0)
         return (wrong + (wrong_before - rate * before) * step).sum(axis=1) / total
 
-    def coverage_at_precision(self, precision: float = PRECISION) -> Floats:
-        """Return the largest share, float64 (draws,), of most confident products of which so many are right.
+    def coverage_at_precision(self) -> Floats:
+        """Return the largest share, float64 (draws,), of most confident products of which 95 in 100 are right.
 
         0 where there is none. The threshold is chosen in hindsight, by an oracle: no stream can promise it.
         """
         covered = np.cumsum(self.mass, axis=1)
-        enough = np.cumsum(self.right, axis=1) >= precision * covered - 1e-9
+        enough = np.cumsum(self.right, axis=1) >= PRECISION * covered - 1e-9
         return np.where(enough, covered, 0.0).max(axis=1) / covered[:, -1]
 
-    def bins(self, count: int = BINS) -> tuple[Floats, Floats]:
+    def bins(self) -> tuple[Floats, Floats]:
         """Return summed confidence and summed right products, float64 (draws, bins), in bins of equal mass.
 
         The most confident come first. A tie that lies across an edge is shared out in proportion.
         """
         covered = np.cumsum(self.mass, axis=1)
         total = covered[0, -1]
-        edges = np.linspace(0.0, total, min(count, max(round(float(total)), 1)) + 1)
+        edges = np.linspace(0.0, total, min(BINS, max(round(float(total)), 1)) + 1)
         confident, right = (
             np.stack([_at(edges, along, values) for along, values in zip(covered, sums, strict=True)])
             for sums in (np.cumsum(self.mass * self.confidence, axis=1), np.cumsum(self.right, axis=1))
         )
         return np.diff(confident, axis=1), np.diff(right, axis=1)
 
-    def calibration_error(self, count: int = BINS) -> Floats:
+    def calibration_error(self) -> Floats:
         """Return the expected calibration error, float64 (draws,)."""
-        confident, right = self.bins(count)
+        confident, right = self.bins()
         return np.abs(confident - right).sum(axis=1) / self.mass.sum(axis=1)
 
 
@@ -116,14 +116,14 @@ def _at(edges: Floats, along: Floats, values: Floats) -> Floats:
     return np.interp(edges, np.concatenate([[0.0], along]), np.concatenate([[0.0], values]))
 
 
-def reliability(confidence: Floats, correct: NDArray[np.bool_], count: int = BINS) -> list[dict[str, Any]]:
+def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Return the bins of the reliability diagram, the least confident first.
 
     Each has ``n`` (a share of a product where a tie lies across an edge), mean ``confidence`` and ``accuracy``.
     """
     if not len(confidence):
         return []
-    confident, right = (values[0][::-1] for values in Ordered.of(confidence, correct).curve().bins(count))
+    confident, right = (values[0][::-1] for values in Ordered.of(confidence, correct).curve().bins())
     mass = len(confidence) / len(right)
     return [
         {"n": number(mass), "confidence": number(sure / mass), "accuracy": number(good / mass)}

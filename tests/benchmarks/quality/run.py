@@ -68,9 +68,9 @@ def digest(run: Run, places: Places) -> str:
     elif run.method == COMBINATION:
         names = members(encoder=places.encoder is not None)
         dependencies |= {"combination": _COMBINATION_VERSION}
-        dependencies |= {name: _of_baseline(run, name, places) for name in names}
+        dependencies |= {name: _of_baseline(name, places) for name in names}
     else:
-        dependencies |= _of_baseline(run, run.method, places)
+        dependencies |= _of_baseline(run.method, places)
     return store.digest(dependencies)
 
 
@@ -120,7 +120,7 @@ def _run_baseline(run: Run, problem: Problem, places: Places) -> tuple[PerProduc
 
 def _said(run: Run, problem: Problem, places: Places, vectors: VectorCache | None) -> Said:
     def of(name: str) -> Said:
-        key = store.digest(_of_problem(run, places) | _of_baseline(run, name, places))
+        key = store.digest(_of_problem(run, places) | _of_baseline(name, places))
         file = places.out / "cache" / "said" / f"{run.dataset}-{run.split}-{run.seed}-{name}-{key}.npz"
         return run_baseline(BASELINES[name], problem, vectors, silent, file)
 
@@ -187,7 +187,7 @@ def _of_problem(run: Run, places: Places) -> dict[str, Any]:
     }
 
 
-def _of_baseline(run: Run, name: str, places: Places) -> dict[str, Any]:
+def _of_baseline(name: str, places: Places) -> dict[str, Any]:
     baseline = BASELINES[name]
     encoder = _encoder_digest(places.encoder) if baseline.needs_encoder else None
     return {"baseline": name, "settings": dict(baseline.settings), "encoder": encoder, "folds": FOLDS}

@@ -19,6 +19,7 @@ from streams.kafka.local import LocalKafka
 from tests.worker_harness import PARTITIONS, Installation, Worker
 
 _LOOK_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
 Answer = TypeVar("Answer")
 
 
@@ -153,9 +154,9 @@ def open_site(bundle: Path, directory: Path, **overrides: Any) -> Iterator[Site]
         yield site
 
 
-def patiently(question: Callable[[], Answer], seconds: float = 60.0) -> Answer:
+def patiently(question: Callable[[], Answer]) -> Answer:
     """Ask again while the broker is not yet itself, after a fault."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             return question()

@@ -92,7 +92,7 @@ def test_recording_reaches_every_metric_that_is_defined(metrics: Metrics, regist
     metrics.candidates({"text_embedding": 10}, [10, 0])
     metrics.batches_in_flight(4)
     metrics.batch_resent()
-    metrics.statistics_updated("brand", applied=7)
+    metrics.statistics_updated("brand", applied=7, repeated=0)
     assert value(registry, "events_received_total") == 3
     assert value(registry, "dead_letters_total", reason="empty_title", stage="intake") == 1
     assert value(registry, "stage_latency_seconds_sum", stage="recall") == 0.02
