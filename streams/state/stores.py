@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import rocksdict
 from faust.stores import memory, rocksdb
-from faust.streams import current_event
 
 Change = tuple[bytes, bytes | None]
 """A key and its new value; ``None`` removes it."""
@@ -229,24 +228,5 @@ class DiskStore(rocksdb.Store):
         if database is not None:
             database.close()
 
-    def _get(self, key: bytes) -> bytes | None:
-        return self.look_up(_partition(), key)
-
-    def _set(self, key: bytes, value: bytes | None) -> None:
-        self._unacknowledged[_partition()][key] = value
-
-    def _del(self, key: bytes) -> None:
-        self._unacknowledged[_partition()][key] = None
-
-    def _contains(self, key: bytes) -> bool:
-        return self._get(key) is not None
-
 
 _NOTHING: Final[Any] = object()
-
-
-def _partition() -> int:
-    event = current_event()
-    if event is None:
-        raise RuntimeError("a table is read and written by the stream of its partition alone")
-    return int(event.message.partition)

@@ -54,14 +54,10 @@ class WatchedTable(faust.Table):
         """Return a partition that this worker owns, to be read and written whatever event is worked on."""
         return TablePartition(self, partition)
 
-    def on_key_set(self, key: bytes, value: bytes) -> None:
-        """Send the change to the changelog."""
-        self.changed(self.partition_for_key(key), key, value)
+    def on_key_set(self, _key: bytes, _value: bytes) -> None:
+        """Refuse Faust's own way, by which a change is on disk before its changelog has it."""
+        raise RuntimeError("a table is written by its partitions alone")
 
-    def on_key_del(self, key: bytes) -> None:
-        """Send the removal to the changelog."""
-        self.changed(self.partition_for_key(key), key, None)
-
-    def changed(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Send a change to the changelog; ``None`` removes the key."""
+    def changed(self, partition: int, key: bytes, value: bytes) -> None:
+        """Send a change to the changelog."""
         self.app.table_changes.send(self.data, self.changelog_topic_name, partition, key, value)

@@ -136,7 +136,8 @@ def test_no_event_is_lost_when_an_application_with_tables_is_stopped_gracefully_
     async def slowly(stream: Any) -> None:
         async for event in stream.events():
             seen.append(int(event.value))
-            tables[-1][event.value] = b"a record, to be recovered after the restart"
+            partition = tables[-1].of(event.message.partition)
+            partition[event.value] = b"a record, to be recovered after the restart"
             if seen[-1] % 1_000 == 500:
                 event.app.flow_control.resume()
             await asyncio.sleep(0.0005)

@@ -75,7 +75,7 @@ class Keeper:
 
     async def _keep(self, stream: Any) -> None:
         async for event in stream.events():
-            self.table[event.message.key] = event.value
+            self.table.of(event.message.partition)[event.message.key] = event.value
             self.read += 1
 
     def content(self) -> dict[bytes, bytes]:

@@ -14,6 +14,7 @@ from streams.faust_app import build_app
 from streams.faust_guards import GuardedFlowControl
 from streams.kafka.connection import KafkaConnection
 from streams.settings import Settings
+from streams.tables import product_digests
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +33,12 @@ def test_a_second_resume_keeps_what_was_fetched_after_the_first() -> None:
         return queue.qsize()
 
     assert asyncio.run(scenario()) == 1
+
+
+def test_a_table_is_not_written_in_the_way_of_faust(tmp_path: Path) -> None:
+    table = product_digests(build_app(_settings(tmp_path, KafkaConnection(bootstrap_servers="k:9092")), "recall"))
+    with pytest.raises(RuntimeError, match="by its partitions alone"):
+        table[b"lamp"] = b"one"
 
 
 def test_resuming_after_a_suspension_drops_what_was_queued_before_it() -> None:

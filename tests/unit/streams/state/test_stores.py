@@ -13,7 +13,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streams.state import stores
 from streams.state.stores import Budget, DiskStore, Interrupted, MemoryStore
 from streams.state.table import TablePartition
 
@@ -21,17 +20,7 @@ pytestmark = pytest.mark.unit
 
 BUDGET = Budget(16 << 20)
 KEYS = st.sampled_from([b"lamp", b"desk", b"chair"])
-VALUES = st.none() | st.binary(min_size=1, max_size=4)
-
-
-@pytest.fixture(autouse=True)
-def _partition_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_stream(monkeypatch)
-
-
-def in_stream(monkeypatch: pytest.MonkeyPatch, partition: int = 0) -> None:
-    event = SimpleNamespace(message=SimpleNamespace(partition=partition))
-    monkeypatch.setattr(stores, "current_event", lambda: event)
+VALUES = st.binary(min_size=1, max_size=4)
 
 
 def open_store(directory: Path) -> DiskStore:
@@ -54,23 +43,18 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        in_stream(self.patch)
         self.directory = Path(tempfile.mkdtemp())
-        self.changelog: list[tuple[bytes, bytes | None]] = []
-        self.sent: list[tuple[bytes, bytes | None]] = []
-        self.expected: dict[bytes, bytes | None] = {}
+        self.changelog: list[tuple[bytes, bytes]] = []
+        self.sent: list[tuple[bytes, bytes]] = []
+        self.expected: dict[bytes, bytes] = {}
 
     @initialize()
     def begin(self) -> None:
         self.store = open_store(self.directory)
 
     @rule(key=KEYS, value=VALUES)
-    def change(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.store._del(key)
-        else:
-            self.store._set(key, value)
+    def change(self, key: bytes, value: bytes) -> None:
+        self.store.put(0, key, value)
         self.sent.append((key, value))
         self.expected[key] = value
 
@@ -93,16 +77,16 @@ class Life(RuleBasedStateMachine):
         self.store = open_store(self.directory)
         self.sent.clear()
         position = self.position()
-        assert self.content() == replayed(self.changelog[: position + 1])
+        assert self.content() == dict(self.changelog[: position + 1])
         missing = self.changelog[position + 1 :]
         if missing:
             self.store.load(0, missing, len(self.changelog) - 1)
-        self.expected = dict(replayed(self.changelog))
+        self.expected = dict(self.changelog)
 
     @invariant()
     def every_read_sees_the_latest_write(self) -> None:
         for key, value in self.expected.items():
-            assert self.store._get(key) == value
+            assert self.store.look_up(0, key) == value
 
     def position(self) -> int:
         found = self.store._db_for_partition(0).get(self.store.offset_key)
@@ -113,13 +97,7 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         close(self.store)
-        self.patch.undo()
         shutil.rmtree(self.directory)
-
-
-def replayed(changelog: list[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
-    latest = dict(changelog)
-    return {key: value for key, value in latest.items() if value is not None}
 
 
 Life.TestCase.settings = settings(max_examples=20, stateful_step_count=15)
@@ -128,7 +106,7 @@ TestWhereverTheProcessDies = Life.TestCase
 
 def test_a_late_acknowledgement_does_not_undo_what_was_recovered_meanwhile(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    store._set(b"lamp", b"old")
+    store.put(0, b"lamp", b"old")
     store.load(0, [(b"lamp", b"new")], 7)
     store.acknowledged(0, [(b"lamp", b"old")], 3)
     assert dict(store.records(0) or ()) == {b"lamp": b"new"}
@@ -137,12 +115,12 @@ def test_a_late_acknowledgement_does_not_undo_what_was_recovered_meanwhile(tmp_p
 
 def test_a_change_made_while_an_older_one_of_its_key_is_on_its_way_is_what_is_read(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    store._set(b"lamp", b"one")
-    store._set(b"lamp", b"two")
+    store.put(0, b"lamp", b"one")
+    store.put(0, b"lamp", b"two")
     store.acknowledged(0, [(b"lamp", b"one")], 0)
-    assert store._get(b"lamp") == b"two"
+    assert store.look_up(0, b"lamp") == b"two"
     store.acknowledged(0, [(b"lamp", b"two")], 1)
-    assert store._get(b"lamp") == b"two"
+    assert store.look_up(0, b"lamp") == b"two"
     close(store)
 
 
@@ -154,18 +132,14 @@ def test_what_is_loaded_after_the_partition_was_taken_away_is_refused(tmp_path: 
     assert store._dbs == {}
 
 
-def test_a_store_is_not_read_outside_of_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "current_event", lambda: None)
+def test_what_the_changelog_removes_is_gone_from_disk(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    with pytest.raises(RuntimeError, match="by the stream"):
-        store._get(b"lamp")
+    store.load(0, [(b"lamp", b"one"), (b"desk", b"two"), (b"lamp", None)], 2)
+    assert dict(store.records(0)) == {b"desk": b"two"}
     close(store)
 
 
-def test_a_partition_is_read_and_written_outside_of_a_stream_where_it_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stores, "current_event", lambda: None)
+def test_a_partition_is_read_and_written_outside_of_a_stream(tmp_path: Path) -> None:
     sent: list[Any] = []
     table: Any = SimpleNamespace(data=open_store(tmp_path), changed=lambda *change: sent.append(change))
     table.data._db_for_partition(1)
