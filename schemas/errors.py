@@ -16,18 +16,17 @@
 
 from __future__ import annotations
 
+from schemas.events.dead_letter import Reason
+
 
 class ShelfwiseError(Exception):
     """Base of all errors that Shelfwise raises on purpose; its text names the value and the remedy."""
 
 
 class InvalidEvent(ShelfwiseError):
-    """An event breaks its contract.
+    """An event breaks its contract; ``reason`` is fit for a metric's label."""
 
-    ``reason`` is a :class:`schemas.events.dead_letter.Reason` value, fit for a metric's label.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

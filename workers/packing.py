@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import InvalidEvent
 from schemas.events.batch import PackedCandidates
+from schemas.events.dead_letter import Reason
 from workers.candidates import Candidates
 
 _OFFSETS: Final = np.dtype("<i8")
@@ -80,4 +81,4 @@ def _matrix(name: str, data: bytes, kind: np.dtype[Any], rows: int, columns: int
 
 
 def _invalid(problem: str) -> InvalidEvent:
-    return InvalidEvent("out_of_bounds", f"packed candidates: {problem}")
+    return InvalidEvent(Reason.OUT_OF_BOUNDS, f"packed candidates: {problem}")

@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from schemas.errors import InvalidEvent
+from schemas.events.dead_letter import Reason
 
 Event = TypeVar("Event", bound=msgspec.Struct)
 
@@ -22,13 +23,13 @@ def encode(event: msgspec.Struct) -> bytes:
 def decode(value: bytes | None, kind: type[Event]) -> Event:
     """Decode an event of the given kind; raises :class:`InvalidEvent`."""
     if value is None:
-        raise InvalidEvent("wrong_type", f"a null value is no {kind.__name__}")
+        raise InvalidEvent(Reason.WRONG_TYPE, f"a null value is no {kind.__name__}")
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
         return cast("Event", decoder.decode(value))
     except msgspec.ValidationError as error:
-        raise InvalidEvent("wrong_type", f"{kind.__name__}: {error}") from None
+        raise InvalidEvent(Reason.WRONG_TYPE, f"{kind.__name__}: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidEvent("malformed_json", f"{kind.__name__}: {error}") from None
+        raise InvalidEvent(Reason.MALFORMED_JSON, f"{kind.__name__}: {error}") from None

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from schemas.errors import InvalidEvent
+from schemas.events.dead_letter import Reason
 
 MAX_EVENT_BYTES: Final = 1_048_576
 MAX_TAGS: Final = 250
@@ -69,11 +70,11 @@ _decoder = msgspec.json.Decoder(Product)
 def decode_product(value: bytes, key: bytes | None = None) -> Product:
     """Decode and check the value of a product event.
 
-    Raises :class:`InvalidEvent` whose ``reason`` is one of :class:`schemas.events.dead_letter.Reason`. A key
-    must be the product's id, since the order of edits and the tombstone of a product rest on it.
+    Raises :class:`InvalidEvent`. A key must be the product's id, since the order of edits and the tombstone of a
+    product rest on it.
     """
     if len(value) > MAX_EVENT_BYTES:
-        raise InvalidEvent("too_large", f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
+        raise InvalidEvent(Reason.TOO_LARGE, f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
     try:
         # The decoder skips unknown fields without looking at their bytes.
         value.decode()
@@ -81,14 +82,14 @@ def decode_product(value: bytes, key: bytes | None = None) -> Product:
     except msgspec.ValidationError as error:
         raise InvalidEvent(_reason(str(error)), str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        reason = "invalid_utf8" if isinstance(error, UnicodeDecodeError) else "malformed_json"
+        reason = Reason.INVALID_UTF8 if isinstance(error, UnicodeDecodeError) else Reason.MALFORMED_JSON
         raise InvalidEvent(reason, str(error)) from None
     except RecursionError:
-        raise InvalidEvent("malformed_json", "nested too deeply") from None
+        raise InvalidEvent(Reason.MALFORMED_JSON, "nested too deeply") from None
     if not product.title.strip():
-        raise InvalidEvent("empty_title", "title is blank; a product needs a title to be classified")
+        raise InvalidEvent(Reason.EMPTY_TITLE, "title is blank; a product needs a title to be classified")
     if key is not None and key != product.product_id.encode():
-        raise InvalidEvent("key_mismatch", f"the message key is not product_id {product.product_id!r}")
+        raise InvalidEvent(Reason.KEY_MISMATCH, f"the message key is not product_id {product.product_id!r}")
     return product
 
 
@@ -101,21 +102,21 @@ def identify(value: bytes | None, key: bytes | None) -> tuple[str, datetime | No
         product = decode_product(value, key)
         return product.product_id, product.updated_at
     if not key:
-        raise InvalidEvent("missing_key", "a tombstone's key must be the product_id; this one has none")
+        raise InvalidEvent(Reason.MISSING_KEY, "a tombstone's key must be the product_id; this one has none")
     try:
         product_id = key.decode()
     except UnicodeDecodeError as error:
-        raise InvalidEvent("invalid_utf8", f"the key of a tombstone: {error}") from None
+        raise InvalidEvent(Reason.INVALID_UTF8, f"the key of a tombstone: {error}") from None
     if len(product_id) > _MAX_ID:
-        raise InvalidEvent("out_of_bounds", f"a key of {len(product_id)} characters; {_MAX_ID} at most")
+        raise InvalidEvent(Reason.OUT_OF_BOUNDS, f"a key of {len(product_id)} characters; {_MAX_ID} at most")
     return product_id, None
 
 
-def _reason(message: str) -> str:
+def _reason(message: str) -> Reason:
     if message.startswith("Object missing required field"):
-        return "missing_field"
+        return Reason.MISSING_FIELD
     if "$.title" in message and "length >= 1" in message:
-        return "empty_title"
+        return Reason.EMPTY_TITLE
     if any(bound in message for bound in ("of length", " >= ", " <= ", "matching regex", "out of range")):
-        return "out_of_bounds"
-    return "wrong_type"
+        return Reason.OUT_OF_BOUNDS
+    return Reason.WRONG_TYPE

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.errors import InvalidEvent
 from schemas.events.codec import decode, encode
+from schemas.events.dead_letter import Reason
 from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
 from schemas.events.position import SourcePosition
 from schemas.events.sent_again import original_offset
@@ -165,7 +166,7 @@ class LearningStage:
                 refused.append((position, verdict, error))
             except Exception as error:
                 _log.exception("nothing learned from %s", position)
-                refused.append((position, verdict, InvalidEvent("processing_failed", repr(error))))
+                refused.append((position, verdict, InvalidEvent(Reason.PROCESSING_FAILED, repr(error))))
         states.write()
         for position, verdict, reason in refused:
             with self.turns.waiting():
@@ -205,13 +206,15 @@ class LearningStage:
         category = verdict.category
         if category is not None and not self._is_category(category):
             raise InvalidEvent(
-                "unknown_category", f"no category {category!r} in the taxonomy of the model; name one of its ids"
+                Reason.UNKNOWN_CATEGORY,
+                f"no category {category!r} in the taxonomy of the model; name one of its ids",
             )
         decided = state.assigned is not None or state.needs_review is not None
         named = verdict.brand is not None or verdict.stores or verdict.tags
         if not decided and not verdict.removed and not named:
             raise InvalidEvent(
-                "unknown_product", "a verdict on a product that was never decided, without brand, stores and tags"
+                Reason.UNKNOWN_PRODUCT,
+                "a verdict on a product that was never decided, without brand, stores and tags",
             )
 
     def _send(self, learned: _Learned) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import faust
 
 from schemas.errors import InvalidEvent
+from schemas.events.dead_letter import Reason
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class LogPlace:
     def expect(self, partition: int) -> None:
         """Raise :class:`InvalidEvent` where a batch that came here says that it is of another partition."""
         if partition != self.partition:
-            raise InvalidEvent("out_of_bounds", f"a batch of partition {partition} came on {self.partition}")
+            raise InvalidEvent(Reason.OUT_OF_BOUNDS, f"a batch of partition {partition} came on {self.partition}")
 
     def __str__(self) -> str:
         return f"{self.topic} [{self.partition}] offset {self.offset}"

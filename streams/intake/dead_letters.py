@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaError
 from msgspec import structs
 
-from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, attempt_of
+from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, Reason, attempt_of
 from streams.intake.packer import SourceEvent
 from streams.kafka.headers import bytes_of
 from streams.metrics import Metrics
@@ -29,7 +29,7 @@ _CUT_VALUE_BYTES: Final = 524_288
 class Death(NamedTuple):
     """Why an event died, as a metric's label and for a person, and the stage that gave up on it."""
 
-    reason: str
+    reason: Reason
     detail: str
     stage: str
 

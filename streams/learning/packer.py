@@ -11,6 +11,7 @@ from confluent_kafka import Message
 
 from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
+from schemas.events.dead_letter import Reason
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.learning import LearnedDecision, LearningBatch, VerdictMessage
 from streams.kafka.headers import bytes_of, headers_of
@@ -99,7 +100,7 @@ def _decision(
     try:
         product_id = (message.key() or b"").decode()
         if not product_id:
-            raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
+            raise InvalidEvent(Reason.MISSING_KEY, "the message has no key; it must be the product's id")
         if value is None:
             said = said_by_tombstone(offset)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import InvalidEvent
+from schemas.events.dead_letter import Reason
 from schemas.events.review import ReviewDecided, decode_verdict
 from streams.kafka.partitioner import partition_of
 
@@ -15,11 +16,11 @@ def read_verdict(
     ``partition`` is the message's own, of so many.
     """
     if not key:
-        raise InvalidEvent("missing_key", "the message has no key; it must be the product's id")
+        raise InvalidEvent(Reason.MISSING_KEY, "the message has no key; it must be the product's id")
     if partition_of(key, partitions) != partition:
         # What the product contributes is kept elsewhere: it would be counted beside the verdict.
         raise InvalidEvent(
-            "wrong_partition",
+            Reason.WRONG_PARTITION,
             f"partition {partition} is not that of the key by Kafka's default partitioner; publish verdicts with"
             " murmur2 (librdkafka: partitioner=murmur2_random)",
         )

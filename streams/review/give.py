@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from schemas.errors import InvalidEvent, KafkaUnavailable
 from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import decode, encode
+from schemas.events.dead_letter import Reason
 from schemas.events.decision import NeedsReview
 from schemas.events.review import ReviewDecided
 from schemas.topics import REVIEWS_DECIDED
@@ -76,7 +77,7 @@ def _checked(verdict: ReviewDecided) -> bytes:
     try:
         value = encode(verdict)
     except UnicodeEncodeError as error:
-        raise InvalidEvent("invalid_utf8", f"the verdict is not published: {error}") from None
+        raise InvalidEvent(Reason.INVALID_UTF8, f"the verdict is not published: {error}") from None
     # What is written is not checked against the contract, what is read is.
     decode(value, ReviewDecided)
     return value

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.errors import InvalidEvent
+from schemas.events.dead_letter import Reason
 from schemas.events.product import Product, decode_product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
@@ -95,4 +96,4 @@ def _verdict(event: PublishedEvent, partitions: int) -> tuple[str, ReviewDecided
     try:
         return key.decode(), verdict
     except UnicodeDecodeError as error:
-        raise InvalidEvent("invalid_utf8", f"the key of a verdict: {error}") from None
+        raise InvalidEvent(Reason.INVALID_UTF8, f"the key of a verdict: {error}") from None

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
-from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, Headers, original_headers
+from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, Headers, Reason, original_headers
 from streams.intake.dead_letters import DeadLetterWriter, Death
 from streams.intake.packer import SourceEvent
 from streams.metrics import Metrics
@@ -13,7 +13,7 @@ from streams.sender import Delivered
 
 pytestmark = pytest.mark.unit
 
-DEATH = Death("malformed_json", "no brace", "intake")
+DEATH = Death(Reason.MALFORMED_JSON, "no brace", "intake")
 
 
 class RecordingSender:
