@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from schemas.events.position import SourcePosition
+
 Headers = list[tuple[str, bytes]]
 
 PREFIX: Final = "shelfwise-dead-letter-"
@@ -47,8 +49,24 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     source_partition: int
     source_offset: int
 
+    @classmethod
+    def of(cls, source: SourcePosition, original: Headers, reason: Reason, detail: str, stage: str) -> DeadLetter:
+        """Make the letter of an event that came from ``source`` with these headers."""
+        return cls(
+            reason=reason,
+            detail=detail,
+            stage=stage,
+            attempt=attempt_of(original),
+            source_topic=source.topic,
+            source_partition=source.partition,
+            source_offset=source.offset,
+        )
+
     def to_headers(self, original: Headers) -> Headers:
-        """Return the original headers with ours appended; ours of an earlier death are replaced."""
+        """Return the original headers with ours appended; ours of an earlier death are replaced.
+
+        A detail that is too long is cut.
+        """
         kept = original_headers(original)
         fields = msgspec.structs.asdict(self)
         fields["detail"] = self.detail[:MAX_DETAIL_CHARACTERS]

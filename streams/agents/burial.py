@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import InvalidEvent
-from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, attempt_of
+from schemas.events.dead_letter import DeadLetter
 from schemas.events.learning import VerdictMessage
 from schemas.events.position import SourcePosition
 from schemas.topics import PRODUCTS_DEAD_LETTER
@@ -16,15 +16,7 @@ async def bury(
 ) -> None:
     """Send a message that came from ``source`` to the dead letters, and return when the broker has it."""
     original = list(message.headers)
-    letter = DeadLetter(
-        reason=error.reason,
-        detail=error.detail[:MAX_DETAIL_CHARACTERS],
-        stage=stage,
-        attempt=attempt_of(original),
-        source_topic=source.topic,
-        source_partition=source.partition,
-        source_offset=source.offset,
-    )
+    letter = DeadLetter.of(source, original, error.reason, error.detail, stage)
     topic = context.settings.topic(PRODUCTS_DEAD_LETTER)
     outgoing = Outgoing(topic, message.key, message.value, letter.to_headers(original), source.partition)
     await context.sink.send_all([outgoing])

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaError
 from msgspec import structs
 
-from schemas.events.dead_letter import MAX_DETAIL_CHARACTERS, DeadLetter, Reason, attempt_of
+from schemas.events.dead_letter import DeadLetter, Reason
+from schemas.events.position import SourcePosition
 from streams.intake.packer import SourceEvent
 from streams.kafka.headers import bytes_of
 from streams.metrics import Metrics
@@ -79,16 +80,8 @@ class DeadLetterWriter:
         What the broker refuses is sent again by :meth:`retry`, while ``wanted``: until the letter is safe, its
         event counts as not done.
         """
-        original = event.headers
-        headers = DeadLetter(
-            reason=death.reason,
-            detail=death.detail[:MAX_DETAIL_CHARACTERS],
-            stage=death.stage,
-            attempt=attempt_of(original),
-            source_topic=self._source_topic,
-            source_partition=partition,
-            source_offset=event.offset,
-        ).to_headers(original)
+        source = SourcePosition(self._source_topic, partition, event.offset)
+        headers = DeadLetter.of(source, event.headers, *death).to_headers(event.headers)
         message = Outgoing(self._topic, event.key, event.value, headers, partition)
         self._send(_Letter(message, death, event.offset, wanted, acknowledged))
 
