@@ -33,6 +33,10 @@ class LabelledProducts:
     unknown: int
     unknown_labels: tuple[tuple[str, int], ...] = ()
 
+    def take(self, rows: NDArray[np.intp]) -> LabelledProducts:
+        """Return some of the products."""
+        return LabelledProducts([self.products[row] for row in rows], self.labels[rows], 0, 0)
+
 
 def place(
     rows: Sequence[LabelledProduct],

@@ -128,7 +128,7 @@ def judge(
             " needed; label more, or see --min-products"
         )
     outcomes = [
-        collect_outcomes(bundle, _take(labelled, kept), _named(progress, name))
+        collect_outcomes(bundle, labelled.take(kept), _named(progress, name))
         for bundle, labelled, name in zip(bundles, placed, ("candidate", "current"), strict=False)
     ]
     metrics, budget, judged, categories = _tests(outcomes, groups, options)
@@ -195,10 +195,6 @@ def _audit(
             " keep its products out of the fit, or allow more with --max-leaked"
         )
     return audits, leaked
-
-
-def _take(labelled: LabelledProducts, rows: NDArray[np.int64]) -> LabelledProducts:
-    return LabelledProducts([labelled.products[row] for row in rows], labelled.labels[rows], 0, 0)
 
 
 def _named(progress: Progress, name: str) -> Progress:

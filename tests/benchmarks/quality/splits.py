@@ -67,15 +67,10 @@ def make_problem(catalogue: Catalogue, split: str, seed: int) -> Problem:
     return Problem(
         f"{catalogue.dataset.name}/{split}-{seed}",
         catalogue.taxonomy,
-        take(catalogue.products, training),
-        take(catalogue.products, test),
+        catalogue.products.take(training),
+        catalogue.products.take(test),
         catalogue.observed,
     )
-
-
-def take(labelled: LabelledProducts, rows: NDArray[np.intp]) -> LabelledProducts:
-    """Return some of the products."""
-    return LabelledProducts([labelled.products[row] for row in rows], labelled.labels[rows], 0, 0)
 
 
 def _shop(product: Product) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.benchmarks.quality.baselines.registry import BASELINES, available
 from tests.benchmarks.quality.cross_fit import Said, combine, run_baseline
 from tests.benchmarks.quality.datasets import Catalogue, Dataset
-from tests.benchmarks.quality.splits import Problem, make_problem, take
+from tests.benchmarks.quality.splits import Problem, make_problem
 from tests.sample_model import sample_products
 from workers.fit.label_tree import taxonomy_of_labels
 from workers.fit.labels import place
@@ -58,7 +58,7 @@ def test_scores_fall_from_the_first(name: str, said: dict[str, Said]) -> None:
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_one_labelled_product_is_enough_to_go_on(name: str, problem: Problem, tmp_path: Path) -> None:
-    one = Problem("one", problem.taxonomy, take(problem.training, np.array([0])), problem.test, problem.observed)
+    one = Problem("one", problem.taxonomy, problem.training.take(np.array([0])), problem.test, problem.observed)
     found = run_baseline(BASELINES[name], one, None, silent, tmp_path / "one.npz")
     assert (found.test.categories[:, 0] == problem.training.labels[0]).all()
 
