@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.events.codec import decode
-from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
-from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
 from streams.kafka.cluster import Cluster
 from streams.settings import Settings
 from tests.sample_model import sample_products
-from tests.worker_harness import Installation, by_source, wait_until
+from tests.worker_harness import Installation, by_source, decisions, wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
@@ -33,15 +30,6 @@ def installation(kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_pat
 def in_flight(settings: Settings) -> int:
     """Return how many events may be in flight: no more can be decided again after a kill."""
     return settings.partitions * settings.window_batches * settings.batch_products
-
-
-def decisions(installation: Installation) -> list[Decision]:
-    assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
-    review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
-    return [
-        *(decode(message.value(), CategoryAssigned) for message in assigned if message.value() is not None),
-        *(decode(message.value(), NeedsReview) for message in review if message.value() is not None),
-    ]
 
 
 def test_no_event_is_without_a_decision_after_workers_were_killed_mid_run(

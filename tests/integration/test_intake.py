@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,19 +31,13 @@ from streams.local_flow import LocalFlow
 from streams.metrics import Metrics
 from streams.progress import committed_generation
 from streams.settings import Settings
+from tests.worker_harness import wait_until
 
 pytestmark = pytest.mark.integration
 
 PARTITIONS = 2
 PATIENCE_SECONDS = 60.0
 Answer = Callable[[ProductBatch], list[EventOutcome] | None]
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        threading.Event().wait(0.02)
 
 
 def decide(batch: ProductBatch) -> list[EventOutcome]:
@@ -234,7 +227,7 @@ def read(settings: Settings, topic: Topic, count: int) -> list[Message]:
     consumer = Consumer(settings.kafka.consumer_config("reader"))
     consumer.assign([TopicPartition(settings.topic(topic), number, 0) for number in range(PARTITIONS)])
     found: list[Message] = []
-    wait_for(lambda: len(found.__iadd__(consumer.consume(count, 0.2))) >= count, f"{count} of {topic.name}")
+    wait_until(lambda: len(found.__iadd__(consumer.consume(count, 0.2))) >= count, f"{count} of {topic.name}")
     consumer.close()
     return found
 
@@ -243,15 +236,15 @@ def test_every_event_is_packed_once_settled_and_committed(settings: Settings, do
     events = [product(number) for number in range(1_000)]
     publish(settings, events)
     with running(settings) as intake:
-        wait_for(lambda: intake.outcome(Outcome.ASSIGNED) == 1_000, "all outcomes")
-        wait_for(lambda: committed(settings) == [500, 500], "all commits")
+        wait_until(lambda: intake.outcome(Outcome.ASSIGNED) == 1_000, "all outcomes")
+        wait_until(lambda: committed(settings) == [500, 500], "all commits")
         topic = settings.topic(PRODUCTS_CHANGED)
         for number in map(str, range(PARTITIONS)):
-            wait_for(
+            wait_until(
                 lambda n=number: intake.value("processed_offset", topic=topic, partition=n) == 500,  # type: ignore[misc]
                 "the processed offset",
             )
-            wait_for(
+            wait_until(
                 lambda n=number: intake.value("committed_offset", topic=topic, partition=n) == 500,  # type: ignore[misc]
                 "the committed offset",
             )
@@ -279,17 +272,17 @@ def test_nothing_is_committed_past_a_batch_that_is_not_completed(
     downstream.answer(hold_the_first)
     publish(settings, [product(number) for number in range(2_000)])
     with running(settings) as intake:
-        wait_for(lambda: committed(settings)[1] == 1_000, "the commits of the other partition")
+        wait_until(lambda: committed(settings)[1] == 1_000, "the commits of the other partition")
         # The window lets three more batches through, and then no more until the first is completed.
-        wait_for(lambda: len([b for b in downstream.batches if b.source_partition == 0]) == 4, "a full window")
+        wait_until(lambda: len([b for b in downstream.batches if b.source_partition == 0]) == 4, "a full window")
         assert committed(settings)[0] == 0
         # The other three are completed; they only cannot be committed.
-        wait_for(lambda: intake.value("batches_in_flight") == 1, "one batch in flight")
+        wait_until(lambda: intake.value("batches_in_flight") == 1, "one batch in flight")
         producer = Producer(settings.kafka.producer_config())
         for _ in range(2):  # the second time it is no news
             complete(producer, settings, held[0], decide(held[0]))
         producer.flush(PATIENCE_SECONDS)
-        wait_for(lambda: committed(settings) == [1_000, 1_000], "all commits")
+        wait_until(lambda: committed(settings) == [1_000, 1_000], "all commits")
     assert intake.outcome(Outcome.ASSIGNED) == 2_000
     assert len({batch.batch_id for batch in downstream.batches}) == len(downstream.batches)
 
@@ -301,7 +294,7 @@ def test_a_batch_whose_completion_is_lost_is_sent_again_with_the_same_id(
     impatient = settings.model_copy(update={"completion_timeout_seconds": 0.2})
     publish(settings, [product(number) for number in range(20)])
     with running(impatient) as intake:
-        wait_for(lambda: committed(settings) == [10, 10], "all commits")
+        wait_until(lambda: committed(settings) == [10, 10], "all commits")
     attempts = Counter((batch.batch_id, batch.attempt) for batch in downstream.batches)
     ids = {batch.batch_id for batch in downstream.batches}
     assert {attempt for _, attempt in attempts} >= {1, 2, 3}
@@ -330,7 +323,7 @@ def test_bad_and_failed_events_become_dead_letters_with_their_original_bytes(
     events[6] = (b"p6", events[6][1], [("trace", b"six")])
     publish(settings, events)
     with running(settings) as intake:
-        wait_for(lambda: committed(settings) == [5, 5], "all commits")
+        wait_until(lambda: committed(settings) == [5, 5], "all commits")
     letters = {
         DeadLetter.from_headers(message.headers() or []).reason: message
         for message in read(settings, PRODUCTS_DEAD_LETTER, 4)
@@ -378,7 +371,7 @@ def test_a_header_whose_name_is_no_utf8_costs_the_event_nothing_but_its_headers(
     asyncio.run(_publish_with_header(settings, Latin1("caf\xe9"), [product(number) for number in range(40)]))
     publish(settings, [product(number) for number in range(40, 42)])
     with running(settings) as intake:
-        wait_for(lambda: committed(settings) == [41, 1], "all commits")
+        wait_until(lambda: committed(settings) == [41, 1], "all commits")
     assert intake.outcome(Outcome.ASSIGNED) == 42
 
 
@@ -392,7 +385,7 @@ def test_of_an_event_that_only_compression_brought_in_the_beginning_is_a_dead_le
     assert producer.flush(PATIENCE_SECONDS) == 0
     publish(settings, [product(0)])
     with running(settings) as intake:
-        wait_for(lambda: committed(settings) == [2, 0], "all commits")
+        wait_until(lambda: committed(settings) == [2, 0], "all commits")
     (message,) = read(settings, PRODUCTS_DEAD_LETTER, 1)
     letter = DeadLetter.from_headers(message.headers() or [])
     assert (letter.reason, letter.source_offset, message.key()) == ("too_large", 0, b"huge")
@@ -411,7 +404,7 @@ def test_an_event_that_cannot_be_done_is_found_and_costs_no_other_its_outcome(
     publish(settings, [product(number) for number in range(200)])
     impatient = settings.model_copy(update={"completion_timeout_seconds": 0.2, "batch_attempts": 2})
     with running(impatient) as intake:
-        wait_for(lambda: committed(settings) == [100, 100], "all commits")
+        wait_until(lambda: committed(settings) == [100, 100], "all commits")
     (message,) = read(settings, PRODUCTS_DEAD_LETTER, 1)
     letter = DeadLetter.from_headers(message.headers() or [])
     assert (letter.reason, letter.stage, message.key()) == ("gave_up", "intake", b"p24")
@@ -428,7 +421,7 @@ def test_a_lone_event_that_cannot_be_done_is_given_up_where_nothing_else_is_publ
     publish(settings, [product(0)])
     impatient = settings.model_copy(update={"completion_timeout_seconds": 0.2, "batch_attempts": 2})
     with running(impatient):
-        wait_for(lambda: committed(settings) == [1, 0], "the commit")
+        wait_until(lambda: committed(settings) == [1, 0], "the commit")
     (message,) = read(settings, PRODUCTS_DEAD_LETTER, 1)
     assert DeadLetter.from_headers(message.headers() or []).reason == "gave_up"
 
@@ -447,15 +440,15 @@ def test_a_release_that_fails_stops_intake_instead_of_draining_the_topic_into_th
     careful = settings.model_copy(update={"breaker_events": 100, "breaker_pause_seconds": 0.3})
     publish(settings, [product(number) for number in range(2_000)])
     with running(careful) as intake:
-        wait_for(lambda: intake.value("circuit_breaker_open") == 1, "the breaker to open")
+        wait_until(lambda: intake.value("circuit_breaker_open") == 1, "the breaker to open")
         assert intake.health.readiness().detail["missing"] == (CLOSED,)
         probed = len(downstream.batches)
-        wait_for(lambda: len(downstream.batches) >= probed + 2, "two probes")
+        wait_until(lambda: len(downstream.batches) >= probed + 2, "two probes")
         in_flight = PARTITIONS * settings.window_batches * settings.batch_products
         died = intake.outcome(Outcome.DEAD_LETTER)
         assert died <= 25 + in_flight + 8 * len(downstream.batches)
         healthy.set()
-        wait_for(lambda: committed(settings) == [1_000, 1_000], "all commits")
+        wait_until(lambda: committed(settings) == [1_000, 1_000], "all commits")
         assert intake.value("circuit_breaker_open") == 0
         assert intake.health.readiness().ok
     assert intake.outcome(Outcome.ASSIGNED) + intake.outcome(Outcome.DEAD_LETTER) == 2_000
@@ -471,15 +464,15 @@ def test_while_nothing_is_completed_no_more_is_held_than_windows_and_backlogs(
     publish(settings, [product(number) for number in range(30_000)])
     most_held = PARTITIONS * (settings.window_batches + 8) * settings.batch_products
     with running(settings) as intake:
-        wait_for(lambda: len(held) == PARTITIONS * settings.window_batches, "full windows")
-        wait_for(lambda: intake.value("batches_in_flight") == PARTITIONS * settings.window_batches, "the metric")
+        wait_until(lambda: len(held) == PARTITIONS * settings.window_batches, "full windows")
+        wait_until(lambda: intake.value("batches_in_flight") == PARTITIONS * settings.window_batches, "the metric")
         received = intake.value("events_received_total")
         producer = Producer(settings.kafka.producer_config())
         for _ in range(20):  # one batch at a time is completed, and one is sent for it
             before = len(downstream.batches)
             complete(producer, settings, held[0], decide(held.pop(0)))
             producer.flush(PATIENCE_SECONDS)
-            wait_for(lambda n=before: len(downstream.batches) > n, "the next batch")  # type: ignore[misc]
+            wait_until(lambda n=before: len(downstream.batches) > n, "the next batch")  # type: ignore[misc]
             assert len(held) <= PARTITIONS * settings.window_batches
         # A read brings up to 2,001 events of a partition before it is paused.
         assert received <= most_held + PARTITIONS * 2_001
@@ -488,7 +481,7 @@ def test_while_nothing_is_completed_no_more_is_held_than_windows_and_backlogs(
         for batch in held:
             complete(producer, settings, batch, decide(batch))
         producer.flush(PATIENCE_SECONDS)
-        wait_for(lambda: committed(settings) == [15_000, 15_000], "all commits")
+        wait_until(lambda: committed(settings) == [15_000, 15_000], "all commits")
 
 
 def test_what_was_in_flight_at_the_end_is_read_again_by_the_next_intake(
@@ -497,11 +490,11 @@ def test_what_was_in_flight_at_the_end_is_read_again_by_the_next_intake(
     downstream.answer(lambda _: None)
     publish(settings, [product(number) for number in range(200)])
     with running(settings.model_copy(update={"drain_seconds": 0.1})):
-        wait_for(lambda: len(downstream.batches) >= 2, "some batches")
+        wait_until(lambda: len(downstream.batches) >= 2, "some batches")
     assert committed(settings) == [0, 0]
     downstream.answer(decide)
     with running(settings) as second:
-        wait_for(lambda: committed(settings) == [100, 100], "all commits")
+        wait_until(lambda: committed(settings) == [100, 100], "all commits")
     assert second.outcome(Outcome.ASSIGNED) == 200
 
 
@@ -516,8 +509,8 @@ def test_stopping_waits_for_what_is_in_flight_and_commits_it(settings: Settings,
     publish(settings, [product(number) for number in range(20)])
     intake = Running(settings)
     intake.start()
-    wait_for(lambda: intake.value("events_received_total") == 20, "all events")
-    wait_for(lambda: len(read(settings, PRODUCTS_BATCHED, 2)) >= 2, "both batches")
+    wait_until(lambda: intake.value("events_received_total") == 20, "all events")
+    wait_until(lambda: len(read(settings, PRODUCTS_BATCHED, 2)) >= 2, "both batches")
     intake.intake.stop()
     go.set()
     intake.stop()
@@ -530,14 +523,14 @@ def test_a_second_worker_takes_half_and_a_leaving_one_gives_its_half_back(
     events = [product(number) for number in range(3_000)]
     publish(settings, events[:1_000])
     with running(settings) as first:
-        wait_for(lambda: first.value("events_received_total") > 0, "the first events")
+        wait_until(lambda: first.value("events_received_total") > 0, "the first events")
         with running(settings) as second:
-            wait_for(lambda: second.health.readiness().ok, "an assignment of the second")
+            wait_until(lambda: second.health.readiness().ok, "an assignment of the second")
             publish(settings, events[1_000:2_000])
-            wait_for(lambda: committed(settings) == [1_000, 1_000], "the commits of both")
+            wait_until(lambda: committed(settings) == [1_000, 1_000], "the commits of both")
             assert second.value("events_received_total") > 0
         publish(settings, events[2_000:])
-        wait_for(lambda: committed(settings) == [1_500, 1_500], "the commits of the first")
+        wait_until(lambda: committed(settings) == [1_500, 1_500], "the commits of the first")
     decided = {item.product_id for batch in downstream.batches for item in batch.products}
     assert decided == {f"p{number}" for number in range(3_000)}
 
@@ -553,10 +546,10 @@ def test_a_new_owner_says_so_with_its_first_commit_before_it_sends_anything(
         return {(batch.source_partition, batch.generation) for batch in downstream.batches}
 
     with running(quick):
-        wait_for(lambda: len(owners()) == PARTITIONS, "batches of the first owner")
+        wait_until(lambda: len(owners()) == PARTITIONS, "batches of the first owner")
         assert generations(settings) == [0] * PARTITIONS
     with running(quick):
-        wait_for(lambda: len(owners()) == 2 * PARTITIONS, "batches of both owners")
+        wait_until(lambda: len(owners()) == 2 * PARTITIONS, "batches of both owners")
         marks = generations(settings)
     assert owners() == {(number, owner) for number in range(PARTITIONS) for owner in (0, marks[number])}
     assert committed(settings) == [0] * PARTITIONS
@@ -568,8 +561,8 @@ def test_with_recall_in_its_process_no_batch_goes_through_kafka_and_each_owner_h
     def decide_all_of(owner: int, events: list[Event]) -> None:
         with LocalStages(settings) as stages, running(settings, stages.flow) as intake:
             publish(settings, events)
-            wait_for(lambda: intake.outcome(Outcome.ASSIGNED) == 500, "all outcomes")
-            wait_for(lambda: committed(settings) == [250 * (owner + 1)] * PARTITIONS, "all commits")
+            wait_until(lambda: intake.outcome(Outcome.ASSIGNED) == 500, "all outcomes")
+            wait_until(lambda: committed(settings) == [250 * (owner + 1)] * PARTITIONS, "all commits")
             assert generations(settings) == [owner] * PARTITIONS
         decided = [item.product_id for batch in stages.batches for item in batch.products]
         assert Counter(decided) == Counter(name.decode() for name, _, _ in events if name)
@@ -590,12 +583,12 @@ def ends(settings: Settings, topic: Topic) -> list[int]:
 def test_completions_that_make_no_sense_are_ignored(settings: Settings, downstream: Downstream) -> None:
     publish(settings, [product(number) for number in range(20)])
     with running(settings) as intake:
-        wait_for(lambda: intake.health.readiness().ok, "an assignment")
+        wait_until(lambda: intake.health.readiness().ok, "an assignment")
         producer = Producer(settings.kafka.producer_config())
         for value in (b"{", b"\xff", b"{}", None):
             producer.produce(settings.topic(BATCHES_COMPLETED), value, partition=0)
         producer.flush(PATIENCE_SECONDS)
-        wait_for(lambda: committed(settings) == [10, 10], "all commits")
+        wait_until(lambda: committed(settings) == [10, 10], "all commits")
     assert intake.outcome(Outcome.ASSIGNED) == 20
 
 
