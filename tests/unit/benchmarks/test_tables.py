@@ -72,10 +72,13 @@ def test_a_document_without_the_section_is_named() -> None:
         replace_section("nothing here", "random", "body")
 
 
-def test_cells() -> None:
+def test_a_figure_is_shown_in_percent_with_its_interval() -> None:
     assert percent(Estimate(0.8642, 0.851, 0.876)) == "86.4 [85.1, 87.6]"
     assert percent(Estimate(0.015, -0.001, 0.03), sign=True) == "+1.5 [-0.1, +3.0]"
     assert percent(Estimate(float("nan"), 0, 0)) == "-"
+
+
+def test_a_table_without_rows_is_not_shown() -> None:
     assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
     assert table(("a",), []) == ""
 

@@ -111,8 +111,8 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(main, ["sample"]).exit_code == 130
 
 
-def test_without_a_cluster_every_client_says_how_to_name_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_without_a_cluster_every_command_that_needs_one_says_how_to_name_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sample_bundle: Path
 ) -> None:
     monkeypatch.delenv("SHELFWISE_KAFKA__BOOTSTRAP_SERVERS", raising=False)
     file = tmp_path / "products.jsonl"
@@ -123,6 +123,10 @@ def test_without_a_cluster_every_client_says_how_to_name_one(
         ["topics", "create"],
         ["dead-letters", "list"],
         ["dead-letters", "resend", "--all"],
+        ["worker"],
+        ["replay", "--from", "2026-01-31"],
+        ["review", "--bundle", str(sample_bundle)],
+        ["training-data", "--bundle", str(sample_bundle), "--out", str(tmp_path / "next.jsonl")],
     ):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 3, arguments

@@ -51,7 +51,7 @@ def _value(frame: bytes) -> bytes:
 
 @given(st.lists(_PRODUCTS, max_size=3), _TEXTS)
 @example([Product(product_id="p", title="t", updated_at=datetime.fromisoformat("0001-01-01T00:00:00+05:00"))], "b")
-def test_a_request(products: list[Product], name: str) -> None:
+def test_a_request_is_read_as_it_was_written(products: list[Product], name: str) -> None:
     batch = RecalledBatch(
         batch_id=name,
         source_topic="s",
@@ -66,7 +66,7 @@ def test_a_request(products: list[Product], name: str) -> None:
 
 
 @given(st.binary(max_size=40), st.none() | st.binary(max_size=40), _TEXTS)
-def test_a_reply(key: bytes, value: bytes | None, text: str) -> None:
+def test_a_reply_is_read_as_it_was_written(key: bytes, value: bytes | None, text: str) -> None:
     ranked = Ranked(
         [Outgoing("topic", key, value, [("ce_id", key)])],
         [EventOutcome(1, Outcome.FAILED, text)],
