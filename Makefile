@@ -28,7 +28,7 @@ schemas: $(STAMP_DEV)  ## write the JSON Schema of every event to schemas/json
 	$(BIN)/python -m schemas.json_schema schemas/json
 
 fault: $(STAMP_DEV)  ## faults on a real Kafka, and an account of every event  [OUT=FILE.json EVENTS=200000 SHORT=1 SOAK_MINUTES=30 LOAD=0.7]
-	nice $(BIN)/python -m tests.fault.harness --events $(or $(EVENTS),200000) $(if $(SHORT),--short) \
+	nice $(BIN)/python -m tests.fault.harness --events $(or $(EVENTS),200000) $(if $(filter-out 0,$(SHORT)),--short) \
 	  $(if $(filter-out 0,$(SOAK_MINUTES)),--soak-minutes $(SOAK_MINUTES) --load $(or $(LOAD),0.7)) $(if $(OUT),--out "$(OUT)")
 
 fuzz: $(STAMP_DEV)  ## give every decoder and file reader inputs that are nearly right  [INPUTS=1000000 SEED=1 OUT=FILE.json]

@@ -44,7 +44,7 @@ class Segment:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return ``84.3 %``, or a dash where the value is not known."""
+    """Return ``84.3 %``, or ``n/a`` where the value is not known."""
     return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
 
 
