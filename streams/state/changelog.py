@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.watermarks import watermarks
+from streams.outgoing import Outgoing
 from streams.state.stores import Change, Interrupted
 
 _READ_AT_ONCE: Final = 10_000
@@ -121,12 +122,7 @@ class Changelog:
         for key, value in records:
             if self._stopped.is_set():
                 raise Interrupted
-            while True:
-                try:
-                    producer.produce(place.topic, value, key, place.partition, on_delivery=arrived)
-                    break
-                except BufferError:
-                    producer.poll(_POLL_SECONDS)
+            Outgoing(place.topic, key, value, [], place.partition).produce_in_turn(producer, arrived)
             producer.poll(0)
         producer.flush()
         if failures:
