@@ -119,24 +119,13 @@ def judge(
         gold, [bundle.taxonomy for bundle in bundles], skip_unknown=options.skip_unknown
     )
     audits, leaked = _audit(bundles, placed[0], options)
-    kept = np.flatnonzero(~leaked) if not options.keep_leaked else np.arange(len(leaked))
-    groups = near_duplicate_groups([placed[0].products[row].title for row in kept])
-    if (different := len(np.unique(groups))) < options.min_products:
-        raise GateRefused(
-            f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked, and"
-            f" {different} of these are no near-duplicates of one another: at least {options.min_products} are"
-            " needed; label more, or see --min-products"
-        )
+    kept, groups = _left(placed[0], leaked, options)
     outcomes = [
         collect_outcomes(bundle, labelled.take(kept), _named(progress, name))
         for bundle, labelled, name in zip(bundles, placed, ("candidate", "current"), strict=False)
     ]
     metrics, budget, judged, categories = _tests(outcomes, groups, options)
-    reasons = (
-        *(_metric_reason(change) for change in metrics if change.verdict == "fell"),
-        *(_budget_reason(check) for check in budget if check.verdict == "broken"),
-        *_category_reasons([change for change in categories if change.verdict == "fell"]),
-    )
+    reasons = _reasons(metrics, budget, categories)
     return GateReport(
         decision="rejected" if reasons else "accepted",
         reasons=reasons,
@@ -197,11 +186,36 @@ def _audit(
     return audits, leaked
 
 
+def _left(
+    labelled: LabelledProducts, leaked: NDArray[np.bool_], options: GateOptions
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return the rows to judge on, and the group of near-duplicates that each is of."""
+    kept = np.arange(len(leaked)) if options.keep_leaked else np.flatnonzero(~leaked)
+    groups = near_duplicate_groups([labelled.products[row].title for row in kept])
+    if (different := len(np.unique(groups))) < options.min_products:
+        raise GateRefused(
+            f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked, and"
+            f" {different} of these are no near-duplicates of one another: at least {options.min_products} are"
+            " needed; label more, or see --min-products"
+        )
+    return kept, groups
+
+
 def _named(progress: Progress, name: str) -> Progress:
     def report(step: str, done: int, total: int) -> None:
         progress(f"{name}: {step}", done, total)
 
     return report
+
+
+def _reasons(
+    metrics: list[MetricChange], budget: list[BudgetCheck], categories: list[CategoryChange]
+) -> tuple[str, ...]:
+    return (
+        *(_metric_reason(change) for change in metrics if change.verdict == "fell"),
+        *(_budget_reason(check) for check in budget if check.verdict == "broken"),
+        *_category_reasons([change for change in categories if change.verdict == "fell"]),
+    )
 
 
 def _metric_reason(change: MetricChange) -> str:
