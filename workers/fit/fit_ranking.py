@@ -14,7 +14,7 @@ from workers.design_effect import design_effect
 from workers.fit.decisions import Decisions, together
 from workers.fit.fit_new_stores import ASK, fit_new_stores
 from workers.fit.fit_policy import fit_policy
-from workers.fit.fit_rankers import fit_rankers, lessons_of
+from workers.fit.fit_rankers import Rankers, fit_rankers, lessons_of
 from workers.fit.held_out_stores import OfNewStores
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_decisions, measure_new_stores
@@ -71,17 +71,9 @@ def fit_ranking(
     decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
     surprise = decisions.top.probability - decisions.right
     budget = replace(options.budget, design_effect=design_effect(seen.groups, surprise))
-
-    def decide(turn: int, new: OfNewStores) -> Decisions:
-        asked = new.asked.candidates
-        features = FeatureBuilder.fit(taxonomy, seen.labels[new.known], supported[new.known]).build(asked)
-        of_unseen = rankers.margins(features.values, new.asked.folds[asked.product_of_row])
-        decided = Decisions.of(new.asked, probabilities(of_unseen, asked.product_of_row), taxonomy)
-        return replace(decided, folds=np.full(len(decided.folds), turn))
-
     new_stores, of_new_stores = ASK if data.names_stores else NewStores(), None
     if data.of_new_stores:
-        of_new_stores = together([decide(turn, new) for turn, new in enumerate(data.of_new_stores)])
+        of_new_stores = _decide_as_new(data, supported, rankers, probabilities, taxonomy)
         stores = np.concatenate([new.stores for new in data.of_new_stores])
         new_stores = fit_new_stores(of_new_stores, stores, budget)
     ranking = Ranking(
@@ -100,6 +92,27 @@ def fit_ranking(
     if data.names_stores:
         measured["new_stores"] = measure_new_stores(ranking.policy, of_new_stores)
     return ranking, measured
+
+
+def _decide_as_new(
+    data: RankingData,
+    supported: NDArray[np.int32],
+    rankers: Rankers,
+    probabilities: CandidateProbabilities,
+    taxonomy: Taxonomy,
+) -> Decisions:
+    """Return what is decided of products of stores that are new, by the ``supported`` categories of the others.
+
+    Their folds are their turns.
+    """
+    found = []
+    for turn, new in enumerate(data.of_new_stores):
+        asked = new.asked.candidates
+        known = FeatureBuilder.fit(taxonomy, data.seen.labels[new.known], supported[new.known])
+        margins = rankers.margins(known.build(asked).values, new.asked.folds[asked.product_of_row])
+        decided = Decisions.of(new.asked, probabilities(margins, asked.product_of_row), taxonomy)
+        found.append(replace(decided, folds=np.full(len(decided.folds), turn)))
+    return together(found)
 
 
 def _also_threshold(
