@@ -102,16 +102,7 @@ def evaluate(
         "confusions": [_with_examples(pair, labelled) for pair in confusions(outcomes, _CONFUSIONS)],
         "categories": by_category(outcomes, facts, training.category_sizes),
         "model": _model(bundle),
-        "measured": {
-            "file": source.file,
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "rows": len(labelled.products) + labelled.unlabelled + labelled.unknown + source.skipped,
-            "skipped_invalid": source.skipped,
-            "shelfwise_version": version("shelfwise"),
-            "bootstrap_draws": resampling.draws,
-            "bootstrap_seed": resampling.seed,
-            "interval_level": LEVEL,
-        },
+        "measured": _measured(labelled, source, resampling),
     }
     progress("measuring", 3, 3)
     return document
@@ -134,4 +125,17 @@ def _model(bundle: Bundle) -> dict[str, Any]:
         "categories": len(bundle.taxonomy),
         "encoder": manifest.encoder,
         "signals": list(manifest.signals),
+    }
+
+
+def _measured(labelled: LabelledProducts, source: Source, resampling: Resampling) -> dict[str, Any]:
+    return {
+        "file": source.file,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": len(labelled.products) + labelled.unlabelled + labelled.unknown + source.skipped,
+        "skipped_invalid": source.skipped,
+        "shelfwise_version": version("shelfwise"),
+        "bootstrap_draws": resampling.draws,
+        "bootstrap_seed": resampling.seed,
+        "interval_level": LEVEL,
     }
