@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.pairs import pair_keys, pairs_of
 from workers.segments import falling, find, places
-
-if TYPE_CHECKING:
-    from workers.signals.base import Scores
+from workers.signals.base import Scores
 
 
 def no_context(products: int) -> NDArray[np.float32]:
