@@ -12,6 +12,7 @@ from schemas.events.dead_letter import Headers
 
 ANY_PARTITION: Final = -1
 _FULL_QUEUE_SECONDS: Final = 0.2
+_FLUSH_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,9 @@ class Outgoing:
                 producer.poll(_FULL_QUEUE_SECONDS)
             else:
                 return
+
+
+def flush(producer: Producer) -> None:
+    """Wait until all is acknowledged or refused; in short turns, for Python heeds no signal meanwhile."""
+    while producer.flush(_FLUSH_SECONDS):
+        pass

@@ -14,6 +14,7 @@ from schemas.events.dead_letter import Reason
 from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import console, print_json, progress_bar
 from streams.cli.root import ExitCode
+from streams.cli.waiting import STOPPING, sigterm_interrupts
 
 if TYPE_CHECKING:
     from streams.clients.dead_letters import Choice, Filter, ResendReport
@@ -133,30 +134,45 @@ def resend_(
     settings = load_settings(bootstrap_servers)
     # Read to the end before the first is sent: what dies again at once must not be sent in the same run.
     choice = choose(read_dead_letters(settings, filter_), source_topics(settings), limit)
-    report = ResendReport(choice.reasons) if dry_run else _resend(settings, choice, rate)
-    _tell(choice, report, dry_run=dry_run, as_json=as_json)
+    report = ResendReport(choice.reasons if dry_run else Counter())
+    interrupted = not dry_run and _resend(settings, choice, report, rate)
+    _tell(choice, report, dry_run=dry_run, interrupted=interrupted, as_json=as_json)
     if report.failed:
         click.echo(f"{report.failed:,} were refused; the first: {report.first_error}", err=True)
+    if interrupted:
+        ctx.exit(ExitCode.INTERRUPTED)
     if report.failed or report.sent.total() < len(choice.places):
         ctx.exit(ExitCode.FAILED)
 
 
-def _resend(settings: Settings, choice: Choice, rate: float | None) -> ResendReport:
+def _resend(settings: Settings, choice: Choice, report: ResendReport, rate: float | None) -> bool:
+    """Send what was chosen, counting it; return whether that was interrupted."""
     from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
     from streams.clients.connect import open_producer
     from streams.clients.dead_letters import Filter, chosen, read_dead_letters, resend
+    from streams.outgoing import flush
 
     producer = open_producer(settings, PRODUCTS_CHANGED, REVIEWS_DECIDED)
+    interrupted = False
     with progress_bar() as bars:
-        task = bars.add_task("sending again", total=len(choice.places), note="")
+        total = len(choice.places)
+        task = bars.add_task("sending again", total=total, note="")
         letters = chosen(read_dead_letters(settings, Filter()), choice.places)
-        return resend(letters, producer, settings, rate, lambda: bars.advance(task))
+        try:
+            with sigterm_interrupts():
+                resend(bars.track(letters, total, task_id=task), producer, settings, report, rate)
+        except KeyboardInterrupt:
+            interrupted = True
+            click.echo(STOPPING, err=True)
+        flush(producer)
+    return interrupted
 
 
-def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, as_json: bool) -> None:
+def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, interrupted: bool, as_json: bool) -> None:
     import orjson
 
-    expired = len(choice.places) - report.sent.total()
+    missing = len(choice.places) - report.sent.total()
+    expired = 0 if interrupted else missing
     if as_json:
         counts = {
             "chosen": len(choice.places),
@@ -176,6 +192,7 @@ def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, as_json: bool)
         (choice.repeated, "further letters of the same events"),
         (choice.foreign, "that came from another topic"),
         (expired, "that expired meanwhile"),
+        (missing - expired, "that were not reached"),
     ):
         if count:
             click.echo(f"left {count:,} {what}", err=True)

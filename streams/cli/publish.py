@@ -11,6 +11,7 @@ import click
 from streams.cli.options import json_option, kafka_options, load_settings, product_file, product_options
 from streams.cli.output import print_json, progress_bar, tell_skipped
 from streams.cli.root import ExitCode
+from streams.cli.waiting import STOPPING, sigterm_interrupts
 
 if TYPE_CHECKING:
     from schemas.events.product import Product
@@ -73,10 +74,11 @@ def command(
     feed = Feed(open_producer(settings, PRODUCTS_CHANGED), settings.topic(PRODUCTS_CHANGED), rate=rate)
     interrupted = False
     try:
-        _publish(feed, source, limit, loop=loop, fresh_ids=not same_ids, remove=remove)
+        with sigterm_interrupts():
+            _publish(feed, source, limit, loop=loop, fresh_ids=not same_ids, remove=remove)
     except KeyboardInterrupt:
         interrupted = True
-        click.echo("\nstopping: waiting for the acknowledgement of what was sent", err=True)
+        click.echo(STOPPING, err=True)
     finally:
         # So too where a row that cannot be read ends it: what went before it is published.
         report = feed.flush()

@@ -12,6 +12,7 @@ import click
 from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import print_json, progress_bar
 from streams.cli.root import ExitCode
+from streams.cli.waiting import STOPPING, sigterm_interrupts
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -79,12 +80,14 @@ def command(
     progress = _known(file, name, begin, end, partitions) if file else None
     if progress is None:
         progress = _resolve(settings, name, begin, end, partitions)
-    report = _replay(settings, progress, rate, None if dry_run else file, dry_run=dry_run)
+    report, interrupted = _replay(settings, progress, rate, None if dry_run else file, dry_run=dry_run)
     _tell(settings, report, as_json=as_json, dry_run=dry_run)
     if report.failed:
         again = f"; a run with --progress {file} goes on with them" if file and not dry_run else ""
         click.echo(f"{report.failed:,} events were refused; the first: {report.first_error}{again}", err=True)
         ctx.exit(ExitCode.FAILED)
+    if interrupted:
+        ctx.exit(ExitCode.INTERRUPTED)
 
 
 def _topic(settings: Settings, topic: str | None) -> str:
@@ -142,7 +145,8 @@ def _resolve(
 
 def _replay(
     settings: Settings, progress: ReplayProgress, rate: float, file: Path | None, *, dry_run: bool
-) -> ReplayReport:
+) -> tuple[ReplayReport, bool]:
+    """Replay; return the report, and whether that was interrupted."""
     from contextlib import closing
 
     from schemas.topics import PRODUCTS_CHANGED
@@ -155,7 +159,13 @@ def _replay(
         closing(open_partition_reader(settings, PRODUCTS_CHANGED)) as tail,
         _watcher(progress, file) as watcher,
     ):
-        return Replay(progress.topic, reader, tail, producer, rate).run(progress.spans, watcher)
+        replay = Replay(progress.topic, reader, tail, producer, rate)
+        try:
+            with sigterm_interrupts():
+                return replay.run(progress.spans, watcher), False
+        except KeyboardInterrupt:
+            click.echo(STOPPING, err=True)
+            return replay.flush(), True
 
 
 class _Watcher:

@@ -1,13 +1,15 @@
-"""Wait for the operator."""
+"""Wait for the operator, and heed one who cannot."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 from typing import Final
 
+STOPPING: Final = "\nstopping: waiting for the acknowledgement of what was sent"
 _LOOK_SECONDS: Final = 0.5
 
 
@@ -25,3 +27,13 @@ def wait_for_signal(alive: Callable[[], bool] = lambda: True) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM raise :class:`KeyboardInterrupt`, as Ctrl-C does; the handler before is put back."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -139,15 +139,15 @@ def resend(
     letters: Iterable[Received],
     producer: Producer,
     settings: Settings,
+    report: ResendReport,
     rate: float | None = None,
-    on_sent: Callable[[], None] = lambda: None,
-) -> ResendReport:
+) -> None:
     """Send the original key, value and headers to the topic and partition that each letter came from.
 
     One that lay in another partition than its key's goes to that one. The headers are those of
-    :func:`schemas.events.sent_again.headers_again`. ``rate`` is in letters a second.
+    :func:`schemas.events.sent_again.headers_again`. ``report`` counts; what is refused it tells when the producer
+    is flushed. ``rate`` is in letters a second.
     """
-    report = ResendReport()
     topics = source_topics(settings)
     pace = Pace(rate, time.monotonic) if rate else None
 
@@ -165,9 +165,6 @@ def resend(
         _again(received, letter).produce_in_turn(producer, delivered)
         report.sent[letter.reason] += 1
         producer.poll(0)
-        on_sent()
-    producer.flush()
-    return report
 
 
 def _again(received: Received, letter: DeadLetter) -> Outgoing:

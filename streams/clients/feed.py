@@ -17,10 +17,9 @@ from schemas.events import cloudevents
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import encode
 from schemas.events.product import Product
-from streams.outgoing import Outgoing
+from streams.outgoing import Outgoing, flush
 
 SOURCE: Final = "urn:shelfwise:publish"
-_FLUSH_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -58,8 +57,7 @@ class Feed:
 
     def flush(self) -> FeedReport:
         """Wait until every event is acknowledged or refused."""
-        while self._producer.flush(_FLUSH_SECONDS):
-            pass
+        flush(self._producer)
         return self.report
 
     def _send(self, product_id: str, value: bytes | None, kind: EventType) -> None:

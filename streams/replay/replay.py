@@ -23,6 +23,7 @@ from streams.replay.standing import Fate, Standing
 _CHUNK_SECONDS: Final = 0.25
 _CHUNK_EVENTS: Final = 500
 _FLUSH_SECONDS: Final = 120.0
+_TURN_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -87,6 +88,18 @@ class Replay:
             self._run_span(span, watcher)
         return self.report
 
+    def flush(self) -> ReplayReport:
+        """Wait until what was sent is acknowledged or refused, as after an interruption.
+
+        Raises :class:`KafkaUnavailable` where that takes more than two minutes.
+        """
+        deadline = time.monotonic() + _FLUSH_SECONDS
+        # In short turns: Python heeds no signal while librdkafka waits.
+        while self._producer is not None and self._producer.flush(_TURN_SECONDS):
+            if time.monotonic() >= deadline:
+                raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
+        return self.report
+
     def _run_span(self, span: Span, watcher: Watcher) -> None:
         standing = Standing(span.last)
         tail = PartitionReader(self._tail, self._topic, span.partition, span.first)
@@ -110,12 +123,11 @@ class Replay:
     def _publish(self, chunk: list[PublishedEvent], standing: Standing, span: Span) -> None:
         for event in chunk:
             fate = standing.fate(event)
-            self.report.fates[fate] += 1
             if fate is Fate.REPLAY and self._producer is not None:
                 self._pace.wait(self._producer.poll)
                 self._send(self._producer, event, span.partition)
-        if self._producer is not None and self._producer.flush(_FLUSH_SECONDS):
-            raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
+            self.report.fates[fate] += 1
+        self.flush()
 
     def _send(self, producer: Producer, event: PublishedEvent, partition: int) -> None:
         headers = headers_again(event.headers, event.offset)

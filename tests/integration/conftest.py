@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from streams.clients.feed import Pace
 from streams.kafka.cluster import Cluster
 from tests.worker_harness import PARTITIONS, Installation
 
@@ -20,3 +24,22 @@ def installation(
     monkeypatch.setenv("SHELFWISE_PARTITIONS", str(PARTITIONS))
     monkeypatch.setenv("SHELFWISE_BUNDLE", str(sample_bundle))
     return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
+
+
+@pytest.fixture
+def comes_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[signal.Signals, int], None]]:
+    """Let a signal come once so many events have been sent at a rate."""
+
+    def arrange(number: signal.Signals, sent: int) -> None:
+        turns = count()
+
+        def wait(_pace: Pace, _sleep: Callable[[float], object]) -> None:
+            if next(turns) == sent:
+                signal.raise_signal(number)
+
+        monkeypatch.setattr(Pace, "wait", wait)
+
+    # What is not handled as it should would end the tests.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield arrange
+    signal.signal(signal.SIGTERM, before)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from schemas.events.codec import encode
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import Category, CategoryAssigned, NeedsReview
 from schemas.events.position import SourcePosition
-from schemas.events.product import Product, decode_product
+from schemas.events.product import decode_product
 from streams.cli import main
-from streams.clients.feed import Feed
 from streams.kafka.cluster import Cluster
 
 pytestmark = pytest.mark.integration
 
 Run = Callable[..., Result]
+ComesAfter = Callable[[signal.Signals, int], None]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PARTITIONS = 2
 
 
@@ -120,16 +122,27 @@ def test_a_loop_over_nothing_ends(run: Run, tmp_path: Path) -> None:
     assert "can be read once" in run("publish", "-", "--loop", status=2).stderr
 
 
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_feed_that_is_interrupted_says_what_it_sent_and_that_it_was(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, comes_after: ComesAfter, number: signal.Signals
 ) -> None:
-    def interrupted(feed: Feed, product: Product) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Feed, "publish", interrupted)
     file = tmp_path / "products.jsonl"
-    file.write_bytes(orjson.dumps({"product_id": "p1", "title": "Cup"}))
-    assert lines(run("publish", str(file), "--json", status=130))[0]["sent"] == 0
+    file.write_bytes(b"\n".join(orjson.dumps({"product_id": f"p{each}", "title": "Cup"}) for each in range(9)))
+    comes_after(number, 2)
+    told = lines(run("publish", str(file), "--rate", "100", "--json", status=130))
+    assert told == [{"sent": 2, "acknowledged": 2, "failed": 0, "skipped": 0}]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_resending_that_is_interrupted_says_what_it_sent(
+    run: Run, producer: Producer, topic_prefix: str, comes_after: ComesAfter, number: signal.Signals
+) -> None:
+    for offset in range(3):
+        bury(producer, topic_prefix, b"p", b"{}", "processing_failed", source_offset=offset)
+    producer.flush()
+    comes_after(number, 2)
+    (told,) = lines(run("dead-letters", "resend", "--all", "--rate", "100", "--json", status=130))
+    assert (told["chosen"], told["sent"], told["expired"]) == (3, 2, 0)
 
 
 def test_bad_rows_of_a_feed_are_skipped_and_counted_where_asked(run: Run, tmp_path: Path) -> None:
@@ -209,6 +222,7 @@ def bury(
     reason: str,
     *,
     source_topic: str | None = None,
+    source_offset: int = 7,
 ) -> None:
     letter = DeadLetter(
         reason=reason,
@@ -217,7 +231,7 @@ def bury(
         attempt=1,
         source_topic=source_topic or f"{prefix}products.changed.v1",
         source_partition=1,
-        source_offset=7,
+        source_offset=source_offset,
     )
     headers = letter.to_headers([("ce_id", b"the feed's own"), ("trace", b"\x00\x01")])
     producer.produce(f"{prefix}products.dead-letter.v1", key=key, value=value, headers=headers)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -229,3 +231,14 @@ def test_a_verdict_that_died_goes_back_to_the_topic_of_verdicts(installation: In
     (message,) = installation.read(installation.name(REVIEWS_DECIDED))
     assert (message.key(), message.value(), message.partition()) == (b"p1", b"{}", 2)
     assert source(installation) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_interrupted_says_what_it_published(
+    installation: Installation, comes_after: Callable[[signal.Signals, int], None], number: signal.Signals
+) -> None:
+    installation.publish_products(Product(product_id=f"p{each}", title="Cup") for each in range(9))
+    comes_after(number, 2)
+    told = json.loads(run("replay", "--from", "beginning", "--json", status=130).stdout)
+    assert told["replayed"] == 2
+    assert len(installation.read(installation.name(PRODUCTS_CHANGED))) == 11

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.events.dead_letter import DeadLetter, Headers
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again
-from streams.clients.dead_letters import Filter, choose, resend
+from streams.clients.dead_letters import Filter, ResendReport, choose, resend
 from streams.clients.subscriber import Received
 from streams.outgoing import ANY_PARTITION
 from streams.settings import Settings
@@ -88,16 +88,13 @@ class Producer:
     def poll(self, _seconds: float) -> None:
         pass
 
-    def flush(self) -> None:
-        pass
-
 
 def test_a_letter_goes_to_where_it_came_from_but_out_of_a_partition_that_was_not_its_own() -> None:
     here = letter(0, offset=5)
     content = msgspec.structs.replace(LETTER, source_partition=3, source_offset=7, reason="wrong_partition")
     astray = Received("products.dead-letter.v1", 0, 1, 0, b"p2", b"{}", content.to_headers([]), content)
     producer: Any = Producer()
-    resend([here, astray], producer, Settings())
+    resend([here, astray], producer, Settings(), ResendReport())
     assert [item["partition"] for item in producer.sent] == [0, ANY_PARTITION]
     named = [ORIGINAL_OFFSET_HEADER in dict(item["headers"]) for item in producer.sent]
     assert named == [True, False], "its offset in another partition says nothing where it goes"
