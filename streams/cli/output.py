@@ -21,7 +21,13 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console that writes whole lines where the output is no terminal."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+    class Piped(Console):
+        """Leaves it to the command what a reader that has gone means; Rich would end it with 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704 - called while that is handled
+
+    return Piped(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
 
 
 def print_json(value: bytes) -> None:
@@ -47,9 +53,13 @@ def to_standard_output() -> Iterator[None]:
     except BrokenPipeError:  # whoever read it has gone, which click ends on without a word
         raise
     except OSError as error:
-        # Python writes what is left once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forsake_standard_output()
         raise InvalidFile(f"standard output: {error.strerror}; write to where there is room") from error
+
+
+def forsake_standard_output() -> None:
+    """Let nothing more be written there: Python writes what is left once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def progress_bar(*, transient: bool = False) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from streams.cli.options import json_option, kafka_options, load_settings
-from streams.cli.output import console, print_json
+from streams.cli.output import console, forsake_standard_output, print_json
 from streams.cli.root import ExitCode
 
 _KINDS = ("assigned", "backed_off", "needs_review", "dead_letter", "withdrawn")
@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """Follow decisions and dead letters as they come, until Ctrl-C.
 
-    It joins no consumer group and commits nothing: watching disturbs nobody.
+    It joins no consumer group and commits nothing: watching disturbs nobody. Where what it prints is read no more,
+    as by head, it ends well.
 
     \b
     Examples:
@@ -64,6 +65,9 @@ def command(
             shown += 1
             if shown == limit:
                 return
+    except BrokenPipeError:  # whoever read it has seen enough
+        forsake_standard_output()
+        return
     finally:
         consumer.close()
     if limit is not None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,6 +214,28 @@ def test_a_subscriber_sees_decisions_and_dead_letters(run: Run, producer: Produc
 
 def test_a_subscriber_who_did_not_see_enough_in_time_says_so(run: Run) -> None:
     assert "0 of 1 came" in run("watch", "--limit", "1", "--timeout", "0.2", status=1).output
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_subscriber_whose_reader_has_seen_enough_ends_well(
+    run: Run, producer: Producer, topic_prefix: str, options: list[str]
+) -> None:
+    def decide() -> None:
+        producer.produce(f"{topic_prefix}categories.assigned.v1", key=b"p1", value=encode(assigned("p1")))
+        producer.flush()
+
+    decide()
+    command = [sys.executable, "-m", "streams.cli", "watch", "--from-beginning", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
+        try:
+            assert watching.stdout is not None
+            assert watching.stderr is not None
+            assert b"p1" in watching.stdout.readline()
+            watching.stdout.close()
+            decide()
+            assert (watching.wait(60), watching.stderr.read()) == (0, b"")
+        finally:
+            watching.kill()
 
 
 def bury(
