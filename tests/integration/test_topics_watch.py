@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from schemas.topics import CANDIDATES, REVIEWS_DECIDED
+from schemas.topics import CANDIDATES, PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.kafka.cluster import Cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from streams.kafka.topics import create_topics
 from streams.kafka.topics_watch import TopicsWatch
 from tests.sample_model import sample_products
-from tests.worker_harness import Installation, wait_until
+from tests.worker_harness import Installation, decisions, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -89,6 +89,26 @@ def test_a_worker_whose_topics_are_made_anew_ends_and_says_so(installation: Inst
         installation.create()
         assert worker.wait() == 1
     assert "topics failed: KafkaUnavailable: topic " in worker.log.read_text()
+
+
+def test_a_worker_whose_source_topic_alone_is_made_anew_goes_on(installation: Installation) -> None:
+    first, *others = [row.product for row in sample_products(3, 200)]
+    with installation.worker() as worker:
+        installation.publish_products(others)
+        installation.wait_until_committed()
+        delete_topics(installation.connection, installation.name(PRODUCTS_CHANGED))
+        create_topics(
+            installation.connection,
+            partitions=installation.partitions,
+            prefix=installation.prefix,
+            topics=[PRODUCTS_CHANGED],
+        )
+        installation.publish_products([first])
+        wait_until(
+            lambda: first.product_id in {decision.product_id for decision in decisions(installation)},
+            lambda: f"a decision on what the new topic holds; the log ends:\n{worker.log_end()}",
+        )
+        assert worker.stop() == 0
 
 
 def test_a_worker_whose_cluster_is_replaced_ends_and_says_so(
