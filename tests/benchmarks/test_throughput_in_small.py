@@ -12,8 +12,6 @@ import pytest
 
 from tests.benchmarks.throughput.document import TARGETS, Target
 
-pytestmark = pytest.mark.benchmark
-
 # Quix Streams is in an environment of its own.
 _CONTESTANTS = ("bare", "plain_faust", "ours")
 _RATIOS = ("vs_bare_loop", "vs_plain_faust", "cpu_over_model")

@@ -11,8 +11,6 @@ import pytest
 
 from streams.metrics import DEFINITIONS
 
-pytestmark = pytest.mark.contract
-
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = (DEPLOY / "prometheus" / "rules.yml").read_text(encoding="utf-8")
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "shelfwise.json").read_text(encoding="utf-8"))

@@ -21,8 +21,6 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.events.product import MAX_EVENT_BYTES, decode_product
 from schemas.topics import TOPICS
 
-pytestmark = pytest.mark.contract
-
 GOOD = {"product_id": "p1", "title": "Table lamp"}
 
 

@@ -2,11 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from streams.metrics.document import document
-
-pytestmark = pytest.mark.contract
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 

@@ -10,8 +10,6 @@ import pytest
 from streams.kafka.connection import KafkaConnection
 from streams.settings import PREFIX, Settings
 
-pytestmark = pytest.mark.contract
-
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 

@@ -17,8 +17,6 @@ from tests.fault.harness.soak import SoakSample, verdict
 from tests.fault.harness.stream import Stream, StreamEvent
 from tests.worker_harness import Position
 
-pytestmark = pytest.mark.unit
-
 
 def event(name: str, day: int | None = None, *, gone: bool = False, kind: str = "new") -> StreamEvent:
     date = None if day is None else datetime(2026, 1, day, tzinfo=UTC)

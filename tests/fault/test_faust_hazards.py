@@ -30,8 +30,6 @@ from streams.tables import STATISTICS, changelog_name, changelog_topics, product
 from tests.worker_harness import Installation, wait_until
 from workers.sample import sample_taxonomy
 
-pytestmark = pytest.mark.fault
-
 PATIENCE_SECONDS = 60.0
 Run = Callable[[Any], Awaitable[None]]
 

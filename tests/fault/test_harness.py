@@ -8,7 +8,7 @@ import pytest
 
 from tests.fault.harness.run import Plan, run
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 _PLANS = {
     "a_kill_and_a_restart_of_the_broker": Plan(1_200, ["kill_worker", "stop_broker"], seed=5),

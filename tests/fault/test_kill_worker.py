@@ -13,7 +13,7 @@ from streams.settings import Settings
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, by_source, decisions, wait_until
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 EVENTS = 8_000
 KILLS = 3

@@ -24,8 +24,6 @@ from streams.tables import PRODUCT_DIGESTS, changelog_name, changelog_topics, pr
 from tests.fault.harness.faults import cut_changelogs, set_config
 from tests.worker_harness import PARTITIONS, wait_until
 
-pytestmark = pytest.mark.fault
-
 PATIENCE_SECONDS = 60.0
 KEYS = 200
 

@@ -14,7 +14,7 @@ from tests.process_tree import running
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, wait_until
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 DRAIN_SECONDS = 3
 GRACE_SECONDS = DRAIN_SECONDS + 30

@@ -17,8 +17,6 @@ from tests.fuzz.mutation import mutate_bytes, mutate_json
 from tests.fuzz.run import by_problem, run_inputs, shares
 from tests.fuzz.target import Target
 
-pytestmark = pytest.mark.unit
-
 INPUTS = 6_000
 
 

@@ -22,8 +22,6 @@ from schemas.events.product import decode_product
 from streams.cli import main
 from streams.kafka.cluster import Cluster
 
-pytestmark = pytest.mark.integration
-
 Run = Callable[..., Result]
 ComesAfter = Callable[[signal.Signals, int], None]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

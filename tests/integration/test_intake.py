@@ -33,8 +33,6 @@ from streams.progress import committed_generation
 from streams.settings import Settings
 from tests.worker_harness import wait_until
 
-pytestmark = pytest.mark.integration
-
 PARTITIONS = 2
 PATIENCE_SECONDS = 60.0
 Answer = Callable[[ProductBatch], list[EventOutcome] | None]

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
-
 from tests.process_tree import after_its_end, frozen, running
 from tests.worker_harness import Installation, Worker, wait_until
-
-pytestmark = pytest.mark.integration
 
 _STALL_SECONDS = 2
 _PROGRAM = "streams.learning_process"

@@ -18,8 +18,6 @@ from streams.learning.reader import LearningReader
 from streams.metrics import Metrics
 from tests.worker_harness import PARTITIONS, Installation, wait_until
 
-pytestmark = pytest.mark.integration
-
 _TOPICS = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED)
 
 

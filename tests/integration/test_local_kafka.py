@@ -30,8 +30,6 @@ from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
 from tests.process_tree import after_its_end, children
 
-pytestmark = pytest.mark.integration
-
 
 def _send(servers: str, topic: str, values: list[bytes]) -> None:
     producer = Producer(KafkaConnection(bootstrap_servers=servers).producer_config())

@@ -6,13 +6,9 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.process_tree import after_its_end, children, frozen, running
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, Worker, by_source, decisions, wait_until
-
-pytestmark = pytest.mark.integration
 
 _STALL_SECONDS = 2
 _PROGRAM = "streams.model_process"

@@ -7,16 +7,11 @@ import signal
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from streams.kafka.cluster import Cluster
 from tests.process_tree import running
 from tests.sample_model import fit_sample, sample_products
 from tests.worker_harness import Installation, Worker, by_source, decisions, wait_until
 from workers.bundle.files import read_manifest
-
-pytestmark = pytest.mark.integration
-
 
 _PROGRAM = "streams.model_process"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from confluent_kafka import Producer
 
 from schemas.topics import PRODUCTS_DEAD_LETTER
@@ -12,8 +11,6 @@ from streams.clients.partition_reader import read_topic
 from streams.kafka.cluster import Cluster
 from streams.kafka.topics import create_topics
 from streams.settings import Settings
-
-pytestmark = pytest.mark.integration
 
 PARTITIONS = 32
 

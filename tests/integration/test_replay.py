@@ -31,8 +31,6 @@ from streams.cli import main
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation
 
-pytestmark = pytest.mark.integration
-
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

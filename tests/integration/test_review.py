@@ -28,8 +28,6 @@ from tests.sample_model import sample_products
 from tests.worker_harness import Installation, wait_until
 from workers.bundle.taxonomy_file import load_taxonomy
 
-pytestmark = pytest.mark.integration
-
 DECISION: dict[str, object] = {
     "decision_id": "d",
     "product_id": "p",

@@ -15,8 +15,6 @@ from streams.kafka.session_timeout import check_session_timeout
 from streams.settings import Settings
 from streams.worker import run_worker
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.mark.parametrize("seconds", [0.01, 100_000])
 def test_a_session_timeout_beyond_the_brokers_bounds_is_refused_by_their_names(

@@ -15,8 +15,6 @@ from streams.kafka.topics import create_topics
 from streams.outgoing import Outgoing
 from streams.sinks import Sink
 
-pytestmark = pytest.mark.integration
-
 
 def _read(cluster: Cluster, topic: str, count: int) -> list[bytes]:
     consumer = Consumer(cluster.connection.consumer_config("reader"))

@@ -37,8 +37,6 @@ from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
 from workers.sample import sample_taxonomy
 
-pytestmark = pytest.mark.integration
-
 GOOD = 10_000
 BAD = 10_000
 HUGE = 40

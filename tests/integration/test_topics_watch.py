@@ -17,8 +17,6 @@ from streams.kafka.topics_watch import TopicsWatch
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, decisions, wait_until
 
-pytestmark = pytest.mark.integration
-
 TOPICS = (CANDIDATES, REVIEWS_DECIDED)
 
 

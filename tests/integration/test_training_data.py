@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
-import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
@@ -19,8 +18,6 @@ from tests.sample_model import sample_products
 from tests.worker_harness import Installation
 from workers.bundle.taxonomy_file import load_taxonomy
 from workers.product_files import ProductFile
-
-pytestmark = pytest.mark.integration
 
 
 def run(*arguments: object, status: int = 0) -> Result:

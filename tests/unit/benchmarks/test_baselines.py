@@ -16,8 +16,6 @@ from workers.fit.label_tree import taxonomy_of_labels
 from workers.fit.labels import place
 from workers.progress import silent
 
-pytestmark = pytest.mark.unit
-
 LEARNING = [name for name in available(encoder=False) if name in BASELINES]
 
 

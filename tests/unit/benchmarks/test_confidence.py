@@ -18,8 +18,6 @@ from tests.benchmarks.quality.ranked import (
     rank,
 )
 
-pytestmark = pytest.mark.unit
-
 
 def scored(count: int, seed: int) -> tuple[Ranked, np.ndarray]:
     """Margins of which the greater gap is the likelier right."""

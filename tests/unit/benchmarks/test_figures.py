@@ -9,8 +9,6 @@ from tests.benchmarks.quality.confidence import risk_coverage_area
 from tests.benchmarks.quality.figures import compare, estimate
 from tests.benchmarks.quality.store import PerProduct
 
-pytestmark = pytest.mark.unit
-
 
 def said(correct: np.ndarray, confidence: np.ndarray, assigned: np.ndarray | None = None) -> PerProduct:
     labels = np.arange(len(correct), dtype=np.int32)

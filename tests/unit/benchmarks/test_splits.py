@@ -17,8 +17,6 @@ from workers.fit.label_tree import taxonomy_of_labels
 from workers.fit.labels import LabelledProducts, place
 from workers.text.tokens import words
 
-pytestmark = pytest.mark.unit
-
 
 def catalogue(count: int = 600) -> Catalogue:
     rows = sample_products(3, count)

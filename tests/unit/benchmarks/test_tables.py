@@ -14,8 +14,6 @@ from tests.benchmarks.quality.plan import Choice, plan
 from tests.benchmarks.quality.store import PerProduct, Run
 from tests.benchmarks.quality.tables import percent, replace_section, table, write_tables
 
-pytestmark = pytest.mark.unit
-
 SECTIONS = ("random", "differences", "catalogues", "harder", "curves", "decisions", "ablation")
 
 

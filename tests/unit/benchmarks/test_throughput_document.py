@@ -19,8 +19,6 @@ from tests.benchmarks.throughput.processes import REGISTRY
 from tests.benchmarks.throughput.report import cell, show
 from tests.benchmarks.throughput.watch import Watch, cpu_seconds, peak_memory_mb
 
-pytestmark = pytest.mark.unit
-
 STABLE = {
     "products_per_second_per_core",
     "vs_bare_loop",

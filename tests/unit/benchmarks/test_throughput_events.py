@@ -17,8 +17,6 @@ from tests.benchmarks.throughput.tree import padded_taxonomy
 from workers.sample import generate_catalogue, sample_taxonomy
 from workers.sample.dice import Dice
 
-pytestmark = pytest.mark.unit
-
 
 @given(st.integers(-1_000, 1_000))
 def test_titles_have_8_to_30_words_and_begin_as_the_catalogue_says(seed: int) -> None:

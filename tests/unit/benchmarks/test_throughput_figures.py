@@ -17,8 +17,6 @@ from tests.benchmarks.throughput.figures import (
     spread,
 )
 
-pytestmark = pytest.mark.unit
-
 SHARES = st.floats(0.01, 1.0)
 VALUES = st.lists(st.floats(0, 1e6), min_size=1, max_size=200)
 

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.throughput.schedule import Schedule
 
-pytestmark = pytest.mark.unit
-
 RATES = st.floats(0.5, 5_000)
 
 

@@ -11,8 +11,6 @@ from tests.benchmarks.quality.ours import load_candidates, methods, save_candida
 from workers.candidates import Candidates
 from workers.signals.registry import SIGNALS
 
-pytestmark = pytest.mark.unit
-
 NAMES = tuple(signal.name for signal in SIGNALS)
 CONTEXT = tuple(name for signal in SIGNALS for name in signal.context_names)
 

@@ -4,8 +4,6 @@ import pytest
 
 from schemas.events.dead_letter import ATTEMPT_HEADER, attempt_of
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.mark.parametrize(
     ("value", "attempt"), [(b"3", 3), (b"0", 1), (b"-1", 1), (b"x", 1), (b"9" * 5_000, 1), (b"", 1)]

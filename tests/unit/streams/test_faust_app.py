@@ -16,8 +16,6 @@ from streams.kafka.connection import KafkaConnection
 from streams.settings import Settings
 from streams.tables import product_digests
 
-pytestmark = pytest.mark.unit
-
 
 def _settings(tmp_path: Path, connection: KafkaConnection) -> Settings:
     return Settings(kafka=connection, topic_prefix="t.", partitions=3, data_dir=tmp_path)

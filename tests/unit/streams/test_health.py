@@ -13,8 +13,6 @@ from streams.listener import Listener
 from streams.metrics import Metrics
 from tests.clock import Clock
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def clock() -> Clock:

@@ -9,8 +9,6 @@ from schemas.errors import InvalidSettings
 from streams.health import Health
 from streams.listener import Listener
 
-pytestmark = pytest.mark.unit
-
 
 def test_a_worker_that_comes_back_has_its_port_again_though_its_last_scrapes_still_hold_it() -> None:
     with Listener(Health([]), CollectorRegistry()) as first:

@@ -12,8 +12,6 @@ from streams.local_flow import Decided, LocalFlow, Returned
 from tests.agent_fakes import one_candidate
 from workers.packing import pack
 
-pytestmark = pytest.mark.unit
-
 
 def _batch(partition: int, name: str = "b") -> ProductBatch:
     return ProductBatch(

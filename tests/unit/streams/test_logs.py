@@ -9,8 +9,6 @@ import pytest
 from streams.logs import AlikeFilter
 from tests.clock import Clock
 
-pytestmark = pytest.mark.unit
-
 
 def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.LogRecord:
     return logging.LogRecord(name, logging.ERROR, "file.py", 1, message, arguments, None)

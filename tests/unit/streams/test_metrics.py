@@ -12,8 +12,6 @@ from streams.metrics import DEFINITIONS, Metrics, process_registry
 from streams.metrics.abstentions import Abstentions
 from streams.metrics.definitions import PREFIX
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def registry() -> CollectorRegistry:

@@ -9,8 +9,6 @@ from streams import polled_producer
 from streams.kafka.connection import KafkaConnection
 from streams.polled_producer import PolledProducer
 
-pytestmark = pytest.mark.unit
-
 
 class Fenced:
     """As librdkafka's: a fatal error is raised by whoever polls."""

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from schemas.events.batch import EventOutcome, Outcome, ProductBatch
 from streams.progress import Mark, commit_metadata, committed_generation, last_offset
 
-pytestmark = pytest.mark.unit
-
 
 def batch(last: int, generation: int | None) -> ProductBatch:
     return ProductBatch(

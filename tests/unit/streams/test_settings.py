@@ -14,8 +14,6 @@ from schemas.errors import InvalidSettings
 from streams.kafka.connection import KafkaConnection
 from streams.settings import PREFIX, Settings
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,6 @@ from streams.kafka.connection import KafkaConnection
 from streams.settings import Settings
 from streams.statistics_view import StatisticsView
 
-pytestmark = pytest.mark.unit
-
 
 class _Consumer:
     """Has no leader for what it is first asked about; then all is empty."""

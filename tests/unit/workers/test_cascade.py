@@ -24,8 +24,6 @@ from workers.sample import sample_taxonomy
 from workers.signals.ask import ask
 from workers.statistics import NoStatistics
 
-pytestmark = pytest.mark.unit
-
 TREE = sample_taxonomy()
 PRODUCTS = [row.product for row in sample_products(8, 200)]
 SHARE = 0.3

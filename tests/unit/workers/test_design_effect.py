@@ -10,8 +10,6 @@ from scipy.stats import binom
 
 from workers.design_effect import design_effect, p_of_as_few, p_of_as_many
 
-pytestmark = pytest.mark.unit
-
 shares = st.floats(0.001, 0.999)
 
 

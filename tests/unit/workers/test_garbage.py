@@ -10,8 +10,6 @@ import pytest
 
 from workers.garbage import collect_seldom, made_to_stay
 
-pytestmark = pytest.mark.unit
-
 
 class Node:
     """May know itself, and then is garbage that only the collector finds."""

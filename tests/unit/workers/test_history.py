@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +11,6 @@ from schemas.events.codec import decode, encode
 from schemas.events.product import Product
 from workers.history import REMOVED, Action, ProductRecord, consider, content_digest, undecided
 from workers.precedence import Newest
-
-pytestmark = pytest.mark.unit
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -15,8 +15,6 @@ from workers.examples import Examples
 from workers.inverted_lists import LEAST_VECTORS, InvertedLists
 from workers.nearest import nearest, unit_rows
 
-pytestmark = pytest.mark.unit
-
 RANDOM = np.random.default_rng(0)
 DIMENSIONS = 32
 

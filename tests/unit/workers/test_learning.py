@@ -20,8 +20,6 @@ from tests.learned_statistics import recount
 from workers import learning
 from workers.learning import KeyStatistics, ProductState, Source
 
-pytestmark = pytest.mark.unit
-
 _TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -13,8 +12,6 @@ from schemas.events.statistics import StatisticsChanged
 from tests.learned_statistics import recount
 from workers import learning
 from workers.learning import DECISION_WEIGHT, VERDICT_WEIGHT, KeyStatistics, ProductState, Source
-
-pytestmark = pytest.mark.unit
 
 _TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
 _KEYS = ("acme", "bolt", "one", "two", "desk", "new")

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from workers.near_duplicates import WordSets, most_similar, near_duplicate_groups
 from workers.text.tokens import words
 
-pytestmark = pytest.mark.unit
-
 # Few words, so that near-duplicates are common.
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=12).map(" ".join), max_size=40)
 THRESHOLDS = st.sampled_from([0.3, 0.5, 2 / 3, 0.75, 0.8, 0.9, 1.0])

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from workers.nearest import nearest
 
-pytestmark = pytest.mark.unit
-
 RANDOM = np.random.default_rng(0)
 VECTORS = RANDOM.normal(size=(3_000, 64)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)

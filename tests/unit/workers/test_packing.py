@@ -18,8 +18,6 @@ from schemas.events.codec import decode, encode
 from workers.candidates import Candidates
 from workers.packing import check_categories, pack, unpack
 
-pytestmark = pytest.mark.unit
-
 _NODES = 50
 
 

@@ -11,8 +11,6 @@ from scipy import sparse
 
 from workers.sparse_rows import SparseRows, ends_of
 
-pytestmark = pytest.mark.unit
-
 WIDTH, COLUMNS = 7, 5
 WEIGHTS = np.random.default_rng(0).normal(size=(WIDTH, COLUMNS)).astype(np.float32)
 WEIGHTS[::2, 1:] = 0

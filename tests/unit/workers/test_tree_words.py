@@ -13,8 +13,6 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.pairs import pairs_of
 from workers.tree_words import TreeWords, tree_words
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths(
     "t", "1", ["Home > Lamps > Desk Lamps", "Home > Boxes", "Garden > Berries", "Garden > Glass Vases", "Glass"]
 )

@@ -11,8 +11,6 @@ import pytest
 from schemas.errors import InvalidFile
 from workers.whole_file import whole_file
 
-pytestmark = pytest.mark.unit
-
 
 def write(path: Path, data: bytes) -> None:
     with whole_file(path) as file:

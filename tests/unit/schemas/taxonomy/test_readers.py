@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from schemas.errors import InvalidTaxonomy
 from schemas.taxonomy import Taxonomy, read_taxonomy, source, validate_taxonomy
 
-pytestmark = pytest.mark.unit
-
 GOOGLE = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Animals\n3237 - Animals > Live Animals\n"
 SHOPIFY = (
     "# Shopify Product Taxonomy - Categories: 2026-08\n# Format: {GID} : {Ancestor name} > ...\n\n"

@@ -11,8 +11,6 @@ from rich.console import Console
 from schemas.errors import InvalidTaxonomy
 from schemas.taxonomy import TaxonomyReport, read_taxonomy, validate_taxonomy
 
-pytestmark = pytest.mark.unit
-
 DATA = Path(os.environ.get("SHELFWISE_DATA", Path(__file__).parents[5] / "shared" / "data"))
 
 BROKEN = b"""id,parent_id,name

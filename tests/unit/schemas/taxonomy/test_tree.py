@@ -12,8 +12,6 @@ from schemas.errors import InvalidTaxonomy
 from schemas.taxonomy import CategoryNode, Taxonomy
 from schemas.taxonomy.node import MAX_DEPTH
 
-pytestmark = pytest.mark.unit
-
 names = st.text(string.ascii_letters + string.digits + "&,'-äéß", min_size=1, max_size=6)
 path_lists = st.lists(st.lists(names, min_size=1, max_size=5), min_size=1, max_size=25)
 

@@ -14,8 +14,6 @@ from schemas.events.batch import ProductBatch
 from streams.agents.gathering import MOST_AT_ONCE, Gathering, LocalBatch
 from tests.agent_fakes import Event, Stream
 
-pytestmark = pytest.mark.unit
-
 
 def stream_of(*partitions: int | None, refused: Collection[int] = ()) -> Stream:
     """Return a stream of an event of each of these partitions; at ``None`` the work has its turn."""

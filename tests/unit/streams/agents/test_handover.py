@@ -34,8 +34,6 @@ from tests.agent_fakes import Log, ModelInThread, one_candidate, process
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
 
-pytestmark = pytest.mark.unit
-
 
 class _Model:
     """Is sure of all it is asked, and chokes on titles that say so."""

@@ -27,8 +27,6 @@ from streams.settings import Settings
 from tests.agent_fakes import Event, Log, Stream
 from workers.learning import ProductState, contributions
 
-pytestmark = pytest.mark.unit
-
 _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
 _HOME, _LAMPS, _CUPS = _TREE.ids[0], _TREE.ids[1], _TREE.ids[2]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,8 +44,6 @@ from streams.settings import Settings
 from tests.agent_fakes import Log, ModelInThread, one_candidate, process
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
-
-pytestmark = pytest.mark.unit
 
 _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps")])
 _SOURCE = "products.changed.v1"

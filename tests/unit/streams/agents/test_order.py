@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -30,8 +29,6 @@ from streams.settings import Settings
 from tests.agent_fakes import Log, ModelInThread, one_candidate, process
 from workers.candidates import Candidates
 from workers.history import REMOVED, ProductRecord
-
-pytestmark = pytest.mark.unit
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 

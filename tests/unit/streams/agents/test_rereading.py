@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import pytest
-
 from streams.agents.rereading import LogPlace, Rereading
-
-pytestmark = pytest.mark.unit
 
 
 def possible(rereading: Rereading, *offsets: int) -> list[bool]:

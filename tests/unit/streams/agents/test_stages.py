@@ -43,8 +43,6 @@ from tests.agent_fakes import Event, Log, ModelInThread, Stream, process
 from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
 
-pytestmark = pytest.mark.unit
-
 _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Desks")])
 _PARTITION = 2
 

@@ -20,8 +20,6 @@ from streams.settings import Settings
 from streams.state.stores import Interrupted
 from tests.agent_fakes import Event, Stream
 
-pytestmark = pytest.mark.unit
-
 
 class Table(dict[bytes, bytes]):
     """A partition of a table, which may refuse to be read."""

@@ -8,8 +8,6 @@ from streams.agents.context import Turns
 from streams.health import Health
 from tests.clock import Clock
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def clock() -> Clock:

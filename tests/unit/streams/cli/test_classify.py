@@ -14,8 +14,6 @@ from click.testing import CliRunner, Result
 from schemas.events.position import SourcePosition
 from streams.cli import main
 
-pytestmark = pytest.mark.unit
-
 
 class _Decision(msgspec.Struct):
     product_id: str

@@ -20,8 +20,6 @@ from workers.product_files import FORMATS as PRODUCT_FORMATS
 from workers.product_files import ProductFile
 from workers.ranking.error_budget import NEVER
 
-pytestmark = pytest.mark.unit
-
 
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     context = click.Context(group)

@@ -13,8 +13,6 @@ from click.testing import CliRunner, Result
 from streams.cli import main
 from tests.sample_model import sample_products
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture(scope="module")
 def products(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from streams.cli import main
 from workers.bundle.bundle import load_bundle
-
-pytestmark = pytest.mark.unit
 
 
 def test_a_shops_own_ids_that_are_ids_of_the_tree_too_are_refused_until_they_are_not_read(tmp_path: Path) -> None:

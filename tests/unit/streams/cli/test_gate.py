@@ -18,8 +18,6 @@ from workers.fit.labels import place
 from workers.product_files import LabelledProduct
 from workers.sample import generate_catalogue, sample_taxonomy
 
-pytestmark = pytest.mark.unit
-
 SPOILT = "Kitchen & Dining"
 
 

@@ -13,8 +13,6 @@ from streams.clients.subscriber import Received
 from streams.outgoing import ANY_PARTITION
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 LETTER = DeadLetter(
     reason="empty_title",
     detail="",

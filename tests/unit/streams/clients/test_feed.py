@@ -2,14 +2,11 @@ from __future__ import annotations
 
 from itertools import islice
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.product import Product
 from streams.clients.feed import Pace, passes
-
-pytestmark = pytest.mark.unit
 
 
 class Clock:

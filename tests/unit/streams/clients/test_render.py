@@ -10,8 +10,6 @@ from schemas.events.position import SourcePosition
 from streams.clients.render import decision_text, received_text
 from streams.clients.subscriber import Received
 
-pytestmark = pytest.mark.unit
-
 LETTER = DeadLetter(
     reason="\x1b[2J",
     detail="no \x1b[31m title",

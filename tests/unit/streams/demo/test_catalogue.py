@@ -9,8 +9,6 @@ from schemas.errors import InvalidProducts
 from streams.demo import catalogue
 from workers.product_files import ProductFile
 
-pytestmark = pytest.mark.unit
-
 
 def test_the_sample_is_made_once_and_its_feed_is_apart_from_what_is_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

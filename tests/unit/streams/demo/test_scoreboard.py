@@ -18,8 +18,6 @@ from streams.demo.summary import summary_table
 from streams.demo.view import View, plain_line
 from workers.product_files import LabelledProduct
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths("t", "1", ["Home > Cups", "Home > Lamps", "Garden > Spades"])
 
 

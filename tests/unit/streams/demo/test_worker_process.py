@@ -8,8 +8,6 @@ import pytest
 from streams.demo.worker_process import WorkerFailed, WorkerProcess
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 DIES = """
 import sys
 print("the bundle is damaged")

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from streams.intake.assignment import Committed, committed, generation
 from streams.progress import Mark, commit_metadata
 
-pytestmark = pytest.mark.unit
-
 PLACE = TopicPartition("batched", 0)
 
 

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.intake.breaker import MAX_PAUSE_SECONDS, Breaker, Limits, State
 from tests.clock import Clock
-
-pytestmark = pytest.mark.unit
 
 
 def breaker(clock: Clock | None = None, invalid: float = 1.0) -> Breaker:

@@ -18,8 +18,6 @@ from streams.intake.window import Window
 from streams.metrics import Metrics
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 
 class Intake:
     """Sends batches through a circuit, and says what became of them."""

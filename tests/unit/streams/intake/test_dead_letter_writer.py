@@ -11,8 +11,6 @@ from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.sender import Delivered
 
-pytestmark = pytest.mark.unit
-
 DEATH = Death(Reason.MALFORMED_JSON, "no brace", "intake")
 
 

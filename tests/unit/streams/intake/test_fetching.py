@@ -14,8 +14,6 @@ from streams.kafka.connection import KafkaConnection
 from streams.metrics import Metrics
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 EVENT_BYTES = 500
 
 

@@ -16,8 +16,6 @@ from streams.intake.partition import PartitionIntake
 from streams.intake.window import Window
 from streams.metrics import Metrics
 
-pytestmark = pytest.mark.unit
-
 
 class Ends:
     """The partition has twenty events."""

@@ -23,8 +23,6 @@ from streams.metrics import Metrics
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 
 class _Sender:
     """Keeps what goes through Kafka, which acknowledges nothing by itself."""

@@ -13,8 +13,6 @@ from schemas.events.dead_letter import Headers
 from schemas.events.product import Product
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 
-pytestmark = pytest.mark.unit
-
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -18,8 +18,6 @@ from streams.intake.shipment import InFlight, Shipment
 from streams.intake.window import Window
 from tests.clock import Clock
 
-pytestmark = pytest.mark.unit
-
 
 def good(offset: int) -> SourceEvent:
     value = encode(Product(product_id=str(offset), title="lamp"))

@@ -9,8 +9,6 @@ from schemas.errors import KafkaUnavailable
 from streams.kafka import cluster, jars
 from streams.kafka.connection import KafkaConnection
 
-pytestmark = pytest.mark.unit
-
 
 def test_the_configured_cluster_comes_first() -> None:
     with cluster.open_cluster(KafkaConnection(bootstrap_servers="kafka.example:9092")) as found:

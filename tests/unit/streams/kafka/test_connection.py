@@ -9,8 +9,6 @@ from pydantic import SecretStr, ValidationError
 
 from streams.kafka.connection import KafkaConnection
 
-pytestmark = pytest.mark.unit
-
 
 def test_certificates_and_the_client_id_reach_the_client(tmp_path: Path) -> None:
     (ca := tmp_path / "ca.pem").touch()

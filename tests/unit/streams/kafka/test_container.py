@@ -12,8 +12,6 @@ import pytest
 from schemas.errors import KafkaUnavailable
 from streams.kafka import container
 
-pytestmark = pytest.mark.unit
-
 
 class Engine:
     """What testcontainers would start, with its calls recorded."""

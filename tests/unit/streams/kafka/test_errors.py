@@ -10,7 +10,6 @@ from confluent_kafka import KafkaError
 from schemas.errors import KafkaUnavailable
 from streams.kafka.errors import log_or_raise
 
-pytestmark = pytest.mark.unit
 _log = logging.getLogger(__name__)
 
 

@@ -7,8 +7,6 @@ from confluent_kafka import Message
 
 from streams.kafka.headers import headers_of
 
-pytestmark = pytest.mark.unit
-
 
 class Unreadable:
     """A message as the library gives it whose header has a name in Latin-1."""

@@ -10,8 +10,6 @@ import pytest
 from schemas.errors import KafkaUnavailable
 from streams.kafka import jars
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

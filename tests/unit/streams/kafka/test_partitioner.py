@@ -4,8 +4,6 @@ import pytest
 
 from streams.kafka.partitioner import partition_of
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.mark.parametrize(
     ("key", "murmur2"), [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)]

@@ -9,8 +9,6 @@ from streams.kafka import topics
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.ready import free_port
 
-pytestmark = pytest.mark.unit
-
 
 def test_that_no_broker_answers_is_said_before_it_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

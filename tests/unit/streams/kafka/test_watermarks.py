@@ -10,8 +10,6 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.kafka.watermarks import watermarks
 
-pytestmark = pytest.mark.unit
-
 PLACE = TopicPartition("products", 3)
 LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 

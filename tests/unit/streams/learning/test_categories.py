@@ -16,8 +16,6 @@ from workers.bundle.files import Description, write_manifest
 from workers.bundle.release import write_verdict
 from workers.bundle.taxonomy_file import TAXONOMY
 
-pytestmark = pytest.mark.unit
-
 _LAMPS = Taxonomy.from_paths("tree", "1", [("Home", "Lamps")])
 _CUPS = Taxonomy.from_paths("tree", "2", [("Home", "Cups")])
 _RUGS = Taxonomy.from_paths("tree", "3", [("Home", "Rugs")])

@@ -19,8 +19,6 @@ from streams.learning import packer
 from streams.learning.packer import pack
 from workers.learning import Source
 
-pytestmark = pytest.mark.unit
-
 _SOURCES: dict[str, Source] = {"a": "assigned", "n": "needs_review", "v": "verdict"}
 _CATEGORY = Category("lamps", ("Home", "Lamps"))
 

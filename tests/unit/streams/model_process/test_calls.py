@@ -11,8 +11,6 @@ from schemas.events.product import Product
 from streams.model_process.calls import ModelCalls, ModelFailure, ModelGone
 from streams.model_process.messages import Decided, Failed, Ranked, Recalled, Request
 
-pytestmark = pytest.mark.unit
-
 _LAMP = Product(product_id="p", title="a lamp")
 
 

@@ -12,8 +12,6 @@ from streams.model_process import loading
 from streams.settings import Settings
 from workers.ranking.ranking import Ranking
 
-pytestmark = pytest.mark.unit
-
 
 def test_a_bundle_that_cannot_decide_is_refused(
     sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,8 +21,6 @@ from streams.model_process.messages import (
     framed_request,
 )
 from streams.outgoing import Outgoing
-
-pytestmark = pytest.mark.unit
 
 # What JSON can hold: no half of a surrogate pair.
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

@@ -11,10 +11,7 @@ import pytest
 
 from streams.model_process.niceness import at_once, nicely
 
-pytestmark = [
-    pytest.mark.unit,
-    pytest.mark.skipif(sys.platform != "linux", reason="other systems know no niceness of threads"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems know no niceness of threads")
 
 
 def niceness() -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from streams.model_process.answering import compute_in_one_thread
-
-pytestmark = pytest.mark.unit
 
 
 def test_no_library_of_the_model_computes_in_several_threads() -> None:

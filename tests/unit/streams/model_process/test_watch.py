@@ -15,8 +15,6 @@ from streams.model_process.models import Models
 from streams.model_process.watch import ModelWatch
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 
 class Process:
     """The process of a model."""

@@ -15,8 +15,6 @@ from streams.settings import Settings
 from workers.bundle.bundle import load_bundle
 from workers.statistics import NoStatistics
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture(scope="module")
 def work(sample_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelWork:

@@ -15,8 +15,6 @@ from streams.replay import replay as module
 from streams.replay.replay import Replay
 from streams.replay.span import Span
 
-pytestmark = pytest.mark.unit
-
 EVENTS = [
     PublishedEvent(0, offset, name, encode(Product(product_id=name.decode(), title="Cup")), [])
     for offset, name in enumerate([b"a", b"b", b"c", b"d"])

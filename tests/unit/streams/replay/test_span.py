@@ -9,8 +9,6 @@ from schemas.errors import InvalidFile, InvalidSettings
 from streams.replay.progress_file import Remaining, ReplayProgress, load_progress, save_progress
 from streams.replay.span import Span, parse_bound
 
-pytestmark = pytest.mark.unit
-
 PROGRESS = ReplayProgress(
     topic="products.changed.v1", begin="0", end=None, partitions=[Remaining(0, 5, 9), Remaining(1, 4, 4)]
 )

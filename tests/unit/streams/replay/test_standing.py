@@ -13,8 +13,6 @@ from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, ori
 from streams.clients.partition_reader import PublishedEvent
 from streams.replay.standing import Fate, Standing
 
-pytestmark = pytest.mark.unit
-
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 END = 1_000
 

@@ -13,8 +13,6 @@ from streams.health import Health
 from streams.metrics import Metrics
 from streams.reporting.report import Reporter, Target, repeat
 
-pytestmark = pytest.mark.unit
-
 
 class Pipe:
     """Both ends of a pipe."""

@@ -8,8 +8,6 @@ from schemas.taxonomy import Taxonomy
 from schemas.taxonomy.node import CategoryNode
 from streams.review.answer import SHOWN, Chosen, Found, find_category, understand
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths(
     "t", "1", ["Home > Lighting > Desk Lamps", "Home > Lighting > Lamps", "Home > Vases", "Sport > Table Tennis"]
 )

@@ -14,8 +14,6 @@ from streams.kafka.partitioner import partition_of
 from streams.review import verdicts
 from streams.settings import Settings
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
 LAMPS, CUPS = TREE.ids[1], TREE.ids[2]
 

@@ -15,8 +15,6 @@ from streams.health import Health
 from streams.settings import Settings
 from streams.stages.run import PartsRun, started
 
-pytestmark = pytest.mark.unit
-
 
 class Part:
     """Begins to start when it is told to, and has started when it ``may_start``."""

@@ -15,8 +15,6 @@ from streams.state import changes
 from streams.state.changes import TableChanges
 from streams.state.stores import Change
 
-pytestmark = pytest.mark.unit
-
 
 class _Producer:
     """A broker that takes changes when the test says so."""

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pytest
-
 from streams.state.changelog import Place
 from streams.state.completeness import WHOLE_FROM, is_ours, lacking, settle
-
-pytestmark = pytest.mark.unit
 
 PLACE = Place("table-changelog", 0)
 

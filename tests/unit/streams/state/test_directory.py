@@ -9,8 +9,6 @@ import pytest
 from schemas.errors import InvalidSettings
 from streams.state.directory import TableDirectory
 
-pytestmark = pytest.mark.unit
-
 
 def test_two_processes_get_directories_of_their_own_and_a_later_one_finds_what_the_first_left(
     tmp_path: Path,

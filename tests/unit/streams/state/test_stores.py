@@ -16,8 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from streams.state.stores import Budget, DiskStore, Interrupted, MemoryStore
 from streams.state.table import TablePartition
 
-pytestmark = pytest.mark.unit
-
 BUDGET = Budget(16 << 20)
 KEYS = st.sampled_from([b"lamp", b"desk", b"chair"])
 VALUES = st.binary(min_size=1, max_size=4)

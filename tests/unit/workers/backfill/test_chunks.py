@@ -12,8 +12,6 @@ from schemas.events.product import Product, decode_product
 from workers.backfill.chunks import Chunk, Numbered, chunks_of
 from workers.product_files import ProductFile
 
-pytestmark = pytest.mark.unit
-
 # An event's zone is of whole minutes.
 ZONES = st.integers(-1_439, 1_439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 PRODUCTS = st.builds(

@@ -20,8 +20,6 @@ from schemas.events.position import SourcePosition
 from workers.backfill.forms import ENCODERS, form_of
 from workers.backfill.outputs import Last, find_ending, open_output
 
-pytestmark = pytest.mark.unit
-
 _LAMPS = Category("2", ("Home", "Lamps"))
 
 

@@ -24,8 +24,6 @@ from workers.bundle.bundle import load_bundle
 from workers.classify import classify
 from workers.product_files import ProductFile
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def products(tmp_path: Path) -> Path:

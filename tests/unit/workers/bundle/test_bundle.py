@@ -30,8 +30,6 @@ from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
 from workers.statistics import NoStatistics
 
-pytestmark = pytest.mark.unit
-
 PRODUCTS = [row.product for row in sample_products(8, 300)]
 
 

@@ -11,8 +11,6 @@ import pytest
 from schemas.errors import InvalidBundle
 from workers.bundle.destination import check_destination, whole_directory
 
-pytestmark = pytest.mark.unit
-
 
 def _link(place: Path) -> None:
     place.with_name("bundles").mkdir()

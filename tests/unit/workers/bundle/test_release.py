@@ -17,8 +17,6 @@ from workers.bundle.bundle import load_bundle
 from workers.bundle.files import read_manifest, verify
 from workers.bundle.release import EVALUATION, MAX_VERDICTS, Admission, admit, read_verdict, write_verdict
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def copy(sample_bundle: Path, tmp_path: Path) -> Path:

@@ -21,8 +21,6 @@ from workers.encoders.bert_weights import read_config, read_weights
 from workers.encoders.convert import convert
 from workers.encoders.onnx import OnnxEncoder
 
-pytestmark = pytest.mark.unit
-
 Floats = NDArray[np.float64]
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

@@ -13,8 +13,6 @@ from schemas.errors import InvalidFile, ShelfwiseError
 from workers.encoders.fetch import MAX_DOWNLOAD_BYTES, HubListing, HuggingFaceHub, choose_files, fetch
 from workers.encoders.onnx import OnnxEncoder
 
-pytestmark = pytest.mark.unit
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SMALL = ["config.json", "modules.json", "tokenizer.json", "1_Pooling/config.json"]
 

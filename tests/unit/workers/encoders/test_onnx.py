@@ -18,8 +18,6 @@ from workers.encoders.load import load_encoder
 from workers.encoders.onnx import OnnxEncoder
 from workers.encoders.onnx_session import BATCH_SIZES
 
-pytestmark = pytest.mark.unit
-
 texts_of_words = st.lists(st.integers(0, 59).map(lambda n: f"word{n}"), min_size=1, max_size=50).map(" ".join)
 
 

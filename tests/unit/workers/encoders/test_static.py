@@ -14,8 +14,6 @@ from workers.encoders import static
 from workers.encoders.load import load_encoder
 from workers.encoders.static import StaticEncoder
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture(scope="module")
 def encoder() -> StaticEncoder:

@@ -17,8 +17,6 @@ from workers.evaluation.metrics import HEADLINES, measure
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.evaluation.per_product import product_facts
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths(
     "shelves", "1", ["Home > Lamps > Desk", "Home > Lamps > Floor", "Home > Rugs", "Garden > Tools > Spades"]
 )

@@ -20,8 +20,6 @@ from workers.evaluation.report.words import headline, of_a_hundred, remarks, seg
 from workers.evaluation.training import Training
 from workers.product_files import LabelledProduct
 
-pytestmark = pytest.mark.unit
-
 HOSTILE = "<script>alert('x')</script> & \"lamps\" $a_b$"
 
 

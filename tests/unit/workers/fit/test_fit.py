@@ -30,8 +30,6 @@ from workers.progress import silent
 from workers.ranking.ranker import RankerOptions
 from workers.statistics import NoStatistics
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths("t", "1", ["A > B", "A > C"])
 
 

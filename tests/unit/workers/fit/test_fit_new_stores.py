@@ -31,8 +31,6 @@ from workers.ranking.policy import LEAST_ASSIGNED
 from workers.ranking.ranker import RankerOptions
 from workers.sample import sample_taxonomy
 
-pytestmark = pytest.mark.unit
-
 NAMES = [f"shop {number}" for number in range(FEWEST_STORES)]
 
 

@@ -19,8 +19,6 @@ from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import LEAST_ASSIGNED, Policy
 
-pytestmark = pytest.mark.unit
-
 BUDGET = ErrorBudget(max_error=0.05, risk=0.05)
 ROOTS = 5
 """Nodes 0 to 4 are top-level categories; each has two leaves, of which the first is always the likeliest."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +14,6 @@ from workers.fit.fit_rankers import lessons_of
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.features import most_supported
 from workers.ranking.track_record import TrackRecord
-
-pytestmark = pytest.mark.unit
 
 TREE = Taxonomy.from_paths("t", "1", ["A", "B", "C", "D"])
 

@@ -11,8 +11,6 @@ from workers.fit.label_tree import likely_separator, other_spellings, taxonomy_o
 from workers.fit.labels import place
 from workers.product_files import LabelledProduct
 
-pytestmark = pytest.mark.unit
-
 
 def rows(*paths: str | None) -> list[LabelledProduct]:
     products = [Product(product_id=f"p{number}", title=f"thing {number}") for number in range(len(paths))]

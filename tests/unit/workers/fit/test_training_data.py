@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Mapping
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +12,6 @@ from schemas.taxonomy import Taxonomy
 from workers.fit.labels import find_label
 from workers.fit.training_data import TrainingDataReport, training_rows
 from workers.product_files import LabelledProduct, ProductFile
-
-pytestmark = pytest.mark.unit
 
 TREE = Taxonomy.from_paths("t", "1", ["Home > Lamps", "Home > Vases", "Sport > Balls"])
 LAMPS, VASES = (TREE.ids[TREE.index_of_path(path)] for path in ("Home > Lamps", "Home > Vases"))

@@ -15,8 +15,6 @@ from workers.gate.compare import CategoryRule, check_budget, compare_categories,
 from workers.gate.headline import HEADLINE
 from workers.gate.power import detectable_fall, detectable_loss
 
-pytestmark = pytest.mark.unit
-
 LEVEL = 0.05 / 3
 RULE = CategoryRule(LEVEL, 20, 0.1)
 

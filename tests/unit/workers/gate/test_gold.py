@@ -14,8 +14,6 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.gate.gold import GoldSet, freeze, frozen_digest, place_in_all
 from workers.product_files import LabelledProduct
 
-pytestmark = pytest.mark.unit
-
 ONE = Taxonomy.from_paths("one", "1", [("A", "B"), ("A", "C")])
 OTHER = Taxonomy.from_paths("other", "2", [("Z",), ("A", "C"), ("A", "B")])
 LESS = Taxonomy.from_paths("less", "3", [("A", "B")])

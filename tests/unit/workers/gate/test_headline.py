@@ -9,8 +9,6 @@ from tests.simulated_outcomes import Simulated, simulate_pair
 from workers.evaluation.metrics import measure
 from workers.gate.headline import HEADLINE, Headline
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.mark.parametrize("digits", [1, 8])
 @pytest.mark.parametrize("products", [7, 15, 400])

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from schemas.events.product import Product
 from tests.sample_model import FITTED, sample_products
 from workers.bundle.training import TRAINING, TrainingFingerprint
 from workers.leaks import find_leaks
-
-pytestmark = pytest.mark.unit
 
 
 def products(*titles: str, brand: str | None = None) -> list[Product]:

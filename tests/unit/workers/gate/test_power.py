@@ -8,8 +8,6 @@ import pytest
 
 from workers.gate.power import detectable_fall, detectable_loss, tables
 
-pytestmark = pytest.mark.unit
-
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "gate.md").read_text()
 
 

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from workers.gate.significance import able_to_reject, bootstrap_weights, holm, p_of_fall, sign_test
 
-pytestmark = pytest.mark.unit
-
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
 

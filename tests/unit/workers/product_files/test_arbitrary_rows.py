@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +15,6 @@ from schemas.events.codec import encode
 from schemas.events.product import decode_product
 from workers.product_files import COLUMNS, ProductFile
 from workers.product_files.file import Format
-
-pytestmark = pytest.mark.unit
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=20)
 VALUES = st.recursive(

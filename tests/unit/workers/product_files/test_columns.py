@@ -13,8 +13,6 @@ import pytest
 from schemas.errors import InvalidProducts
 from workers.product_files import ColumnMap, ProductFile
 
-pytestmark = pytest.mark.unit
-
 
 def written(directory: Path, row: dict[str, str], suffix: str) -> Path:
     """Write a file of one row."""

@@ -16,8 +16,6 @@ from workers.product_files import ColumnMap, ProductFile
 from workers.product_files.csv_rows import csv_rows
 from workers.product_files.text_rows import MAX_LINE_BYTES, BadLine
 
-pytestmark = pytest.mark.unit
-
 HEADER = ["product_id", "title", "brand"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 PLAIN = st.text("abc 1'", max_size=6)

@@ -16,8 +16,6 @@ from schemas.errors import InvalidProducts
 from workers.product_files import LabelledProduct, ProductFile
 from workers.product_files.text_rows import MAX_LINE_BYTES
 
-pytestmark = pytest.mark.unit
-
 LAMP = {
     "product_id": "p1",
     "title": "Desk lamp",

@@ -18,8 +18,6 @@ from schemas.errors import InvalidProducts
 from workers.product_files import ProductFile
 from workers.product_files.file import Format
 
-pytestmark = pytest.mark.unit
-
 LINES = b'{"product_id": "1", "title": "Cup"}\n{"product_id": "2", "title": "Lamp"}\n'
 TABLE = b"product_id,title\n1,Cup\n2,Lamp\n"
 

@@ -10,8 +10,6 @@ import xgboost
 
 from workers.ranking import booster
 
-pytestmark = pytest.mark.unit
-
 RANDOM = np.random.default_rng(0)
 VALUES = RANDOM.normal(size=(300, 5)).astype(np.float32)
 VALUES[RANDOM.random(VALUES.shape) < 0.2] = np.nan

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from workers.ranking.choice import ChoiceLoss
 
-pytestmark = pytest.mark.unit
-
 _products = st.lists(
     st.tuples(st.lists(st.floats(-8, 8), min_size=1, max_size=5), st.integers(0, 5), st.sampled_from([0.5, 1.0])),
     min_size=1,

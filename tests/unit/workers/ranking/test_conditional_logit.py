@@ -14,8 +14,6 @@ from safetensors.numpy import save_file
 from workers.ranking.choice import ChoiceLoss
 from workers.ranking.conditional_logit import ConditionalLogit
 
-pytestmark = pytest.mark.unit
-
 PRODUCTS, RIVALS = 500, 4
 OWNER = np.repeat(np.arange(PRODUCTS), RIVALS)
 

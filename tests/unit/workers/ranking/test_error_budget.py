@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from workers.design_effect import design_effect
 from workers.ranking.error_budget import NEVER, ErrorBudget, threshold, threshold_observed
 
-pytestmark = pytest.mark.unit
-
 BUDGET = ErrorBudget(max_error=0.05, risk=0.05)
 
 

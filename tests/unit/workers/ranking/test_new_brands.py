@@ -19,8 +19,6 @@ from workers.ranking.labelled import Labelled
 from workers.ranking.ranking import Prediction
 from workers.statistics import NoStatistics, Statistics
 
-pytestmark = pytest.mark.unit
-
 PRODUCTS = [row.product for row in sample_products(8, 100)]
 
 

@@ -32,8 +32,6 @@ from workers.ranking.ranking import Prediction
 from workers.sample import sample_taxonomy
 from workers.statistics import NoStatistics, Statistics, normalise_key
 
-pytestmark = pytest.mark.unit
-
 PRODUCTS = [row.product for row in sample_products(8, 300)]
 ELSEWHERE = [msgspec.structs.replace(product, stores=("Nobody Knows It",)) for product in PRODUCTS]
 STORES = sorted({store for product in PRODUCTS for store in product.stores})[:3]

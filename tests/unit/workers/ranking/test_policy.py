@@ -17,8 +17,6 @@ from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
 
-pytestmark = pytest.mark.unit
-
 TREE = Taxonomy.from_paths("t", "1", ["A > B > C", "A > B > D", "A > E", "F > G"])
 
 

@@ -11,8 +11,6 @@ import pytest
 from workers.ranking.conditional_logit import ConditionalLogit
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture(scope="module")
 def lessons() -> Lessons:

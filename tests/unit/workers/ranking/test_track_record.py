@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from workers.ranking.track_record import TrackRecord
 
-pytestmark = pytest.mark.unit
-
 NODES = 4
 _counted = st.lists(st.tuples(st.integers(-1, NODES - 1), st.integers(0, NODES - 1)), max_size=30)
 

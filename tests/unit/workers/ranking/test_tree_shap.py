@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from workers.ranking.subtrees import shapley
 from workers.ranking.tree_shap import TreeShap
 
-pytestmark = pytest.mark.unit
-
 
 def some_rows(seed: int, rows: int = 400, features: int = 6) -> NDArray[np.float32]:
     random = np.random.default_rng(seed)

@@ -23,8 +23,6 @@ from workers.sample.tables import sample_leaves
 from workers.sample.wording import plural, with_typo
 from workers.sample.world import sample_world
 
-pytestmark = pytest.mark.unit
-
 PRODUCTS = 20_000
 # Sums change here only on purpose: every figure in the docs that rests on the sample then changes too.
 FIRST_ROWS_SHA256 = "43421745f3276a49e40ac5b4c597c932f17b88423b9cc44b24f02bf4a96bca53"

@@ -11,8 +11,6 @@ from workers.signals import hyperplanes, rivals
 from workers.signals.hyperplanes import fit_hyperplanes
 from workers.signals.rivals import Rivals
 
-pytestmark = pytest.mark.unit
-
 CLASSES = 40
 EACH = 25
 WORDS = 400

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +10,6 @@ from workers.pairs import pair_keys, pairs_of
 from workers.signals.base import Scores
 from workers.signals.scores import DenseScores, PartialScores, SparseScores, no_context
 from workers.signals.together import ScoresTogether
-
-pytestmark = pytest.mark.unit
 
 ROWS = st.lists(
     st.dictionaries(st.integers(0, 20), st.floats(-1, 1, width=32), max_size=6), min_size=1, max_size=5

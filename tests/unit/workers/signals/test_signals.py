@@ -36,8 +36,6 @@ from workers.signals.tags import Tags
 from workers.signals.text_embedding import TextEmbedding
 from workers.statistics import NoStatistics, Statistics
 
-pytestmark = pytest.mark.unit
-
 FittedSignal = TypeVar("FittedSignal", bound=Signal)
 
 TREE = Taxonomy.from_paths("t", "1", ["Home > Lamps", "Home > Vases", "Sport > Balls", "Sport > Bikes"])

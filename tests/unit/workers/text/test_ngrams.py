@@ -13,8 +13,6 @@ from scipy import sparse
 from workers.text.ngrams import NgramOptions, NgramVectorizer, weigh
 from workers.text.tokens import character_ngrams, words
 
-pytestmark = pytest.mark.unit
-
 CORPUS = [
     "red running shoe",
     "blue running shoe",

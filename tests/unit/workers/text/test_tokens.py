@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from workers.text.tokens import identity, words
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.mark.parametrize(
     ("one", "other"),
