@@ -77,8 +77,8 @@ class Curve:
         wrong_before = np.cumsum(wrong, axis=1) - wrong
         # Within a tie of m products with e wrong, after A with E wrong, the risk is (E + e j / m) / (A + j) for
         # j = 1..m; its sum is e + (E - e A / m) (H(A + m) - H(A)), H being the harmonic numbers.
-        total = round(float(covered[0, -1]))
-        harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, total + 1))])
+        total = covered[:, -1]
+        harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, round(float(total.max())) + 1))])
         step = harmonic[np.rint(covered).astype(np.int64)] - harmonic[np.rint(before).astype(np.int64)]
         rate = wrong / np.maximum(self.mass, 1.0)
         return (wrong + (wrong_before - rate * before) * step).sum(axis=1) / total

@@ -1,7 +1,7 @@
 """The headline metrics of one model as functions of the products' weights, so that they can be resampled.
 
 With weights of 1 they are those of :mod:`workers.evaluation`. Draws of whole groups differ in size, so the bins of
-the calibration error and the order of the risk-coverage curve are those of all products, and weights thin them.
+the calibration error are those of all products, and weights thin them.
 """
 
 from __future__ import annotations
@@ -73,34 +73,16 @@ class Headline:
         """Return the metrics, float64 (b, 11), under b weightings of the products, float64 (b, n); NaN for 0/0."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = (weights @ self.numerators) / (weights @ self.denominators)
-        total = weights.sum(axis=1)
-        calibration = np.abs(weights @ self.gaps).sum(axis=1) / total
-        return np.column_stack(
-            [ratios, macro_f1(self.outcomes, weights), calibration, self._aurc(weights) / total]
-        )
-
-    def _aurc(self, weights: Floats) -> Floats:
-        ordered = weights[:, self.ordered.order]
-        starts = self.ordered.starts
-        # Each product of a tie is as wrong as the tie is on the mean.
-        mass = np.add.reduceat(ordered, starts, axis=1)
-        wrong = np.add.reduceat(ordered * (1 - self.ordered.correct), starts, axis=1)
-        rate = np.repeat(wrong / np.maximum(mass, 1.0), _lengths(self.ordered), axis=1)
-        accepted = np.cumsum(ordered, axis=1)
-        errors = np.cumsum(ordered * rate, axis=1)
-        risk = errors / np.maximum(accepted, 1.0)
-        return np.asarray((ordered * risk).sum(axis=1))
-
-
-def _lengths(ordered: Ordered) -> NDArray[np.int64]:
-    return np.diff(ordered.starts, append=len(ordered.order)).astype(np.int64)
+        calibration = np.abs(weights @ self.gaps).sum(axis=1) / weights.sum(axis=1)
+        area = self.ordered.curve(weights).area_under_risk()
+        return np.column_stack([ratios, macro_f1(self.outcomes, weights), calibration, area])
 
 
 def _bin_shares(ordered: Ordered) -> Floats:
     """Return the share of each product in each of 15 bins of equal mass, float64 (n, 15); a tie is shared out."""
     count = len(ordered.order)
     edges = np.linspace(0.0, count, min(BINS, count) + 1)
-    lengths = _lengths(ordered)
+    lengths = np.diff(ordered.starts, append=count)
     start, stop = ordered.starts[:, None], (ordered.starts + lengths)[:, None]
     inside = np.clip(np.minimum(stop, edges[1:]) - np.maximum(start, edges[:-1]), 0.0, None)
     shares = np.empty((count, len(edges) - 1))
