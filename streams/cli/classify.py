@@ -52,7 +52,9 @@ _SMALL_BYTES: Final = 1 << 20
     type=click.Path(path_type=Path),
     help="Write to this file (.jsonl) or directory of Parquet files (.parquet), not to standard output.",
 )
-@click.option("--resume", is_flag=True, help="Go on where --output was interrupted, with the same FILE and model.")
+@click.option(
+    "--resume", is_flag=True, help="Go on where --output was interrupted, with the same FILE, --column and model."
+)
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
