@@ -65,7 +65,7 @@ def run_demo(settings: Settings, options: Options, stages: Stages, console: Cons
         catalogue = stages.catalogue()
         console.print(
             f"    {catalogue.source}: {len(catalogue.training):,} products to learn from, {len(catalogue.feed):,}"
-            f" to feed, {len(catalogue.taxonomy):,} categories"
+            f" to feed, a tree of {len(catalogue.taxonomy):,} nodes"
         )
         console.print("[bold]3/4[/] the model ...")
         with stages.progress() as progress:
