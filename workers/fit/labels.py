@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,8 @@ def place(
     Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows, and where a
     product's id and path are of different categories.
     """
-    _require_agreement(rows, taxonomy)
     products, labels = [], []
+    contradictory: list[_Contradiction] = []
     unlabelled = 0
     unknown: Counter[str] = Counter()
     for row in rows:
@@ -61,8 +61,14 @@ def place(
         if node is None:
             unknown[" > ".join(row.category_path or ()) or row.category_id or ""] += 1
             continue
+        if row.category_id is not None and row.category_path:
+            by_path = taxonomy.find_path(row.category_path)
+            if by_path is not None and by_path != node:
+                contradictory.append(_Contradiction(row, node, by_path))
         products.append(row.product)
         labels.append(node)
+    if contradictory:
+        raise _contradiction(contradictory, taxonomy)
     if unknown and not skip_unknown:
         shown = "; ".join(f"{label} ({count})" for label, count in unknown.most_common(_SHOWN))
         raise InvalidProducts(
@@ -86,24 +92,25 @@ def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
     raise InvalidProducts(f"none of the {labelled.unknown:,} labels is a category of {whose}: {shown}; {remedy}")
 
 
-def _require_agreement(rows: Sequence[LabelledProduct], taxonomy: Taxonomy) -> None:
+class _Contradiction(NamedTuple):
+    """A product whose id and path are of these two nodes."""
+
+    row: LabelledProduct
+    by_id: int
+    by_path: int
+
+
+def _contradiction(found: Sequence[_Contradiction], taxonomy: Taxonomy) -> InvalidProducts:
     # A shop's own small numbers are ids of Google's tree too: each label would become another one.
-    different = 0
-    examples: list[str] = []
-    for row in rows:
-        by_id, by_path = _find_both(row, taxonomy)
-        if by_id is None or by_path is None or by_id == by_path:
-            continue
-        different += 1
-        if different <= _EXAMPLES:
-            both = f"{row.category_id} ({taxonomy.path_text(by_id)}) and {taxonomy.path_text(by_path)}"
-            examples.append(f"{row.product.product_id!r} with {both}")
-    if not different:
-        return
-    raise InvalidProducts(
-        f"{different:,} products have a category_id and a category_path of different categories, such as"
-        f" {'; '.join(examples)}; leave one of the columns out (--column category_id= or --column"
-        " category_path=), or correct them"
+    examples = "; ".join(
+        f"{row.product.product_id!r} with {row.category_id} ({taxonomy.path_text(by_id)}) and"
+        f" {taxonomy.path_text(by_path)}"
+        for row, by_id, by_path in found[:_EXAMPLES]
+    )
+    return InvalidProducts(
+        f"{len(found):,} products have a category_id and a category_path of different categories, such as"
+        f" {examples}; leave one of the columns out (--column category_id= or --column category_path=), or correct"
+        " them"
     )
 
 
@@ -112,13 +119,8 @@ def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
 
     An id goes before a path; one that the tree lacks may be the shop's own.
     """
-    by_id, by_path = _find_both(row, taxonomy)
-    return by_path if by_id is None else by_id
-
-
-def _find_both(row: LabelledProduct, taxonomy: Taxonomy) -> tuple[int | None, int | None]:
-    by_id = None if row.category_id is None else _find_id(row.category_id, taxonomy)
-    return by_id, taxonomy.find_path(row.category_path) if row.category_path else None
+    node = None if row.category_id is None else _find_id(row.category_id, taxonomy)
+    return taxonomy.find_path(row.category_path) if node is None and row.category_path else node
 
 
 def _find_id(category_id: str, taxonomy: Taxonomy) -> int | None:
