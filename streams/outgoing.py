@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -49,7 +51,13 @@ class Outgoing:
                 return
 
 
-def flush(producer: Producer) -> None:
-    """Wait until all is acknowledged or refused; in short turns, for Python heeds no signal meanwhile."""
+def flush(producer: Producer, seconds: float = math.inf) -> bool:
+    """Wait, at most so long, until all is acknowledged or refused; return whether it is.
+
+    In short turns: Python heeds no signal while librdkafka waits.
+    """
+    deadline = time.monotonic() + seconds
     while producer.flush(_FLUSH_SECONDS):
-        pass
+        if time.monotonic() >= deadline:
+            return False
+    return True

@@ -15,7 +15,7 @@ from schemas.errors import KafkaUnavailable
 from schemas.events.sent_again import headers_again
 from streams.clients.feed import Pace
 from streams.clients.partition_reader import PartitionReader, PublishedEvent
-from streams.outgoing import Outgoing
+from streams.outgoing import Outgoing, flush
 from streams.replay.span import Span
 from streams.replay.standing import Fate, Standing
 
@@ -23,7 +23,6 @@ from streams.replay.standing import Fate, Standing
 _CHUNK_SECONDS: Final = 0.25
 _CHUNK_EVENTS: Final = 500
 _FLUSH_SECONDS: Final = 120.0
-_TURN_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -93,11 +92,8 @@ class Replay:
 
         Raises :class:`KafkaUnavailable` where that takes more than two minutes.
         """
-        deadline = time.monotonic() + _FLUSH_SECONDS
-        # In short turns: Python heeds no signal while librdkafka waits.
-        while self._producer is not None and self._producer.flush(_TURN_SECONDS):
-            if time.monotonic() >= deadline:
-                raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
+        if self._producer is not None and not flush(self._producer, _FLUSH_SECONDS):
+            raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
         return self.report
 
     def _run_span(self, span: Span, watcher: Watcher) -> None:
