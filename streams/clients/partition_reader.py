@@ -149,12 +149,6 @@ def _end(consumer: Consumer, topic: str, partition: int) -> int:
         raise KafkaUnavailable(f"the end of {topic}/{partition} is not known: {reason}") from error
 
 
-def count_partitions(settings: Settings, topic: Topic) -> int:
-    """Return how many partitions a topic has, whatever the settings say; raises :class:`KafkaUnavailable`."""
-    with closing(open_partition_reader(settings, topic)) as consumer:
-        return len(partition_numbers(consumer, settings, topic))
-
-
 def read_topic(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:
     """Yield all that a topic holds now, and maybe what comes meanwhile, in the order of each partition.
 

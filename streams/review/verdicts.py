@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +14,7 @@ from schemas.events.product import Product, decode_product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
-from streams.clients.partition_reader import PublishedEvent, count_partitions, read_topic
+from streams.clients.partition_reader import PublishedEvent, TopicReader, read_topic
 from streams.learning.verdict import read_verdict
 from streams.settings import Settings
 from workers.precedence import Contenders
@@ -61,11 +62,11 @@ class Verdicts:
 def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lambda: None) -> Verdicts:
     """Return the verdicts on the topic; raises :class:`schemas.errors.KafkaUnavailable`."""
     found = Verdicts()
-    # Not those of the settings: the worker's may be set where it runs alone.
-    partitions = count_partitions(settings, REVIEWS_DECIDED)
-    for event in read_topic(settings, REVIEWS_DECIDED):
-        on_read()
-        found.add(event, partitions, taxonomy)
+    with closing(TopicReader(settings, REVIEWS_DECIDED)) as reader:
+        for event in reader.read_on(reader.partitions):
+            on_read()
+            # Not those of the settings: the worker's may be set where it runs alone.
+            found.add(event, len(reader.partitions), taxonomy)
     return found
 
 

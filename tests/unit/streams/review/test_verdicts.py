@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,8 +35,8 @@ def test_what_learning_refuses_counts_for_nothing_else_either(monkeypatch: pytes
         event(own, 2, CUPS, product_id="q"),
         event(own, 3, "no such category"),
     ]
-    monkeypatch.setattr(verdicts, "read_topic", lambda *_: iter(events))
-    monkeypatch.setattr(verdicts, "count_partitions", lambda *_: 8)
+    reader = SimpleNamespace(partitions=list(range(8)), read_on=lambda _: iter(events), close=lambda: None)
+    monkeypatch.setattr(verdicts, "TopicReader", lambda *_: reader)
     found = verdicts.read_verdicts(Settings(partitions=4), TREE)
     assert {product_id: verdict.category_id for product_id, verdict in found.latest.items()} == {"p": LAMPS}
     assert (found.invalid, dict(found.unknown)) == (2, {"no such category": 1})
