@@ -64,4 +64,4 @@ class Sender:
 
 
 def _ended(error: KafkaException) -> KafkaUnavailable:
-    return KafkaUnavailable(f"the producer can send no more: {error.args[0].str()}; the worker must start anew")
+    return KafkaUnavailable(f"the producer has failed for good: {error.args[0].str()}; restart the worker")

@@ -65,7 +65,7 @@ class StatisticsView:
         try:
             self._read()
         except BaseException as error:  # the worker looks at it and ends
-            _log.exception("the statistics can be read no more")
+            _log.exception("the statistics can no longer be read")
             self.failure = error
         finally:
             self._caught_up.set()

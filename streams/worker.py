@@ -80,7 +80,7 @@ def _wanted(settings: Settings, stages: Collection[Stage]) -> tuple[Stage, ...]:
         stage for stage in STAGES if (not stages or stage in stages) and (settings.learning or stage != "learning")
     )
     if not wanted:
-        raise InvalidSettings("learning alone is to run, and SHELFWISE_LEARNING is off; turn it on")
+        raise InvalidSettings("--only learning was given, but SHELFWISE_LEARNING is false; set it to true")
     return wanted
 
 
@@ -115,6 +115,6 @@ def _create_topics(settings: Settings) -> None:
         _log.warning("%s", difference)
     if changelogs.uncompacted:
         raise ShelfwiseError(
-            f"{', '.join(changelogs.uncompacted)} would forget what the tables hold: set its cleanup.policy to"
-            " compact, and then see docs/state.md, A changelog that was cut"
+            f"{', '.join(changelogs.uncompacted)} is not compacted and would lose table records: set its"
+            " cleanup.policy to compact, then see docs/state.md, A truncated changelog"
         )

@@ -21,6 +21,6 @@ class SourcePosition(msgspec.Struct, frozen=True, order=True):
 def decision_id(source: SourcePosition, kind: str) -> str:
     """Return the id of a decision: a UUIDv5 (RFC 9562) of the source position and the kind.
 
-    The same event decided twice with the same result carries the same id, so consumers can drop repeats.
+    An event that is decided twice gets the same id, whatever the result, so consumers can drop repeats.
     """
     return str(uuid5(_NAMESPACE, f"{source.topic}/{source.partition}/{source.offset}/{kind}"))

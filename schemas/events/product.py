@@ -74,7 +74,7 @@ def decode_product(value: bytes, key: bytes | None = None) -> Product:
     product rest on it.
     """
     if len(value) > MAX_EVENT_BYTES:
-        raise InvalidEvent(Reason.TOO_LARGE, f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
+        raise InvalidEvent(Reason.TOO_LARGE, f"{len(value)} bytes; an event may have at most {MAX_EVENT_BYTES}")
     try:
         # The decoder skips unknown fields without looking at their bytes.
         value.decode()

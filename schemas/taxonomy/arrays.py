@@ -80,7 +80,7 @@ def listed(name: str, nodes: Sequence[CategoryNode]) -> NDArray[np.bool_]:
     """Return bool (n,), which nodes are listed; raise where none is."""
     found = np.fromiter((node.is_listed for node in nodes), np.bool_, len(nodes))
     if not found.any():
-        raise InvalidTaxonomy(f"no category of taxonomy {name} is listed; list those that products are put in")
+        raise InvalidTaxonomy(f"taxonomy {name} lists no category to assign products to; list at least one")
     return found
 
 

@@ -52,7 +52,7 @@ def decode(data: bytes) -> Stored:
         raise InvalidTaxonomy(f"ids, names and parents have {lengths} entries; make the bundle again")
     if stored.unlisted and max(stored.unlisted) >= len(stored.ids):
         last = max(stored.unlisted)
-        raise InvalidTaxonomy(f"node {last} is not listed, and not there either; make the bundle again")
+        raise InvalidTaxonomy(f"node {last} is marked as unlisted but does not exist; make the bundle again")
     return stored
 
 

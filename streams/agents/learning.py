@@ -242,7 +242,9 @@ class LearningStage:
     def _stop(self, event: Any, error: Exception) -> None:
         self.failure = error
         _log.error(
-            "what %s changes is not safe, and is learned again after a restart: %r", LogPlace.of(event), error
+            "the changes of %s did not reach the broker and will be learned again after a restart: %r",
+            LogPlace.of(event),
+            error,
         )
 
     async def _acknowledge(self, learned: _Learned) -> None:

@@ -133,8 +133,8 @@ class RankingStage(BatchStage[_Prepared]):
         if version not in self._foreign_versions:
             self._foreign_versions.add(version)
             _log.error(
-                "candidates of model %s came to a worker with model %s, and are left to be sent again: give all"
-                " workers the same bundle",
+                "candidates from model %s reached a worker with model %s and were not ranked; they will be sent"
+                " again. Give all workers the same bundle",
                 version,
                 self.context.models.current.version,
             )

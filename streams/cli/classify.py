@@ -37,7 +37,7 @@ _SMALL_BYTES: Final = 1 << 20
     "file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
 @click.option("--bundle", type=DIRECTORY, help="The model, in place of SHELFWISE_BUNDLE (var/bundle).")
-@click.option("--title", help="Classify one product, of this title, instead of a file.")
+@click.option("--title", help="Classify one product with this title, instead of a file.")
 @click.option("--description")
 @click.option("--brand")
 @click.option("--store", "stores", multiple=True, help="Repeatable.")
@@ -53,12 +53,12 @@ _SMALL_BYTES: Final = 1 << 20
     help="Write to this file (.jsonl) or directory of Parquet files (.parquet), not to standard output.",
 )
 @click.option(
-    "--resume", is_flag=True, help="Go on where --output was interrupted, with the same FILE, --column and model."
+    "--resume", is_flag=True, help="Continue an interrupted --output, with the same FILE, --column and model."
 )
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    help="How many work on FILE. Default: one for each core, for a small file one.",
+    help="Number of processes. Default: one per core; one for a small file.",
 )
 @click.option(
     "--json/--text", "as_json", default=None, help="Default: text for one product on a terminal, else JSON lines."
@@ -76,10 +76,10 @@ def command(
     as_json: bool | None,
     **fields: object,
 ) -> None:
-    """Classify one product or a file of them: the stream's own code and decisions, without Kafka.
+    """Classify one product or a file of products, without Kafka, with the same code and decisions as the stream.
 
-    FILE is JSON lines, CSV or TSV, gzipped or not, or Parquet; - is standard input, JSON lines. One decision a
-    line comes out, in the order of the file; its source is the file and the line.
+    FILE is JSON lines, CSV, TSV (each may be gzipped) or Parquet; - reads JSON lines from standard input. The
+    output has one decision per line, in the order of the file; each decision's source names the file and the line.
 
     \b
     Examples:
@@ -89,11 +89,11 @@ def command(
       shelfwise classify catalogue.parquet --output decisions.parquet --resume
     """
     if (file is None) == (fields["title"] is None):
-        raise click.UsageError("give FILE, or --title of one product")
+        raise click.UsageError("give either FILE or, for one product, --title")
     if output is None and resume:
-        raise click.UsageError("--resume goes on where --output ends: give both")
+        raise click.UsageError("--resume continues an interrupted --output: give both")
     if output is not None and (file is None or as_json is False):
-        raise click.UsageError("--output takes the decisions of FILE, and no --text")
+        raise click.UsageError("--output needs FILE, and cannot be used with --text")
     if output is not None and file is not None and are_one_file(output, file):
         raise click.UsageError(f"--output {output} is FILE itself; name another")
     from workers.bundle.release import Admission

@@ -26,20 +26,24 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%
 
 def _filter_options(command: Command) -> Command:
     for option in (
-        click.option("--limit", type=click.IntRange(min=1), help="So many at most."),
-        click.option("--until", type=_TIME, help="Died before this local time."),
-        click.option("--since", type=_TIME, help="Died at or after this local time."),
+        click.option("--limit", type=click.IntRange(min=1), help="At most this many."),
+        click.option("--until", type=_TIME, help="Dead-lettered before this local time."),
+        click.option("--since", type=_TIME, help="Dead-lettered at or after this local time."),
         click.option(
-            "--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Of this. Repeatable."
+            "--partition",
+            "partitions",
+            type=click.IntRange(min=0),
+            multiple=True,
+            help="From this partition. Repeatable.",
         ),
-        click.option("--key", "keys", multiple=True, help="Of this product id. Repeatable."),
-        click.option("--stage", "stages", multiple=True, help="Given up by this stage. Repeatable."),
+        click.option("--product", "keys", multiple=True, help="With this product id. Repeatable."),
+        click.option("--stage", "stages", multiple=True, help="From this stage. Repeatable."),
         click.option(
             "--reason",
             "reasons",
             multiple=True,
             type=click.Choice([str(reason) for reason in Reason]),
-            help="Of this reason. Repeatable.",
+            help="With this reason. Repeatable.",
         ),
     ):
         command = option(command)
@@ -92,7 +96,7 @@ def list_(limit: int | None, bootstrap_servers: str | None, as_json: bool, **wan
 
 @command.command("resend")
 @_filter_options
-@click.option("--all", "everything", is_flag=True, help="Send all again; needed where no filter is given.")
+@click.option("--all", "everything", is_flag=True, help="Send all of them; required if no filter is given.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second at most.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @kafka_options
@@ -121,7 +125,7 @@ def resend_(
     Examples:
       shelfwise dead-letters resend --reason processing_failed --dry-run
       shelfwise dead-letters resend --reason processing_failed --since 2026-01-31T08:00 --rate 50
-      shelfwise dead-letters resend --key product-1
+      shelfwise dead-letters resend --product product-1
       shelfwise dead-letters resend --all --json
     """
     from streams.clients.dead_letters import ResendReport, choose, read_dead_letters, source_topics
@@ -129,7 +133,7 @@ def resend_(
     filter_ = _filter(**wanted)
     if not filter_ and not everything:
         raise click.UsageError(
-            "name which (--reason, --stage, --key, --partition, --since, --until), or give --all"
+            "name which (--reason, --stage, --product, --partition, --since, --until), or give --all"
         )
     settings = load_settings(bootstrap_servers)
     # Read to the end before the first is sent: what dies again at once must not be sent in the same run.
@@ -189,13 +193,13 @@ def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, interrupted: b
     said = "would send" if dry_run else "sent"
     click.echo(f"{said} to where they came from: {_summary(report.sent)}")
     for count, what in (
-        (choice.repeated, "further letters of the same events"),
-        (choice.foreign, "that came from another topic"),
-        (expired, "that expired meanwhile"),
-        (missing - expired, "that were not reached"),
+        (choice.repeated, "further dead letters of the same events"),
+        (choice.foreign, "dead letters from another topic"),
+        (expired, "dead letters that have expired meanwhile"),
+        (missing - expired, "dead letters that were not reached"),
     ):
         if count:
-            click.echo(f"left {count:,} {what}", err=True)
+            click.echo(f"skipped {count:,} {what}", err=True)
 
 
 def _filter(
@@ -223,7 +227,7 @@ def _aware(option: str, time: datetime | None) -> datetime | None:
     try:
         return time.astimezone() if time else None
     except (ValueError, OverflowError):
-        raise click.BadParameter(f"{time} has no place on the clock here", param_hint=option) from None
+        raise click.BadParameter(f"{time} is out of the range of local time", param_hint=option) from None
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -51,10 +51,10 @@ def command(
     skip_invalid: bool,
     path_separator: str | None,
 ) -> None:
-    """Show it all at work: a Kafka, a model fitted on most of a catalogue, a worker, and the rest as its feed.
+    """Run everything once: Kafka, a model fitted on most of a catalogue, a worker, and the rest of it as a feed.
 
-    What was started is stopped in the end. Kafka is the one in the settings; else a container, where Docker runs;
-    else Apache Kafka itself, where Java 17 and Maven are.
+    Everything that was started is stopped at the end. Kafka is the one in the settings; otherwise a container, if
+    Docker runs; otherwise a local Apache Kafka, if Java 17 and Maven are installed.
 
     \b
     Examples:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     default="static",
     show_default=True,
     metavar="static|DIR",
-    help="'static' comes with the package; DIR holds one of `shelfwise encoder`.",
+    help="'static' is built in; DIR is a sentence encoder made by `shelfwise encoder`.",
 )
 @click.option(
     "--cascade",
     metavar="DIR",
-    help="A sentence encoder, from `shelfwise encoder`, to ask about the products that the rest is unsure of.",
+    help="A sentence encoder made by `shelfwise encoder`, used only for products that the rest is unsure of.",
 )
 @click.option(
     "--cascade-share",
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 @click.option(
     "--max-error",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="The error budget: the greatest share of wrong assignments.",
+    help="The error budget: the largest share of decisions that may be wrong.  [default: 0.05]",
 )
-@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-fitting.")
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Cross-fitting folds.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--skip-unknown-categories", is_flag=True, help="Leave out products whose category is not in the tree."
@@ -79,10 +79,10 @@ def command(
 ) -> None:
     """Make a model bundle from labelled products and a category tree.
 
-    A label is the column category_path (a list, or text such as "Home > Lamps") or category_id, an id of the tree.
-    Where the tree knows both, they must be of one category; --column category_id= leaves a shop's own ids unread.
-    Without --taxonomy, spellings that differ only in case, width or spaces make one category. An older bundle in
-    the same place is replaced when the new one is whole.
+    A label is the column category_path (a list, or text such as "Home > Lamps") or category_id, an id from the
+    tree. If the tree knows both, they must mean the same category; use --column category_id= to ignore a shop's
+    own ids. Without --taxonomy, spellings that differ only in case, width or spaces become one category. An
+    existing bundle in the same directory is replaced once the new one is complete.
 
     \b
     Examples:
@@ -144,7 +144,7 @@ def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
     remedy = "name the column of the labels with --column category_path=NAME"
     if (out / MANIFEST).exists():
         raise InvalidProducts(f"{found}; {remedy}, or keep the model in {out} and name another --out")
-    click.echo(f"{found}: the model knows the names of the categories alone; else {remedy}", err=True)
+    click.echo(f"{found}: the model knows only the names of categories. If there are labels, {remedy}", err=True)
 
 
 def _encoder(name: str) -> Encoder | None:

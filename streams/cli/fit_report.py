@@ -58,8 +58,8 @@ def _tell_of_separator(tree: Taxonomy) -> None:
     if (separator := likely_separator(tree)) is not None:
         example = next(name for name in tree.names if separator in name)
         click.secho(
-            f"all {len(tree):,} categories are at the top, and most of their names have {separator!r}, such as"
-            f" {example!r}; if that parts the names of a path, say --path-separator {separator!r}",
+            f"all {len(tree):,} categories are top-level, and most of their names contain {separator!r}, such as"
+            f" {example!r}; if that separates the names of a path, use --path-separator {separator!r}",
             err=True,
             fg="yellow",
         )
@@ -82,9 +82,9 @@ def _tell_of_lone_products(report: FitReport) -> None:
     products, alone = report.metrics["products"], report.metrics["products_alone_in_category"]
     if products and alone >= _MANY_ALONE * products:
         click.echo(
-            f"{alone:,} of {products:,} products are the only ones of their category: about {alone / products:.0%}"
-            " of new products will be of categories that no label names, and none of these can be right. The"
-            " figures above are of the others. Name the whole tree with --taxonomy"
+            f"{alone:,} of {products:,} products are the only one in their category: expect about"
+            f" {alone / products:.0%} of new products to belong to categories that no label names; these cannot be"
+            " classified correctly, and the figures above do not include them. Give the whole tree with --taxonomy"
         )
 
 
@@ -92,8 +92,8 @@ def _tell_of_assignments(report: FitReport) -> None:
     """Say where nothing at all will be assigned: nobody asked for it."""
     if not report.metrics["out_of_fold"].get("coverage"):
         click.echo(
-            "nothing will be assigned: not even of the surest products is it certain enough that they keep the "
-            "error budget. Label more products, or allow more with --max-error"
+            "nothing will be assigned: even for the most confident products it is not certain enough that they "
+            "keep the error budget. Label more products, or raise the budget with --max-error"
         )
 
 
@@ -103,7 +103,7 @@ def _tell_of_new_stores(report: FitReport) -> None:
     if found is not None and not found["usable_coverage"]:
         click.echo(
             f"products of stores with fewer than {found['labelled_below']} labelled products will go to review: "
-            "too little is known of what becomes of them. Label more products of them, or of more stores"
+            "too little is known about how often they are right. Label more products from these or other stores"
         )
 
 
@@ -113,9 +113,9 @@ def _tell_of_new_brands(report: FitReport) -> None:
     if measured.get("coverage") and not measured["new_brands"]["assignable"]:
         found = measured["new_brands"]
         click.echo(
-            "products of brands without a labelled product will be backed off or go to review: what became of "
-            f"{found['products']} of them, decided out of fold, does not tell how sure to be of the next. "
-            "Label products of more brands"
+            "products of brands without a labelled product will be backed off or go to review: the "
+            f"{found['products']} such products decided out of fold are not enough to tell how often the next is "
+            "right. Label products of more brands"
         )
 
 

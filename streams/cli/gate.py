@@ -29,31 +29,35 @@ _SHARE: Final = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--gold-sha256",
     metavar="HEX",
-    help="What the gold file must be; default: GOLD.sha256 beside it, written the first time.",
+    help="The expected SHA-256 of the gold file; default: from GOLD.sha256 beside it, written on the first run.",
 )
 @click.option(
-    "--level", type=_SHARE, default=0.05, show_default=True, help="Chance to reject one that is no worse."
+    "--level",
+    type=_SHARE,
+    default=0.05,
+    show_default=True,
+    help="Significance level: the chance of rejecting a candidate that is no worse.",
 )
 @click.option("--max-error", type=_SHARE, default=0.05, show_default=True, help="The error budget.")
 @click.option(
-    "--category-fall", type=_SHARE, default=0.1, show_default=True, help="What a category may lose of its recall."
+    "--category-fall", type=_SHARE, default=0.1, show_default=True, help="Recall that a category may lose."
 )
 @click.option(
     "--category-products",
     type=click.IntRange(5),
     default=20,
     show_default=True,
-    help="Judge categories of so many.",
+    help="Test only categories with at least this many gold products.",
 )
 @click.option(
-    "--min-products", type=click.IntRange(20), default=100, show_default=True, help="Fewer cannot judge."
+    "--min-products", type=click.IntRange(20), default=100, show_default=True, help="Fewest products to judge by."
 )
 @click.option(
     "--max-leaked",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Share of leaks to refuse at.",
+    help="Refuse the gold set if a larger share of it leaked into the bundles.",
 )
 @click.option("--keep-leaked", is_flag=True, help="Judge also on products that a bundle was fitted on.")
 @click.option("--skip-unknown-categories", is_flag=True, help="Leave out products whose category a tree lacks.")
@@ -83,9 +87,10 @@ def command(
 ) -> None:
     """Accept or reject a model bundle: exit status 0 or 1.
 
-    Both bundles decide the products of the gold set that neither was fitted on. The candidate is rejected where a
-    headline metric falls, where a category loses more than a tenth of its recall, both beyond noise, or where it
-    breaks the error budget. Workers refuse a rejected bundle unless they are forced, and that is recorded.
+    Both bundles decide those products of the gold set on which neither was fitted. The candidate is rejected if a
+    headline metric gets worse or a category loses more than a tenth of its recall (each by more than chance), or
+    if it breaks the error budget. Workers refuse a rejected bundle unless they are forced to load it, which is
+    recorded.
 
     \b
     Examples:

@@ -34,21 +34,21 @@ def product_options(command: Command) -> Command:
         click.option(
             "--skip-invalid",
             is_flag=True,
-            help="Leave out rows that cannot be read, and count them, rather than fail.",
+            help="Skip and count rows that cannot be read, instead of failing.",
         ),
         click.option(
             "--format",
             "form",
             type=click.Choice(["jsonl", "csv", "tsv", "parquet"]),
-            help="What the file holds, where its name does not say.",
+            help="The file's format, if its name does not show it.",
         ),
         click.option(
             "--column",
             "columns",
-            metavar="NAME=THEIRS",
+            metavar="FIELD=COLUMN",
             multiple=True,
-            help="A column of another name in the file, such as title='Product Name'; one without a name, such as"
-            " category_id=, is not read. Repeatable.",
+            help="Read FIELD from COLUMN of the file, such as title='Product Name'. Without a column, as in"
+            " category_id=, the field is not read. Repeatable.",
         ),
     ):
         command = option(command)
@@ -61,7 +61,7 @@ def label_option(command: Command) -> Command:
         "--path-separator",
         metavar="TEXT",
         callback=_some_text,
-        help="Between the names of a category_path that is text, such as ' / '. Default: >, else |.",
+        help="The separator between the names of a category_path given as text, such as ' / '. Default: > or |.",
     )(command)
 
 
@@ -75,13 +75,13 @@ def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Com
             default=" > ",
             show_default=True,
             callback=_some_text,
-            help="Between the names of a path in the file of categories.",
+            help="The separator between the names of a path in the taxonomy file.",
         )(command)
         return click.option(
             format_option,
             "taxonomy_form",
             type=click.Choice(["google", "shopify", "paths", "delimited"]),
-            help="What the file of categories holds, where it is not told right from the content.",
+            help="The taxonomy file's format, if it is not detected correctly from the content.",
         )(command)
 
     return add
@@ -89,7 +89,7 @@ def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Com
 
 def _some_text(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     if value == "":
-        raise click.BadParameter("it is empty; give what stands between names")
+        raise click.BadParameter("it is empty; give the separator between names")
     return value
 
 

@@ -97,7 +97,7 @@ def steps_progress() -> Iterator[Any]:
 def tell_skipped(file: ProductFile) -> None:
     """Say on standard error which columns were overlooked, how many rows were left out, and show the first."""
     for name, ours in file.overlooked:
-        click.echo(f"column {name!r} is not read; if it is the {ours}, say --column {ours}={name}", err=True)
+        click.echo(f"column {name!r} is not read; if it holds the {ours}, use --column {ours}={name}", err=True)
     if total := file.skipped.total():
         by_column = ", ".join(f"{column} {count:,}" for column, count in file.skipped.most_common())
         click.echo(f"left out {total:,} of {file.rows:,} rows, by column: {by_column}", err=True)

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second at most.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many events.")
-@click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
+@click.option("--loop", is_flag=True, help="Start over at the end of the file, until Ctrl-C.")
 @click.option(
     "--same-ids",
     is_flag=True,
-    help="With --loop: keep the product ids. What has not changed needs no decision, so by default each further "
-    "pass brings new products.",
+    help="With --loop: keep the product ids. By default every further pass uses new ids, because unchanged "
+    "products would not be decided again.",
 )
-@click.option("--remove", is_flag=True, help="Say that these products are gone.")
+@click.option("--remove", is_flag=True, help="Publish removals (tombstones) of these products.")
 @product_options
 @kafka_options
 @json_option

@@ -26,10 +26,16 @@ DEFAULT_RATE = 200.0
 
 
 @click.command("replay")
-@click.option("--from", "begin", metavar="TIME|OFFSET", help="Where to begin; or `beginning`.")
-@click.option("--to", "end", metavar="TIME|OFFSET", help="Where to end, itself not included; default: now.")
-@click.option("--topic", metavar="NAME", help="The topic to replay; only products.changed.v1 is decided upon.")
-@click.option("--partition", "partitions", type=click.IntRange(min=0), multiple=True, help="Of this. Repeatable.")
+@click.option("--from", "begin", metavar="TIME|OFFSET", help="Where to start; or `beginning`.")
+@click.option("--to", "end", metavar="TIME|OFFSET", help="Where to end (exclusive); default: now.")
+@click.option("--topic", metavar="NAME", help="The topic to replay; only products.changed.v1 is possible.")
+@click.option(
+    "--partition",
+    "partitions",
+    type=click.IntRange(min=0),
+    multiple=True,
+    help="Replay only this partition. Repeatable.",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -41,7 +47,7 @@ DEFAULT_RATE = 200.0
     "--progress",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep in this file how far it is, and go on from there where the file exists.",
+    help="Keep the progress in this file; if the file exists, resume from there.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count what would be replayed.")
 @kafka_options
@@ -61,12 +67,12 @@ def command(
     bootstrap_servers: str | None,
     as_json: bool,
 ) -> None:
-    """Publish the events of products once more, for the model and the statistics of today to decide.
+    """Publish product events again, so that today's model and statistics decide them.
 
-    Of each product only its newest event is replayed, and only where it lies between --from and --to; a newer edit
-    is never overtaken. TIME is when Kafka received an event, such as 2026-01-31T08:00, local unless it names a
-    zone; OFFSET is of each partition. A product that a person has answered, and that is left to one again, waits
-    for a verdict anew.
+    For each product only its newest event is replayed, and only if it lies between --from and --to, so a replay
+    never overtakes a newer edit. TIME is when Kafka received the event, such as 2026-01-31T08:00, in local time
+    unless it names a zone. OFFSET applies to every partition. A product that a person has already decided waits
+    for a verdict again if the replay leaves it to a person again.
 
     \b
     Examples:
@@ -95,7 +101,7 @@ def _topic(settings: Settings, topic: str | None) -> str:
 
     name = settings.topic(PRODUCTS_CHANGED)
     if topic not in (None, PRODUCTS_CHANGED.name, name):
-        raise click.UsageError(f"--topic {topic}: decisions are made of the events on {name} alone")
+        raise click.UsageError(f"--topic {topic}: only the events on {name} can be replayed")
     return name
 
 
@@ -110,13 +116,13 @@ def _known(
         return None
     if known.topic != topic or begin not in (None, known.begin) or end not in (None, known.end):
         given = f"{known.topic} from {known.begin}" + (f" to {known.end}" if known.end else "")
-        raise click.UsageError(f"{file} is of a replay of {given}; leave out --from and --to, or name another")
+        raise click.UsageError(f"{file} is of a replay of {given}; omit --from and --to, or name another file")
     replayed = sorted(item.partition for item in known.partitions)
     if partitions and sorted(set(partitions)) != replayed:
         given = ", ".join(map(str, replayed))
-        raise click.UsageError(f"{file} is of partitions {given}; leave out --partition, or name another file")
+        raise click.UsageError(f"{file} belongs to partitions {given}; omit --partition, or name another file")
     left = sum(span.last - span.first for span in known.spans)
-    click.echo(f"going on with the replay in {file}: {left:,} events are left", err=True)
+    click.echo(f"resuming the replay in {file}: at most {left:,} events are left", err=True)
     return known
 
 

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from streams.review.queue import DecidedProducts, ReviewQueue
     from streams.settings import Settings
 
-_PROMPT = "a number, a category or words of one; n nowhere, s skip, q quit: "
+_PROMPT = "number, category path or id, or words to search for; n = nowhere, s = skip, q = quit: "
 _SHOWN_CHARACTERS = 300
 
 
 @click.command("review")
-@click.option("--product", "product_id", metavar="ID", help="Of this product alone; without it, of all that wait.")
-@click.option("--category", metavar="PATH|ID", help="With --product: where it belongs.")
+@click.option("--product", "product_id", metavar="ID", help="Decide only this product; default: all that wait.")
+@click.option("--category", metavar="PATH|ID", help="With --product: the category to which it belongs.")
 @click.option("--nowhere", is_flag=True, help="With --product: it belongs nowhere in the tree.")
-@click.option("--tag", "tags", multiple=True, help="With --product: a tag of it, to learn from; repeatable.")
-@click.option("--reviewer", help="Who decides; the name of the user here.")
-@click.option("--limit", type=click.IntRange(min=1), help="Ask about so many at most.")
-@click.option("--bundle", type=DIRECTORY, help="Whose category tree, in place of SHELFWISE_BUNDLE (var/bundle).")
+@click.option("--tag", "tags", multiple=True, help="With --product: a tag to learn from. Repeatable.")
+@click.option("--reviewer", help="The reviewer's name; default: the current user.")
+@click.option("--limit", type=click.IntRange(min=1), help="Ask about at most this many products.")
+@click.option("--bundle", type=DIRECTORY, help="Whose tree to use, in place of SHELFWISE_BUNDLE (var/bundle).")
 @kafka_options
 @json_option
 def command(
@@ -48,15 +48,17 @@ def command(
     bootstrap_servers: str | None,
     as_json: bool,
 ) -> None:
-    """Say where products belong that were left to a person.
+    """Decide products that the model left to a person.
 
-    Shows each decision that waits, with the product and what the model took for likely, and publishes the verdict
-    on reviews.decided.v1. It moves the statistics at once, and `shelfwise training-data` makes a label of it. With
-    --product nothing is asked, for scripts: brand and stores are as the product was decided, and of tags those
-    move that are given. A verdict on a product that was never decided ends as a dead letter.
+    Shows each waiting decision with the product and the likeliest categories, asks for the right one, and
+    publishes the verdict on reviews.decided.v1. The verdict updates the statistics immediately, and
+    `shelfwise training-data` turns it into a label. With --product nothing is asked, for use in scripts: brand and
+    stores are taken from the product's decision, and only the tags given with --tag are learned from. A verdict on
+    a product that was never decided becomes a dead letter.
 
-    Several people may review side by side: what another has answered meanwhile is passed over, and where two
-    answered all the same the last verdict counts. What `shelfwise replay` decides anew waits again.
+    Several people can review at the same time: a product that someone else has answered meanwhile is skipped, and
+    if two people answer, the last verdict counts. Products that `shelfwise replay` decides again, and leaves to a
+    person again, wait for review again.
 
     \b
     Examples:
@@ -69,9 +71,9 @@ def command(
     from workers.bundle.taxonomy_file import load_taxonomy
 
     if (product_id is None) != (category is None and not nowhere) or (category is not None and nowhere):
-        raise click.UsageError("--product wants either --category or --nowhere, and these want --product")
+        raise click.UsageError("give --product together with either --category or --nowhere, or none of them")
     if tags and product_id is None:
-        raise click.UsageError("--tag wants --product; of what waits, the tags are known")
+        raise click.UsageError("--tag needs --product; the tags of waiting products are already known")
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
@@ -87,7 +89,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
-        raise click.UsageError("the user here has no name; say who decides with --reviewer") from None
+        raise click.UsageError("the current user has no name; name the reviewer with --reviewer") from None
 
 
 def _node(category: str, taxonomy: Taxonomy) -> int:
@@ -120,7 +122,7 @@ def _review_all(
             if not session.review(decision.product_id, f"{number:,} of {len(found):,}"):
                 break
     left = len(found) - session.given - session.gone
-    click.echo(f"gave {session.given:,} verdicts; {left:,} products wait for one", err=True)
+    click.echo(f"gave {session.given:,} verdicts; {left:,} products are still waiting", err=True)
 
 
 class _Session:
@@ -158,9 +160,7 @@ class _Session:
         if answer == "skip" or (now := self._waiting(product_id)) is None:
             return True
         if now.decision_id != decision.decision_id:
-            click.echo(
-                f"{product_id} was decided anew meanwhile, and waits as such; no verdict is given", err=True
-            )
+            click.echo(f"{product_id} was decided again and waits again; your verdict was not sent", err=True)
             return True
         category_id = None if answer.node is None else self._taxonomy.ids[answer.node]
         _tell(self._giver.give(product_id, category_id, decision), self._taxonomy, as_json=self._as_json)
@@ -215,13 +215,13 @@ def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen |
         if not isinstance(answer, Found):
             return answer
         if not answer.total:
-            click.echo(f"{line.strip()!r} is no number of the list and no words of a category", err=True)
+            click.echo(f"{line.strip()!r} is not a number in the list and matches no category", err=True)
             continue
         offered = answer.nodes
         for number, node in enumerate(answer.nodes, 1):
             click.echo(f"  {number}  {taxonomy.path_text(node)}", err=True)
         if answer.total > len(answer.nodes):
-            click.echo(f"  and {answer.total - len(answer.nodes):,} more; name more words", err=True)
+            click.echo(f"  and {answer.total - len(answer.nodes):,} more; give more words", err=True)
 
 
 def _tell(verdict: ReviewDecided, taxonomy: Taxonomy, *, as_json: bool) -> None:

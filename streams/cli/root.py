@@ -14,18 +14,18 @@ from schemas.errors import InvalidSettings, KafkaUnavailable, ShelfwiseError
 # Name: the module that holds it, and what the list of commands says of it. The text stands here so that
 # listing the commands imports none of them.
 _COMMANDS: Final = {
-    "demo": ("demo", "Show it all at work: Kafka, a sample catalogue, a worker, a feed, live decisions."),
+    "demo": ("demo", "Run everything once: Kafka, a sample catalogue, a worker, a feed, live decisions."),
     "fit": ("fit", "Make a model bundle from labelled products and a category tree."),
-    "training-data": ("training_data", "Make labelled products for the next fit of what people decided."),
+    "training-data": ("training_data", "Turn reviewers' verdicts into labelled products for the next fit."),
     "evaluate": ("evaluate", "Measure how good a model bundle is on labelled products; JSON, or an HTML report."),
     "gate": ("gate", "Accept or reject a model bundle, beside the current one."),
     "classify": ("classify", "Classify one product or a file, without Kafka."),
     "worker": ("worker", "Run the stream: intake, recall, ranking, learning."),
     "publish": ("publish", "Feed a file of products to the stream."),
     "watch": ("watch", "Follow decisions and dead letters as they come."),
-    "review": ("review", "Say where products belong that were left to a person."),
+    "review": ("review", "Decide products that the model left to a person."),
     "dead-letters": ("dead_letters", "List dead letters, or send them again."),
-    "replay": ("replay", "Decide history anew, beside live traffic."),
+    "replay": ("replay", "Decide past events again, alongside live traffic."),
     "topics": ("topics", "Create the topics."),
     "kafka": ("kafka", "Run a local Kafka until Ctrl-C."),
     "taxonomy": ("taxonomy", "Check a category tree."),
@@ -49,11 +49,11 @@ class ExitCode(IntEnum):
 
 
 _EPILOG: Final = """\b
-Exit status: 0 well; 1 the job failed, or the answer is no; 2 a command, option or setting is wrong;
-3 no Kafka could be reached or started; 130 interrupted.
+Exit status: 0 success; 1 the job failed, or the answer is no; 2 a command, option or setting is wrong;
+3 Kafka could not be reached or started; 130 interrupted.
 
 \b
-Settings are variables of the environment, SHELFWISE_*, such as
+Settings are environment variables, SHELFWISE_*, such as
 SHELFWISE_KAFKA__BOOTSTRAP_SERVERS=localhost:9092.
 """
 
@@ -114,7 +114,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
 )
 def main(debug: bool) -> None:
-    """Put every product of a catalogue on the right shelf of a category tree, as the catalogue changes.
+    """Assign every product of a catalogue to a category of a tree, continuously as the catalogue changes.
 
     \b
     Examples:

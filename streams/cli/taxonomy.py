@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def check(ctx: click.Context, file: Path, taxonomy_form: str | None, separator: str, as_json: bool) -> None:
-    """Report what a file of categories holds and all that is wrong with it; exit status 1 where it is no tree.
+    """Report what a taxonomy file contains, and everything wrong with it; exit status 1 if it is not a tree.
 
     Google's taxonomy-with-ids, Shopify's categories.txt, lines of paths, and CSV or TSV are read.
 

@@ -37,7 +37,7 @@ _SHOWN = 5
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="The file to write, JSON lines; one that is there is replaced.",
+    help="The JSON lines file to write; an existing file is replaced.",
 )
 @click.option("--products", type=FILE, help="Labelled products to correct and add to: those of the model before.")
 @click.option("--bundle", type=DIRECTORY, help="Whose category tree, in place of SHELFWISE_BUNDLE (var/bundle).")
@@ -57,11 +57,11 @@ def command(
     bootstrap_servers: str | None,
     as_json: bool,
 ) -> None:
-    """Make labelled products for the next fit of what people decided.
+    """Turn reviewers' verdicts into labelled products for the next fit.
 
-    Of the verdicts on reviews.decided.v1 the last on each product is its label, in place of one in the file; a
-    verdict that it belongs nowhere takes it out. Products are as they were last published on products.changed.v1,
-    which keeps them for a week; those that have expired there are taken from the file.
+    The last verdict on each product in reviews.decided.v1 becomes its label and replaces any label in the file; a
+    verdict of "nowhere" removes the product. Product data is as last published on products.changed.v1, which keeps
+    it for a week; products that have expired there are taken from the file.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def _write(out: Path, lines: Iterable[bytes]) -> None:
         file.writelines(lines)
         if not file.tell():
             raise InvalidProducts(
-                f"{out} is not written: there is no verdict on a known product, and no --products to keep"
+                f"{out} was not written: there are no verdicts on known products, and no --products to copy"
             )
 
 
@@ -130,10 +130,10 @@ def _tell(out: Path, report: TrainingDataReport, verdicts: Verdicts, *, as_json:
     shown = ", ".join(f"{category} ({count:,})" for category, count in verdicts.unknown.most_common(_SHOWN))
     for count, what in (
         (report.withdrawn, "rows of products that belong nowhere"),
-        (report.repeated, "rows that name a product with a verdict once more"),
+        (report.repeated, "further rows of products that have a verdict"),
         (
             report.without_product,
-            "verdicts on products that neither Kafka nor the file has; name one that has them",
+            "verdicts on products that are neither in Kafka nor in the file; give a file that has them",
         ),
         (verdicts.invalid, "verdicts that break their contract"),
         (verdicts.unknown.total(), f"verdicts for categories that the bundle's tree lacks: {shown}"),

@@ -12,13 +12,13 @@ _KINDS = ("assigned", "backed_off", "needs_review", "dead_letter", "withdrawn")
 
 
 @click.command("watch")
-@click.option("--from-beginning", is_flag=True, help="Begin with the oldest that Kafka holds, not with the next.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many.")
+@click.option("--from-beginning", is_flag=True, help="Start with the oldest message in Kafka, not the next.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this many messages.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop when nothing has come for so long; exit status 1 if --limit was not reached by then.",
+    help="Stop when nothing has arrived for this long; exit status 1 if --limit was not reached.",
 )
 @click.option("--only", type=click.Choice(_KINDS), multiple=True, help="Show this kind. Repeatable.")
 @kafka_options
@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Follow decisions and dead letters as they come, until Ctrl-C.
 
-    It joins no consumer group and commits nothing: watching disturbs nobody. Where what it prints is read no more,
-    as by head, it ends well.
+    It joins no consumer group and commits nothing, so it does not affect workers. If its output is no longer read,
+    as when piped to head, it exits with status 0.
 
     \b
     Examples:
@@ -71,5 +71,5 @@ def command(
     finally:
         consumer.close()
     if limit is not None:
-        click.echo(f"{shown:,} of {limit:,} came", err=True)
+        click.echo(f"only {shown:,} of {limit:,} messages arrived", err=True)
         ctx.exit(ExitCode.FAILED)

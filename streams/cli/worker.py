@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     "stages",
     type=click.Choice(["intake", "recall", "ranking", "learning"]),
     multiple=True,
-    help="Run this stage. Repeatable; default: all.",
+    help="Run only this stage. Repeatable; default: all stages.",
 )
 @click.option("--bundle", type=DIRECTORY, help="The model, in place of SHELFWISE_BUNDLE (var/bundle).")
 @click.option(
     "--force-rejected",
     "force_rejected_bundle",
     metavar="WHY",
-    help="Load a model that the gate rejected, and record WHY in it.",
+    help="Load a bundle although the gate rejected it, and record the reason WHY in it.",
 )
 @click.option("--data-dir", type=DIRECTORY, help="Where tables are kept, in place of SHELFWISE_DATA_DIR.")
 @click.option(
     "--metrics-port",
     type=click.IntRange(0, 65_535),
-    help="Of /metrics, /healthz and /readyz, in place of SHELFWISE_METRICS_PORT; 0 takes a free one.",
+    help="Port of /metrics, /healthz and /readyz, in place of SHELFWISE_METRICS_PORT; 0 takes a free port.",
 )
 @kafka_options
 @click.pass_context
@@ -47,10 +47,10 @@ def command(
     metrics_port: int | None,
     bootstrap_servers: str | None,
 ) -> None:
-    """Run the stream until SIGTERM or Ctrl-C: what is in flight is brought to its end first.
+    """Run the stream until SIGTERM or Ctrl-C; work in flight is finished before it stops.
 
-    Each stage scales by itself: run as many workers of it as the topics have partitions, at most. Learning beside
-    other stages has a process of its own.
+    Each stage scales separately, to at most as many workers as the topics have partitions. Learning runs in a
+    separate process if the worker also runs other stages.
 
     \b
     Examples:

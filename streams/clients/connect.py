@@ -61,8 +61,8 @@ def require_address(settings: Settings) -> None:
     """Raise :class:`KafkaUnavailable` where the settings name no cluster."""
     if not settings.kafka.bootstrap_servers:
         raise KafkaUnavailable(
-            "no Kafka is named; give --bootstrap-servers HOST:PORT, or set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS;"
-            " `shelfwise kafka` runs one here"
+            "no Kafka is configured: give --bootstrap-servers HOST:PORT or set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS;"
+            " `shelfwise kafka` runs a local one"
         )
 
 

@@ -53,7 +53,7 @@ class Circuit:
     def turn(self) -> None:
         """Try a probe, where it is time."""
         if self._breaker.turn():
-            logger.warning("intake tries whether events can be worked on again, with %d at most", PROBE_EVENTS)
+            logger.warning("intake probes whether events can be processed again, with at most %d", PROBE_EVENTS)
             self._show()
 
     def sent(self, item: InFlight) -> None:
@@ -86,16 +86,16 @@ class Circuit:
             return
         if self._breaker.state is State.OPEN:
             logger.error(
-                "intake has stopped reading: %s; the last failure: %s. See `shelfwise dead-letters list`; go back"
-                " to the release or bundle before, or mend the feed, and restart. A probe of %d events is sent in"
-                " %.0f s. Then send what died again: `shelfwise dead-letters resend`",
+                "intake has stopped reading: %s; the last failure: %s. See `shelfwise dead-letters list`; roll"
+                " back the release or the bundle, or fix the feed, and restart. A probe of %d events is sent in"
+                " %.0f s. Afterwards send the dead letters again: `shelfwise dead-letters resend`",
                 self._breaker.why,
                 self._last_failure or "none",
                 PROBE_EVENTS,
                 self._breaker.pause_seconds,
             )
         else:
-            logger.warning("intake reads again: the probe was worked on")
+            logger.warning("intake reads again: the probe succeeded")
         self._show()
 
     def _show(self) -> None:

@@ -261,7 +261,7 @@ class Intake:
 
     def _begin_anew(self, number: int, offset: int) -> PartitionIntake:
         """Forget what is held of a partition whose topic was made anew, or reset: its events are no more."""
-        logger.warning("%s/%d goes on at the earlier offset %d", self._products, number, offset)
+        logger.warning("%s/%d continues from the earlier offset %d", self._products, number, offset)
         before = self._partitions[number]
         before.owned = False
         self._circuit.lost()

@@ -45,7 +45,7 @@ def open_cluster(connection: KafkaConnection) -> Iterator[Cluster]:
             except KafkaUnavailable as error:
                 problems.append(f"{number}. {error}")
         if cluster is None:
-            raise KafkaUnavailable("no Kafka; there are three ways to have one:\n" + "\n".join(problems))
+            raise KafkaUnavailable("no Kafka; each of three ways to get one failed:\n" + "\n".join(problems))
         yield cluster
 
 

@@ -17,5 +17,5 @@ def log_or_raise(error: KafkaError, what: str, log: Logger) -> None:
     2.16).
     """
     if error.code() == KafkaError._FATAL or error.fatal():
-        raise KafkaUnavailable(f"{what} can be read no more: {error.str()}; the worker must start anew")
+        raise KafkaUnavailable(f"{what} can no longer be read: {error.str()}; restart the worker")
     log.warning("%s: %s", what, error.str())

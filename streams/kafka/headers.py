@@ -38,4 +38,4 @@ def bytes_of(headers: Iterable[tuple[str, bytes | None]]) -> int:
 @cache
 def _warn(topic: str) -> None:
     """Say so once for a topic: a feed that writes such headers does so in all its events."""
-    _log.warning("%s: the name of a header is no UTF-8; headers of such messages are taken for none", topic)
+    _log.warning("%s: a header name is not valid UTF-8; such messages count as having no headers", topic)

@@ -62,8 +62,8 @@ class TopicsWatch:
             what = "is gone" if differing[believed[0]] is None else "was deleted and made anew"
             more = f" (and {len(believed) - 1} more)" if len(believed) > 1 else ""
             self.failure = KafkaUnavailable(
-                f"topic {believed[0]}{more} {what}: what is at {self._address} is not what this worker began with;"
-                " start it anew"
+                f"topic {believed[0]}{more} {what}: the cluster at {self._address} has changed since this worker"
+                " started; restart the worker"
             )
         if now:
             self._suspected = differing

@@ -46,7 +46,7 @@ class Categories:
             except (ShelfwiseError, OSError) as error:
                 if mark != self._told:
                     self._told = mark
-                    _log.error("%s; verdicts are checked by the tree before", error)
+                    _log.error("%s; verdicts are still checked against the previous tree", error)
         return any(tree.find_id(category_id) is not None for tree in self._trees)
 
     def _mark(self) -> _Mark:

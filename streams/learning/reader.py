@@ -89,7 +89,7 @@ class LearningReader:
                     self._send(messages)
                 self._report()
         except BaseException as error:  # the worker looks at it and ends
-            _log.exception("decisions and verdicts can be read no more")
+            _log.exception("decisions and verdicts can no longer be read")
             self.failure = error
         finally:
             self._commit()

@@ -75,7 +75,7 @@ EVENT_OUTCOMES: Final = _define(
 DEAD_LETTERS: Final = _define(
     "dead_letters_total",
     "counter",
-    "Events sent to the dead letters, by why and by the stage that gave up on them.",
+    "Events sent to the dead letters, by reason and by the stage that gave up on them.",
     ("reason", "stage"),
 )
 ABSTAIN_RATIO: Final = _define(
@@ -93,14 +93,15 @@ END_TO_END_LATENCY: Final = _define(
 STAGE_LATENCY: Final = _define(
     "stage_latency_seconds",
     "histogram",
-    "Time that a stage worked at once: intake to pack a micro-batch, recall and ranking on one of each partition.",
+    "Duration of one unit of work: packing one micro-batch (intake), or one call on a batch of each partition "
+    "(recall, ranking).",
     ("stage",),
     _STAGE_SECONDS,
 )
 BATCH_SIZE: Final = _define(
     "batch_size_products",
     "histogram",
-    "Products that a stage worked on at once.",
+    "Products that a stage processed in one unit of work.",
     ("stage",),
     _BATCH_PRODUCTS,
 )
@@ -123,8 +124,8 @@ CONSUMER_LAG_SECONDS: Final = _define(
     "consumer_lag_seconds",
     "gauge",
     "Age of the oldest event in the partition that was read and has no outcome yet; 0 when there is none, "
-    "whatever waits unread: that is in consumer_lag_events. While reading has stopped and nothing read is left, "
-    "how long it has. A partition that no worker owns has no series: alert on absence too.",
+    "however many are unread (see consumer_lag_events). If reading has stopped and nothing read is left, the time "
+    "since it stopped. A partition that no worker owns has no series, so alert on absence too.",
     _PARTITION,
 )
 PROCESSED_OFFSET: Final = _define(
@@ -151,24 +152,24 @@ BATCH_RESENDS: Final = _define(
 BATCH_PARTS: Final = _define(
     "batch_parts_total",
     "counter",
-    "Halves of micro-batches that were sent alone, to find the event that keeps the others from being done.",
+    "Halves of micro-batches that were sent separately, to isolate the event that blocks the others.",
 )
 CIRCUIT_BREAKER: Final = _define(
     "circuit_breaker_open",
     "gauge",
-    "1 while intake has stopped reading since too many of the latest events failed, or tries a few; else 0.",
+    "1 while intake has stopped reading because too many of the latest events failed, or probes a few; else 0.",
 )
 BATCHES_SKIPPED: Final = _define(
     "batches_skipped_total",
     "counter",
-    "Micro-batches that a stage read again and needed no work: their outcomes are known, or nobody awaits them.",
+    "Micro-batches that a stage read again but did not process: their outcomes are known, or nobody awaits them.",
     ("stage",),
 )
 LEARNING_UNREAD: Final = _define(
     "learning_unread_messages",
     "gauge",
-    "Decisions and verdicts that this worker has yet to read and learn from, at most: they are counted by "
-    "offsets, of which compaction takes some away.",
+    "Upper bound of the decisions and verdicts that this worker has yet to learn from; counted by offsets, some "
+    "of which compaction may have removed.",
 )
 STATISTICS_UPDATES: Final = _define(
     "statistics_updates_total",
@@ -179,7 +180,7 @@ STATISTICS_UPDATES: Final = _define(
 TABLE_RECOVERY_SECONDS: Final = _define(
     "table_recovery_seconds",
     "gauge",
-    "What the latest recovery of a stage's tables took: from their assignment until all were read.",
+    "Duration of the latest recovery of a stage's tables, from their assignment until all were read.",
     ("stage",),
 )
 TABLE_RECOVERED_RECORDS: Final = _define(
@@ -191,8 +192,8 @@ TABLE_RECOVERED_RECORDS: Final = _define(
 TABLE_PARTITIONS_BROKEN: Final = _define(
     "table_partitions_broken",
     "gauge",
-    "Table partitions of this worker whose changelog was cut, where no store holds what is missing: counts and "
-    "known products are lost. Anything but 0 needs a person.",
+    "Table partitions of this worker whose changelog was truncated and whose missing records no store holds, so "
+    "counts and known products are lost. Any value but 0 needs an operator.",
     ("stage",),
 )
 MODEL: Final = _define(

@@ -14,10 +14,10 @@ _HEAD: Final = """\
 A worker shows these at `/metrics` for Prometheus. `python -m streams.metrics.document docs/metrics.md` writes this
 page from the definitions, and a contract test compares the two.
 
-Every label takes its values from the code (outcomes, reasons, stages, signals), the bundle, or the topic table and
-its partitions, never from a feed, so the number of series is bounded. Beside them stand the `process_*` and
-`python_*` metrics of the client library, and as `model_process_*` and `learning_process_*` those of the processes
-of the model and of learning, which the worker starts: what they count is among the worker's own.
+Label values come only from the code (outcomes, reasons, stages, signals), the bundle, or the table of topics and
+their partitions, never from a feed, so the number of series is bounded. The `process_*` and `python_*` metrics of
+the client library are exported too. The worker's model and learning processes appear as `model_process_*` and
+`learning_process_*`; what these two processes count is included in the worker's own metrics.
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |
@@ -26,8 +26,8 @@ of the model and of learning, which the worker starts: what they count is among 
 _TAIL: Final = """
 ## Rates over a fleet
 
-`deploy/prometheus/rules.yml` records what is asked most, summed over all workers of a `job`; give each
-installation one of its own:
+`deploy/prometheus/rules.yml` has recording rules for the most common questions, aggregated over all workers of a
+`job`; use a separate `job` for each installation:
 
 | rule | meaning |
 | --- | --- |
@@ -38,11 +38,11 @@ installation one of its own:
 
 ## Alerts
 
-The same file holds alerts; `promtool test rules deploy/prometheus/rules.test.yml` says when they fire.
+The same file defines alerts; `promtool test rules deploy/prometheus/rules.test.yml` tests when they fire.
 
-| alert | somebody must |
+| alert | what to do |
 | --- | --- |
-| `ShelfwiseCircuitBreakerOpen` | turn back a release: too many events fail, and intake has stopped |
+| `ShelfwiseCircuitBreakerOpen` | roll back the release: too many events fail, and intake has stopped |
 | `ShelfwisePartitionStandsStill` | look at the worker: events wait, and none gets an outcome |
 | `ShelfwisePartitionWithoutWorker` | start or scrape workers: of some partitions none reports |
 | `ShelfwiseLag` | start more workers: events wait for over five minutes |

@@ -55,14 +55,14 @@ class ModelWatch:
             try:
                 await self.look()
             except Exception:
-                _log.exception("the bundle in %s cannot be looked at", self._settings.bundle)
+                _log.exception("could not check for a new bundle in %s", self._settings.bundle)
 
     async def look(self) -> None:
         """Look once; returns when the new model, if there is one, has taken the place of the old."""
         try:
             await self._look()
         except ShelfwiseError as error:
-            self._tell(f"{error}; model {self._models.current.version} goes on")
+            self._tell(f"{error}; still deciding with model {self._models.current.version}")
 
     async def _look(self) -> None:
         version = await self._version()

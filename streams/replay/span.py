@@ -38,7 +38,7 @@ def parse_bound(text: str) -> Bound:
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
-        raise InvalidSettings(f"{text!r} is no place to replay from or to; give {_FORMS}") from None
+        raise InvalidSettings(f"{text!r} is not a valid start or end of a replay; give {_FORMS}") from None
 
 
 def resolve(

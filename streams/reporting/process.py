@@ -96,7 +96,7 @@ class ReportingProcess:
                 if is_ready():
                     ready.set()
         except Exception as error:
-            _log.exception("what the %s process tells cannot be repeated", self._name)
+            _log.exception("a report from the %s process could not be applied", self._name)
             self.failure = error
             with suppress(ProcessLookupError):
                 process.kill()

@@ -109,7 +109,7 @@ class PartsRun:
             stopping = asyncio.ensure_future(part.stop(left))
             await asyncio.wait([stopping], timeout=left + _STAGE_SECONDS)
             if not stopping.done():
-                _log.error("%s did not stop within %.0f s, and is left behind", part.name, left + _STAGE_SECONDS)
+                _log.error("%s did not stop within %.0f s and was abandoned", part.name, left + _STAGE_SECONDS)
             elif (error := stopping.exception()) is not None:
                 _log.error("%s did not stop cleanly", part.name, exc_info=error)
 

@@ -49,8 +49,8 @@ def settle(changelog: Changelog, store: Any, place: Place, first: int, *, lacks:
     records = None if lacks else store.records(place.partition)
     if records is None:
         _log.error(
-            "%s [%d]: the records below offset %d were deleted, and this worker has no store that holds them: "
-            "counts and known products are missing. See docs/state.md, A changelog that was cut",
+            "%s [%d]: the records below offset %d were deleted, and this worker's store does not hold them: "
+            "counts and known products are missing. See docs/state.md, A truncated changelog",
             *place,
             first,
         )

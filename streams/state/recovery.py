@@ -113,7 +113,7 @@ class BulkRecovery(Recovery):
             if last >= ends[place]:
                 tables = self.app.table_directory
                 raise ShelfwiseError(
-                    f"the tables in {tables} are of a changelog that is no more: they reach offset {last} of"
+                    f"the tables in {tables} are ahead of their changelog: they reach offset {last} of"
                     f" {place.topic}/{place.partition}, which ends at {ends[place]}; delete {tables.parent}, or"
                     " set another SHELFWISE_TOPIC_PREFIX"
                 )

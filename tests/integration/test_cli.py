@@ -211,7 +211,7 @@ def test_a_subscriber_sees_decisions_and_dead_letters(run: Run, producer: Produc
 
 
 def test_a_subscriber_who_did_not_see_enough_in_time_says_so(run: Run) -> None:
-    assert "0 of 1 came" in run("watch", "--limit", "1", "--timeout", "0.2", status=1).output
+    assert "only 0 of 1 messages arrived" in run("watch", "--limit", "1", "--timeout", "0.2", status=1).output
 
 
 @pytest.mark.parametrize("options", [["--json"], []])
@@ -271,7 +271,7 @@ def test_dead_letters_are_listed_by_filter_with_their_original_bytes(
     (letter,) = lines(run("dead-letters", "list", "--json", "--reason", "invalid_utf8"))
     assert base64.b64decode(letter["value"]) == b"\xff\x00"
     assert (letter["key"], letter["dead_letter"]["source_offset"]) == ("p1", 7)
-    assert len(lines(run("dead-letters", "list", "--json", "--key", "p2", "--key", "p1"))) == 2
+    assert len(lines(run("dead-letters", "list", "--json", "--product", "p2", "--product", "p1"))) == 2
     assert lines(run("dead-letters", "list", "--json", "--until", "2020-01-01")) == []
     assert len(lines(run("dead-letters", "list", "--json", "--since", "2020-01-01", "--limit", "2"))) == 2
     readable = run("dead-letters", "list", "--stage", "intake").output
@@ -292,7 +292,7 @@ def test_dead_letters_are_sent_again_as_they_came_with_their_attempt(
     assert read_all(kafka, source) == []
     output = run("dead-letters", "resend", "--reason", "processing_failed").output
     assert "1 dead letters (processing_failed 1)" in output
-    assert "left 1 that came from another topic" in output
+    assert "skipped 1 dead letters from another topic" in output
     (message,) = read_all(kafka, source)
     assert (message.key(), message.value(), message.partition()) == (b"p1", b'{"product_id":"p1"}', 1)
     assert message.headers() == [

@@ -91,10 +91,10 @@ def test_a_person_is_asked_about_what_waits_and_each_verdict_moves_the_statistic
         )
     titles = {product.product_id: product.title for product in vague}
     assert titles[chosen.product_id] in screen.stderr
-    assert "'zzz' is no number of the list" in screen.stderr
+    assert "'zzz' is not a number in the list" in screen.stderr
     left = len(waiting) - 2
-    assert f"gave 2 verdicts; {left} products wait" in screen.stderr
-    assert f"gave 0 verdicts; {left} products wait" in review(typed="").stderr
+    assert f"gave 2 verdicts; {left} products are still waiting" in screen.stderr
+    assert f"gave 0 verdicts; {left} products are still waiting" in review(typed="").stderr
 
 
 def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Installation) -> None:
@@ -110,8 +110,8 @@ def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Ins
     near = review("--product", "a", "--category", tree.names[4].lower().split()[0], status=2).output
     assert "the tree has no category" in near
     for arguments in (("--product", "a"), ("--nowhere",), ("--product", "a", "--nowhere", "--category", path)):
-        assert "--product wants either" in review(*arguments, status=2).output
-    assert "--tag wants --product" in review("--tag", "one", status=2).output
+        assert "give --product together with either" in review(*arguments, status=2).output
+    assert "--tag needs --product" in review("--tag", "one", status=2).output
     for product_id in ("", "x" * 257, "\udcff"):
         review("--product", product_id, "--nowhere", status=1)
     assert len(verdicts(installation)) == 2
@@ -142,7 +142,7 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another reviewer, and the worker, go on between the reading of the queue and each answer."""
-    products = ("answered", "answered while shown", "assigned", "decided anew while shown", "left")
+    products = ("answered", "answered while shown", "assigned", "decided again while shown", "left")
     source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
 
     def decide(product_id: str, decision_id: str) -> None:
@@ -154,7 +154,7 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
 
     meanwhile: dict[str, Callable[[], None]] = {
         "answered while shown": lambda: another("answered while shown"),
-        "decided anew while shown": lambda: decide("decided anew while shown", "second"),
+        "decided again while shown": lambda: decide("decided again while shown", "second"),
     }
     waiting = ReviewQueue.waiting
 
@@ -180,8 +180,8 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
         "answered was answered meanwhile by desk 5; it is passed over",
         "answered while shown was answered meanwhile by desk 5; it is passed over",
         "assigned was assigned or removed meanwhile; it is passed over",
-        "decided anew while shown was decided anew meanwhile, and waits as such; no verdict is given",
-        "gave 1 verdicts; 1 products wait for one",
+        "decided again while shown was decided again and waits again; your verdict was not sent",
+        "gave 1 verdicts; 1 products are still waiting",
     ):
         assert line in told.splitlines()
 

@@ -403,7 +403,7 @@ def test_installations_that_share_a_data_directory_share_no_table(
 def test_a_worker_whose_instance_id_another_one_takes_ends_and_says_why(installation: Installation) -> None:
     with installation.worker("intake", instance_id="a") as first, installation.worker("intake", instance_id="a"):
         assert first.wait() == 1
-    assert "intake failed: KafkaUnavailable: events and completions can be read no more" in first.log.read_text()
+    assert "intake failed: KafkaUnavailable: events and completions can no longer be read" in first.log.read_text()
     assert "same group.instance.id" in first.log.read_text()
 
 

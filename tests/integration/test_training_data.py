@@ -107,5 +107,5 @@ def test_what_cannot_be_written_or_read_is_told(installation: Installation, tmp_
     assert "is no model bundle" in problem
     assert not (tmp_path / "x").exists()
     (tmp_path / "kept").write_bytes(b"{}")
-    assert "is not written" in run("training-data", "--out", tmp_path / "kept", status=1).output
+    assert "was not written" in run("training-data", "--out", tmp_path / "kept", status=1).output
     assert (tmp_path / "kept").read_bytes() == b"{}"

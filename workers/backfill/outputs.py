@@ -57,7 +57,7 @@ def find_ending(path: Path, *, resume: bool) -> Ending:
     """
     lines = form_of(path) == "jsonl"
     if not lines and printable(str(path)) != str(path):
-        raise InvalidFile(f"{path}: Parquet is not written under a name that is no UTF-8; name another output")
+        raise InvalidFile(f"{path}: a Parquet output needs a name in valid UTF-8; name another output")
     with _telling(path):
         if not path.exists():
             return Ending(None, 0)
@@ -173,7 +173,7 @@ def _ending_of_lines(path: Path) -> Ending:
         return Ending(None, 0)
     end = tail.rfind(b"\n")
     if end < 0:
-        raise InvalidFile(f"{path} has no whole decision to go on after; delete it, or name another output")
+        raise InvalidFile(f"{path} has no complete decision to resume after; delete it, or name another output")
     try:
         last = msgspec.json.decode(tail[tail.rfind(b"\n", 0, end) + 1 : end], type=Last)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

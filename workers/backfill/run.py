@@ -52,7 +52,7 @@ def chunks_after(last: Last, source: ProductFile, model_version: str, size: int)
     """
     name, begun_as, line = printable(source.name), last.source.topic, last.source.offset
     if Path(begun_as).resolve() != Path(name).resolve():
-        raise InvalidFile(f"the output holds decisions on {begun_as}, not on {name}; name another")
+        raise InvalidFile(f"the output holds decisions on {begun_as}, not on {name}; name another output")
     if last.model_version != model_version:
         raise InvalidFile(
             f"the output was begun with model {last.model_version}, and this is {model_version};"

@@ -15,8 +15,8 @@ from schemas.bundle import FORMAT, MANIFEST, BundleFile, Manifest
 from schemas.errors import InvalidBundle
 
 MAX_MANIFEST_BYTES: Final = 1_048_576
-MAKE_ANEW: Final = "make the bundle anew with `shelfwise fit`"
-_FIT_AGAIN: Final = "copy the whole bundle again, or make it anew with `shelfwise fit`"
+MAKE_ANEW: Final = "make the bundle again with `shelfwise fit`"
+_FIT_AGAIN: Final = "copy the whole bundle again, or make it again with `shelfwise fit`"
 
 
 @dataclass(frozen=True, slots=True)

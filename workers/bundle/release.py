@@ -95,7 +95,7 @@ def admit(directory: Path, manifest: Manifest, admission: Admission) -> Release:
     why = admission.force.strip()[:MAX_REASON]
     if not why:
         raise RejectedBundle(
-            f"{problem}; release a better one, or load it all the same with SHELFWISE_FORCE_REJECTED_BUNDLE='why',"
+            f"{problem}; release a better bundle, or force this one with SHELFWISE_FORCE_REJECTED_BUNDLE='reason',"
             f" which is recorded in {directory / FORCED}"
         )
     _record(directory, manifest, why)

@@ -87,7 +87,7 @@ class HuggingFaceHub:
 def _unreachable(name: str, revision: str, error: Exception) -> ShelfwiseError:
     detail = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     return ShelfwiseError(
-        f"{name} at revision {revision} could not be had from the model hub ({type(error).__name__}: {detail}). "
+        f"{name} at revision {revision} could not be fetched from the hub ({type(error).__name__}: {detail}). "
         "Check the name and the connection; or download config.json, tokenizer.json, modules.json, "
         "1_Pooling/config.json and model.safetensors by hand into a directory DIR and run "
         "`shelfwise encoder convert DIR`"

@@ -96,7 +96,7 @@ def _open(path: Path) -> Any:
         detail = str(error).strip().splitlines()[0][:300]
         if "external" in detail.lower():
             raise InvalidFile(f"{path}: keeps its weights in another file; export the model as one file") from None
-        raise InvalidFile(f"{path}: not a whole ONNX file of a known version ({detail}); get it again") from None
+        raise InvalidFile(f"{path}: not a complete, supported ONNX file ({detail}); get it again") from None
 
 
 def _check_inputs(path: Path, inputs: list[Any]) -> dict[str, type[np.signedinteger[Any]]]:

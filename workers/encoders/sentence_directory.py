@@ -124,7 +124,7 @@ def _pooling_folder(path: Path, modules: Any, folder: str) -> str:
 
 def _pooling_of(path: Path, config: Any) -> Pooling:
     if not isinstance(config, dict):
-        raise InvalidFile(f"{path}: not a pooling's settings; download it again")
+        raise InvalidFile(f"{path}: not the settings of a pooling module; download it again")
     modes = {key.removeprefix("pooling_mode_") for key, value in config.items() if value is True}
     modes &= {"cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"}
     single = config.get("pooling_mode")

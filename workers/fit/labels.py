@@ -108,9 +108,9 @@ def _contradiction(found: Sequence[_Contradiction], taxonomy: Taxonomy) -> Inval
         for row, by_id, by_path in found[:_EXAMPLES]
     )
     return InvalidProducts(
-        f"{len(found):,} products have a category_id and a category_path of different categories, such as"
-        f" {examples}; leave one of the columns out (--column category_id= or --column category_path=), or correct"
-        " them"
+        f"{len(found):,} products have a category_id and a category_path that mean different categories, such as"
+        f" {examples}; correct them, or ignore one of the columns (--column category_id= or"
+        " --column category_path=)"
     )
 
 

@@ -194,9 +194,9 @@ def _left(
     groups = near_duplicate_groups([labelled.products[row].title for row in kept])
     if (different := len(np.unique(groups))) < options.min_products:
         raise GateRefused(
-            f"{len(kept)} gold products are left of {len(leaked)}, {int(leaked.sum())} having leaked, and"
-            f" {different} of these are no near-duplicates of one another: at least {options.min_products} are"
-            " needed; label more, or see --min-products"
+            f"{len(kept)} of {len(leaked)} gold products are left after {int(leaked.sum())} leaked ones; counting"
+            f" near-duplicates once, that makes {different}, and at least {options.min_products} are needed: label"
+            " more products, or lower --min-products"
         )
     return kept, groups
 

@@ -59,7 +59,7 @@ def frozen_digest(file: Path, expected: str | None = None) -> str:
     if not locked or locked[0].lower() != digest:
         raise GateRefused(
             f"{file} has SHA-256 {digest}, {lock.name} says {locked[0] if locked else 'nothing'}: the gold set was"
-            f" changed. Restore it; or, to begin with a new one, delete {lock} and gate the current bundle on it"
+            f" changed. Restore it; or, to start a new gold set, delete {lock} and gate the current bundle on it"
         )
     return digest
 

@@ -70,7 +70,7 @@ class ProductFile:
         if isinstance(source, Path) and (source.is_dir() or not source.exists()):
             raise InvalidProducts(f"{source}: there is no such file; name a file of products")
         if self.format == "parquet" and not (isinstance(source, Path) and source.is_file()):
-            raise InvalidProducts(f"Parquet is not read in one pass, as {self.name} must be; name a file")
+            raise InvalidProducts(f"Parquet cannot be read from a stream such as {self.name}; give a file")
 
     @property
     def total_bytes(self) -> int:

@@ -107,7 +107,7 @@ def _price(value: object) -> float | None:
             raise TypeError
         price = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise BadValue("price", value, "is no number such as 12.99; leave currency and separators out") from None
+        raise BadValue("price", value, "is not a number such as 12.99; omit currency and separators") from None
     return None if math.isnan(price) else price
 
 
@@ -173,7 +173,7 @@ def _path(value: object, separator: str | None) -> tuple[str, ...] | None:
     if isinstance(value, str):
         value = path_of(value, separator)
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise BadValue("category_path", value, 'is no list of names and no text such as "Home > Lamps"')
+        raise BadValue("category_path", value, 'is neither a list of names nor text such as "Home > Lamps"')
     names = tuple(" ".join(name.split()) for name in value)
     if len(names) > _LONGEST_PATH or not all(names):
         raise BadValue("category_path", value, f"has a blank name or over {_LONGEST_PATH} levels")

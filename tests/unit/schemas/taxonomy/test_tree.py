@@ -147,9 +147,9 @@ def test_parents_may_come_after_their_children(paths: list[list[str]]) -> None:
         ({"ids": ["1", "i" * 257]}, "length"),
         ({"format": "shelfwise.taxonomy.v9"}, "format"),
         ({"aliases": {"x": "nowhere"}}, "names no category"),
-        ({"unlisted": [2]}, "node 2 is not listed, and not there"),
+        ({"unlisted": [2]}, "node 2 is marked as unlisted but does not exist"),
         ({"unlisted": [-1]}, "unlisted"),
-        ({"unlisted": [0, 1]}, "no category of taxonomy shop is listed"),
+        ({"unlisted": [0, 1]}, "taxonomy shop lists no category"),
         ({"more": 1}, "more"),
     ],
 )
@@ -218,5 +218,5 @@ def test_a_node_can_be_listed_later() -> None:
 
 
 def test_nodes_of_which_none_is_listed_are_refused() -> None:
-    with pytest.raises(InvalidTaxonomy, match="no category of taxonomy shop is listed"):
+    with pytest.raises(InvalidTaxonomy, match="taxonomy shop lists no category"):
         Taxonomy("shop", "1", [CategoryNode("1", ("A",), is_listed=False)])

@@ -24,7 +24,7 @@ def test_a_shops_own_ids_that_are_ids_of_the_tree_too_are_refused_until_they_are
 def test_fit_says_which_column_it_did_not_read_for_its_letters(tmp_path: Path) -> None:
     (tmp_path / "products.csv").write_text("product_id,title,Brand,category_path\n1,Cup,Lumo,Home > Cups\n")
     files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
-    said = "column 'Brand' is not read; if it is the brand, say --column brand=Brand\n"
+    said = "column 'Brand' is not read; if it holds the brand, use --column brand=Brand\n"
     for options, times in (([], 1), (["--column", "brand=Brand"], 0), (["--column", "brand="], 0)):
         result = CliRunner().invoke(main, ["fit", *files, *options])
         assert (result.exit_code, result.stderr.count(said)) == (0, times), result.output
@@ -36,10 +36,10 @@ def test_fit_warns_of_labels_that_look_like_paths_until_it_is_told_what_parts_th
     )
     files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
     warned = CliRunner().invoke(main, ["fit", *files])
-    said = "all 3 categories are at the top, and most of their names have ' / ', such as 'Home / Cups'"
+    said = "all 3 categories are top-level, and most of their names contain ' / ', such as 'Home / Cups'"
     assert (warned.exit_code, said in warned.stderr) == (0, True), warned.output
     told = CliRunner().invoke(main, ["fit", *files, "--path-separator", " / "])
-    assert (told.exit_code, "at the top" in told.stderr) == (0, False), told.output
+    assert (told.exit_code, "top-level" in told.stderr) == (0, False), told.output
     tree = load_bundle(tmp_path / "bundle").taxonomy
     assert [tree.path_text(node) for node in range(len(tree))] == ["Home", "Home > Cups", "Home > Lamps", "Sale"]
 
@@ -60,7 +60,7 @@ def test_fit_says_how_many_new_products_a_tree_of_labels_will_have_no_category_f
     (tmp_path / "products.csv").write_text("\n".join(rows))
     (tmp_path / "tree.txt").write_text("Home\nHome > Cups\nHome > Lamps\n")
     files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
-    said = "1 of 3 products are the only ones of their category: about 33% of new products"
+    said = "1 of 3 products are the only one in their category: expect about 33% of new products"
     for options, is_said in (([], True), (["--taxonomy", str(tmp_path / "tree.txt")], False)):
         result = CliRunner().invoke(main, ["fit", *files, *options])
         assert (result.exit_code, said in " ".join(result.output.split())) == (0, is_said), result.output

@@ -26,5 +26,5 @@ def test_an_error_that_passes_is_logged_with_what_was_read(caplog: pytest.LogCap
     ],
 )
 def test_an_error_that_ends_the_consumer_is_raised(error: KafkaError) -> None:
-    with pytest.raises(KafkaUnavailable, match="the statistics can be read no more: fenced; the worker"):
+    with pytest.raises(KafkaUnavailable, match="the statistics can no longer be read: fenced; restart the worker"):
         log_or_raise(error, "the statistics", _log)

@@ -125,7 +125,7 @@ def test_an_output_that_exists_is_not_written_over(tmp_path: Path) -> None:
     [
         ("lines.jsonl", b'{"title": "a lamp"}\n', "last line is no decision"),
         ("unfinished.jsonl", b'{"a": 1}\n{"a": 2}', "last line is no decision"),
-        ("one_line.jsonl", b'{"a": 1}', "no whole decision"),
+        ("one_line.jsonl", b'{"a": 1}', "no complete decision"),
         ("text.jsonl", b"\xff\n", "last line is no decision"),
         ("file.parquet", b"PAR1", "no directory"),
         ("part.parquet/part-000000.parquet", b"PAR1", "cannot be read as decisions"),
@@ -187,7 +187,7 @@ def test_where_there_is_no_more_room_what_is_whole_is_kept(tmp_path: Path, name:
 
 
 def test_parquet_is_not_written_under_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFile, match="no UTF-8; name another output"):
+    with pytest.raises(InvalidFile, match="needs a name in valid UTF-8; name another output"):
         find_ending(tmp_path / os.fsdecode(b"\xff.parquet"), resume=False)
 
 

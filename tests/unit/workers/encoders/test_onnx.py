@@ -166,13 +166,13 @@ def test_a_missing_file_is_refused_by_name(saved: Path, file: str) -> None:
 def test_a_truncated_model_file_is_refused_by_name(saved: Path, keep: int) -> None:
     data = (saved / "model.onnx").read_bytes()
     (saved / "model.onnx").write_bytes(data[:keep])
-    with pytest.raises(InvalidFile, match=r"model\.onnx: not a whole ONNX file"):
+    with pytest.raises(InvalidFile, match=r"model\.onnx: not a complete, supported ONNX file"):
         OnnxEncoder.load(saved)
 
 
 def test_a_file_that_is_not_onnx_is_refused_by_name(saved: Path) -> None:
     (saved / "model.onnx").write_text("<html>404</html>")
-    with pytest.raises(InvalidFile, match=r"model\.onnx: not a whole ONNX file"):
+    with pytest.raises(InvalidFile, match=r"model\.onnx: not a complete, supported ONNX file"):
         OnnxEncoder.load(saved)
 
 

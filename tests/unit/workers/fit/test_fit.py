@@ -153,7 +153,7 @@ def test_an_id_and_a_path_of_different_categories_are_refused_with_examples_and_
     with pytest.raises(InvalidProducts) as raised:
         place(rows, tree, skip_unknown=True)
     said = str(raised.value)
-    assert said.startswith("5 products have a category_id and a category_path of different categories, such as")
+    assert said.startswith("5 products have a category_id and a category_path that mean different categories")
     assert "'p4' with 1 (Animals) and Home > Lamps; 'p5' with" in said
     assert ("'p6'" in said, "'p7'" in said) == (True, False)
     assert "--column category_id=" in said

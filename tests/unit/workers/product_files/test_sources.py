@@ -44,7 +44,7 @@ def test_a_pipe_is_read_as_a_file(tmp_path: Path, form: Format, content: bytes) 
 def test_parquet_is_not_read_from_a_pipe_or_a_stream(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for source in (tmp_path / "pipe", io.BytesIO(b"PAR1")):
-        with pytest.raises(InvalidProducts, match="Parquet is not read in one pass"):
+        with pytest.raises(InvalidProducts, match="Parquet cannot be read from a stream"):
             ProductFile(source, format="parquet")
 
 
