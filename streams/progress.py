@@ -49,6 +49,12 @@ class Mark:
     offset: int
     generation: int | None
 
+    def precedes(self, batch: ProductBatch | RecalledBatch) -> bool:
+        """Return whether the batch is of a later owner than the one that committed this."""
+        if batch.generation is None:
+            return False
+        return self.generation is None or batch.generation > self.generation
+
     def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Return whether a batch is over and done with."""
         if batch.generation is None or self.generation is None or batch.generation > self.generation:
@@ -117,7 +123,7 @@ class SourceProgress:
     async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Return whether the batch needs no work; asks anew where its generation is newer than what is known."""
         mark = self._marks.get(batch.source_partition)
-        if mark is not None and batch.generation is not None and batch.generation > (mark.generation or -1):
+        if mark is not None and mark.precedes(batch):
             await asyncio.get_running_loop().run_in_executor(None, self._ask)
             mark = self._marks.get(batch.source_partition)
         return mark is not None and batch.source_topic == self._topic and mark.passed(batch)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import closing
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from confluent_kafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.batch import EventOutcome, Outcome, ProductBatch
-from streams.progress import Mark, commit_metadata, committed_generation, last_offset
+from streams import progress
+from streams.progress import Mark, SourceProgress, commit_metadata, committed_generation, last_offset
+from streams.settings import Settings
 
 
 def batch(last: int, generation: int | None) -> ProductBatch:
@@ -65,3 +73,40 @@ def test_a_probe_of_this_generation_is_never_passed() -> None:
         batch_id="p", source_topic="t", source_partition=0, attempt=1, products=[], generation=7, probe=True
     )
     assert not Mark(100, 7).passed(probe)
+
+
+class _Broker:
+    """Knows one commit of partition 0, of this generation; counts how often it is asked."""
+
+    def __init__(self, generation: int) -> None:
+        self.asked = 0
+        self.generation = generation
+
+    def committed(self, _places: list[TopicPartition], *, timeout: float) -> list[Any]:
+        self.asked += 1
+        metadata = commit_metadata(self.generation)
+        return [SimpleNamespace(partition=0, offset=10, metadata=metadata, error=None)]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(params=[0, 7], ids=["the first owner of all", "a later owner"])
+def broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> _Broker:
+    broker = _Broker(request.param)
+    monkeypatch.setattr(progress, "Consumer", lambda _config: broker)
+    monkeypatch.setattr(progress, "_REFRESH_SECONDS", 60.0)
+    return broker
+
+
+def test_the_broker_is_asked_beside_its_turn_only_where_a_batch_is_of_a_later_owner(broker: _Broker) -> None:
+    async def ask() -> list[int]:
+        with closing(SourceProgress(Settings(partitions=1))) as known:
+            await known.start()
+            asked = [broker.asked]
+            for ahead in (0, 1):
+                await known.passed(batch(50, broker.generation + ahead))
+                asked.append(broker.asked)
+        return asked
+
+    assert asyncio.run(ask()) == [1, 1, 2]
