@@ -14,6 +14,7 @@ from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductB
 from schemas.events.dead_letter import Headers, attempt_of
 from schemas.events.product import identify
 from schemas.events.sent_again import original_offset
+from streams.kafka.headers import bytes_of
 from workers.precedence import Contenders
 
 _TOMBSTONE: Final = msgspec.Raw(b"null")
@@ -31,8 +32,8 @@ class SourceEvent(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes of key, value and headers, which are held, and buried, with it."""
+        return len(self.key or b"") + len(self.value or b"") + bytes_of(self.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,12 +120,13 @@ class PartitionIntake:
 
     def _take(self, most: int) -> list[SourceEvent]:
         events: list[SourceEvent] = []
-        size = 0
+        taken = 0
         while self._backlog and len(events) < most:
-            size += self._backlog[0].size
-            if events and size > MAX_BATCH_BYTES:
+            size = self._backlog[0].size
+            if events and taken + size > MAX_BATCH_BYTES:
                 break
             events.append(self._backlog.popleft())
-        self._bytes -= sum(event.size for event in events)
+            taken += size
+        self._bytes -= taken
         self._held_since = self.window.clock()
         return events

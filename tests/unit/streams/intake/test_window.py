@@ -527,11 +527,15 @@ def test_what_was_not_packed_is_not_processed_when_the_backlog_is_dropped() -> N
     assert (state.processed_offset, state.idle) == (0, True)
 
 
-def test_few_large_events_stop_reading_as_many_small_ones_do() -> None:
+@pytest.mark.parametrize("of_headers", [False, True])
+def test_few_large_events_stop_reading_as_many_small_ones_do(of_headers: bool) -> None:
     state = intake(Window(1, 10, Clock()), batch_products=64)
     overfull = []
     for offset in range(2):
-        state.add(bad(offset, MAX_BACKLOG_BYTES // 2))
+        event = bad(offset, MAX_BACKLOG_BYTES // 2)
+        if of_headers and event.value is not None:
+            event = event._replace(value=b"", headers=[("trace", event.value)])
+        state.add(event)
         overfull.append(state.overfull)
     assert overfull == [False, True]
 
