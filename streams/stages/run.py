@@ -62,7 +62,7 @@ class PartsRun:
         beating = loop.create_task(self._beat())
         starting = loop.create_task(self._start())
         stopping = loop.create_task(stop.wait())
-        watching = loop.create_task(self._failed(starting))
+        watching = loop.create_task(self._failed({"start": starting, "beat": beating}))
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
@@ -119,15 +119,18 @@ class PartsRun:
                 part.beat()
             await asyncio.sleep(_BEAT_SECONDS)
 
-    async def _failed(self, starting: asyncio.Task[None]) -> None:
-        """Return when a part has failed, having said so."""
+    async def _failed(self, tasks: Mapping[str, asyncio.Task[None]]) -> None:
+        """Return when a part, or one of our own tasks, has failed, having said so."""
         while True:
             failures = [(name, each.failure) for name, each in self._beside.items()]
             failures += [(part.name, part.failure) for part in self._parts]
-            if starting.done() and not starting.cancelled():
-                failures.append(("start", starting.exception()))
+            failures += [(name, task.exception()) for name, task in tasks.items() if _ended(task)]
             for name, failure in failures:
                 if failure is not None:
                     _log.error("%s failed: %s: %s", name, type(failure).__name__, failure)
                     return
             await asyncio.sleep(_BEAT_SECONDS)
+
+
+def _ended(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled()

@@ -38,6 +38,13 @@ class Part:
         pass
 
 
+class Dumb(Part):
+    """Cannot tell how it is."""
+
+    def beat(self) -> None:
+        raise LookupError("no such partition")
+
+
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> Health:
     # It would end this process, which goes on.
@@ -48,6 +55,21 @@ def health(monkeypatch: pytest.MonkeyPatch) -> Health:
 async def _all_is_done_that_can_be() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+def test_a_part_that_cannot_tell_its_health_ends_the_run(
+    health: Health, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing would show any more whether the others live, nor open their partitions to intake."""
+
+    async def scenario() -> int:
+        sink = SimpleNamespace(failure=None, close=lambda _seconds: 0)
+        context: Any = SimpleNamespace(settings=Settings(data_dir=tmp_path), sink=sink, health=health)
+        async with asyncio.timeout(10):
+            return await PartsRun(context, lambda: [Dumb("recall")]).run(asyncio.Event())
+
+    assert asyncio.run(scenario()) == 1
+    assert "beat failed: LookupError: no such partition" in caplog.text
 
 
 def test_intake_waits_for_those_that_decide_and_not_for_learning(health: Health, tmp_path: Path) -> None:
