@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -11,8 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Final
-
-import orjson
 
 # In a minute, of one logger and what it says without numbers.
 _ALIKE_A_MINUTE: Final = 5
@@ -35,7 +34,8 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        # Not orjson, which refuses what is no UTF-8, as a path may be, and the line would be lost.
+        return json.dumps(line, default=str)
 
 
 class AlikeFilter(logging.Filter):

@@ -76,7 +76,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     def from_headers(cls, headers: Headers) -> DeadLetter:
         """Read the dead-letter headers back; raises :class:`msgspec.ValidationError` where one is missing."""
         fields = {
-            name.removeprefix(PREFIX).replace("-", "_"): value.decode(errors="replace")
+            # Whoever writes to the topic may give a header no value, which librdkafka hands on as ``None``.
+            name.removeprefix(PREFIX).replace("-", "_"): (value or b"").decode(errors="replace")
             for name, value in headers
             if name.startswith(PREFIX)
         }

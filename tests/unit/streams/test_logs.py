@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
 
-from streams.logs import AlikeFilter
+from streams.logs import AlikeFilter, JsonFormatter
 from tests.clock import Clock
 
 
@@ -52,3 +53,10 @@ def test_records_that_differ_are_all_shown() -> None:
     alike = AlikeFilter(Clock())
     assert all(alike.filter(record(word, name=name)) for word in "abcdefghij" for name in ("one", "two"))
     assert all(alike.filter(record(word)) for word in "abcdefghij")
+
+
+def test_a_record_is_one_line_of_json_whatever_is_told_in_it() -> None:
+    told = record("no bundle in %s,\nof %d bytes", "caf\udce9", 2**70)
+    line = JsonFormatter().format(told)
+    assert "\n" not in line
+    assert json.loads(line)["message"] == f"no bundle in caf\udce9,\nof {2**70} bytes"

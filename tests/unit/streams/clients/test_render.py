@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from schemas.events.dead_letter import DeadLetter
+from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter
 from schemas.events.decision import Alternative, Category, NeedsReview, ReviewReason
 from schemas.events.position import SourcePosition
+from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.clients.render import decision_text, received_text
-from streams.clients.subscriber import Received
+from streams.clients.subscriber import Received, content_of
 
 LETTER = DeadLetter(
     reason="\x1b[2J",
@@ -43,3 +46,10 @@ def test_a_request_for_review_says_where_it_is_for_the_store_alone(reason: Revie
 def test_nothing_that_a_feed_or_a_header_says_steers_the_terminal(content: DeadLetter | str | None) -> None:
     received = Received("t", 0, 1, 0, b"\x1b]0;evil\x07", None, [], content)
     assert all(each.isprintable() for each in received_text(received).plain)
+
+
+def test_a_header_without_a_value_makes_a_message_unreadable_and_ends_nothing() -> None:
+    nothing: Any = None
+    found = content_of(PRODUCTS_DEAD_LETTER, b"{}", [(ATTEMPT_HEADER, nothing)])
+    assert isinstance(found, str)
+    assert found.startswith("not written by shelfwise")
