@@ -26,20 +26,22 @@ _WEIGHTS_AT_ONCE: Final = 2_000_000
 Interval = tuple[float | None, float | None]
 
 
-def draw_weights(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each of ``count`` products was drawn, with replacement: float64 (some draws, count).
+def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each of n products was drawn, with replacement: float64 (some draws, n).
 
-    The draws depend on ``count`` and ``seed`` alone, so that two bundles measured on the same products can be
-    compared draw by draw.
+    ``groups`` int64 (n,), from 0 on, are drawn whole. Near-duplicates fail together, so they are no independent
+    witnesses: the cluster bootstrap (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
+    3.8). The draws depend on the groups and ``seed`` alone, so that two bundles measured on the same products can
+    be compared draw by draw.
     """
     random = np.random.default_rng(seed)
-    at_once = max(1, _WEIGHTS_AT_ONCE // max(count, 1))
+    count = int(groups.max(initial=-1)) + 1
+    at_once = max(1, _WEIGHTS_AT_ONCE // max(len(groups), 1))
     for start in range(0, draws, at_once):
-        rows = [
-            np.bincount(random.integers(count, size=count), minlength=count)
-            for _ in range(min(at_once, draws - start))
-        ]
-        yield np.stack(rows).astype(np.float64)
+        size = min(at_once, draws - start)
+        drawn = random.integers(count, size=(size, count)) + np.arange(size)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+        yield times[:, groups].astype(np.float64)
 
 
 def sample_figures(
@@ -51,7 +53,7 @@ def sample_figures(
     columns = np.stack([column for pair in ratios.values() for column in pair], axis=1)
     ordered = Ordered.of(outcomes.confidence, facts.exact)
     parts: dict[str, list[NDArray[np.float64]]] = {}
-    for weights in draw_weights(len(outcomes), draws, seed):
+    for weights in draw_weights(np.arange(len(outcomes)), draws, seed):
         sums = weights @ columns
         with np.errstate(divide="ignore", invalid="ignore"):
             found = dict(zip(ratios, (sums[:, 0::2] / sums[:, 1::2]).T, strict=True))

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from schemas.events.batch import Outcome
 from workers.design_effect import design_effect, p_of_as_many
+from workers.evaluation.bootstrap import draw_weights
 from workers.evaluation.hierarchy import is_prefix
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.gate.headline import DIRECTION, HEADLINE, Headline
-from workers.gate.significance import able_to_reject, bootstrap_weights, holm, p_of_fall, sign_test
+from workers.gate.significance import able_to_reject, holm, p_of_fall, sign_test
 
 Floats = NDArray[np.float64]
 
 _INTERVAL: Final = (2.5, 97.5)
+_DRAWS: Final = 4_000
 _SHOWN: Final = 50
 
 
@@ -83,7 +85,7 @@ def compare_metrics(
     one = np.ones((1, len(current)))
     before, after = old.values(one)[0], new.values(one)[0]
     replicated = np.concatenate(
-        [new.values(weights) - old.values(weights) for weights in bootstrap_weights(groups, seed)]
+        [new.values(weights) - old.values(weights) for weights in draw_weights(groups, _DRAWS, seed)]
     )
     difference = after - before
     p_values = np.array(

@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
 Floats = NDArray[np.float64]
-
-REPLICATES: Final = 4_000
-_AT_ONCE: Final = 200
-
-
-def bootstrap_weights(groups: NDArray[np.int64], seed: int, replicates: int = REPLICATES) -> Iterator[Floats]:
-    """Yield weights of n products, float64 (b, n), in chunks; ``groups`` int64 (n,) are drawn whole.
-
-    Near-duplicates fail together, so they are no independent witnesses: the cluster bootstrap (Davison and
-    Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
-    """
-    rng = np.random.default_rng(seed)
-    count = int(groups.max(initial=-1)) + 1
-    for start in range(0, replicates, _AT_ONCE):
-        size = min(_AT_ONCE, replicates - start)
-        drawn = rng.integers(count, size=(size, count)) + np.arange(size)[:, None] * count
-        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        yield times[:, groups].astype(np.float64)
 
 
 def p_of_fall(difference: float, replicated: Floats) -> float:

@@ -76,7 +76,7 @@ def _sample(seeds: Sequence[PerProduct]) -> tuple[NDArray[np.float64], NDArray[n
     for place, products in enumerate(seeds):
         count = len(products.labels)
         points.append(_figures(products, np.ones((1, count)))[0])
-        drawn = draw_weights(count, seed=place)
+        drawn = draw_weights(np.arange(count), seed=place)
         draws.append(np.concatenate([_figures(products, weights) for weights in drawn]))
     return np.stack(points), np.stack(draws)
 

@@ -265,10 +265,19 @@ def test_an_interval_of_accuracy_agrees_with_the_binomial_and_holds_the_figure()
 
 
 def test_the_same_seed_draws_the_same_products_and_another_draws_others() -> None:
-    first, again, other = (np.concatenate(list(draw_weights(50, 20, seed))) for seed in (1, 1, 2))
+    first, again, other = (np.concatenate(list(draw_weights(np.arange(50), 20, seed))) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
     assert (first.sum(axis=1) == 50).all()
+
+
+def test_near_duplicates_are_drawn_together() -> None:
+    groups = np.array([0, 1, 1, 2, 1])
+    weights = np.concatenate(list(draw_weights(groups, 500)))
+    assert weights.shape == (500, 5)
+    assert (weights[:, 1] == weights[:, 2]).all()
+    assert (weights[:, 1] == weights[:, 4]).all()
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
 
 
 def test_a_drawn_sample_has_the_figures_that_measuring_it_gives() -> None:
@@ -277,7 +286,7 @@ def test_a_drawn_sample_has_the_figures_that_measuring_it_gives() -> None:
         (int(random.choice(LEAVES)), int(random.choice(LEAVES)), float(random.integers(0, 8) / 8), 1)
         for _ in range(60)
     ]
-    weights = next(draw_weights(60, 1, 4))
+    weights = next(draw_weights(np.arange(60), 1, 4))
     drawn = [row for row, times in zip(rows, weights[0].astype(int).tolist(), strict=True) for _ in range(times)]
     whole, sample = random_outcomes(rows), measure(random_outcomes(drawn))
     facts = product_facts(whole)

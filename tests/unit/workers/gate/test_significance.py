@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.gate.significance import able_to_reject, bootstrap_weights, holm, p_of_fall, sign_test
+from workers.gate.significance import able_to_reject, holm, p_of_fall, sign_test
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
@@ -40,21 +40,6 @@ def test_what_is_tested_could_be_rejected_after_correction_for_what_is_tested(
     able = able_to_reject(least, level)
     assert (least[able] <= level / max(1, able.sum())).all()
     assert able[least <= level / len(least)].all()
-
-
-def test_near_duplicates_are_drawn_together() -> None:
-    groups = np.array([0, 1, 1, 2, 1])
-    weights = np.concatenate(list(bootstrap_weights(groups, 0, 500)))
-    assert weights.shape == (500, 5)
-    assert (weights[:, 1] == weights[:, 2]).all()
-    assert (weights[:, 1] == weights[:, 4]).all()
-    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
-
-
-def test_the_draws_of_a_seed_are_the_same_each_time() -> None:
-    draws = [np.concatenate(list(bootstrap_weights(np.arange(9), seed, 30))) for seed in (1, 1, 2)]
-    assert (draws[0] == draws[1]).all()
-    assert (draws[0] != draws[2]).any()
 
 
 def test_no_difference_is_no_fall() -> None:
