@@ -71,6 +71,14 @@ def models() -> Models[Any]:
     return Models(first)
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleep(_seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+
 @pytest.fixture
 def watch(place: Place, models: Models[Any], tmp_path: Path) -> ModelWatch:
     settings = Settings(data_dir=tmp_path, bundle_overlap_seconds=7, bundle_poll_seconds=3)

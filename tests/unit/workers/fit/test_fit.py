@@ -19,7 +19,7 @@ from workers.bundle.bundle import load_bundle
 from workers.encoders.static import StaticEncoder
 from workers.fit import cross_fit
 from workers.fit.cross_fit import Encoded
-from workers.fit.fit import FitOptions, encode_labelled, fit
+from workers.fit.fit import FitOptions, FitReport, encode_labelled, fit
 from workers.fit.fit_ranking import RankingOptions
 from workers.fit.folds import assign_folds
 from workers.fit.label_tree import taxonomy_of_labels
@@ -115,14 +115,45 @@ def test_products_of_one_title_share_a_fold() -> None:
     assert set(folds) == {0, 1}
 
 
-def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
-    rows = [r for r in sample_products(7, 400) if r.category_path]
+class Steps:
+    """Remembers how far each step came."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, tuple[int, int]] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        self.ends[step] = (done, total)
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[FitReport, Steps]]:
+    """The same 120 rows of the sample catalogue, fitted twice with one seed."""
+    rows = sample_products(7, 120)
     tree = taxonomy_of_labels(rows)
-    options = FitOptions(folds=2)
-    first = fit(place(rows, tree), tree, tmp_path / "one", options)
-    second = fit(place(rows, tree), tree, tmp_path / "two", options)
-    kept = {name for name in first.manifest.files if name != "metrics.json"}
-    assert all(first.manifest.files[name] == second.manifest.files[name] for name in kept)
+    directory = tmp_path_factory.mktemp("twice")
+    found = []
+    for name in ("one", "two"):
+        steps = Steps()
+        found.append((fit(place(rows, tree), tree, directory / name, FitOptions(folds=2), steps), steps))
+    return found
+
+
+def test_the_same_seed_gives_the_same_model(twice: list[tuple[FitReport, Steps]]) -> None:
+    (first, _), (second, _) = twice
+    assert first.manifest.files == second.manifest.files
+
+
+def test_progress_counts_every_step_to_its_end(twice: list[tuple[FitReport, Steps]]) -> None:
+    (_, steps), _ = twice
+    assert len(steps.ends) >= 4
+    assert all(done == total for done, total in steps.ends.values())
+
+
+def test_labels_in_the_bundle_metrics_add_up(twice: list[tuple[FitReport, Steps]]) -> None:
+    metrics = twice[0][0].metrics
+    assert metrics["products"] + metrics["products_without_label"] == 120
+    assert 0.5 < metrics["out_of_fold"]["recall_of_union"] <= 1
+    assert np.isclose(metrics["out_of_fold"]["recall_of_signal"]["store_cooccurrence"], 0.5, atol=0.5)
 
 
 def test_an_id_that_the_tree_lacks_leaves_the_word_to_the_path() -> None:
@@ -174,28 +205,6 @@ def test_where_no_bundle_can_be_written_nothing_is_fitted_and_nothing_overwritte
     assert not steps
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
-
-
-def test_progress_counts_every_step_to_its_end(tmp_path: Path) -> None:
-    rows = [r for r in sample_products(7, 60) if r.category_path]
-    tree = taxonomy_of_labels(rows)
-    ends: dict[str, tuple[int, int]] = {}
-
-    def progress(step: str, done: int, total: int) -> None:
-        ends[step] = (done, total)
-
-    fit(place(rows, tree), tree, tmp_path / "bundle", FitOptions(folds=2), progress)
-    assert len(ends) >= 4
-    assert all(done == total for done, total in ends.values())
-
-
-def test_labels_in_the_bundle_metrics_add_up(tmp_path: Path) -> None:
-    rows = sample_products(7, 200)
-    tree = taxonomy_of_labels(rows)
-    metrics = fit(place(rows, tree), tree, tmp_path / "bundle", FitOptions(folds=2)).metrics
-    assert metrics["products"] + metrics["products_without_label"] == 200
-    assert 0.5 < metrics["out_of_fold"]["recall_of_union"] <= 1
-    assert np.isclose(metrics["out_of_fold"]["recall_of_signal"]["store_cooccurrence"], 0.5, atol=0.5)
 
 
 def test_products_are_asked_about_in_parts_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
