@@ -18,7 +18,7 @@ from schemas.events.batch import ProductBatch, RecalledBatch
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class ModelDone:
     """The model's work on a batch is over; what it decided is on its way to the broker."""
 
     source_partition: int
@@ -37,7 +37,7 @@ class Returned:
         return self.batch.source_partition
 
 
-News = Decided | Returned
+News = ModelDone | Returned
 Take = Callable[[Sequence[ProductBatch]], None]
 
 
@@ -112,7 +112,7 @@ class LocalFlow:
     def decided(self, batch: ProductBatch | RecalledBatch) -> None:
         """Recall or ranking: say that the model's work on a batch is over, where it is our intake that sent it."""
         if self._is_ours(batch):
-            self._tell([Decided(batch.source_partition, batch.batch_id)])
+            self._tell([ModelDone(batch.source_partition, batch.batch_id)])
 
     def _tell(self, news: Iterable[News]) -> None:
         self._news.extend(news)

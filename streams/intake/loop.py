@@ -24,7 +24,7 @@ from streams.intake.packer import PackedBatch, SourceEvent
 from streams.intake.partition import PartitionIntake
 from streams.kafka.errors import log_or_raise
 from streams.kafka.headers import headers_of
-from streams.local_flow import Decided, LocalFlow, News
+from streams.local_flow import LocalFlow, ModelDone, News
 from streams.metrics import Metrics
 from streams.progress import Mark
 from streams.settings import Settings
@@ -147,7 +147,7 @@ class Intake:
         state = self._partitions.get(news.source_partition)
         if state is None:
             return
-        if isinstance(news, Decided):
+        if isinstance(news, ModelDone):
             state.window.decided(news.batch_id)
         else:
             self._outbox.redirect(state, news.batch)

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from streams.model_process.niceness import Call, at_once, nicely
+from streams.model_process.niceness import Caller, at_once, nicely
 from streams.model_process.options import BESIDE_ANOTHER
 from streams.reporting import child
 
@@ -16,11 +16,11 @@ def main() -> int:
     pipe = child.begin()
     # Who stops all processes of a service at once, as systemd does, stops the worker, which has questions left.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    call: Call = nicely if BESIDE_ANOTHER in sys.argv else at_once
+    call: Caller = nicely if BESIDE_ANOTHER in sys.argv else at_once
     return call(_imported)(pipe, call)
 
 
-def _imported() -> Callable[[int, Call], int]:
+def _imported() -> Callable[[int, Caller], int]:
     from streams.model_process.answering import answer
 
     return answer

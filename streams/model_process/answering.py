@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from schemas.errors import ShelfwiseError
 from streams.model_process.loading import load
 from streams.model_process.messages import LENGTH_BYTES
-from streams.model_process.niceness import Call
+from streams.model_process.niceness import Caller
 from streams.model_process.options import WITH_STATISTICS
 from streams.model_process.work import ModelWork
 from streams.reporting.report import Reporter
@@ -25,7 +25,7 @@ from workers.statistics import NoStatistics, Statistics
 _INPUT: Final = 0
 
 
-def answer(pipe: int, call: Call) -> int:
+def answer(pipe: int, call: Caller) -> int:
     """Load as ``call`` says, read what was learned, and answer; tells of it on the ``pipe``.
 
     Returns the exit code of a process that could not load its model; one that could ends here.

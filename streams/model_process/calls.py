@@ -31,7 +31,7 @@ class ModelGone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ModelCall:
     """What is awaited of a request; not all requests bring both."""
 
     recalled: Future[Recalled]
@@ -48,7 +48,7 @@ class ModelCalls(ABC):
         self.version = ""
         self.statistics_known = Event()
         self._numbers = count()
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, ModelCall] = {}
         self._gone: ModelGone | None = None
 
     @property
@@ -69,7 +69,7 @@ class ModelCalls(ABC):
         """Find the candidates of products."""
         return self._call(lambda number: RecallRequest(number, list(products))).recalled
 
-    def decide(self, products: Sequence[Product], batches: Sequence[RecalledBatch]) -> Call:
+    def decide(self, products: Sequence[Product], batches: Sequence[RecalledBatch]) -> ModelCall:
         """Find the candidates of products, and rank at once the batches that they are of."""
         return self._call(lambda number: RecallRequest(number, list(products), list(batches)))
 
@@ -101,9 +101,9 @@ class ModelCalls(ABC):
     def send(self, request: Request) -> None:
         """Send a request; its replies come to :meth:`receive`."""
 
-    def _call(self, request: Callable[[int], Request]) -> Call:
+    def _call(self, request: Callable[[int], Request]) -> ModelCall:
         loop = get_running_loop()
-        call = Call(loop.create_future(), loop.create_future())
+        call = ModelCall(loop.create_future(), loop.create_future())
         if self._gone is not None:
             _fail(call, self._gone)
             return call
@@ -118,7 +118,7 @@ def _settle(future: Future[Any], result: object) -> None:
         future.set_result(result)
 
 
-def _fail(call: Call, error: Exception) -> None:
+def _fail(call: ModelCall, error: Exception) -> None:
     for future in (call.recalled, call.decided):
         if not future.done():
             future.set_exception(error)

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 _NICENESS: Final = 10
 
 
-class Call(Protocol):
+class Caller(Protocol):
     """One of the two functions below."""
 
     def __call__(self, work: Callable[[], Result], /) -> Result:

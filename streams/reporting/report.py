@@ -16,7 +16,7 @@ import msgspec
 Target = Literal["metrics", "health", "model"]
 
 
-class Call(msgspec.Struct, frozen=True):
+class ToldCall(msgspec.Struct, frozen=True):
     """A method that was called, with arguments that JSON knows."""
 
     target: Target
@@ -41,10 +41,10 @@ class Reporter:
         return partial(self._tell, method)
 
     def _tell(self, method: str, *arguments: object, **named: object) -> None:
-        os.write(self._pipe, msgspec.json.encode(Call(self._target, method, arguments, named)) + b"\n")
+        os.write(self._pipe, msgspec.json.encode(ToldCall(self._target, method, arguments, named)) + b"\n")
 
 
-_decoder = msgspec.json.Decoder(Call)
+_decoder = msgspec.json.Decoder(ToldCall)
 
 
 def repeat(line: bytes, targets: Mapping[Target, Any]) -> None:

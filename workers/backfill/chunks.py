@@ -47,7 +47,7 @@ class Chunk(NamedTuple):
         return _decoder.decode(self.products)
 
 
-class Decided(NamedTuple):
+class DecidedChunk(NamedTuple):
     """The decisions of a chunk in the form of the output, and how many there are of each outcome."""
 
     payload: bytes

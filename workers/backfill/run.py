@@ -19,7 +19,7 @@ from typing import Final
 from schemas.errors import InvalidFile, InvalidProducts, ShelfwiseError
 from schemas.events.decision import Decision, outcome_of
 from schemas.events.position import SourcePosition
-from workers.backfill.chunks import Chunk, Decided, chunks_of
+from workers.backfill.chunks import Chunk, DecidedChunk, chunks_of
 from workers.backfill.forms import ENCODERS, Form
 from workers.backfill.outputs import Last
 from workers.bundle.for_good import load_for_good
@@ -80,7 +80,7 @@ class Classifier:
         self._source = job.source
         self._encode = ENCODERS[job.form]
 
-    def decide(self, chunk: Chunk) -> Decided:
+    def decide(self, chunk: Chunk) -> DecidedChunk:
         """Return the decisions of a chunk, in its order."""
         products = ((item.product, SourcePosition(self._source, 0, item.line)) for item in chunk.unpack())
         outcomes: Counter[str] = Counter()
@@ -90,7 +90,7 @@ class Classifier:
                 outcomes[outcome_of(decision)] += 1
                 yield decision
 
-        return Decided(self._encode(counted()), outcomes, chunk.bytes_read)
+        return DecidedChunk(self._encode(counted()), outcomes, chunk.bytes_read)
 
 
 class _Process:
@@ -124,11 +124,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _decide(chunk: Chunk) -> Decided:
+def _decide(chunk: Chunk) -> DecidedChunk:
     return _Process.classifier.decide(chunk)
 
 
-def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[Decided]:
+def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[DecidedChunk]:
     """Yield the decisions of each chunk, in their order.
 
     Raises what ``chunks`` raise, after the decisions of all before, and :class:`ShelfwiseError` where a process
@@ -141,7 +141,7 @@ def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[De
     # A fork would inherit the locks of threads that it does not have.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, _start, (job,)) as pool:
-        under_way: deque[Future[Decided]] = deque()
+        under_way: deque[Future[DecidedChunk]] = deque()
         try:
             # All of them now: the pool waits without end for a process that it starts while another one dies.
             with _interrupts_ignored():

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from schemas.events.batch import CandidateBatch, ProductBatch
-from streams.local_flow import Decided, LocalFlow, Returned
+from streams.local_flow import LocalFlow, ModelDone, Returned
 from tests.agent_fakes import one_candidate
 from workers.packing import pack
 
@@ -92,7 +92,7 @@ def test_only_the_generation_that_sent_a_batch_hears_of_it(
     local = LocalFlow()
     local.own(0, owned)
     local.decided(_candidates(of_batch))
-    assert local.news() == ([Decided(0, "b")] if ours else [])
+    assert local.news() == ([ModelDone(0, "b")] if ours else [])
 
 
 def test_who_owns_no_partition_any_more_hears_of_none() -> None:
@@ -114,4 +114,4 @@ def test_intake_hears_of_what_is_decided_while_it_waits_for_word() -> None:
     local.decided(_batch(0))
     waiting.join(30)
     assert not waiting.is_alive()
-    assert local.news() == [Decided(0, "b")]
+    assert local.news() == [ModelDone(0, "b")]

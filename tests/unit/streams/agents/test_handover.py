@@ -25,7 +25,7 @@ from streams.agents.recall import RecallStage
 from streams.agents.rereading import LogPlace
 from streams.agents.sifting import ProductRecords
 from streams.health import Health
-from streams.local_flow import Decided, Returned
+from streams.local_flow import ModelDone, Returned
 from streams.metrics import Metrics
 from streams.model_process.calls import ModelGone
 from streams.model_process.models import Models
@@ -315,7 +315,7 @@ def test_intake_of_this_process_hears_that_its_batch_is_decided_before_the_broke
         await process.leaving(1)
         while not (news := process.local.news()):  # noqa: ASYNC110 - who tells of news is what is tested
             await asyncio.sleep(0)
-        assert news == [Decided(0, "b0")]
+        assert news == [ModelDone(0, "b0")]
         assert process.log.messages == []
         process.arrivals[0].set_result(None)
         await process.drain()
@@ -338,13 +338,13 @@ def test_a_batch_with_nothing_to_rank_counts_as_decided(tmp_path: Path) -> None:
         process.local.own(0, 7)
         await process.work_locally(0)
         await process.drain()
-        assert process.local.news() == [Decided(0, "b0")]
+        assert process.local.news() == [ModelDone(0, "b0")]
         copy = msgspec.structs.replace(_batch(0).products[0], offset=1)
         again = msgspec.structs.replace(_batch(1), products=[copy])
         prepared = await process.recall.prepare_item(LocalBatch(again))
         assert prepared is not None
         await process.recall.finish([prepared])
-        assert process.local.news() == [Decided(0, "b1")]
+        assert process.local.news() == [ModelDone(0, "b1")]
         await process.drain()
 
     log = _run(work, tmp_path)
