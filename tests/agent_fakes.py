@@ -24,7 +24,7 @@ from streams.model_process.messages import (
 from streams.model_process.work import ModelWork
 from streams.outgoing import Outgoing
 from streams.settings import Settings
-from workers.candidates import Candidates
+from workers.recall.candidates import Candidates
 from workers.statistics import NoStatistics
 
 

@@ -31,8 +31,8 @@ from streams.agents.sifting import STAGE, ProductRecords, Sifted, sift
 from streams.model_process.calls import ModelCalls, ModelFailure
 from streams.model_process.messages import Decided, Recalled
 from streams.outgoing import Outgoing
-from workers.candidates import Candidates
-from workers.packing import pack, unpack
+from workers.recall.candidates import Candidates
+from workers.recall.packing import pack, unpack
 
 # Room for the headers and the record's own fields.
 _MAX_VALUE_BYTES: Final = CANDIDATES.max_message_bytes - 4_096

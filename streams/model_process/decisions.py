@@ -17,9 +17,9 @@ from streams.model_process.messages import Ranked
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 from workers.bundle.bundle import Bundle
-from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.ranking.ranking import Prediction, Ranking
+from workers.recall.candidates import Candidates
 
 _STAGE: Final = "ranking"
 _REMOVED: Final = "product.removed"

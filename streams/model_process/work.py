@@ -26,8 +26,8 @@ from streams.model_process.messages import (
 )
 from streams.settings import Settings
 from workers.bundle.bundle import Bundle
-from workers.candidates import Candidates
-from workers.packing import check_categories, pack, unpack
+from workers.recall.candidates import Candidates
+from workers.recall.packing import check_categories, pack, unpack
 from workers.statistics import Statistics
 
 _log = logging.getLogger(__name__)

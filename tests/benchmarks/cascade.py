@@ -22,10 +22,10 @@ from tests.benchmarks.quality.figures import compare, estimate
 from tests.benchmarks.quality.ours import Decided, run_ours
 from tests.benchmarks.quality.splits import Problem, make_problem
 from workers.bundle.bundle import load_bundle
-from workers.cascade import PREFIX
 from workers.encoders.load import load_encoder
 from workers.fit.fit import CascadeOptions, FitOptions
 from workers.progress import silent
+from workers.recall.cascade import PREFIX
 from workers.statistics import NoStatistics
 
 _CHEAP: Final = "static"

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from tests.benchmarks.catalogue_options import DATA, DATASET, DIRECTORY
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from workers.encoders.onnx import OnnxEncoder, cut
-from workers.product_text import branded_text
+from workers.text.product_text import branded_text
 
 _TRIALS: Final = 7
 

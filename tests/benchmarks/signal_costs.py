@@ -21,8 +21,8 @@ from schemas.events.product import Product
 from tests.benchmarks.catalogue_options import DATA, DATASET, DIRECTORY
 from tests.benchmarks.quality.datasets import DATASETS, read_catalogue
 from workers.bundle.bundle import load_bundle
-from workers.encode import encode_products
-from workers.recall import Recall
+from workers.recall.encode import encode_products
+from workers.recall.recall import Recall
 from workers.signals.base import Signal
 from workers.signals.linear_models import LinearModels
 from workers.signals.linear_parent import LinearParent

@@ -28,10 +28,10 @@ from streams.learning.packer import pack as pack_to_learn
 from streams.progress import committed_generation
 from streams.replay.standing import Standing
 from tests.fuzz.target import Target
-from workers.candidates import Candidates
 from workers.learning import Source
-from workers.packing import check_categories, unpack
-from workers.packing import pack as pack_candidates
+from workers.recall.candidates import Candidates
+from workers.recall.packing import check_categories, unpack
+from workers.recall.packing import pack as pack_candidates
 
 PRODUCTS: Final = (
     (

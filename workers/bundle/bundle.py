@@ -19,7 +19,7 @@ from workers.bundle.release import Admission, Release, admit
 from workers.bundle.taxonomy_file import TAXONOMY
 from workers.bundle.training import TrainingFingerprint
 from workers.ranking.ranking import Ranking
-from workers.recall import Recall
+from workers.recall.recall import Recall
 from workers.statistics import NoStatistics
 
 METRICS: Final = "metrics.json"

@@ -12,13 +12,13 @@ from safetensors.numpy import save_file
 from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.files import MAKE_ANEW, to_json, write_json
-from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.features import FeatureBuilder, feature_names
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
 from workers.ranking.ranking import Ranking
 from workers.ranking.track_record import TrackRecord
+from workers.recall.candidates import Candidates
 
 _TRACK_RECORD: Final = "track_record.safetensors"
 _CALIBRATION: Final = "calibration.json"

@@ -15,17 +15,17 @@ from safetensors.numpy import load_file, save_file
 
 from schemas.errors import InvalidBundle
 from schemas.taxonomy.tree import Taxonomy
+from workers.arrays.nearest import flat_index
+from workers.arrays.stored import require
 from workers.bundle.files import MAKE_ANEW, write_json
-from workers.cascade import Cascade
 from workers.encoders.base import Encoder
 from workers.encoders.load import load_encoder
-from workers.examples import Examples
-from workers.nearest import flat_index
-from workers.recall import Recall
+from workers.recall.cascade import Cascade
+from workers.recall.examples import Examples
+from workers.recall.recall import Recall
 from workers.signals.base import Reference, Signal, SignalState
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
-from workers.stored_arrays import require
-from workers.text_features import TextFeatures
+from workers.text.features import TextFeatures
 
 _ENCODER: Final = "encoder"
 _CATEGORY_INDEX: Final = "category_index.faiss"

@@ -20,9 +20,9 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from schemas.errors import InvalidFile
-from workers.nearest import unit_rows
-from workers.sparse_rows import SparseRows, ends_of
-from workers.stored_arrays import require, require_below
+from workers.arrays.nearest import unit_rows
+from workers.arrays.sparse_rows import SparseRows, ends_of
+from workers.arrays.stored import require, require_below
 
 _PACKAGE: Final = "wordllama"
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from workers.arrays.segments import find
 from workers.evaluation.numbers import number, ratio
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.evaluation.per_product import ProductFacts
-from workers.segments import find
 
 
 def macro_f1(outcomes: ProductOutcomes, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

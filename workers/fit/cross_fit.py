@@ -17,13 +17,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.candidates import Candidates
-from workers.cascade import lead, sentence_names
-from workers.examples import Examples
 from workers.fit.held_out_stores import StoresHeldOut
 from workers.fit.parallel import map_processes
 from workers.progress import Progress
-from workers.recall import union
+from workers.recall.candidates import Candidates
+from workers.recall.cascade import lead, sentence_names
+from workers.recall.examples import Examples
+from workers.recall.recall import union
 from workers.signals.ask import ask
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
@@ -67,7 +67,7 @@ class CrossFitted:
 
 
 class Asked(NamedTuple):
-    """Candidates of n products, and the :func:`workers.cascade.lead` of each, float32 (n,).
+    """Candidates of n products, and the :func:`workers.recall.cascade.lead` of each, float32 (n,).
 
     A cascade was asked about all of them.
     """

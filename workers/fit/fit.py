@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from schemas.bundle import Manifest
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
+from workers.arrays.nearest import unit_rows
 from workers.bundle.bundle import Provenance, save_bundle
 from workers.bundle.destination import check_destination
-from workers.cascade import Cascade, unasked
-from workers.encode import encode_products
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
 from workers.fit.cross_fit import Asked, CrossFitted, Encoded, FittedSignals, cross_fit, fit_signals
@@ -28,12 +26,14 @@ from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
 from workers.near_duplicates import near_duplicate_groups
-from workers.nearest import unit_rows
-from workers.product_text import category_texts
 from workers.progress import Progress, silent
-from workers.recall import Recall
+from workers.recall.batch import Batch
+from workers.recall.cascade import Cascade, unasked
+from workers.recall.encode import encode_products
+from workers.recall.recall import Recall
 from workers.signals.base import TrainingSet
 from workers.statistics import NoStatistics
+from workers.text.product_text import category_texts
 
 _ENCODED_AT_ONCE: Final = 512
 # With fewer, nothing can be held out: the ranker learns from the names of the categories alone.

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
+from workers.arrays.segments import places
 from workers.fit.out_of_fold import OutOfFold
-from workers.segments import places
 from workers.signals.store_cooccurrence import StoreCooccurrence
 
 FEWEST_STORES: Final = 100

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.candidates import Candidates
 from workers.fit.labels import LabelledProducts, acceptable_labels
+from workers.recall.candidates import Candidates
 
 
 @dataclass(frozen=True, slots=True)

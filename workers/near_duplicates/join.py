@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.arrays.segments import find
 from workers.near_duplicates.word_sets import Ints, WordSets
-from workers.segments import find
 
 # A word that thousands of texts share among their rarest makes a quadratic number of pairs. Beyond this many, a
 # text is compared only with those that follow it in the order of size and words (sorted neighbourhood).

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import segments
+from workers.arrays import segments
 
 # Where a candidate is sure to be right or wrong its curvature vanishes, and a tree's step would have no bound.
 _LEAST_CURVATURE: Final = 1e-6

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 
+from workers.arrays.stored import require
 from workers.ranking.choice import ChoiceLoss
-from workers.stored_arrays import require
 
 # Of a feature's deviations from its mean, in standard deviations: what lies beyond counts no more.
 _REACH: Final = 5.0

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers import segments
-from workers.candidates import Candidates
-from workers.pairs import pair_keys
+from workers.arrays import segments
+from workers.arrays.pairs import pair_keys
 from workers.ranking.track_record import TrackRecord
+from workers.recall.candidates import Candidates
 from workers.signals.live_counts import LABELLED
 
 AGREEMENT: Final = "agreement"

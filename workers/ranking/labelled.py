@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.candidates import Candidates
+from workers.recall.candidates import Candidates
 from workers.signals.brand_frequency import BrandFrequency
 from workers.signals.live_counts import LABELLED
 from workers.signals.store_cooccurrence import StoreCooccurrence

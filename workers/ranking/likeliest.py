@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import segments
-from workers.candidates import Candidates
-from workers.pairs import pair_keys, pairs_of
+from workers.arrays import segments
+from workers.arrays.pairs import pair_keys, pairs_of
+from workers.recall.candidates import Candidates
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from schemas.events.batch import Outcome
 from schemas.events.decision import Evidence
 from schemas.taxonomy.tree import Taxonomy
-from workers import segments
-from workers.candidates import Candidates
+from workers.arrays import segments
 from workers.ranking.calibration import Calibrator, CandidateProbabilities, own_probability
 from workers.ranking.features import FeatureBuilder, FeatureMatrix
 from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.policy import Policy
 from workers.ranking.ranker import Ranker
+from workers.recall.candidates import Candidates
 
 ALTERNATIVES: Final = 5
 _DIGITS: Final = 4

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from workers.pairs import pair_keys
-from workers.segments import find, groups
-from workers.stored_arrays import require, require_ascending
+from workers.arrays.pairs import pair_keys
+from workers.arrays.segments import find, groups
+from workers.arrays.stored import require, require_ascending
 
 # What is believed before there are any products, and how many of them that belief is worth.
 _BELIEF_PRODUCTS: Final = 4.0

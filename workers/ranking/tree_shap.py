@@ -19,8 +19,8 @@ import orjson
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from workers.arrays.sparse_rows import SparseRows
 from workers.ranking.subtrees import Subtrees
-from workers.sparse_rows import SparseRows
 
 _ROWS_AT_ONCE: Final = 64
 # Of the fields, in their order.

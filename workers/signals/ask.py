@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Scores, Signal
 
 # Beyond these digits scores differ by machine and library; a decision must not hang on them.

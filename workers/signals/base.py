@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
-from workers.examples import Examples
+from workers.recall.batch import Batch
+from workers.recall.examples import Examples
 from workers.signals.linear_models import LinearModels
-from workers.text_features import TextFeatures
+from workers.text.features import TextFeatures
 
 
 @dataclass(frozen=True, slots=True)

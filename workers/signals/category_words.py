@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
-from workers.nearest import pair_cosines, unit_rows
-from workers.pairs import pair_keys
-from workers.product_text import embedding_text
+from workers.arrays.nearest import pair_cosines, unit_rows
+from workers.arrays.pairs import pair_keys
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import SparseScores, no_context
-from workers.tree_words import tree_words
+from workers.text.product_text import embedding_text
+from workers.text.tree_words import tree_words
 
 # Chosen on training sides of four catalogues, without labelled products to learn from.
 _WEIGHT_OF_WORDS: Final = np.float32(0.2)

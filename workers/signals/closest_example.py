@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.batch import Batch
-from workers.pairs import pair_keys
-from workers.segments import changes
+from workers.arrays.pairs import pair_keys
+from workers.arrays.segments import changes
+from workers.recall.batch import Batch
 from workers.signals.base import ReferenceSignal
 from workers.signals.scores import SparseScores, no_context
 

@@ -8,8 +8,8 @@ from typing import Final, Self
 
 import numpy as np
 
+from workers.arrays.stored import require, require_below, require_offsets
 from workers.signals.base import SignalState
-from workers.stored_arrays import require, require_below, require_offsets
 
 Weights = Mapping[int, float]
 """Node index to summed weight."""

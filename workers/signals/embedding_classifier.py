@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, Scores, SignalState, TrainingSet
 from workers.signals.counts import CategoryCounts
 from workers.statistics import CategoryWeights

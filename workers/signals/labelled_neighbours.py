@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from workers.batch import Batch
-from workers.pairs import summed
+from workers.arrays.pairs import summed
+from workers.recall.batch import Batch
 from workers.signals.base import ReferenceSignal
 from workers.signals.scores import SparseScores
 

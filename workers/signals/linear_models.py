@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from workers.batch import Batch
+from workers.arrays.sparse_rows import SparseRows, ends_of
+from workers.recall.batch import Batch
 from workers.signals.sparse_linear import SparseLinear
-from workers.sparse_rows import SparseRows, ends_of
 
 # A weight costs eight times as much in a sparse row as in a whole one, which takes up to four times the memory.
 _WHOLE_FROM: Final = 1 / 8

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
 from workers.signals.scores import DenseScores, ProposesNothing, no_context

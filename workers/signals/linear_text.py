@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
 from workers.signals.scores import DenseScores

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
-from workers.pairs import summed
+from workers.arrays.pairs import summed
+from workers.recall.batch import Batch
 from workers.signals.counts import DOUBT, CategoryCounts
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores

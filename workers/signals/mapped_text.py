@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
-from workers.pairs import pair_keys
+from workers.arrays.pairs import pair_keys
+from workers.recall.batch import Batch
 from workers.signals.counts import CategoryCounts, Weights, focus, shares
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores

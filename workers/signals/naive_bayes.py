@@ -11,7 +11,7 @@ from typing import Final, Self
 import numpy as np
 from scipy import sparse
 
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 from workers.signals.sparse_linear import SparseLinear, largest_stored, silent

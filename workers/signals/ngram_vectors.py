@@ -12,12 +12,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
-from workers.segments import find
+from workers.arrays.segments import find
+from workers.arrays.stored import require, require_nodes
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.ngram_softmax import NgramSoftmax, fit_softmax
 from workers.signals.scores import ProposesNothing, no_context
-from workers.stored_arrays import require, require_nodes
 
 
 class NgramVectorScores(ProposesNothing):

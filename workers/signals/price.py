@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from workers.batch import Batch
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import ProposesNothing
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.pairs import pair_keys, pairs_of
-from workers.segments import falling, find, places
+from workers.arrays.pairs import pair_keys, pairs_of
+from workers.arrays.segments import falling, find, places
 from workers.signals.base import Scores
 
 

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
-from workers.examples import group_keys
-from workers.pairs import pair_keys
-from workers.segments import starts
+from workers.arrays.pairs import pair_keys
+from workers.arrays.segments import starts
+from workers.recall.batch import Batch
+from workers.recall.examples import group_keys
 from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import SparseScores
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from workers.stored_arrays import require, require_nodes
+from workers.arrays.stored import require, require_nodes
 
 if TYPE_CHECKING:
     from workers.signals.base import Reference

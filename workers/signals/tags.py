@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
-from workers.pairs import summed
+from workers.arrays.pairs import summed
+from workers.recall.batch import Batch
 from workers.signals.counts import CategoryCounts, focus, shares, together
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.mapped_text import REMEMBERED_TEXTS, nodes_by_name

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
-from workers.nearest import nearest, pair_cosines
+from workers.arrays.nearest import nearest, pair_cosines
+from workers.recall.batch import Batch
 from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import no_context
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.pairs import pair_keys, pairs_of
-from workers.segments import as_integers, changes
+from workers.arrays.pairs import pair_keys, pairs_of
+from workers.arrays.segments import as_integers, changes
 from workers.signals.scores import SparseScores
 
 if TYPE_CHECKING:

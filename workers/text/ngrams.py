@@ -13,9 +13,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.pairs import pair_keys, pairs_of
-from workers.segments import changes
-from workers.sparse_rows import SparseRows
+from workers.arrays.pairs import pair_keys, pairs_of
+from workers.arrays.segments import changes
+from workers.arrays.sparse_rows import SparseRows
 from workers.text.tokens import character_ngrams, words
 
 _WORDS_CACHED: Final = 200_000

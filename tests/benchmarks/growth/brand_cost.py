@@ -21,8 +21,8 @@ from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.model_alone import BATCH, Costs
 from tests.process_tree import memory_bytes
 from workers.bundle.bundle import load_bundle
-from workers.encode import encode_products
-from workers.recall import Recall
+from workers.recall.encode import encode_products
+from workers.recall.recall import Recall
 from workers.signals.brand_frequency import BrandFrequency
 from workers.statistics import Statistics
 

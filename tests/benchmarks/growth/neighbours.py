@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from tests.benchmarks.throughput.events import product
+from workers.arrays.inverted_lists import LEAST_VECTORS, InvertedLists
+from workers.arrays.nearest import Index, nearest
 from workers.encoders.base import Encoder
-from workers.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.nearest import Index, nearest
-from workers.product_text import branded_text
 from workers.sample import generate_catalogue
 from workers.sample.dice import Dice
+from workers.text.product_text import branded_text
 
 _BATCH = 64
 _FOUND = 48

@@ -20,7 +20,6 @@ from schemas.events.batch import Outcome
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.store import PerProduct, load_arrays, save_arrays
 from workers.bundle.bundle import load_bundle
-from workers.candidates import Candidates
 from workers.evaluation.outcomes import ProductOutcomes, collect_outcomes
 from workers.fit.cross_fit import Encoded, cross_fit
 from workers.fit.fit import FitOptions, encode_labelled, fit, namesake_candidates
@@ -31,6 +30,7 @@ from workers.fit.out_of_fold import OutOfFold
 from workers.near_duplicates import near_duplicate_groups
 from workers.progress import Progress
 from workers.ranking.ranking import ALTERNATIVES, Prediction
+from workers.recall.candidates import Candidates
 from workers.signals.registry import SIGNALS
 from workers.statistics import NoStatistics
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from schemas.events.product import Product
 from schemas.taxonomy import Taxonomy
 from tests.benchmarks.quality.datasets import Catalogue
+from workers.arrays.segments import places
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts
-from workers.segments import places
 from workers.text.tokens import words
 
 CURVE: Final = (0, 10, 100, 1_000)

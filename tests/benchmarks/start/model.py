@@ -10,9 +10,9 @@ import numpy as np
 from tests.benchmarks.growth.neighbours import products
 from tests.benchmarks.throughput.tree import bundle_on
 from workers.bundle.bundle import Provenance, load_bundle, save_bundle
-from workers.examples import Examples
-from workers.product_text import branded_text
-from workers.recall import Recall
+from workers.recall.examples import Examples
+from workers.recall.recall import Recall
+from workers.text.product_text import branded_text
 
 _TEXTS_AT_ONCE = 8_192
 

@@ -19,7 +19,7 @@ from schemas.events.product import decode_product
 from tests.benchmarks.throughput.events import Event, generate, read_real
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.decisions import decision_event
-from workers.encode import encode_products
+from workers.recall.encode import encode_products
 from workers.statistics import NoStatistics
 
 BATCH = 64

@@ -22,7 +22,7 @@ from tests.benchmarks.throughput.model_alone import BATCH, MODEL_STAGES, cost
 from workers.bundle.bundle import load_bundle
 from workers.encoders.base import Encoder
 from workers.encoders.load import load_encoder
-from workers.product_text import category_texts
+from workers.text.product_text import category_texts
 
 
 def as_in_tutorials(encoder: Encoder, paths: list[str]) -> Callable[[str], int]:

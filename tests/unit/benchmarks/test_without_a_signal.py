@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.quality.ours import load_candidates, methods, save_candidates, without
-from workers.candidates import Candidates
+from workers.recall.candidates import Candidates
 from workers.signals.registry import SIGNALS
 
 NAMES = tuple(signal.name for signal in SIGNALS)

@@ -10,7 +10,7 @@ import pytest
 from schemas.events.batch import CandidateBatch, ProductBatch
 from streams.local_flow import LocalFlow, ModelDone, Returned
 from tests.agent_fakes import one_candidate
-from workers.packing import pack
+from workers.recall.packing import pack
 
 
 def _batch(partition: int, name: str = "b") -> ProductBatch:

@@ -12,7 +12,7 @@ from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
 from tests.benchmarks.quality.ranked import Ranked, put_together, rank
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
-from workers.nearest import unit_rows
+from workers.arrays.nearest import unit_rows
 
 _SCORED_AT_ONCE: Final = 512
 

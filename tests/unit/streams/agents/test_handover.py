@@ -31,8 +31,8 @@ from streams.model_process.calls import ModelGone
 from streams.model_process.models import Models
 from streams.settings import Settings
 from tests.agent_fakes import Log, ModelInThread, one_candidate, process
-from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
+from workers.recall.candidates import Candidates
 
 
 class _Model:

@@ -42,8 +42,8 @@ from streams.outgoing import Outgoing
 from streams.progress import Mark
 from streams.settings import Settings
 from tests.agent_fakes import Log, ModelInThread, one_candidate, process
-from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
+from workers.recall.candidates import Candidates
 
 _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps")])
 _SOURCE = "products.changed.v1"

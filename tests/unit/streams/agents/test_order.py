@@ -27,8 +27,8 @@ from streams.metrics import Metrics
 from streams.model_process.models import Models
 from streams.settings import Settings
 from tests.agent_fakes import Log, ModelInThread, one_candidate, process
-from workers.candidates import Candidates
 from workers.history import REMOVED, ProductRecord
+from workers.recall.candidates import Candidates
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -40,8 +40,8 @@ from streams.model_process.models import Models
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 from tests.agent_fakes import Event, Log, ModelInThread, Stream, process
-from workers.candidates import Candidates
 from workers.ranking.ranking import Prediction
+from workers.recall.candidates import Candidates
 
 _TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Desks")])
 _PARTITION = 2

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.candidates import Candidates
 from workers.fit.fit_rankers import lessons_of
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.features import most_supported
 from workers.ranking.track_record import TrackRecord
+from workers.recall.candidates import Candidates
 
 TREE = Taxonomy.from_paths("t", "1", ["A", "B", "C", "D"])
 

@@ -20,7 +20,6 @@ from schemas.events.product import Product
 from tests.learned_statistics import thousand_products
 from tests.sample_model import FITTED, sample_products
 from workers.bundle.bundle import Bundle, load_bundle
-from workers.candidates import Candidates
 from workers.decisions import decision_event
 from workers.fit.labels import place
 from workers.ranking.error_budget import NEVER
@@ -29,6 +28,7 @@ from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
 from workers.ranking.ranking import Prediction
+from workers.recall.candidates import Candidates
 from workers.sample import sample_taxonomy
 from workers.statistics import NoStatistics, Statistics, normalise_key
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.bundle.files import to_json
-from workers.candidates import Candidates
 from workers.ranking.calibration import Calibrator, CandidateProbabilities
 from workers.ranking.error_budget import NEVER
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
+from workers.recall.candidates import Candidates
 
 TREE = Taxonomy.from_paths("t", "1", ["A > B > C", "A > B > D", "A > E", "F > G"])
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.pairs import pair_keys, pairs_of
+from workers.arrays.pairs import pair_keys, pairs_of
 from workers.signals.base import Scores
 from workers.signals.scores import DenseScores, PartialScores, SparseScores, no_context
 from workers.signals.together import ScoresTogether

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from schemas.events.product import Affiliate, Product
 from schemas.events.statistics import StatisticKind
 from schemas.taxonomy.tree import Taxonomy
-from workers.batch import Batch
-from workers.encode import encode_products
 from workers.encoders.static import StaticEncoder
+from workers.recall.batch import Batch
+from workers.recall.encode import encode_products
 from workers.signals.affiliate_category import AffiliateCategory
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.brand_frequency import BrandFrequency

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.events.product import Product
-from workers.batch import Batch
-from workers.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.nearest import nearest
+from workers.arrays.inverted_lists import LEAST_VECTORS, InvertedLists
+from workers.arrays.nearest import nearest
+from workers.arrays.stored import require, require_below, require_offsets
+from workers.recall.batch import Batch
 from workers.statistics import normalise_key
-from workers.stored_arrays import require, require_below, require_offsets
 
 NEIGHBOURS: Final = 48
 _ARRAYS: Final = "examples.safetensors"

@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from schemas.events.product import Product
-from workers.batch import Batch
-from workers.product_text import FIELDS
-from workers.sparse_rows import SparseRows
+from workers.arrays.sparse_rows import SparseRows
+from workers.recall.batch import Batch
 from workers.text.ngrams import NgramOptions, NgramVectorizer, weigh
+from workers.text.product_text import FIELDS
 
 _OPTIONS: Final[dict[str, NgramOptions]] = {
     "title": NgramOptions(maximum_features=80_000),

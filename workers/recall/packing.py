@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from schemas.errors import InvalidEvent
 from schemas.events.batch import PackedCandidates
 from schemas.events.dead_letter import Reason
-from workers.candidates import Candidates
+from workers.recall.candidates import Candidates
 
 _OFFSETS: Final = np.dtype("<i8")
 _CATEGORIES: Final = np.dtype("<i4")

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as arrays
 from schemas.errors import InvalidEvent
 from schemas.events.batch import PackedCandidates
 from schemas.events.codec import decode, encode
-from workers.candidates import Candidates
-from workers.packing import check_categories, pack, unpack
+from workers.recall.candidates import Candidates
+from workers.recall.packing import check_categories, pack, unpack
 
 _NODES = 50
 

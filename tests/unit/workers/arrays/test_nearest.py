@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.nearest import nearest
+from workers.arrays.nearest import nearest
 
 RANDOM = np.random.default_rng(0)
 VECTORS = RANDOM.normal(size=(3_000, 64)).astype(np.float32)
@@ -54,8 +54,8 @@ def test_queries_beyond_what_is_compared_at_once_find_what_they_find_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     together = nearest(VECTORS, VECTORS[:70], 10)
-    monkeypatch.setattr("workers.nearest._COMPARED_AT_ONCE", 8 * len(VECTORS))
-    monkeypatch.setattr("workers.nearest._PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr("workers.arrays.nearest._COMPARED_AT_ONCE", 8 * len(VECTORS))
+    monkeypatch.setattr("workers.arrays.nearest._PAIRS_AT_ONCE", 7)
     apart = nearest(VECTORS, VECTORS[:70], 10)
     assert np.array_equal(together[0], apart[0])
     assert np.array_equal(together[1], apart[1])
@@ -65,8 +65,8 @@ def test_queries_beyond_what_is_compared_at_once_find_what_they_find_alone(
 def test_vectors_beyond_what_is_compared_at_once_give_the_same(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     twins = np.concatenate([VECTORS, VECTORS[:500]])
     whole = nearest(twins, VECTORS[:70], 10)
-    monkeypatch.setattr("workers.nearest._COMPARED_AT_ONCE", 1)
-    monkeypatch.setattr("workers.nearest._ROWS_AT_ONCE", rows)
+    monkeypatch.setattr("workers.arrays.nearest._COMPARED_AT_ONCE", 1)
+    monkeypatch.setattr("workers.arrays.nearest._ROWS_AT_ONCE", rows)
     in_parts = nearest(twins, VECTORS[:70], 10)
     assert np.array_equal(whole[0], in_parts[0])
     assert np.array_equal(whole[1], in_parts[1])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from workers.sparse_rows import SparseRows, ends_of
+from workers.arrays.sparse_rows import SparseRows, ends_of
 
 WIDTH, COLUMNS = 7, 5
 WEIGHTS = np.random.default_rng(0).normal(size=(WIDTH, COLUMNS)).astype(np.float32)

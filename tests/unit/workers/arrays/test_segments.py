@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import segments
+from workers.arrays import segments
 
 GROUPS = st.lists(st.lists(st.floats(-5, 5, width=32) | st.just(float("nan")), max_size=5), min_size=1, max_size=5)
 

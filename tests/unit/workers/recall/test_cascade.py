@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from schemas.errors import InvalidBundle
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
-from workers.candidates import Candidates
-from workers.cascade import PREFIX, Cascade, lead, unasked
-from workers.encode import encode_products
 from workers.encoders.static import StaticEncoder
 from workers.fit.fit import CascadeOptions, FitOptions, fit
 from workers.fit.labels import LabelledProducts, place
-from workers.recall import Recall
+from workers.recall.candidates import Candidates
+from workers.recall.cascade import PREFIX, Cascade, lead, unasked
+from workers.recall.encode import encode_products
+from workers.recall.recall import Recall
 from workers.sample import sample_taxonomy
 from workers.signals.ask import ask
 from workers.statistics import NoStatistics

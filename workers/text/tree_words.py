@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.pairs import distinct, pair_keys, pairs_of
-from workers.sparse_rows import SparseRows
+from workers.arrays.pairs import distinct, pair_keys, pairs_of
+from workers.arrays.sparse_rows import SparseRows
 from workers.text.ngrams import weigh
 from workers.text.tokens import words
 

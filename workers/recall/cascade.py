@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.batch import Batch
-from workers.candidates import Candidates
-from workers.encode import encode_products
 from workers.encoders.base import Encoder
+from workers.recall.batch import Batch
+from workers.recall.candidates import Candidates
+from workers.recall.encode import encode_products
 from workers.signals.ask import SignalScores, ask, rounded
 from workers.signals.base import Reference, Signal
 from workers.signals.linear_text import LinearText

@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.stored_arrays import require, require_below
+from workers.arrays.stored import require, require_below
 
 # With fewer vectors comparing all of them costs less.
 LEAST_VECTORS: Final = 16_384

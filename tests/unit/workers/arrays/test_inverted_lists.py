@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from workers.examples import Examples
-from workers.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.nearest import nearest, unit_rows
+from workers.arrays.inverted_lists import LEAST_VECTORS, InvertedLists
+from workers.arrays.nearest import nearest, unit_rows
+from workers.recall.examples import Examples
 
 RANDOM = np.random.default_rng(0)
 DIMENSIONS = 32

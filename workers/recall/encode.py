@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.events.product import Product
-from workers.batch import Batch
 from workers.encoders.base import Encoder
-from workers.product_text import branded_text, description_text, embedding_text
+from workers.recall.batch import Batch
 from workers.statistics import Statistics
+from workers.text.product_text import branded_text, description_text, embedding_text
 
 
 def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.pairs import pairs_of
-from workers.tree_words import TreeWords, tree_words
+from workers.arrays.pairs import pairs_of
+from workers.text.tree_words import TreeWords, tree_words
 
 TREE = Taxonomy.from_paths(
     "t", "1", ["Home > Lamps > Desk Lamps", "Home > Boxes", "Garden > Berries", "Garden > Glass Vases", "Glass"]

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.segments import as_integers
+from workers.arrays.segments import as_integers
 
 # BLAS picks its kernels by the shape of the matrices, and kernels round differently. So an index finds a few more
 # neighbours than wanted, and the cosines that order them are computed pair by pair.

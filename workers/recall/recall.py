@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from schemas.events.product import Product
-from workers.batch import Batch
-from workers.candidates import Candidates
-from workers.cascade import PREFIX, Cascade
-from workers.encode import encode_products
+from workers.arrays.pairs import distinct, pairs_of
 from workers.encoders.base import Encoder
-from workers.pairs import distinct, pairs_of
+from workers.recall.batch import Batch
+from workers.recall.candidates import Candidates
+from workers.recall.cascade import PREFIX, Cascade
+from workers.recall.encode import encode_products
 from workers.signals.ask import SignalScores, ask, rounded
 from workers.signals.base import Reference, Signal
 from workers.signals.together import ScoresTogether

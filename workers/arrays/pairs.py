@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.segments import changes, groups
+from workers.arrays.segments import changes, groups
 
 
 def pair_keys(products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.int64]:

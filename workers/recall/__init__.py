@@ -1,0 +1,1 @@
+"""Recall: products encoded, the union of what the signals propose, and the cascade."""
