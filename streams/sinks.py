@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 
+from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
 from streams.outgoing import Outgoing
 from streams.polled_producer import PolledProducer
 
 _FULL_SECONDS: Final = 0.01
+# To send once more would change nothing, and events would be given up for what is no fault of theirs.
+_FORBIDDEN: Final = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 
 
 class Sink:
     """Sends from one event loop.
 
     Messages leave in the order of :meth:`submit`, whoever calls it, and none is given up: a later message of a
-    product never overtakes an earlier one, and the positions that the statistics go by only grow.
+    product never overtakes an earlier one, and the positions that the statistics go by only grow. Where the broker
+    forbids us to write, that is a ``failure``: the worker ends, and nothing is committed.
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._producer = PolledProducer(connection, "sink")
         self._turn = asyncio.Lock()
+        self._forbidden: KafkaUnavailable | None = None
 
     @property
     def failure(self) -> BaseException | None:
         """What ended it for good."""
-        return self._producer.failure
+        return self._forbidden or self._producer.failure
 
     async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Hand messages to the producer and return when all are acknowledged, as a future.
@@ -39,7 +44,7 @@ class Sink:
         The future raises :class:`confluent_kafka.KafkaException` where the broker refuses one for good. Waits
         while the producer's queue is full. Raises the same where a message is too large.
         """
-        acknowledged = _Acknowledged(len(messages))
+        acknowledged = _Acknowledged(len(messages), self._refused)
         async with self._turn:
             for message in messages:
                 await self._produce(message, acknowledged)
@@ -53,6 +58,12 @@ class Sink:
         """Wait at most ``seconds`` for what is queued, stop, and return how many messages are left behind."""
         return self._producer.close(seconds)
 
+    def _refused(self, error: KafkaError, topic: str | None) -> None:
+        if error.code() in _FORBIDDEN:
+            self._forbidden = KafkaUnavailable(
+                f"this worker may not write to {topic}: {error.str()}; grant it Write, and start it again"
+            )
+
     async def _produce(self, message: Outgoing, acknowledged: _Acknowledged) -> None:
         while True:
             try:
@@ -65,7 +76,8 @@ class Sink:
 class _Acknowledged:
     """Counts acknowledgements in the producer's thread, and wakes the loop once."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, refused: Callable[[KafkaError, str | None], None]) -> None:
+        self._refused = refused
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self._loop.create_future()
         self._lock = Lock()
@@ -73,7 +85,9 @@ class _Acknowledged:
         if not count:
             self.future.set_result(None)
 
-    def on_delivery(self, error: KafkaError | None, _message: object) -> None:
+    def on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._refused(error, message.topic())
         with self._lock:
             self._left -= 1
             last = self._left == 0
