@@ -1,12 +1,14 @@
 """How far a figure could be off by the luck of which products were measured.
 
-Source: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+Source: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; for
+the calibration error, which noise in its bins makes too large, and each draw once more, the basic bootstrap,
+Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 5.2.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -23,10 +25,11 @@ LEVEL: Final = 0.95
 # Weights of 2 million products are 16 MB, and a pass takes a few arrays of that size.
 _WEIGHTS_AT_ONCE: Final = 2_000_000
 
+Floats = NDArray[np.float64]
 Interval = tuple[float | None, float | None]
 
 
-def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:
+def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Iterator[Floats]:
     """Yield how often each of n products was drawn, with replacement: float64 (some draws, n).
 
     ``groups`` int64 (n,), from 0 on, are drawn whole. Near-duplicates fail together, so they are no independent
@@ -46,42 +49,60 @@ def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -
 
 def sample_figures(
     outcomes: ProductOutcomes, draws: int = DRAWS, seed: int = 0, facts: ProductFacts | None = None
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Floats]:
     """Return each headline figure in every draw, float64 (draws,), NaN where it cannot be computed."""
-    facts = facts or product_facts(outcomes)
+    figures_of = _weighed(outcomes, facts or product_facts(outcomes))
+    parts: dict[str, list[Floats]] = {}
+    for weights in draw_weights(np.arange(len(outcomes)), draws, seed):
+        for key, values in figures_of(weights).items():
+            parts.setdefault(key, []).append(values)
+    return {key: np.concatenate(values) for key, values in parts.items()}
+
+
+def _weighed(outcomes: ProductOutcomes, facts: ProductFacts) -> Callable[[Floats], dict[str, Floats]]:
+    """Return what gives each headline figure, float64 (b,), by weights of the products, float64 (b, n)."""
     ratios = product_ratios(outcomes, facts)
     columns = np.stack([column for pair in ratios.values() for column in pair], axis=1)
     ordered = Ordered.of(outcomes.confidence, facts.exact)
-    parts: dict[str, list[NDArray[np.float64]]] = {}
-    for weights in draw_weights(np.arange(len(outcomes)), draws, seed):
+
+    def figures_of(weights: Floats) -> dict[str, Floats]:
         sums = weights @ columns
         with np.errstate(divide="ignore", invalid="ignore"):
             found = dict(zip(ratios, (sums[:, 0::2] / sums[:, 1::2]).T, strict=True))
         curve = ordered.curve(weights)
-        found["macro_f1"] = macro_f1(outcomes, weights)
-        found["expected_calibration_error"] = curve.calibration_error()
-        found["aurc"] = curve.area_under_risk()
-        found["coverage_at_95_precision"] = curve.coverage_at_precision()
-        for key, values in found.items():
-            parts.setdefault(key, []).append(values)
-    return {key: np.concatenate(values) for key, values in parts.items()}
+        return found | {
+            "macro_f1": macro_f1(outcomes, weights),
+            "expected_calibration_error": curve.calibration_error(),
+            "aurc": curve.area_under_risk(),
+            "coverage_at_95_precision": curve.coverage_at_precision(),
+        }
+
+    return figures_of
 
 
 def intervals(
     outcomes: ProductOutcomes, draws: int = DRAWS, seed: int = 0, facts: ProductFacts | None = None
 ) -> dict[str, Interval]:
-    """Return the 95 % percentile interval (low, high) of each headline figure, by its key.
+    """Return the 95 % interval (low, high) of each headline figure, by its key; it holds the figure itself.
 
-    Both are ``None`` where the figure cannot be computed in any draw. A calibration error cannot be negative, so
-    its interval leans upwards; read it as an upper bound.
+    Both are ``None`` where the figure cannot be computed in any draw.
     """
     if not len(outcomes):
         return {}
+    facts = facts or product_facts(outcomes)
     tail = (1.0 - LEVEL) / 2.0
+    points = _weighed(outcomes, facts)(np.ones((1, len(outcomes))))
     found = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
         for key, values in sample_figures(outcomes, draws, seed, facts).items():
             low, high = np.nanquantile(values, [tail, 1.0 - tail])
+            if key == "expected_calibration_error":
+                low, high = _reflected(float(points[key][0]), low, high)
             found[key] = (number(low), number(high))
     return found
+
+
+def _reflected(point: float, low: float, high: float) -> Interval:
+    """Return the basic interval of a share: the draws are off from the figure as the figure is from the truth."""
+    return max(0.0, min(point, 2 * point - high)), min(1.0, max(point, 2 * point - low))

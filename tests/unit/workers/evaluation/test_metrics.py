@@ -317,3 +317,20 @@ def test_confusions_and_categories_are_sorted_by_what_they_cost() -> None:
     assert table[0]["coverage"] == 0.5
     assert table[1]["f1"] == pytest.approx(2 / 3, abs=1e-6)
     assert table[1]["precision_assigned"] == 1.0
+
+
+def test_the_interval_of_a_calibration_error_reaches_down_to_that_of_confidences_that_are_true() -> None:
+    """The percentiles of its draws did so in none of these samples."""
+    held = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        sure = random.beta(6, 1, 400)
+        right = random.random(400) < sure
+        rows = [(LEAVES[0], LEAVES[0] if hit else LEAVES[1], one, 1) for one, hit in zip(sure, right, strict=True)]
+        low, high = intervals(random_outcomes(rows), draws=100, seed=seed)["expected_calibration_error"]
+        point = measure(random_outcomes(rows))["expected_calibration_error"]
+        assert low is not None
+        assert high is not None
+        assert low <= point <= high
+        held += low <= 0.02
+    assert held >= 15
