@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
+from workers.arrays.segments import places, starts
+
 Floats = NDArray[np.float64]
 
 
@@ -28,7 +30,24 @@ def design_effect(groups: NDArray[np.int64], surprise: Floats) -> float:
     return max(1.0, float(np.square(np.bincount(groups, surprise)).sum() / alone)) if alone > 0 else 1.0
 
 
-def p_of_as_many(wrong: Any, decisions: Any, share: float, effect: float = 1.0) -> Any:
+def design_effects(groups: NDArray[np.int64], surprise: Floats) -> Floats:
+    """Return the design effect of the first decision, of the first two, and so on: float64 (n,), at least 1.
+
+    Arguments are those of :func:`design_effect`, the decisions in the order in which they are accepted.
+    """
+    order = np.argsort(groups, kind="stable")
+    ordered = surprise[order]
+    before = np.cumsum(ordered) - ordered
+    firsts = starts(groups[order])
+    of_group = before - before[firsts][np.cumsum(places(groups[order]) == 0) - 1]
+    # The square of a group's sum grows by this with each of its decisions.
+    grows = np.empty(len(groups))
+    grows[order] = ordered * (ordered + 2 * of_group)
+    alone = np.cumsum(np.square(surprise))
+    return np.maximum(1.0, np.divide(np.cumsum(grows), alone, out=np.ones(len(groups)), where=alone > 0))
+
+
+def p_of_as_many(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) -> Any:
     """Return the chance that as many are ``wrong``, or more, where ``share`` of the ``decisions`` are.
 
     Numbers, or arrays of one shape.
@@ -37,7 +56,7 @@ def p_of_as_many(wrong: Any, decisions: Any, share: float, effect: float = 1.0) 
     return np.where(wrong > 0, betainc(np.maximum(wrong, 1e-300), decisions - wrong + 1, share), 1.0)
 
 
-def p_of_as_few(wrong: Any, decisions: Any, share: float, effect: float = 1.0) -> Any:
+def p_of_as_few(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) -> Any:
     """Return the chance that as few are ``wrong``, or fewer, where ``share`` of the ``decisions`` are.
 
     Numbers, or arrays of one shape.

@@ -10,11 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
+from workers.design_effect import design_effect
 from workers.fit.out_of_fold import OutOfFold
+from workers.ranking.error_budget import NEVER
 from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Decided, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Which of n products are ``accepted``, whether that is ``right`` as far as it goes, and how ``likely``.
+
+    bool (n,), bool (n,) and float64 (n,); ``groups`` int64 (n,) are of near-duplicates.
+    """
+
+    accepted: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+    likely: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Which products are accepted, and wrong: bool (n,)."""
+        return self.accepted & ~self.right
+
+    @property
+    def design_effect(self) -> float:
+        """By how much less the accepted say than as many independent ones."""
+        return design_effect(self.groups[self.accepted], (self.likely - self.right)[self.accepted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +53,7 @@ class Decisions:
         roots: int32 (n,), the top-level categories of the likeliest candidates.
         folds: int64 (n,), the fold that each is in.
         labelled: the labelled products of their stores and brands that the signals learned from.
+        groups: int64 (n,), from 0 on, equal for near-duplicates.
     """
 
     top: TopCandidates
@@ -36,6 +62,7 @@ class Decisions:
     roots: NDArray[np.int32]
     folds: NDArray[np.int64]
     labelled: Labelled
+    groups: NDArray[np.int64]
 
     @classmethod
     def of(cls, asked: OutOfFold, probability: NDArray[np.float64], taxonomy: Taxonomy) -> Self:
@@ -48,6 +75,7 @@ class Decisions:
             taxonomy.ancestor_matrix[top.category, 0],
             asked.folds,
             Labelled.of(asked.candidates),
+            asked.groups,
         )
 
     @property
@@ -65,6 +93,7 @@ class Decisions:
             self.roots[chosen],
             self.folds[chosen],
             self.labelled.take(chosen),
+            self.groups[chosen],
         )
 
     def settled(self, new_stores: NewStores) -> Decisions:
@@ -87,6 +116,14 @@ class Decisions:
         """Return which products a policy assigns, bool (n,), new stores aside."""
         return policy.assigns(self.top, self.roots, self.labelled)
 
+    def accepted(self, assigned: NDArray[np.bool_], back_off: float) -> Accepted:
+        """Return what is accepted: what is ``assigned``, bool (n,), and others backed off from a threshold."""
+        level = np.where(assigned, -1, Policy(NEVER, back_off).level(self.levels))
+        product = np.arange(len(level))
+        right = np.where(assigned, self.right, self.levels.category[product, level] == self.truth[product, level])
+        likely = np.where(assigned, self.top.probability, self.levels.probability[product, level])
+        return Accepted(assigned | (level >= 0), right, likely, self.groups)
+
     def by_fold(self) -> Iterator[NDArray[np.bool_]]:
         """Yield which products are in each fold, bool (n,)."""
         for fold in np.unique(self.folds):
@@ -102,6 +139,7 @@ def together(parts: Sequence[Decisions]) -> Decisions:
         np.concatenate([part.roots for part in parts]),
         np.concatenate([part.folds for part in parts]),
         Labelled(*(np.concatenate(each) for each in zip(*(part.labelled for part in parts), strict=True))),
+        np.concatenate([part.groups for part in parts]),
     )
 
 

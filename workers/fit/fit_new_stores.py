@@ -19,17 +19,15 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from workers.design_effect import p_of_as_few
-from workers.fit.decisions import Decisions
+from workers.fit.decisions import Accepted, Decisions
 from workers.fit.held_out_stores import FEWEST_STORES
 from workers.ranking.error_budget import NEVER, ErrorBudget, levels_to_test
 from workers.ranking.new_stores import NewStores
-from workers.ranking.policy import LEAST_ASSIGNED, Policy
+from workers.ranking.policy import LEAST_ASSIGNED
 
 _BELOW: Final = 10
 # The first test of a sequence is of that many decisions, as those of stores that are known.
 _FIRST: Final = 200
-
-_Mask = NDArray[np.bool_]
 
 ASK: Final = NewStores(_BELOW)
 """Where too little is known of what becomes of products of new stores."""
@@ -46,30 +44,23 @@ def fit_new_stores(decisions: Decisions, stores: NDArray[np.int64], budget: Erro
     for turn in decisions.by_fold():
         of_others = _least_assigned(decisions.take(~turn), stores[~turn], budget)
         assigned[turn] = decisions.top.probability[turn] >= of_others
-    right = decisions.levels.category == decisions.truth
-
-    def decide(least: float) -> tuple[_Mask, _Mask]:
-        level = Policy(NEVER, least).level(decisions.levels)
-        wrong = np.where(assigned, ~decisions.right, (level >= 0) & ~right[np.arange(len(level)), level])
-        return assigned | (level >= 0), wrong
-
-    back_off = _lowest(decisions.levels.probability[~assigned, 0], decide, stores, budget)
+    top_level = decisions.levels.probability[~assigned, 0]
+    back_off = _lowest(top_level, lambda least: decisions.accepted(assigned, least), stores, budget)
     return NewStores(_BELOW, assign, back_off)
 
 
 def _least_assigned(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> float:
-    probability, right = decisions.top.probability, decisions.right
+    probability = decisions.top.probability
 
-    def decide(least: float) -> tuple[_Mask, _Mask]:
-        accepted = probability >= least
-        return accepted, accepted & ~right
+    def assign(least: float) -> Accepted:
+        return decisions.accepted(probability >= least, NEVER)
 
-    return max(LEAST_ASSIGNED, _lowest(probability, decide, stores, budget))
+    return max(LEAST_ASSIGNED, _lowest(probability, assign, stores, budget))
 
 
 def _lowest(
     probability: NDArray[np.float64],
-    decide: Callable[[float], tuple[_Mask, _Mask]],
+    decide: Callable[[float], Accepted],
     stores: NDArray[np.int64],
     budget: ErrorBudget,
 ) -> float:
@@ -79,19 +70,21 @@ def _lowest(
     """
     found = NEVER
     for least in np.unique(levels_to_test(probability, _FIRST))[::-1].tolist():
-        accepted, wrong = decide(least)
-        of_store = np.bincount(stores[accepted])
+        made = decide(least)
+        of_store = np.bincount(stores[made.accepted])
         if least <= 0 or of_store.sum() ** 2 < FEWEST_STORES * np.square(of_store).sum():
             continue
-        if not _keeps(budget, of_store, np.bincount(stores[wrong], minlength=len(of_store))):
+        if not _keeps(
+            budget, of_store, np.bincount(stores[made.wrong], minlength=len(of_store)), made.design_effect
+        ):
             break
         found = least
     return found
 
 
-def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp]) -> bool:
+def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp], effect: float) -> bool:
     """Return whether the share of wrong decisions keeps the budget, by how many each store has: int (s,)."""
-    if p_of_as_few(wrong.sum(), accepted.sum(), budget.max_error, budget.design_effect) > budget.risk:
+    if p_of_as_few(wrong.sum(), accepted.sum(), budget.max_error, effect) > budget.risk:
         return False
     mean = accepted[accepted > 0].mean()
     accepted, wrong = np.append(accepted[accepted > 0], mean), np.append(wrong[accepted > 0], mean)

@@ -77,7 +77,7 @@ def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> P
     for held_out in decisions.by_fold():
         allowed = decisions.take(held_out).assigned(_strictest(decisions.take(~held_out), whole, budget))
         score[held_out] = np.where(allowed, probability[held_out], 0.0)
-    least = threshold(score, decisions.right, budget)
+    least = threshold(score, decisions.right, decisions.groups, budget)
     strictest = _strictest(decisions, whole, budget)
     under = {root: own for root, own in strictest.assign_under.items() if own > least}
     return replace(strictest, assign=least, assign_under=under)
@@ -114,7 +114,7 @@ def _of_new_brands(decisions: Decisions, share: float, budget: ErrorBudget) -> f
         return _own_threshold(own, share, budget)
     # All at once are tested, so without those that are assigned in no case.
     own = own.take(own.top.probability >= LEAST_ASSIGNED)
-    return max(threshold(own.top.probability, own.right, budget), LEAST_ASSIGNED)
+    return max(threshold(own.top.probability, own.right, own.groups, budget), LEAST_ASSIGNED)
 
 
 def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> float:
@@ -122,22 +122,20 @@ def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> f
     probability, right = decisions.top.probability, decisions.right
     least = threshold_observed(probability, right, budget.max_error)
     if (probability >= least).sum() >= _ENOUGH_TO_BOUND * share:
-        least = threshold(probability, right, budget)
+        least = threshold(probability, right, decisions.groups, budget)
     return max(least, LEAST_ASSIGNED)
 
 
 def _fit_back_off(decisions: Decisions, assigned: NDArray[np.bool_], budget: ErrorBudget) -> float:
     """Return the threshold of backing off for the products that are not ``assigned`` bool (n,)."""
-    left = decisions.take(~assigned)
-    right = left.levels.category == left.truth
-    top_level = left.levels.probability[:, 0]
+    top_level = decisions.levels.probability[~assigned, 0]
     # A top-level category is right more often than this says: the first of these make room for the others.
     thresholds = levels_to_test(top_level, int((top_level >= 1 - 3 * budget.max_error).sum()))
-    accepted = np.full(len(thresholds), assigned.sum())
-    wrong = np.full(len(thresholds), (assigned & ~decisions.right).sum())
-    for place, least in enumerate(thresholds.tolist()):
-        level = Policy(NEVER, least).level(left.levels)
-        backed_off = np.flatnonzero(level >= 0)
-        accepted[place] += len(backed_off)
-        wrong[place] += (~right[backed_off, level[backed_off]]).sum()
-    return lowest_passing(thresholds, accepted, wrong, budget)
+    found = [decisions.accepted(assigned, least) for least in thresholds.tolist()]
+    return lowest_passing(
+        thresholds,
+        np.array([np.count_nonzero(each.accepted) for each in found], np.int64),
+        np.array([np.count_nonzero(each.wrong) for each in found], np.int64),
+        np.array([each.design_effect for each in found]),
+        budget,
+    )

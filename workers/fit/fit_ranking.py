@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.design_effect import design_effect
 from workers.fit.decisions import Decisions, together
 from workers.fit.fit_new_stores import ASK, fit_new_stores
 from workers.fit.fit_policy import fit_policy
@@ -69,8 +68,7 @@ def fit_ranking(
     margins = rankers.margins(lessons.values[: len(owner)], seen.folds[owner])
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
     decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
-    surprise = decisions.top.probability - decisions.right
-    budget = replace(options.budget, design_effect=design_effect(seen.groups, surprise))
+    budget = options.budget
     new_stores, of_new_stores = ASK if data.names_stores else NewStores(), None
     if data.of_new_stores:
         of_new_stores = _decide_as_new(data, supported, rankers, probabilities, taxonomy)
@@ -88,7 +86,7 @@ def fit_ranking(
             also=_also_threshold(seen, margins, decisions.top, budget),
         ),
     )
-    measured = measure_decisions(ranking, decisions) | {"design_effect": round(budget.design_effect, 4)}
+    measured = measure_decisions(ranking, decisions)
     if data.names_stores:
         measured["new_stores"] = measure_new_stores(ranking.policy, of_new_stores)
     return ranking, measured
@@ -126,7 +124,7 @@ def _also_threshold(
     owner = seen.candidates.product_of_row[rows].tolist()
     categories = seen.candidates.categories[rows].tolist()
     right = [category in seen.acceptable[product] for product, category in zip(owner, categories, strict=True)]
-    return threshold(probability[rows], np.array(right, np.bool_), budget)
+    return threshold(probability[rows], np.array(right, np.bool_), seen.groups[owner], budget)
 
 
 def _fit_back_off(levels: AncestorLevels, truth: NDArray[np.int32]) -> Calibrator:

@@ -38,8 +38,9 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
     ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
-    estimate for comparisons; the policy's own threshold keeps a bound and is stricter. ``new_brands`` tells of
-    products of brands without a labelled product among the other folds.
+    estimate for comparisons; the policy's own threshold keeps a bound and is stricter. ``design_effect`` is that
+    of what is assigned, where near-duplicates are wrong together. ``new_brands`` tells of products of brands
+    without a labelled product among the other folds.
     """
     right = decisions.right
     if not len(right):
@@ -52,6 +53,7 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
         "exact_accuracy": round(float(right.mean()), 4),
         "coverage": round(float(assigned.mean()), 4),
         "precision_assigned": round(float(right[assigned].mean()), 4) if assigned.any() else None,
+        "design_effect": round(decisions.accepted(assigned, NEVER).design_effect, 4),
         "aurc": round(float(Ordered.of(confidence, right).curve().area_under_risk()[0]), 6),
         "threshold_at_95_precision": round(float(confidence[order[precise[-1]]]), 6) if len(precise) else None,
         "new_brands": _measure_new_brands(ranking.policy, decisions),

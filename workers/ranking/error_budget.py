@@ -9,8 +9,9 @@ A few wrong ones by chance among the first decisions would end a sequence where 
 decided. So there are three, which begin at ever more decisions and share the risk; the lowest threshold that any
 of them found is chosen.
 
-Near-duplicates that are wrong together count as fewer decisions than they are (:mod:`workers.design_effect`); that
-is an estimate, exact where there are none.
+Near-duplicates that are wrong together count as fewer decisions than they are (:mod:`workers.design_effect`), by
+an estimate from the decisions that each test is of: the surest ones may be alike where the others are not. It is
+exact where none are alike.
 
 This is said of the rule whose decisions were tested. Out of fold these are several rules, each fitted without
 the products that it decides; of the rule fitted on all products it holds as far as that one is no worse than
@@ -22,6 +23,7 @@ binomial test (Clopper and Pearson, 1934).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeAlias
 
@@ -29,7 +31,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from workers.design_effect import p_of_as_few
+from workers.design_effect import design_effects, p_of_as_few
 
 Threshold: TypeAlias = Annotated[float, Meta(ge=0)]
 """A probability from which on something is done; above 1 it never is."""
@@ -44,35 +46,46 @@ _SURER: Final = 0.2
 _TESTS: Final = 400
 # Where sequences begin, in times the first, and their shares of the risk: nearly always the first is enough.
 _STARTS: Final = {1: 0.8, 2: 0.1, 4: 0.1}
+# A sequence begins with so many times the decisions that pass a test when none of them is wrong.
+_ROOM: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBudget:
-    """``max_error`` is the greatest share of wrong assignments; ``risk`` the chance that the bound fails.
-
-    ``design_effect`` is by how much less decisions say than as many independent ones.
-    """
+    """``max_error`` is the greatest share of wrong assignments; ``risk`` the chance that the bound fails."""
 
     max_error: float = 0.05
     risk: float = 0.05
-    design_effect: float = 1.0
 
 
-def threshold(probability: NDArray[np.float64], right: NDArray[np.bool_], budget: ErrorBudget) -> float:
+def threshold(
+    probability: NDArray[np.float64], right: NDArray[np.bool_], groups: NDArray[np.int64], budget: ErrorBudget
+) -> float:
     """Return the least probability above which the share of wrong decisions keeps the budget, or ``NEVER``.
 
     ``probability`` float64 (n,) and ``right`` bool (n,) are of decisions out of fold; those of probability 0 are
-    never accepted, and count for nothing.
+    never accepted, and count for nothing. ``groups`` int64 (n,), from 0 on, are of those that may be wrong
+    together.
     """
-    possible = probability > 0
-    probability, right = probability[possible], right[possible]
+    order = np.argsort(-probability, kind="stable")
+    order = order[probability[order] > 0]
+    probability, right, groups = probability[order], right[order], groups[order]
+    effects = np.append(1.0, design_effects(groups, probability - right))
     first = max(int((probability >= 1 - _SURER * budget.max_error).sum()), _FEWEST)
     found = []
     for times, share in _STARTS.items():
-        levels = levels_to_test(probability, times * first)
+        part = replace(budget, risk=share * budget.risk)
+        levels = levels_to_test(probability, max(times * first, _enough(groups, part)))
         accepted, wrong = accepted_at(levels, probability, right)
-        found.append(lowest_passing(levels, accepted, wrong, replace(budget, risk=share * budget.risk)))
+        found.append(lowest_passing(levels, accepted, wrong, effects[accepted], part))
     return min(found)
+
+
+def _enough(groups: NDArray[np.int64], budget: ErrorBudget) -> int:
+    """Return how many decisions leave room for a wrong one, were all of a group wrong together; no label tells."""
+    fewest = _ROOM * math.log(budget.risk) / math.log1p(-budget.max_error)
+    independent = np.arange(1, len(groups) + 1) / design_effects(groups, np.ones(len(groups)))
+    return 1 + int(np.argmax(np.append(independent, np.inf) >= fewest))
 
 
 def threshold_observed(probability: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:
@@ -101,10 +114,17 @@ def levels_to_test(probability: NDArray[np.float64], first: int) -> NDArray[np.f
 
 
 def lowest_passing(
-    levels: NDArray[np.float64], accepted: NDArray[np.int64], wrong: NDArray[np.int64], budget: ErrorBudget
+    levels: NDArray[np.float64],
+    accepted: NDArray[np.int64],
+    wrong: NDArray[np.int64],
+    effects: NDArray[np.float64],
+    budget: ErrorBudget,
 ) -> float:
-    """Return the last threshold before the first that fails its test, or ``NEVER``; all arrays are (tests,)."""
-    chance = p_of_as_few(wrong, accepted, budget.max_error, budget.design_effect)
+    """Return the last threshold before the first that fails its test, or ``NEVER``.
+
+    All arrays are (tests,); ``effects`` are the design effects of what is accepted.
+    """
+    chance = p_of_as_few(wrong, accepted, budget.max_error, effects)
     fails = (levels <= 0) | (chance > budget.risk)
     passed = int(fails.argmax()) if fails.any() else len(fails)
     return float(levels[passed - 1]) if passed else NEVER

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from workers.design_effect import design_effect, p_of_as_few, p_of_as_many
+from workers.design_effect import design_effect, design_effects, p_of_as_few, p_of_as_many
 
 shares = st.floats(0.001, 0.999)
 
@@ -36,6 +36,16 @@ def test_the_effect_of_copies_is_their_number_and_of_single_products_one(wrong: 
     groups = np.repeat(np.arange(len(wrong)), copies)
     assert design_effect(groups, surprise) == pytest.approx(copies)
     assert design_effect(np.arange(len(groups)), surprise) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(-1, 1)), max_size=40))
+def test_the_effects_of_the_first_decisions_are_those_of_each_part_by_itself(
+    pairs: list[tuple[int, float]],
+) -> None:
+    groups = np.array([group for group, _ in pairs], np.int64)
+    surprise = np.array([round(each, 3) for _, each in pairs], np.float64)
+    alone = [design_effect(groups[:count], surprise[:count]) for count in range(1, len(pairs) + 1)]
+    assert design_effects(groups, surprise) == pytest.approx(np.array(alone))
 
 
 def test_without_decisions_or_surprise_there_is_no_effect() -> None:

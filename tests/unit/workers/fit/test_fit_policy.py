@@ -45,6 +45,7 @@ def decisions(
         roots,
         np.arange(len(roots)) % 5,
         Labelled(*np.full((2, len(roots)), np.nan, np.float32)),
+        np.arange(len(roots)),
     )
 
 
