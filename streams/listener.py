@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import TracebackType
@@ -15,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from schemas.errors import InvalidSettings
 from streams.health import Health, Report
 
+_log = logging.getLogger(__name__)
 _PATHS: Final = ("/metrics", "/healthz", "/readyz")
 
 
@@ -87,6 +90,10 @@ class _Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
+        """Log in a line; the base class writes a traceback to stderr, for every client that hangs up."""
+        _log.info("a request from %s failed: %r", client_address, sys.exception())
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     table_standby_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     """How many other workers follow each partition of the tables on disk, to take it over with little to read."""
 
-    metrics_host: str = "127.0.0.1"
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9_464
     """Port of /metrics, /healthz and /readyz; 0 takes a free one."""
     stall_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0

@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
+    Info,
     PlatformCollector,
     ProcessCollector,
 )
@@ -64,7 +65,8 @@ class Metrics:
         self._recovery_seconds = define.TABLE_RECOVERY_SECONDS.gauge(self.registry)
         self._recovered_records = define.TABLE_RECOVERED_RECORDS.gauge(self.registry)
         self._broken = define.TABLE_PARTITIONS_BROKEN.gauge(self.registry)
-        self._model = define.MODEL.info(self.registry)
+        # Not before there is a model: a worker of learning alone has none, and would show one without a name.
+        self._model: Info | None = None
         self._abstentions = Abstentions()
         self._abstain_ratio.set_function(self._abstentions.ratio)
         define.BUILD.info(self.registry).info({"version": _version(), "python": platform.python_version()})
@@ -160,6 +162,7 @@ class Metrics:
 
     def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str, gate: str) -> None:
         """Show the bundle that decides from now on, in place of the one before."""
+        self._model = self._model or define.MODEL.info(self.registry)
         self._model.info(
             {
                 "model_version": model_version,

@@ -75,7 +75,10 @@ def test_a_revoked_partition_is_shown_no_more(metrics: Metrics, registry: Collec
         assert value(registry, name, topic="products.changed.v1", partition="1") is not None
 
 
-def test_a_new_model_takes_the_place_of_the_one_before(metrics: Metrics, registry: CollectorRegistry) -> None:
+def test_no_model_is_shown_until_there_is_one_and_then_the_latest(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    assert b"model_info" not in generate_latest(registry)
     metrics.model_loaded("m1", "t1", "static", "accepted")
     metrics.model_loaded("m2", "t1", "static", "forced")
     labels = {"model_version": "m2", "taxonomy_version": "t1", "encoder": "static", "gate": "forced"}
@@ -103,6 +106,7 @@ def test_recording_reaches_every_metric_that_is_defined(metrics: Metrics, regist
 
 
 def test_the_exposition_holds_exactly_the_defined_names(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.model_loaded("m1", "t1", "static", "accepted")
     exposed = {
         line.split()[2] for line in generate_latest(registry).decode().splitlines() if line.startswith("# TYPE")
     }
