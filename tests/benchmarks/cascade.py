@@ -65,7 +65,7 @@ def main(  # noqa: PLR0917 - an option is a parameter
     }
     if in_place:
         kinds[sentences.name] = FitOptions(encoder=sentences, seed=seed)
-    columns = ("catalogue", "encoder", "asked, %", *_FIGURES, "aurc", "less static: exact", "aurc", "us a product")
+    columns = ("catalogue", "encoder", "asked, %", *_FIGURES, "aurc", "minus static: exact", "aurc", "µs each")
     table = Table(*columns)
     with threadpool_limits(1):
         for name in dataset:

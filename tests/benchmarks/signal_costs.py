@@ -28,6 +28,7 @@ from workers.signals.linear_models import LinearModels
 from workers.signals.linear_parent import LinearParent
 from workers.signals.linear_text import LinearText
 from workers.signals.naive_bayes import NaiveBayes
+from workers.signals.registry import title_of
 from workers.statistics import NoStatistics
 
 _BATCHES: Final = (64, 1)
@@ -91,11 +92,11 @@ def _round(recalls: dict[str, Recall], products: Sequence[Product], batch: int, 
 
 
 def _table(names: Sequence[str], columns: Sequence[NDArray[np.float64]]) -> Iterator[str]:
-    yield "| signal | us a product in batches of 64 | us of one product alone |"
+    yield "| signal | µs per product in batches of 64 | µs of one product alone |"
     yield "| --- | ---: | ---: |"
     for place, name in enumerate(names):
         costs = [column[:, 0] - (column[:, place] if place else 0) for column in columns]
-        yield f"| {name.replace('_', ' ')} | {' | '.join(map(_spread, costs))} |"
+        yield f"| {title_of(name)} | {' | '.join(map(_spread, costs))} |"
 
 
 def _spread(values: NDArray[np.float64]) -> str:

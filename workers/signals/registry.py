@@ -49,3 +49,14 @@ SENTENCE_SIGNALS: Final[tuple[type[Signal], ...]] = (
     EmbeddingClassifier,
 )
 """Those of a cascade's sentence encoder: what hangs on vectors alone."""
+
+_SPELT: Final = {
+    "naive_bayes": "naive Bayes",
+    "ngram_vectors": "n-gram vectors",
+    "store_cooccurrence": "store co-occurrence",
+}
+
+
+def title_of(signal: str) -> str:
+    """Return what tables and plots for people call the signal of this name."""
+    return _SPELT.get(signal, signal.replace("_", " "))

@@ -12,7 +12,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 _STAGES = ("decode", "encode", "recall", "ranking", "events")
-_COST = "CPU us a product"
+_COST = "CPU µs per product"
 _COLUMNS = 3
 
 

@@ -100,7 +100,7 @@ def _run_all(runs: list[Run], places: Places) -> int:
 def _line(name: str, figures: dict[str, object]) -> str:
     shown = ("exact", "coverage", "precision", "oracle_coverage", "aurc")
     values = " ".join(f"{key} {figures[key]['value']:.3f}" for key in shown)  # type: ignore[index]
-    return f"{name}: {values}; fit {figures['fit_seconds']} s, {figures['microseconds']} us a product"
+    return f"{name}: {values}; fit {figures['fit_seconds']} s, {figures['microseconds']} µs per product"
 
 
 if __name__ == "__main__":

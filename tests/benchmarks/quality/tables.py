@@ -16,6 +16,7 @@ from tests.benchmarks.quality.ours import CASCADE, OURS, WITHOUT
 from tests.benchmarks.quality.plots import plot_curve, plot_risk_coverage
 from tests.benchmarks.quality.results import Results
 from tests.benchmarks.quality.splits import CURVE, split_names
+from workers.signals.registry import title_of
 
 NAMES: Final = {
     "majority": "majority of brand and merchant's text",
@@ -98,7 +99,7 @@ def _area(value: Estimate) -> str:
 def _random(results: Results) -> str:
     header = (
         "exact, %", "top 3, %", "coverage, % / precision, %", "best coverage at 95 %", "AURC",
-        "ECE, %", "fit, s", "us a product", "MB", "seeds",
+        "ECE, %", "fit, s", "µs per product", "MB", "seeds",
     )  # fmt: skip
     parts = []
     for dataset in (name for name, dataset in DATASETS.items() if dataset.full):
@@ -141,7 +142,7 @@ def _differences(results: Results) -> str:
     header = (
         "catalogue",
         "",
-        "less",
+        "minus",
         "exact, points",
         "coverage, points",
         "best coverage, points",
@@ -266,7 +267,7 @@ def _ablation(results: Results) -> str:
         for method in results.methods(dataset, "random", prefix=WITHOUT):
             less, whole = results.both(dataset, "random", method, OURS)
             if less:
-                signal = method.removeprefix(WITHOUT).replace("_", " ")
+                signal = title_of(method.removeprefix(WITHOUT))
                 rows.append((dataset, signal, *_difference(compare(less, whole)), str(len(less))))
     header = (
         "catalogue",

@@ -87,7 +87,7 @@ class Bench:
         self._compare(contestant, decisions)
         self._say(
             f"round {number + 1}, {contestant.title}: {found.products_per_second:,.0f} products/s,"
-            f" {found.cpu:.0f} us of CPU a product, {found.decided} decided"
+            f" {found.cpu:.0f} µs of CPU per product, {found.decided} decided"
         )
         return found
 
@@ -103,7 +103,7 @@ class Bench:
         found: Mapping[str, Mapping[str, float]] = orjson.loads(answer.stdout.splitlines()[-1])
         self._results.model.append(found)
         batch, single = found["batch"]["model"], found["single"]["model"]
-        self._say(f"round {number + 1}, the model alone: {batch:.0f} us in batches, {single:.0f} us one by one")
+        self._say(f"round {number + 1}, the model alone: {batch:.0f} µs in batches, {single:.0f} µs one by one")
 
     def _latency(self, number: int) -> None:
         options = self._options

@@ -15,8 +15,8 @@ _COLUMNS = (
     ("products/s", "products_per_second", 0),
     ("/s a core", "products_per_second_per_core", 0),
     ("cores", "cores_busy", 2),
-    ("CPU us a product", "cpu_microseconds_per_product", 0),
-    ("Kafka's CPU us", "broker_cpu_microseconds_per_product", 0),
+    ("CPU µs per product", "cpu_microseconds_per_product", 0),
+    ("Kafka's CPU µs", "broker_cpu_microseconds_per_product", 0),
     ("peak MB", "peak_memory_mb", 0),
 )
 _STAGES = ("decode", "encode", "recall", "ranking", "events", "model", "total")
@@ -61,7 +61,7 @@ def _contestants(found: Mapping[str, Any]) -> Table:
 
 
 def _model(found: Mapping[str, Any]) -> Table:
-    table = _table("The model alone: CPU us a product", ["", *_STAGES])
+    table = _table("The model alone: CPU µs per product", ["", *_STAGES])
     for way, title in (("batch", "64 at a time"), ("single", "one at a time")):
         table.add_row(title, *(cell(found[way][stage]) for stage in _STAGES))
     return table

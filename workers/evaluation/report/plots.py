@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from workers.signals.registry import title_of
+
 INK: Final = "#1b2430"
 MUTED: Final = "#5b6675"
 BLUE: Final = "#1d5fd1"
@@ -145,7 +147,7 @@ def _recall(document: dict[str, Any]) -> Figure:
     recall = document["recall"]
     rows = [("all together", recall["union"]), *sorted(recall["signals"].items(), key=lambda item: -item[1]["30"])]
     figure, axes = _axes(5.2, 0.38 * len(rows) + 1.1)
-    names = [name.replace("_", " ") for name, _ in rows]
+    names = [title_of(name) for name, _ in rows]
     first = [row["1"] for _, row in rows]
     reached = [row["30"] for _, row in rows]
     axes.hlines(names, first, reached, color=[INK, *[BLUE] * (len(rows) - 1)], linewidth=3, alpha=0.35)
