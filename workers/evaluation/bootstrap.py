@@ -48,12 +48,19 @@ def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -
 
 
 def sample_figures(
-    outcomes: ProductOutcomes, draws: int = DRAWS, seed: int = 0, facts: ProductFacts | None = None
+    outcomes: ProductOutcomes,
+    draws: int = DRAWS,
+    seed: int = 0,
+    facts: ProductFacts | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> dict[str, Floats]:
-    """Return each headline figure in every draw, float64 (draws,), NaN where it cannot be computed."""
+    """Return each headline figure in every draw, float64 (draws,), NaN where it cannot be computed.
+
+    ``groups`` int64 (n,) are those of :func:`draw_weights`; without them each product is drawn by itself.
+    """
     figures_of = _weighed(outcomes, facts or product_facts(outcomes))
     parts: dict[str, list[Floats]] = {}
-    for weights in draw_weights(np.arange(len(outcomes)), draws, seed):
+    for weights in draw_weights(np.arange(len(outcomes)) if groups is None else groups, draws, seed):
         for key, values in figures_of(weights).items():
             parts.setdefault(key, []).append(values)
     return {key: np.concatenate(values) for key, values in parts.items()}
@@ -81,9 +88,13 @@ def _weighed(outcomes: ProductOutcomes, facts: ProductFacts) -> Callable[[Floats
 
 
 def intervals(
-    outcomes: ProductOutcomes, draws: int = DRAWS, seed: int = 0, facts: ProductFacts | None = None
+    outcomes: ProductOutcomes,
+    draws: int = DRAWS,
+    seed: int = 0,
+    facts: ProductFacts | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> dict[str, Interval]:
-    """Return the 95 % interval (low, high) of each headline figure, by its key; it holds the figure itself.
+    """Return the 95 % interval (low, high) of each headline figure, by key; arguments as :func:`sample_figures`.
 
     Both are ``None`` where the figure cannot be computed in any draw.
     """
@@ -95,7 +106,7 @@ def intervals(
     found = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
-        for key, values in sample_figures(outcomes, draws, seed, facts).items():
+        for key, values in sample_figures(outcomes, draws, seed, facts, groups).items():
             low, high = np.nanquantile(values, [tail, 1.0 - tail])
             if key == "expected_calibration_error":
                 low, high = _reflected(float(points[key][0]), low, high)

@@ -21,6 +21,7 @@ from workers.evaluation.slices import slices
 from workers.evaluation.training import Training
 from workers.fit.labels import LabelledProducts, place, require_known
 from workers.leaks import find_leaks
+from workers.near_duplicates import near_duplicate_groups
 from workers.product_files import LabelledProduct
 from workers.progress import Progress, silent
 
@@ -82,7 +83,8 @@ def evaluate(
     facts = product_facts(outcomes)
     found = measure(outcomes, facts)
     progress("measuring", 1, 3)
-    between = intervals(outcomes, resampling.draws, resampling.seed, facts)
+    groups = near_duplicate_groups([product.title for product in labelled.products])
+    between = intervals(outcomes, resampling.draws, resampling.seed, facts, groups)
     progress("measuring", 2, 3)
     training = Training.of(bundle)
     leaks, _ = find_leaks(TrainingFingerprint.load(bundle.directory), labelled.products)

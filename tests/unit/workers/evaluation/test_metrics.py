@@ -271,6 +271,13 @@ def test_the_same_seed_draws_the_same_products_and_another_draws_others() -> Non
     assert (first.sum(axis=1) == 50).all()
 
 
+def test_copies_of_products_make_no_interval_narrower() -> None:
+    rows = [(DESK, DESK if place % 5 else FLOOR, place / 200, 1) for place in range(200)]
+    of_copies = intervals(random_outcomes(rows * 4), groups=np.tile(np.arange(200), 4))
+    once = intervals(random_outcomes(rows))
+    assert of_copies["exact_accuracy"] == pytest.approx(once["exact_accuracy"])
+
+
 def test_near_duplicates_are_drawn_together() -> None:
     groups = np.array([0, 1, 1, 2, 1])
     weights = np.concatenate(list(draw_weights(groups, 500)))
