@@ -19,8 +19,10 @@ _COMPARED_AT_ONCE: Final = 1 << 22
 _FEWEST_AT_ONCE: Final = 64
 _ROWS_AT_ONCE: Final = 1 << 14
 _PAIRS_AT_ONCE: Final = 1 << 16
-# Of so many rows that lie apart only the greatest product is looked at first.
-_STRIDES: Final = 64
+# Of so many rows that lie apart only the greatest product is looked at first, and of no fewer than three times as
+# many strides as neighbours are wanted: with as few as these, five times as many rows would pass.
+_MOST_APART: Final = 64
+_STRIDES_A_NEIGHBOUR: Final = 3
 # What BLAS multiplies at once: rows of four where there are few, else of sixteen.
 _FEW: Final = 8
 _MANY: Final = 16
@@ -122,9 +124,10 @@ def _lower_bound(products: NDArray[np.float32], count: int) -> NDArray[np.float3
     reached, and to find it takes a third of the time.
     """
     rows, columns = products.shape
-    strides = rows // _STRIDES
-    if strides >= count:
-        whole = products[: strides * _STRIDES].reshape(_STRIDES, strides * columns)
+    apart = min(_MOST_APART, rows // (_STRIDES_A_NEIGHBOUR * count))
+    if apart > 1:
+        strides = rows // apart
+        whole = products[: strides * apart].reshape(apart, strides * columns)
         products = whole.max(axis=0).reshape(strides, columns)
     bound: NDArray[np.float32] = np.partition(products, len(products) - count, axis=0)[-count]
     return bound

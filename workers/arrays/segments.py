@@ -5,8 +5,14 @@ Everywhere ``owner`` is int64 (m,), the product of each row, ascending.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
+
+# Those of as_integers: 32 and a sign.
+_VALUE_BITS: Final = 33
+_MOST_BITS: Final = 62
 
 
 def changes(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -44,7 +50,8 @@ def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArra
 
 def places(owner: NDArray[np.integer]) -> NDArray[np.intp]:
     """Return how many rows of its product come before each row: intp (m,)."""
-    return np.arange(len(owner)) - np.searchsorted(owner, owner)
+    first = changes(owner)
+    return np.arange(len(owner)) - np.flatnonzero(first)[np.cumsum(first) - 1]
 
 
 def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -64,9 +71,16 @@ def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> ND
 def falling(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return each product's rows by falling value, NaN last, products as they come: int64 (m,) or (columns, m).
 
-    ``values`` is float32 (m,) or, each column for itself, (m, columns).
+    ``values`` is float32 (m,) or, each column for itself, (m, columns). Of equal values the first row comes first.
     """
-    return np.argsort((owner << 33) - as_integers(values.T), axis=-1, kind="stable")
+    keys = (owner << _VALUE_BITS) - as_integers(values.T)
+    place = places(owner)
+    bits = int(place.max(initial=0)).bit_length()
+    if len(owner) and int(owner[-1]).bit_length() + _VALUE_BITS + bits > _MOST_BITS:
+        return np.argsort(keys, axis=-1, kind="stable")
+    # With its place in it each key is another, and to sort keys takes a tenth of the time of an order of them.
+    ordered = np.sort((keys << bits) | place, axis=-1)
+    return (ordered & ((1 << bits) - 1)) + (np.arange(len(owner)) - place)
 
 
 def ranks(

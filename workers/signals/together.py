@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.arrays.pairs import pair_keys, pairs_of
-from workers.arrays.segments import as_integers, changes
+from workers.arrays.segments import changes, falling, places
 from workers.signals.scores import SparseScores
 
 if TYPE_CHECKING:
@@ -34,12 +34,9 @@ class ScoresTogether:
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the ``count`` best pairs of each signal and product, by :func:`pair_keys`, and their signals."""
-        first = changes(self._keys >> 32)
-        group = np.cumsum(first)
-        # Stable: of equal scores the first category comes first.
-        order = np.argsort((group << 33) - as_integers(self._values), kind="stable")
-        places = np.arange(len(order)) - np.flatnonzero(first)[group - 1]
-        best = self._keys[order[places < count]]
+        # Of equal scores the first category comes first.
+        group = np.cumsum(changes(self._keys >> 32), dtype=np.int64)
+        best = self._keys[falling(self._values, group)[places(group) < count]]
         signals = best >> _SIGNAL_BITS
         keys, columns = [best ^ (signals << _SIGNAL_BITS)], [signals]
         for place, each in self._others:
@@ -52,9 +49,9 @@ class ScoresTogether:
         found = np.full((len(keys), len(self._scores)), np.nan, np.float32)
         if len(self._keys):
             wanted = keys[:, None] | (self._sparse << _SIGNAL_BITS)
-            places = np.searchsorted(self._keys, wanted.ravel()).reshape(wanted.shape)
-            np.minimum(places, len(self._keys) - 1, out=places)
-            known = np.where(self._keys[places] == wanted, self._values[places], np.float32(np.nan))
+            found_at = np.searchsorted(self._keys, wanted.ravel()).reshape(wanted.shape)
+            np.minimum(found_at, len(self._keys) - 1, out=found_at)
+            known = np.where(self._keys[found_at] == wanted, self._values[found_at], np.float32(np.nan))
             found[:, self._sparse] = known
         products, categories = pairs_of(keys)
         for place, each in self._others:

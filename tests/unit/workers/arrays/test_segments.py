@@ -31,6 +31,21 @@ def test_ranks_count_the_better_ones(groups: list[list[float]]) -> None:
             assert better < ranks[place] <= better + equal
 
 
+@given(GROUPS, st.sampled_from([0, 1 << 29]))
+def test_rows_fall_by_value_and_of_equal_ones_the_first_comes_first(groups: list[list[float]], owner: int) -> None:
+    """Of so many products that places do not fit into keys, too."""
+    values, owners = flat(groups)
+    owners += owner
+    expected = sorted(range(len(values)), key=lambda row: (owners[row], -np.nan_to_num(values[row], nan=-9), row))
+    assert segments.falling(values, owners).tolist() == expected
+
+
+@given(st.lists(st.integers(0, 4), max_size=12))
+def test_places_count_the_rows_of_the_same_product_before(sizes: list[int]) -> None:
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    assert segments.places(owner).tolist() == [place for size in sizes for place in range(size)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 5)), max_size=30))
 def test_totals_are_by_key(pairs: list[tuple[int, float]]) -> None:
     keys = np.array([key for key, _ in pairs], np.int64)
