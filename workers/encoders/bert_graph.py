@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from schemas.errors import ShelfwiseError
 from workers.encoders.bert_families import RELATIVE_ATTENTION, distance_buckets
 from workers.encoders.bert_weights import BertConfig, layer_prefix
 
@@ -27,7 +27,6 @@ OUTPUT_NAME: Final = "last_hidden_state"
 _MASKED_SCORE: Final = np.float32(-1e9)
 
 Weights = Mapping[str, NDArray[np.float32]]
-_INSTALL: Final = "converting needs the package onnx: pip install -e '.[encoders]' in the checkout"
 
 
 def build(
@@ -40,13 +39,7 @@ def build(
     sequence, hidden_size). ``weights`` holds float32 arrays under the names of Hugging Face's ``BertModel`` (a
     linear layer's weight: (out, in)), already checked by :func:`workers.encoders.bert_weights.read_weights`.
     ``progress`` gets (layers done, layers).
-
-    Raises :class:`ShelfwiseError` where the package ``onnx`` is not installed.
     """
-    try:
-        from onnx import TensorProto, helper  # noqa: PLC0415
-    except ImportError:
-        raise ShelfwiseError(_INSTALL) from None
     graph = _Graph(weights)
     hidden = _embeddings(graph, config)
     bias = _attention_bias(graph, config)
@@ -75,16 +68,12 @@ class _Graph:
 
     def add(self, operator: str, inputs: Sequence[str], output: str = "", **attributes: object) -> str:
         """Append a node and return the name of its output."""
-        from onnx import helper  # noqa: PLC0415
-
         output = output or f"{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=f"{output}_node", **attributes))
         return output
 
     def split(self, source: str, parts: int, width: int) -> list[str]:
         """Append a node that cuts the last axis into ``parts`` pieces of ``width``."""
-        from onnx import helper  # noqa: PLC0415
-
         outputs = [f"Split_{len(self.nodes)}_{part}" for part in range(parts)]
         sizes = self.constant(f"sizes_{parts}x{width}", np.full(parts, width, dtype=np.int64))
         self.nodes.append(helper.make_node("Split", [source, sizes], outputs, name=f"{outputs[0]}_node", axis=-1))
@@ -92,8 +81,6 @@ class _Graph:
 
     def constant(self, name: str, value: NDArray[Any] | np.float32) -> str:
         """Store an initialiser once under its name."""
-        from onnx import numpy_helper  # noqa: PLC0415
-
         if name not in self._stored:
             self._stored.add(name)
             self.initializers.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
@@ -142,8 +129,6 @@ def _range(graph: _Graph) -> str:
 def _attention_bias(graph: _Graph, config: BertConfig) -> str:
     """What is added to attention scores: a very low one where a position may not be attended to, else 0; and by
     distance where the family does so. Shape (batch, 1, 1, sequence), or (batch, heads, sequence, sequence)."""
-    from onnx import TensorProto  # noqa: PLC0415
-
     axes = graph.constant("mask_axes", np.array([1, 2], dtype=np.int64))
     mask = graph.add("Cast", [graph.add("Unsqueeze", ["attention_mask", axes])], to=TensorProto.FLOAT)
     absent = graph.add("Sub", [graph.constant("one_float", np.float32(1)), mask])

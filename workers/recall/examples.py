@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from schemas.events.product import Product
+from workers.arrays.eight_bits import EightBits
 from workers.arrays.inverted_lists import LEAST_VECTORS, InvertedLists
 from workers.arrays.nearest import nearest
 from workers.arrays.stored import require, require_below, require_offsets
@@ -46,16 +47,16 @@ class Examples:
         vectors: NDArray[np.float32],
         labels: NDArray[np.int32],
         groups: dict[str, NDArray[np.int32]],
-        lists: InvertedLists | None = None,
+        index: InvertedLists | EightBits,
     ) -> None:
         """``vectors`` float32 (m, d), ``labels`` int32 (m,), ``groups`` the rows of each brand or shop, int32.
 
-        ``lists`` is an index of ``vectors``; without one they are all compared.
+        ``index`` is one of the vectors.
         """
         self.vectors = vectors
         self.labels = labels
         self.groups = groups
-        self._lists = lists
+        self._index = index
 
     @classmethod
     def of(cls, products: Sequence[Product], vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> Self:
@@ -67,7 +68,7 @@ class Examples:
                 groups[key].append(row)
         kept = np.ascontiguousarray(vectors[known])
         rows_of = {key: np.array(rows, np.int32) for key, rows in groups.items()}
-        return cls(kept, labels[known], rows_of, InvertedLists.of(kept) if len(kept) >= LEAST_VECTORS else None)
+        return cls(kept, labels[known], rows_of, _index_of(kept))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -82,7 +83,7 @@ class Examples:
         cosines = np.zeros((len(queries), count), np.float32)
         rows = np.zeros((len(queries), count), np.int64)
         if count and known.any():
-            cosines[known], rows[known] = nearest(self.vectors, queries[known], count, self._lists)
+            cosines[known], rows[known] = nearest(self.vectors, queries[known], count, self._index)
         return Neighbours(cosines, self.labels[rows] if count else rows.astype(np.int32), known)
 
     def save(self, directory: Path) -> None:
@@ -95,8 +96,8 @@ class Examples:
             "offsets": np.concatenate([[0], np.cumsum([len(group) for group in rows])]).astype(np.int64),
             "rows": np.concatenate(rows) if rows else np.empty(0, np.int32),
         }
-        if self._lists is not None:
-            arrays |= {"centroids": self._lists.centroids, "lists": self._lists.lists}
+        if isinstance(self._index, InvertedLists):
+            arrays |= {"centroids": self._index.centroids, "lists": self._index.lists}
         save_file(arrays, directory / _ARRAYS)
         (directory / _KEYS).write_bytes(orjson.dumps(keys))
 
@@ -105,18 +106,24 @@ class Examples:
         """Read what :meth:`save` wrote, of a tree of so many nodes; raises :class:`ValueError` for all else."""
         arrays = load_file(directory / _ARRAYS)
         keys = orjson.loads((directory / _KEYS).read_bytes())
-        vectors, lists = arrays["vectors"], None
+        vectors = arrays["vectors"]
+        index: InvertedLists | EightBits
         if "lists" in arrays:
-            lists = InvertedLists(vectors, arrays["centroids"], arrays["lists"])
+            index = InvertedLists(vectors, arrays["centroids"], arrays["lists"])
         else:  # lists look at the vectors themselves, of which there may be many
             require(f"{_ARRAYS}: vectors", vectors, np.float32, None, None)
+            index = EightBits(vectors)
         require(f"{_ARRAYS}: labels", arrays["labels"], np.int32, len(vectors))
         require_below(f"{_ARRAYS}: labels", arrays["labels"], nodes)
         require(f"{_ARRAYS}: rows", arrays["rows"], np.int32, None)
         require_below(f"{_ARRAYS}: rows", arrays["rows"], len(vectors))
         require_offsets(f"{_ARRAYS}: offsets", arrays["offsets"], len(keys), len(arrays["rows"]))
         groups = np.split(arrays["rows"], arrays["offsets"][1:-1])
-        return cls(vectors, arrays["labels"], dict(zip(keys, groups, strict=bool(keys))), lists)
+        return cls(vectors, arrays["labels"], dict(zip(keys, groups, strict=bool(keys))), index)
+
+
+def _index_of(vectors: NDArray[np.float32]) -> InvertedLists | EightBits:
+    return InvertedLists.of(vectors) if len(vectors) >= LEAST_VECTORS else EightBits(vectors)
 
 
 def group_keys(product: Product) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.arrays.eight_bits import EightBits
 from workers.arrays.nearest import nearest, pair_cosines
 from workers.recall.batch import Batch
 from workers.signals.base import Reference, ReferenceSignal
@@ -14,10 +15,11 @@ from workers.signals.scores import no_context
 
 
 class _Listed(NamedTuple):
-    """The listed nodes: int32 (m,), and their ``vectors`` float32 (m, d)."""
+    """The listed nodes: int32 (m,), their ``vectors`` float32 (m, d), and what finds the nearest of these."""
 
     nodes: NDArray[np.int32]
     vectors: NDArray[np.float32]
+    all_of_them: EightBits
 
 
 class EmbeddingScores:
@@ -35,7 +37,7 @@ class EmbeddingScores:
         products = np.flatnonzero(np.any(self._queries, axis=1))
         if not len(products):
             return np.empty(0, np.int64), np.empty(0, np.int32)
-        _, rows = nearest(self._listed.vectors, self._queries[products], count)
+        _, rows = nearest(self._listed.vectors, self._queries[products], count, self._listed.all_of_them)
         return np.repeat(products, rows.shape[1]), self._listed.nodes[rows.ravel()]
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -54,7 +56,7 @@ class TextEmbedding(ReferenceSignal):
         is_listed = reference.taxonomy.is_listed
         # Where all are, no copy is held.
         vectors = reference.category_vectors if is_listed.all() else reference.category_vectors[is_listed]
-        self._listed = _Listed(np.flatnonzero(is_listed).astype(np.int32), vectors)
+        self._listed = _Listed(np.flatnonzero(is_listed).astype(np.int32), vectors, EightBits(vectors))
 
     def score(self, batch: Batch) -> EmbeddingScores:
         """Score by cosine."""

@@ -1,19 +1,21 @@
-"""Labelled neighbours, compared with all or through inverted lists; categories are found by the first way."""
+"""Labelled neighbours, compared with all in eight bits or through inverted lists; categories by the first way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from time import perf_counter, process_time
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
 from tests.benchmarks.throughput.events import product
+from workers.arrays.eight_bits import EightBits
 from workers.arrays.inverted_lists import LEAST_VECTORS, InvertedLists
-from workers.arrays.nearest import Index, nearest
+from workers.arrays.nearest import flat_index, nearest
 from workers.encoders.base import Encoder
 from workers.sample import generate_catalogue
 from workers.sample.dice import Dice
@@ -30,11 +32,14 @@ _EXACT_QUERIES = 256
 class Point(msgspec.Struct):
     """What a number of vectors costs, in CPU microseconds a product; ``recall`` is of the ten nearest.
 
-    Fewer than :data:`LEAST_VECTORS` are always compared with all.
+    ``exact_us`` is FAISS's flat index, ``used_us`` what the model does with so many, and ``eight_bits_us`` what it
+    does with fewer.
     """
 
     vectors: int
     exact_us: float
+    eight_bits_us: float
+    eight_bits_recall: float
     used: str
     used_us: float
     recall: float
@@ -53,31 +58,34 @@ def measure(
 
 
 def _point(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> Point:
-    few = queries[:_EXACT_QUERIES]
-    exact_rows, exact_us = _search(None, vectors, few)
+    flat = flat_index(vectors)
+    exact, exact_us = _timed(lambda part: flat.search(part, _FOUND)[1], queries[:_EXACT_QUERIES])
+    all_of_them = EightBits(vectors)
+    rows, eight_bits_us = _timed(lambda part: nearest(vectors, part, _FOUND, all_of_them)[1], queries)
+    recall = _recall(exact, rows)
+    found = Point(len(vectors), exact_us, eight_bits_us, recall, "eight bits", eight_bits_us, recall, 0.0)
     if len(vectors) < LEAST_VECTORS:
-        return Point(len(vectors), exact_us, "exact", exact_us, 1.0, 0.0)
+        return found
     began = perf_counter()
     lists = InvertedLists.of(vectors)
     built = perf_counter() - began
-    rows, used_us = _search(lists, vectors, queries)
-    found = [
-        len(np.intersect1d(exact[:_LOOKED_AT], ours[:_LOOKED_AT])) / _LOOKED_AT
-        for exact, ours in zip(exact_rows, rows, strict=False)
-    ]
-    return Point(len(vectors), exact_us, "inverted lists", used_us, float(np.mean(found)), built)
+    rows, used_us = _timed(lambda part: nearest(vectors, part, _FOUND, lists)[1], queries)
+    return replace(found, used="inverted lists", used_us=used_us, recall=_recall(exact, rows), build_seconds=built)
 
 
-def _search(
-    index: Index | None, vectors: NDArray[np.float32], queries: NDArray[np.float32]
+def _timed(
+    search: Callable[[NDArray[np.float32]], NDArray[np.int64]], queries: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], float]:
     """Return the rows found, and CPU microseconds a query."""
+    search(queries[:_BATCH])
     began = process_time()
-    rows = [
-        nearest(vectors, queries[start : start + _BATCH], _FOUND, index)[1]
-        for start in range(0, len(queries), _BATCH)
-    ]
+    rows = [search(queries[start : start + _BATCH]) for start in range(0, len(queries), _BATCH)]
     return np.concatenate(rows), 1e6 * (process_time() - began) / len(queries)
+
+
+def _recall(exact: NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    pairs = zip(exact[:, :_LOOKED_AT], found[:, :_LOOKED_AT], strict=False)
+    return float(np.mean([len(np.intersect1d(*pair)) / _LOOKED_AT for pair in pairs]))
 
 
 def products(seed: int, count: int, real: list[Product]) -> Iterator[Product]:

@@ -30,7 +30,8 @@ def draw(figures: Mapping[str, Any], file: Path) -> None:
 
 def _neighbours(panel: Any, points: list[dict[str, Any]]) -> None:
     vectors = _column(points, "vectors")
-    panel.loglog(vectors, _column(points, "exact_us"), "o-", label="compared with all")
+    panel.loglog(vectors, _column(points, "exact_us"), "o-", label="exact (FAISS)")
+    panel.loglog(vectors, _column(points, "eight_bits_us"), "^-", label="all, in eight bits")
     panel.loglog(vectors, _column(points, "used_us"), "s-", label="as the model does")
     panel.set(xlabel="labelled neighbours", ylabel=_COST, title="48 nearest neighbours")
     panel.legend()

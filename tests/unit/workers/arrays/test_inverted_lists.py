@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from workers.arrays.inverted_lists import LEAST_VECTORS, InvertedLists
+from workers.arrays.eight_bits import EightBits
+from workers.arrays.inverted_lists import InvertedLists
 from workers.arrays.nearest import nearest, unit_rows
 from workers.recall.examples import Examples
 
@@ -26,14 +27,15 @@ def products(count: int) -> NDArray[np.float32]:
     return unit_rows(around.astype(np.float32))
 
 
-VECTORS = products(LEAST_VECTORS)
+COUNT = 16_384
+VECTORS = products(COUNT)
 QUERIES = products(300)
 LISTS = InvertedLists.of(VECTORS)
 
 
 def test_nineteen_of_twenty_neighbours_are_found() -> None:
     _, found = nearest(VECTORS, QUERIES, 10, LISTS)
-    _, exact = nearest(VECTORS, QUERIES, 10)
+    _, exact = nearest(VECTORS, QUERIES, 10, EightBits(VECTORS))
     recall = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(found, exact, strict=True)])
     assert recall >= 0.95
 
@@ -58,19 +60,22 @@ def test_a_query_near_whose_centroids_there_is_too_little_is_compared_with_all()
     centroids = vectors[:90]
     lists = InvertedLists(vectors, centroids, np.full(100, 89, np.int32))
     _, rows = nearest(vectors, vectors[:5], 20, lists)
-    _, exact = nearest(vectors, vectors[:5], 20)
+    _, exact = nearest(vectors, vectors[:5], 20, EightBits(vectors))
     assert np.array_equal(rows, exact)
 
 
-@pytest.mark.parametrize("count", [LEAST_VECTORS - 1, LEAST_VECTORS])
-def test_examples_find_the_same_after_they_were_stored(tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize("count", [COUNT - 1, COUNT])
+def test_examples_find_the_same_after_they_were_stored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int
+) -> None:
+    monkeypatch.setattr("workers.recall.examples.LEAST_VECTORS", COUNT)
     named = [Product(product_id=str(place), title="t", brand="b") for place in range(count)]
     examples = Examples.of(named, VECTORS[:count], np.zeros(count, np.int32))
     examples.save(tmp_path)
     again = Examples.load(tmp_path, nodes=1)
-    cosines, rows = nearest(VECTORS[:count], QUERIES, 48, examples._lists)
-    cosines_again, rows_again = nearest(VECTORS[:count], QUERIES, 48, again._lists)
+    cosines, rows = nearest(VECTORS[:count], QUERIES, 48, examples._index)
+    cosines_again, rows_again = nearest(VECTORS[:count], QUERIES, 48, again._index)
     assert np.array_equal(cosines, cosines_again)
     assert np.array_equal(rows, rows_again)
-    assert isinstance(examples._lists, InvertedLists) is isinstance(again._lists, InvertedLists)
-    assert isinstance(again._lists, InvertedLists) is (count >= LEAST_VECTORS)
+    assert isinstance(examples._index, InvertedLists) is isinstance(again._index, InvertedLists)
+    assert isinstance(again._index, InvertedLists) is (count >= COUNT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from schemas.errors import InvalidFile, ShelfwiseError
+from schemas.errors import InvalidFile
 from tests.tiny_bert import TinyBert
 from workers.encoders.bert_weights import read_config, read_weights
 from workers.encoders.convert import convert
@@ -320,14 +319,6 @@ def test_an_empty_directory_is_filled(source: Path, tmp_path: Path) -> None:
         "model.onnx",
         "tokenizer.json",
     ]
-
-
-def test_without_the_extra_the_remedy_is_named(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ShelfwiseError, match=r"\.\[encoders\]"):
-        convert(source, tmp_path / "out")
 
 
 @pytest.fixture(scope="module")

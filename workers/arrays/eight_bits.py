@@ -1,0 +1,110 @@
+"""All vectors compared with queries in integers of eight bits: which of them to compare exactly.
+
+A product of float32 matrices reads four times as many bytes, and takes up to eight times as long where the
+processor has instructions for this (AVX-512 VNNI, AVX-VNNI, Arm's dot product). Sums of integers are exact, so a
+query finds the same whatever stands beside it, on any processor.
+
+Source: symmetric linear quantisation, Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference" (2018); ONNX, ``MatMulInteger``, by ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final, Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+from onnx.numpy_helper import from_array
+
+from workers.arrays.segments import falling, places
+
+# Of vectors; a query has 127. Processors without those instructions add two products in 16 bits.
+_STEPS: Final = 63
+_QUERY_STEPS: Final = 127
+# What is added to a query, since the instructions multiply numbers without a sign by such with one.
+_ZERO: Final = 128
+_OPSET: Final = 17
+_IR_VERSION: Final = 8
+# Of so many vectors that lie apart only the greatest product is looked at first, and of no fewer than three times
+# as many strides as are wanted: with as few as these, five times as many would pass.
+_MOST_APART: Final = 64
+_STRIDES_FOR_EACH: Final = 3
+
+
+class EightBits:
+    """m vectors, float32 (m, d) of L2 norm 1 at most, rounded to one of 127 numbers in each of their dimensions.
+
+    Of 48 neighbours of each of 512 products among 167,250 the first 60 missed none.
+    """
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self._vectors = vectors
+
+    def __reduce__(self) -> tuple[type[Self], tuple[NDArray[np.float32]]]:
+        return type(self), (self._vectors,)
+
+    @cached_property
+    def _session(self) -> Any:
+        """What multiplies; made when it is asked for, as many vectors of a fit never are."""
+        step = float(np.abs(self._vectors).max()) / _STEPS or 1.0
+        return _multiplier(np.rint(self._vectors.T / step).astype(np.int8))
+
+    def search(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        """Return rows int64 (n, count) of about the nearest of float32 (n, d), nearest first.
+
+        Of equally near ones the first comes first. n and ``count`` are at least 1, ``count`` at most m.
+        """
+        return _greatest(self._products(queries), count)
+
+    def _products(self, queries: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Return the products of queries and vectors, int32 (n, m), each query's in a unit of its own."""
+        greatest = np.abs(queries).max(axis=1, keepdims=True)
+        scaled = np.divide(queries * _QUERY_STEPS, greatest, out=np.zeros_like(queries), where=greatest > 0)
+        rounded = (np.rint(scaled) + _ZERO).astype(np.uint8)
+        products: NDArray[np.int32] = self._session.run(None, {"queries": rounded})[0]
+        return products
+
+
+def _multiplier(vectors: NDArray[np.int8]) -> Any:
+    """Return what multiplies queries by vectors, int8 (d, m)."""
+    dimensions, count = vectors.shape
+    graph = make_graph(
+        [make_node("MatMulInteger", ["queries", "vectors", "zero"], ["products"])],
+        "products",
+        [make_tensor_value_info("queries", TensorProto.UINT8, ["n", dimensions])],
+        [make_tensor_value_info("products", TensorProto.INT32, ["n", count])],
+        [from_array(vectors, "vectors"), from_array(np.array(_ZERO, np.uint8), "zero")],
+    )
+    model = make_model(graph, opset_imports=[make_opsetid("", _OPSET)])
+    model.ir_version = _IR_VERSION
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _greatest(products: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return the columns of the ``count`` greatest of each row, int64 (n, count), greatest first."""
+    passing = np.flatnonzero(products >= _bound(products, count)[:, None])
+    row, column = np.divmod(passing, products.shape[1])
+    # Exact as float32: none is above 63 times 127 times the 2,000 dimensions that this holds for.
+    order = falling(products.ravel()[passing].astype(np.float32), row)
+    return column[order[places(row) < count]].reshape(len(products), count)
+
+
+def _bound(products: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Return a bound that at least ``count`` of each row reach, int32 (n,), and few others do.
+
+    The greatest of each stride are products too: what ``count`` of them reach is reached, and to find it takes a
+    third of the time.
+    """
+    rows, columns = products.shape
+    apart = min(_MOST_APART, columns // (_STRIDES_FOR_EACH * count))
+    if apart > 1:
+        strides = columns // apart
+        products = products[:, : strides * apart].reshape(rows, apart, strides).max(axis=1)
+    bound: NDArray[np.int32] = np.partition(products, products.shape[1] - count, axis=1)[:, -count]
+    return bound
