@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.kafka.connection import KafkaConnection
@@ -15,6 +16,17 @@ from streams.kafka.connection import KafkaConnection
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS: Final = 10.0
+# A broker that is started again answers sooner.
+_UNKNOWN_SECONDS: Final = 60.0
+# A client asks the leaders that it knows, in their epochs, and after such an answer it asks them again: for five
+# minutes, until it reads the metadata anew. Another client knows nothing yet; to make it takes a millisecond.
+_MISLED: Final = (
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,  # from a leader that is no more
+)
 
 
 class PartitionEnds:
@@ -25,10 +37,15 @@ class PartitionEnds:
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
         named = {"client.id": connection.client_id_of("intake-ends"), "log_level": 0}
-        self._admin = AdminClient(connection.client_config(named))
+        self._config = connection.client_config(named)
+        self._admin = AdminClient(self._config)
         self._topic = topic
         self._known: dict[int, int] = {}
         self._asked: dict[int, Future[Any]] = {}
+        self._current_at: dict[int, float] = {}
+        self._trouble = ""
+        self._misled = False
+        self._warned = False
 
     def known(self, partition: int) -> int | None:
         """Return the last answer."""
@@ -43,12 +60,45 @@ class PartitionEnds:
         wanted = list(partitions)
         if self._asked or not wanted:
             return
+        now = time.monotonic()
+        self._current_at = {number: self._current_at.get(number, now) for number in wanted}
+        self._tell_of_unknown(now)
+        if self._misled:
+            self._admin = AdminClient(self._config)
+        self._trouble, self._misled = "", False
         request = {TopicPartition(self._topic, number): OffsetSpec.latest() for number in wanted}
         answers = self._admin.list_offsets(request, request_timeout=_REQUEST_SECONDS)
         self._asked = {place.partition: future for place, future in answers.items()}
 
     def _take(self, number: int, future: Future[Any]) -> None:
         try:
-            self._known[number] = int(future.result().offset)
+            offset = int(future.result().offset)
         except KafkaException as error:
-            logger.debug("the end of %s/%d is not known: %s", self._topic, number, error)
+            self._not_told(number, error.args[0])
+            return
+        if offset < 0:  # no error, and no offset: seen after a broker was killed
+            self._not_told(number, KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
+            return
+        self._known[number] = offset
+        self._current_at[number] = time.monotonic()
+
+    def _not_told(self, number: int, error: KafkaError) -> None:
+        self._trouble = error.str()
+        self._misled |= error.code() in _MISLED
+        logger.debug("the end of %s/%d is not known: %s", self._topic, number, self._trouble)
+
+    def _tell_of_unknown(self, now: float) -> None:
+        """Warn once for as long as the end of any partition is not known."""
+        unknown = [number for number, at in self._current_at.items() if now - at >= _UNKNOWN_SECONDS]
+        if unknown and self._trouble and not self._warned:
+            logger.warning(
+                "the ends of partitions %s of %s have not been told for %.0f s (%s): consumer_lag_events may be"
+                " too low; see that they have a leader, and that this worker may describe the topic",
+                unknown,
+                self._topic,
+                _UNKNOWN_SECONDS,
+                self._trouble,
+            )
+            self._warned = True
+        elif not unknown:
+            self._warned = False
