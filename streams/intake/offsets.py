@@ -62,7 +62,7 @@ class Offsets:
             self.commit(consumer, asynchronous=True)
         if now - self._reported_at >= REPORT_SECONDS:
             self._reported_at = now
-            self._report(partitions)
+            self._report(consumer, partitions)
 
     def commit(self, consumer: Consumer, *, asynchronous: bool) -> None:
         """Commit what was finished; synchronously, also what earlier asynchronous commits have not confirmed."""
@@ -101,23 +101,33 @@ class Offsets:
         logger.warning("offsets were not committed: %s", error.str())
         self._uncommitted = self._asked | self._uncommitted
 
-    def _report(self, partitions: Mapping[int, PartitionIntake]) -> None:
+    def _report(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> None:
         self._metrics.batches_in_flight(sum(state.window.waiting for state in partitions.values()))
         self._ends.refresh(partitions)
+        passed = self._passed(consumer, partitions)
         for number, state in partitions.items():
             processed, end = state.processed_offset, self._ends.known(number)
             if processed is None:
                 continue
             self._metrics.processed(self._topic, number, processed)
             # What was read is there, however old the answer about the end is.
-            events = max(end or 0, state.next_offset or 0) - processed
+            events = max(end or 0, state.next_offset or 0) - max(processed, passed.get(number, 0))
             self._metrics.lag(self._topic, number, events, self._age(state, events))
+
+    def _passed(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> dict[int, int]:
+        """Return where the consumer is with the partitions of which it brought nothing that has no outcome.
+
+        It is past what it never brings: the events of transactions that were aborted, and the markers of all. Only
+        the lag goes by it: nothing is committed by it, and no event that comes is measured by it.
+        """
+        places = [TopicPartition(self._topic, number) for number, state in partitions.items() if state.caught_up]
+        return {place.partition: place.offset for place in consumer.position(places)}
 
     def _age(self, state: PartitionIntake, events: int) -> float:
         """Return the age in seconds of the oldest event without an outcome; where none is read, since when."""
         oldest = state.oldest_timestamp_ms
         if oldest is not None or state.reading or events <= 0:
-            # While it reads, what lies there unread may be a transaction's marker, which nobody ever reads.
+            # While it reads, what lies there unread is on its way, or belongs to a transaction that is open.
             self._unread_since.pop(state.partition, None)
             return 0.0 if oldest is None else time.time() - oldest / 1000
         return time.monotonic() - self._unread_since.setdefault(state.partition, time.monotonic())

@@ -38,6 +38,7 @@ class PartitionIntake:
     _backlog: deque[SourceEvent] = field(default_factory=deque)
     _bytes: int = 0
     _held_since: float = 0.0
+    _dropped: bool = False
 
     def made_anew(self, offset: int) -> bool:
         """Return whether an event at this offset lies below all that is held: the topic was made anew or reset."""
@@ -59,6 +60,7 @@ class PartitionIntake:
         """Forget what is not packed: it has not been committed, so the next owner reads it again."""
         if self._backlog:
             self.next_offset = self._backlog[0].offset
+            self._dropped = True
         self._backlog.clear()
         self._bytes = 0
 
@@ -66,6 +68,11 @@ class PartitionIntake:
     def idle(self) -> bool:
         """Whether nothing is held."""
         return not self._backlog and not len(self.window)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the consumer brought has its outcome."""
+        return self.idle and not self._dropped
 
     @property
     def overfull(self) -> bool:

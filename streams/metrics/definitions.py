@@ -117,7 +117,8 @@ CANDIDATES_PER_PRODUCT: Final = _define(
 CONSUMER_LAG_EVENTS: Final = _define(
     "consumer_lag_events",
     "gauge",
-    "Events in the partition that have no outcome yet: its end minus the processed offset.",
+    "Events in the partition that have no outcome yet: its end minus the processed offset. Once all that was read "
+    "has its outcome, what lies there of aborted transactions does not count.",
     _PARTITION,
 )
 CONSUMER_LAG_SECONDS: Final = _define(

@@ -256,6 +256,42 @@ def test_every_event_is_packed_once_settled_and_committed(settings: Settings, do
     assert intake.value("batch_resends_total") == 0
 
 
+@contextmanager
+def aborted(settings: Settings, events: list[Event]) -> Iterator[None]:
+    """Send events in a transaction that is open meanwhile, and then abort it."""
+    producer = Producer(settings.kafka.producer_config({"transactional.id": settings.topic_prefix}))
+    producer.init_transactions(PATIENCE_SECONDS)
+    producer.begin_transaction()
+    for number, (key, value, _) in enumerate(events):
+        producer.produce(settings.topic(PRODUCTS_CHANGED), value, key, partition=number % PARTITIONS)
+    producer.flush(PATIENCE_SECONDS)
+    yield
+    producer.abort_transaction(PATIENCE_SECONDS)
+
+
+def test_events_of_an_aborted_transaction_do_not_wait_and_those_that_follow_are_decided(
+    settings: Settings, downstream: Downstream
+) -> None:
+    def lag() -> list[float]:
+        topic = settings.topic(PRODUCTS_CHANGED)
+        return [
+            intake.value("consumer_lag_events", topic=topic, partition=str(number)) for number in range(PARTITIONS)
+        ]
+
+    publish(settings, [product(number) for number in range(20)])
+    with running(settings) as intake:
+        wait_until(lambda: committed(settings) == [10, 10], "all commits")
+        with aborted(settings, [product(number) for number in range(20, 30)]):
+            wait_until(lambda: lag() == [5, 5], "the lag while it may yet be committed")
+        wait_until(lambda: lag() == [0, 0], lambda: f"no lag, not {lag()}", PATIENCE_SECONDS)
+        assert ends(settings, PRODUCTS_CHANGED) == [16, 16], "with a marker each"
+        assert committed(settings) == [10, 10]
+        publish(settings, [product(number) for number in range(30, 50)])
+        wait_until(lambda: committed(settings) == [26, 26], "all commits")
+    decided = Counter(item.product_id for batch in downstream.batches for item in batch.products)
+    assert decided == Counter(f"p{number}" for number in (*range(20), *range(30, 50)))
+
+
 def test_nothing_is_committed_past_a_batch_that_is_not_completed(
     settings: Settings, downstream: Downstream
 ) -> None:
