@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
-from functools import partial
+from dataclasses import replace
 
 from schemas.errors import InvalidSettings, ShelfwiseError
-from schemas.topics import PRODUCTS_CHANGED, TOPICS
+from schemas.topics import PRODUCTS_CHANGED, TOPICS, Topic
 from streams.agents.context import Context
 from streams.deciding import decide
 from streams.faust_app import STAGES, Stage
@@ -96,25 +96,30 @@ def _check_tables(settings: Settings, stages: Collection[Stage]) -> None:
         check_data_dir(settings.data_dir)
 
 
+def _topics(settings: Settings) -> tuple[Topic, ...]:
+    """Return all topics of the installation; their names carry its prefix."""
+    return tuple(replace(topic, name=settings.topic(topic)) for topic in TOPICS) + changelog_topics(settings)
+
+
 def _watch(settings: Settings) -> TopicsWatch:
-    """Return what watches all topics but the source, which intake itself finds made anew, and goes on."""
-    names = [settings.topic(topic) for topic in TOPICS if topic is not PRODUCTS_CHANGED]
-    return TopicsWatch(settings.kafka, names + [topic.name for topic in changelog_topics(settings)])
+    """Return what watches all topics; that the source was made anew intake itself finds, and goes on."""
+    names = [topic.name for topic in _topics(settings)]
+    return TopicsWatch(settings.kafka, names, settings.partitions, renewable=[settings.topic(PRODUCTS_CHANGED)])
 
 
 def _create_topics(settings: Settings) -> None:
-    create = partial(
-        create_topics,
+    """Create what is missing: all at once, for their numbers of partitions are judged together."""
+    report = create_topics(
         settings.kafka,
         partitions=settings.partitions,
         replication_factor=settings.replication_factor,
+        topics=_topics(settings),
     )
-    report = create(prefix=settings.topic_prefix)
-    changelogs = create(topics=changelog_topics(settings))
-    for difference in report.differences + changelogs.differences:
+    for difference in report.differences:
         _log.warning("%s", difference)
-    if changelogs.uncompacted:
+    changelogs = {topic.name for topic in changelog_topics(settings)}
+    if uncompacted := [name for name in report.uncompacted if name in changelogs]:
         raise ShelfwiseError(
-            f"{', '.join(changelogs.uncompacted)} is not compacted and would lose table records: set its"
+            f"{', '.join(uncompacted)} is not compacted and would lose table records: set its"
             " cleanup.policy to compact, then see docs/state.md, A truncated changelog"
         )

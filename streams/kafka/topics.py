@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from schemas.errors import InvalidSettings, KafkaUnavailable
 from schemas.topics import TOPICS, Topic
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.partition_numbers import wrong_numbers
 from streams.kafka.quiet import Quiet
 
 _AT_ONCE_SECONDS: Final = 1.0
@@ -129,14 +130,9 @@ def _wait_until_visible(admin: AdminClient, wanted: dict[str, Topic], partitions
 
 
 def _refuse_other_partitions(existing: dict[str, TopicMetadata], partitions: int) -> None:
-    other = {name: len(topic.partitions) for name, topic in existing.items() if topic.partitions}
-    other = {name: count for name, count in other.items() if count != partitions}
-    if not other:
-        return
-    found = ", ".join(f"topic {name} has {count} partitions" for name, count in sorted(other.items()))
-    counts = set(other.values())
-    fix = f"set SHELFWISE_PARTITIONS={counts.pop()}" if len(counts) == 1 else "make their numbers equal"
-    raise InvalidSettings(f"{found}, the settings say {partitions}: {fix}, or use another SHELFWISE_TOPIC_PREFIX")
+    found = {name: len(topic.partitions) for name, topic in existing.items() if topic.partitions}
+    if problem := wrong_numbers(found, partitions):
+        raise InvalidSettings(problem)
 
 
 def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[_Difference]:

@@ -83,9 +83,13 @@ def test_topics_are_those_of_the_table(kafka: Cluster, topic_prefix: str) -> Non
     assert create_topics(kafka.connection, partitions=3, prefix=topic_prefix).created == ()
 
 
-def test_a_topic_with_other_partitions_is_refused_by_name(kafka: Cluster, topic_prefix: str) -> None:
+def test_topics_that_agree_on_another_number_of_partitions_name_the_setting(
+    kafka: Cluster, topic_prefix: str
+) -> None:
     create_topics(kafka.connection, partitions=2, prefix=topic_prefix)
-    with pytest.raises(InvalidSettings, match=r"has 2 partitions, the settings say 4: set SHELFWISE_PARTITIONS=2"):
+    with pytest.raises(
+        InvalidSettings, match=r"have 2 partitions, the settings say 4: set SHELFWISE_PARTITIONS=2"
+    ):
         create_topics(kafka.connection, partitions=4, prefix=topic_prefix)
 
 

@@ -1,4 +1,4 @@
-"""A worker whose topics or cluster are replaced under it ends; one whose broker is away for a while does not."""
+"""A worker whose topics or cluster are changed under it ends; one whose broker is away for a while does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from schemas.topics import CANDIDATES, PRODUCTS_CHANGED, REVIEWS_DECIDED
 from streams.kafka.cluster import Cluster
@@ -32,10 +32,21 @@ def delete_topics(connection: KafkaConnection, prefix: str) -> None:
     wait_until(lambda: not there(), "the topics to be gone")
 
 
+def raise_partitions(connection: KafkaConnection, name: str, partitions: int) -> None:
+    """Give a topic more partitions, and wait until it has them."""
+    admin = AdminClient(connection.client_config())
+    for raised in admin.create_partitions([NewPartitions(name, partitions)]).values():
+        raised.result()
+    wait_until(
+        lambda: len(admin.list_topics(name, timeout=10).topics[name].partitions) == partitions,
+        "the new partitions",
+    )
+
+
 @pytest.fixture
 def watch(kafka: Cluster, topic_prefix: str) -> TopicsWatch:
     create_topics(kafka.connection, partitions=1, prefix=topic_prefix, topics=TOPICS)
-    watch = TopicsWatch(kafka.connection, [topic_prefix + topic.name for topic in TOPICS])
+    watch = TopicsWatch(kafka.connection, [topic_prefix + topic.name for topic in TOPICS], 1)
     watch.look()
     return watch
 
@@ -48,7 +59,9 @@ def test_a_topic_that_is_gone_is_named_once_two_answers_agree(
     watch.look()
     assert watch.failure is None
     watch.look()
-    assert f"{topic_prefix}{CANDIDATES.name} is gone: what is at {kafka.bootstrap_servers}" in str(watch.failure)
+    assert f"{topic_prefix}{CANDIDATES.name} is gone: the cluster at {kafka.bootstrap_servers}" in str(
+        watch.failure
+    )
 
 
 def test_topics_made_anew_are_not_taken_for_what_they_were(
@@ -62,10 +75,41 @@ def test_topics_made_anew_are_not_taken_for_what_they_were(
     assert told in str(watch.failure)
 
 
+def test_a_topic_that_was_raised_is_named_with_both_numbers_and_the_way_out(
+    watch: TopicsWatch, kafka: Cluster, topic_prefix: str
+) -> None:
+    raise_partitions(kafka.connection, topic_prefix + CANDIDATES.name, 3)
+    for _ in range(2):
+        watch.look()
+    told = str(watch.failure)
+    assert f"topic {topic_prefix}{CANDIDATES.name} has 3 partitions, and had 1 when this worker started" in told
+    assert "set another SHELFWISE_TOPIC_PREFIX" in told
+
+
+def test_a_renewable_topic_may_be_gone_and_made_anew_but_not_with_more_partitions(
+    kafka: Cluster, topic_prefix: str
+) -> None:
+    name = topic_prefix + PRODUCTS_CHANGED.name
+    watch = TopicsWatch(kafka.connection, [name], 1, renewable=[name])
+    create_topics(kafka.connection, partitions=1, prefix=topic_prefix, topics=[PRODUCTS_CHANGED])
+    watch.look()
+    delete_topics(kafka.connection, topic_prefix)
+    for _ in range(2):
+        watch.look()
+    create_topics(kafka.connection, partitions=1, prefix=topic_prefix, topics=[PRODUCTS_CHANGED])
+    for _ in range(2):
+        watch.look()
+    assert watch.failure is None
+    raise_partitions(kafka.connection, name, 2)
+    for _ in range(2):
+        watch.look()
+    assert f"topic {name} has 2 partitions" in str(watch.failure)
+
+
 def test_a_broker_that_was_away_has_the_topics_that_it_had(broker: LocalKafka) -> None:
     connection = KafkaConnection(bootstrap_servers=broker.bootstrap_servers)
     create_topics(connection, partitions=1, topics=TOPICS)
-    watch = TopicsWatch(connection, [topic.name for topic in TOPICS])
+    watch = TopicsWatch(connection, [topic.name for topic in TOPICS], 1)
     watch.look()
     broker.kill()
     watch.look()
@@ -107,6 +151,15 @@ def test_a_worker_whose_source_topic_alone_is_made_anew_goes_on(installation: In
             lambda: f"a decision on what the new topic holds; the log ends:\n{worker.log_end()}",
         )
         assert worker.stop() == 0
+
+
+def test_a_worker_whose_source_topic_is_raised_ends_and_says_so(installation: Installation) -> None:
+    name, partitions = installation.name(PRODUCTS_CHANGED), installation.partitions
+    with installation.worker() as worker:
+        raise_partitions(installation.connection, name, partitions + 1)
+        assert worker.wait() == 1
+    told = f"topics failed: InvalidSettings: topic {name} has {partitions + 1} partitions, and had {partitions}"
+    assert told in worker.log.read_text()
 
 
 def test_a_worker_whose_cluster_is_replaced_ends_and_says_so(
