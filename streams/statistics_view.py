@@ -10,12 +10,14 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from schemas.errors import InvalidSettings
 from schemas.events.statistics import StatisticKind
 from streams.kafka.errors import log_or_raise
+from streams.kafka.partition_numbers import WAY_OUT
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 from streams.state.completeness import is_ours
-from streams.tables import STATISTICS, changelog_name
+from streams.tables import STATISTICS, changelog_name, statistics_partition
 from workers.statistics import NO_WEIGHTS, CategoryWeights
 
 _READ_AT_ONCE: Final = 1_000
@@ -31,7 +33,7 @@ class StatisticsView:
 
     def __init__(self, settings: Settings) -> None:
         self._weights: dict[StatisticKind, dict[str, CategoryWeights]] = {kind: {} for kind in STATISTICS}
-        self._by_topic = {changelog_name(settings, name): self._weights[kind] for kind, name in STATISTICS.items()}
+        self._kinds = {changelog_name(settings, name): kind for kind, name in STATISTICS.items()}
         self._partitions = settings.partitions
         self._consumer = Consumer(settings.kafka.consumer_config(settings.group("statistics-view")), logger=_log)
         self._stopped = Event()
@@ -64,6 +66,9 @@ class StatisticsView:
     def _run(self) -> None:
         try:
             self._read()
+        except InvalidSettings as error:
+            _log.error("the statistics cannot be used: %s", error)
+            self.failure = error
         except BaseException as error:  # the worker looks at it and ends
             _log.exception("the statistics can no longer be read")
             self.failure = error
@@ -74,7 +79,7 @@ class StatisticsView:
     def _read(self) -> None:
         partitions = [
             TopicPartition(topic, number, OFFSET_BEGINNING)
-            for topic in self._by_topic
+            for topic in self._kinds
             for number in range(self._partitions)
         ]
         missing = self._ends(partitions)
@@ -110,7 +115,9 @@ class StatisticsView:
     def _apply(self, message: Any) -> None:
         if is_ours(message.key() or b""):
             return
-        weights = self._by_topic[message.topic()]
+        kind = self._kinds[message.topic()]
+        self._refuse_other_partition(kind, message)
+        weights = self._weights[kind]
         key = message.key().decode(errors="replace")
         if message.value() is None:
             weights.pop(key, None)
@@ -126,6 +133,18 @@ class StatisticsView:
             weights[key] = live
         else:
             weights.pop(key, None)
+
+    def _refuse_other_partition(self, kind: StatisticKind, message: Any) -> None:
+        """Raise :class:`InvalidSettings` where a record shows that the topics were once divided otherwise.
+
+        More partitions take keys over from those that have counted them: each key would have two owners.
+        """
+        partition = statistics_partition(kind, message.key(), self._partitions)
+        if partition != message.partition():
+            raise InvalidSettings(
+                f"{message.topic()} [{message.partition()}] has statistics which of {self._partitions} partitions"
+                f" belong to [{partition}]: the topics were made with another number of partitions. {WAY_OUT}"
+            )
 
 
 class _Weights(msgspec.Struct):

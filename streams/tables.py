@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, Final
 
 import faust
@@ -56,6 +57,11 @@ def changelog_topics(settings: Settings) -> tuple[Topic, ...]:
     They take the largest message that we send: the weights of one store in 60,000 categories have a megabyte.
     """
     return tuple(Topic(changelog_name(settings, name), "compact", None, MAX_MESSAGE_BYTES) for name in TABLES)
+
+
+def statistics_partition(kind: StatisticKind, key: bytes, partitions: int) -> int:
+    """Return the partition of a key: whoever has it keeps its statistics, so it must never change."""
+    return zlib.crc32(b"%s:%s" % (kind.encode(), key)) % partitions
 
 
 def _table(app: faust.App, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -24,6 +23,7 @@ from streams.outgoing import Outgoing
 from streams.settings import Settings
 from streams.state.entries import EntriesOf
 from streams.state.stores import Interrupted
+from streams.tables import statistics_partition
 from workers import learning
 from workers.learning import Key, KeyStatistics
 
@@ -38,7 +38,8 @@ def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]
     """Return the changes as messages to the partitions of their keys, those of one key in their order."""
     by_partition: dict[int, list[StatisticsChanged]] = defaultdict(list)
     for change in changes:
-        by_partition[_partition(change, settings.partitions)].append(change)
+        partition = statistics_partition(change.kind, change.key.encode(), settings.partitions)
+        by_partition[partition].append(change)
     topic = settings.topic(STATISTICS_CHANGED)
     return [
         Outgoing(
@@ -65,11 +66,6 @@ def _lots(changes: Iterable[StatisticsChanged]) -> Iterator[list[StatisticsChang
         key_bytes += len(change.key.encode())
     if lot:
         yield lot
-
-
-def _partition(change: StatisticsChanged, partitions: int) -> int:
-    """Return the partition of a key: whoever has it keeps its statistics, so it must never change."""
-    return zlib.crc32(f"{change.kind}:{change.key}".encode()) % partitions
 
 
 class StatisticsStage:

@@ -11,7 +11,7 @@ from schemas.events.codec import encode
 from streams.outgoing import Outgoing
 from streams.sender import Sender
 from streams.settings import Settings
-from streams.tables import STATISTICS, changelog_name
+from streams.tables import STATISTICS, changelog_name, statistics_partition
 from workers.learning import KeyStatistics
 
 MOST_BRANDS = 1_000_000
@@ -51,7 +51,8 @@ def write(settings: Settings, brands: Iterator[tuple[bytes, bytes]]) -> None:
     sender = Sender(settings.kafka, "brands")
     topic = changelog_name(settings, STATISTICS["brand"])
     for key, value in brands:
-        sender.send(Outgoing(topic, key, value, []), arrived)
+        partition = statistics_partition("brand", key, settings.partitions)
+        sender.send(Outgoing(topic, key, value, [], partition), arrived)
     missing = sender.flush(_SECONDS)
     if failures or missing:
         raise RuntimeError(f"{len(failures) + missing} brands did not arrive: {failures[:1]}")

@@ -10,7 +10,8 @@ from random import Random
 from schemas.events.codec import encode
 from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
-from streams.tables import PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STATISTICS
+from schemas.events.statistics import StatisticKind
+from streams.tables import PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STATISTICS, statistics_partition
 from workers.history import ProductRecord
 from workers.learning import KeyStatistics, ProductState, Told
 
@@ -20,7 +21,7 @@ _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Size:
-    """How many keys there are. A record of number ``n`` lies in partition ``n % partitions``."""
+    """How many keys there are. A product of number ``n`` lies in partition ``n % partitions``."""
 
     products: int
     brands: int
@@ -77,17 +78,15 @@ def records(size: Size, seed: int) -> Iterator[tuple[str, int, bytes, bytes]]:
         partition, key = number % size.partitions, product_key(number)
         yield PRODUCT_DIGESTS, partition, key, product_record(number, chance)
         yield PRODUCT_CONTRIBUTIONS, partition, key, product_state(number, size, chance)
-    for table, count, name in (
-        (STATISTICS["brand"], size.brands, "brand {}"),
-        (STATISTICS["store"], size.stores, "store-{}.example"),
-    ):
+    names: tuple[tuple[StatisticKind, int, str], ...] = (
+        ("brand", size.brands, "brand {}"),
+        ("store", size.stores, "store-{}.example"),
+    )
+    for kind, count, name in names:
         for number in range(count):
-            yield (
-                table,
-                number % size.partitions,
-                name.format(number).encode(),
-                key_statistics(size.partitions, chance),
-            )
+            key = name.format(number).encode()
+            partition = statistics_partition(kind, key, size.partitions)
+            yield STATISTICS[kind], partition, key, key_statistics(size.partitions, chance)
 
 
 def _skewed(count: int, chance: Random) -> int:

@@ -1,23 +1,50 @@
-"""The view of the statistics waits for partitions that were only just made."""
+"""The view of the statistics waits for partitions that were only just made, and refuses what lies on another."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from schemas.errors import InvalidSettings
 from streams.kafka.connection import KafkaConnection
 from streams.settings import Settings
 from streams.statistics_view import StatisticsView
+from streams.tables import statistics_partition
+
+
+@dataclass
+class _Message:
+    """The weights of a brand."""
+
+    brand: bytes
+    place: int
+
+    def topic(self) -> str:
+        return "shelfwise-learning-brand_frequency-changelog"
+
+    def key(self) -> bytes:
+        return self.brand
+
+    def partition(self) -> int:
+        return self.place
+
+    def value(self) -> bytes:
+        return b'{"weights":{"lamps":1}}'
+
+    def error(self) -> None:
+        pass
 
 
 class _Consumer:
-    """Has no leader for what it is first asked about; then all is empty."""
+    """Has no leader for what it is first asked about; then all is empty but for a message, if there is one."""
 
-    def __init__(self, refusals: list[int]) -> None:
+    def __init__(self, refusals: list[int], *messages: _Message) -> None:
         self._refusals = refusals
+        self._messages = list(messages)
 
     def get_watermark_offsets(self, _partition: object, _timeout: float) -> tuple[int, int]:
         if self._refusals:
@@ -28,15 +55,18 @@ class _Consumer:
         pass
 
     def consume(self, _count: int, timeout: float) -> list[Any]:
-        return []
+        messages, self._messages = self._messages, []
+        return messages
 
     def close(self) -> None:
         pass
 
 
-def _view(tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch) -> StatisticsView:
+def _view(
+    tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch, *messages: _Message
+) -> StatisticsView:
     monkeypatch.setattr("streams.kafka.watermarks._ASK_AGAIN_SECONDS", 0)
-    monkeypatch.setattr("streams.statistics_view.Consumer", lambda *_, **__: _Consumer(refusals))
+    monkeypatch.setattr("streams.statistics_view.Consumer", lambda *_, **__: _Consumer(refusals, *messages))
     kafka = KafkaConnection(bootstrap_servers="nowhere:1")
     return StatisticsView(Settings(data_dir=tmp_path, kafka=kafka, partitions=2))
 
@@ -58,3 +88,16 @@ def test_what_does_not_heal_is_a_failure(tmp_path: Path, monkeypatch: pytest.Mon
     view.await_caught_up()
     view.join()
     assert isinstance(view.failure, KafkaException)
+
+
+def test_statistics_that_lie_where_other_numbers_of_partitions_put_them_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brand = b"lumo"
+    right = statistics_partition("brand", brand, 2)
+    view = _view(tmp_path, [], monkeypatch, _Message(brand, right), _Message(brand, 1 - right))
+    view.start()
+    view.join()
+    assert view.weights("brand", "lumo") == {"lamps": 1.0}
+    assert isinstance(view.failure, InvalidSettings)
+    assert f"[{1 - right}] has statistics which of 2 partitions belong to [{right}]" in str(view.failure)
