@@ -22,7 +22,7 @@ _IN_TURN: Final = {"fetch.wait.max.ms": 20}
 def open_producer(settings: Settings, *topics: Topic) -> Producer:
     """Return an idempotent producer; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
     require_address(settings)
-    quiet = Quiet(settings.kafka.bootstrap_servers)
+    quiet = Quiet(settings.kafka)
     producer: Producer = quiet.make(Producer, settings.kafka.producer_config())
     _partitions(producer, quiet, settings, topics)
     return producer
@@ -53,7 +53,7 @@ def open_partition_reader(settings: Settings, topic: Topic) -> Consumer:
 
 def partition_numbers(client: Any, settings: Settings, topic: Topic) -> list[int]:
     """Return the partitions of a topic; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
-    quiet = Quiet(settings.kafka.bootstrap_servers)
+    quiet = Quiet(settings.kafka)
     return sorted(partition for _, partition in _partitions(client, quiet, settings, [topic]))
 
 
@@ -68,7 +68,7 @@ def require_address(settings: Settings) -> None:
 
 def _groupless(settings: Settings, overrides: Mapping[str, Any]) -> tuple[Consumer, Quiet]:
     require_address(settings)
-    quiet = Quiet(settings.kafka.bootstrap_servers)
+    quiet = Quiet(settings.kafka)
     config = settings.kafka.consumer_config(settings.group(f"reader-{uuid4()}"), overrides)
     return quiet.make(Consumer, config), quiet
 

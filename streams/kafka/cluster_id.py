@@ -17,6 +17,6 @@ def cluster_id(connection: KafkaConnection) -> str:
 
     Raises :class:`schemas.errors.KafkaUnavailable`.
     """
-    quiet = Quiet(connection.bootstrap_servers)
+    quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     return quiet.metadata(admin, _SECONDS).cluster_id or ""

@@ -56,6 +56,18 @@ class KafkaConnection(BaseModel):
         for name, path in given.items():
             if not os.access(path, os.R_OK):
                 raise ValueError(f"{name} {path} is not there, or cannot be read")
+            if not path.is_file():
+                raise ValueError(f"{name} {path} is not a file; name one in PEM format")
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key_are_given_together(self) -> Self:
+        certificate, key = self.ssl_certificate_location, self.ssl_key_location
+        if (certificate is None) != (key is None):
+            given, missing = "ssl_certificate_location", "ssl_key_location"
+            if certificate is None:
+                given, missing = missing, given
+            raise ValueError(f"{given} needs {missing} too; one file may hold both")
         return self
 
     def client_id_of(self, name: str) -> str:

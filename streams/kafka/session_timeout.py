@@ -33,7 +33,7 @@ def check_session_timeout(connection: KafkaConnection, seconds: float) -> None:
 
 def _bounds(connection: KafkaConnection) -> tuple[float, float] | None:
     """Return the least and the most, in seconds, of any broker: those of a cluster are taken to be alike."""
-    quiet = Quiet(connection.bootstrap_servers)
+    quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     resource = ConfigResource(ResourceType.BROKER, str(min(quiet.metadata(admin, _SECONDS).brokers)))
     try:

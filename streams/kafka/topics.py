@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,10 +47,10 @@ def create_topics(
     """Create what is missing and wait until all are visible; existing topics are left as they are.
 
     Raises :class:`KafkaUnavailable` where the cluster does not answer, or refuses; :class:`InvalidSettings` where
-    it has a topic with another number of partitions: a batch keeps its partition number through all topics, so
-    they must be equal.
+    it does not let us in, or has a topic with another number of partitions: a batch keeps its partition number
+    through all topics, so they must be equal.
     """
-    quiet = Quiet(connection.bootstrap_servers)
+    quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     wanted = {prefix + topic.name: topic for topic in topics}
     before = _topics_there(quiet, admin, connection)
@@ -74,10 +73,11 @@ def create_topics(
 
 
 def _topics_there(quiet: Quiet, admin: AdminClient, connection: KafkaConnection) -> dict[str, TopicMetadata]:
-    """Return the topics of the cluster; say so where it lets us wait."""
-    with suppress(KafkaUnavailable):
+    """Return the topics of the cluster; say so, and why, where it lets us wait."""
+    try:
         return quiet.metadata(admin, _AT_ONCE_SECONDS).topics
-    _log.warning("waiting for Kafka at %s, %.0f s at most", connection.bootstrap_servers, _SECONDS)
+    except KafkaUnavailable as error:
+        _log.warning("waiting for Kafka at %s, %.0f s at most: %s", connection.bootstrap_servers, _SECONDS, error)
     return quiet.metadata(admin, _SECONDS).topics
 
 

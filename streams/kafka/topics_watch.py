@@ -45,7 +45,7 @@ class TopicsWatch:
         """
         self.failure: BaseException | None = None
         self._address = connection.bootstrap_servers
-        self._admin: AdminClient = Quiet(self._address).make(AdminClient, connection.client_config())
+        self._admin: AdminClient = Quiet(connection).make(AdminClient, connection.client_config())
         self._names = list(names)
         self._partitions = partitions
         self._renewable = frozenset(renewable)

@@ -19,6 +19,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from pydantic import SecretStr
 
 from schemas.errors import InvalidSettings, KafkaUnavailable
 from schemas.topics import CANDIDATES, CATEGORIES_ASSIGNED, PRODUCTS_CHANGED, TOPICS, Topic
@@ -214,3 +215,16 @@ def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
     with closing(os.fdopen(os.open(tmp_path / "go", os.O_RDWR), "wb", buffering=0)) as go:
         go.write(b"on\n")
         assert children[0].wait(30) == 7
+
+
+def test_a_broker_that_takes_no_login_is_not_waited_for(kafka: Cluster) -> None:
+    connection = KafkaConnection(
+        bootstrap_servers=kafka.bootstrap_servers,
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="PLAIN",
+        sasl_username="feed",
+        sasl_password=SecretStr("hunter2"),
+    )
+    with pytest.raises(InvalidSettings, match=r"refuses the login .*SHELFWISE_KAFKA__SASL_USERNAME") as refused:
+        create_topics(connection, partitions=1)
+    assert "hunter2" not in str(refused.value)

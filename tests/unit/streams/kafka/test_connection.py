@@ -57,3 +57,18 @@ def test_a_certificate_that_is_not_there_or_would_not_be_used_is_refused(tmp_pat
     missing.touch()
     with pytest.raises(ValidationError, match="ssl_ca_location would not be used: security_protocol is PLAINTEXT"):
         KafkaConnection(ssl_ca_location=missing)
+
+
+def test_a_folder_is_not_taken_for_a_certificate(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=f"ssl_ca_location {tmp_path} is not a file"):
+        KafkaConnection(security_protocol="SSL", ssl_ca_location=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("ssl_certificate_location", "ssl_key_location"), ("ssl_key_location", "ssl_certificate_location")],
+)
+def test_a_certificate_and_its_key_are_given_together(tmp_path: Path, given: str, missing: str) -> None:
+    (file := tmp_path / "client.pem").touch()
+    with pytest.raises(ValidationError, match=f"{given} needs {missing} too"):
+        KafkaConnection.model_validate({"security_protocol": "SSL", given: file})
