@@ -126,6 +126,8 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,
+        # All are there before; to ask for them once more takes the right to make topics.
+        topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES // 4,
         consumer_group_instance_id=settings.instance_id,

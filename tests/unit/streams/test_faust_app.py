@@ -61,6 +61,11 @@ def test_an_application_has_the_names_and_sizes_of_the_installation(tmp_path: Pa
     assert app.conf.broker_client_id == "shelfwise-recall"
 
 
+def test_an_application_makes_no_topics_which_takes_a_right_of_its_own(tmp_path: Path) -> None:
+    app = build_app(_settings(tmp_path, KafkaConnection(bootstrap_servers="one:1")), "recall")
+    assert not app.conf.topic_allow_declare
+
+
 def test_an_application_logs_in_over_tls(tmp_path: Path) -> None:
     connection = KafkaConnection(
         bootstrap_servers="one:1",
