@@ -93,7 +93,7 @@ class StatisticsView:
                 if message.error() is None:
                     self._apply(message)
                 else:
-                    log_or_raise(message.error(), "the statistics", _log)
+                    log_or_raise(message.error(), message, "the statistics", _log)
 
     def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
         found = {}

@@ -14,12 +14,14 @@ from streams.agents.context import Context
 from streams.deciding import decide
 from streams.faust_app import STAGES, Stage
 from streams.health import Health
+from streams.kafka.rights import check_rights
 from streams.kafka.session_timeout import check_session_timeout
 from streams.kafka.topics import create_topics
 from streams.kafka.topics_watch import TopicsWatch
 from streams.learning.categories import Categories
 from streams.listener import Listener
 from streams.metrics import Metrics
+from streams.rights import needed_rights
 from streams.settings import Settings
 from streams.sinks import Sink
 from streams.stages.learning import LearningPart
@@ -36,7 +38,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
 
     Those that decide share this process; their model and learning have processes of their own, which this one
     starts and speaks for. Raises :class:`schemas.errors.ShelfwiseError` where model, address, topics or the data
-    directory cannot be used.
+    directory cannot be used, or Kafka does not let us.
     """
     collect_seldom()
     wanted = _wanted(settings, stages)
@@ -48,6 +50,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
             Listener(health, metrics.registry, settings.metrics_host, settings.metrics_port)
         )
         _log.info("metrics at %s/metrics; stages: %s", listener.url, ", ".join(wanted))
+        check_rights(settings.kafka, needed_rights(settings, wanted))
         _create_topics(settings)
         check_session_timeout(settings.kafka, settings.session_timeout_seconds)
         topics = stack.enter_context(closing(_watch(settings)))

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -15,6 +15,7 @@ from schemas.errors import KafkaUnavailable
 from streams.kafka.cluster import Cluster, open_cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
+from tests.own_kafka import own_kafka, skip_or_fail
 from tests.sample_model import fit_sample
 
 _REPORTED: Final = pytest.StashKey[list[str]]()
@@ -52,13 +53,7 @@ def kafka() -> Iterator[Cluster]:
         return
     except KafkaUnavailable as error:
         problem = str(error)
-    _skip_or_fail(problem)
-
-
-def _skip_or_fail(problem: str) -> NoReturn:
-    if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
-        pytest.skip(problem)
-    pytest.fail(problem, pytrace=False)
+    skip_or_fail(problem)
 
 
 @pytest.fixture(scope="session")
@@ -76,10 +71,5 @@ def topic_prefix() -> str:
 @pytest.fixture
 def broker() -> Iterator[LocalKafka]:
     """A Kafka of one's own, to stop, freeze and kill; it needs Java."""
-    try:
-        with LocalKafka() as own:
-            yield own
-        return
-    except KafkaUnavailable as error:
-        problem = str(error)
-    _skip_or_fail(problem)
+    with own_kafka() as own:
+        yield own

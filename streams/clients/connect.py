@@ -80,7 +80,8 @@ def _partitions(client: Any, quiet: Quiet, settings: Settings, topics: Iterable[
         name = settings.topic(topic)
         if name not in known:
             raise KafkaUnavailable(
-                f"{settings.kafka.bootstrap_servers} has no topic {name}; make it with `shelfwise topics create`"
+                f"{settings.kafka.bootstrap_servers} has no topic {name} that this client may see; make it with"
+                " `shelfwise topics create`, or let the client DESCRIBE it"
             )
         found += [(name, partition) for partition in known[name].partitions]
     return found

@@ -129,7 +129,7 @@ class Intake:
     def _take(self, message: Message) -> bool:
         """Take in a message; return whether it is an event that is new to us."""
         if (error := message.error()) is not None:
-            log_or_raise(error, "events and completions", logger)
+            log_or_raise(error, message, "events and completions", logger)
             return False
         state = self._partitions.get(message.partition())
         if state is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from logging import Logger
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Message
 
 from schemas.errors import KafkaUnavailable
 
 
-def log_or_raise(error: KafkaError, what: str, log: Logger) -> None:
-    """Log an error that passes; ``what`` is read, as "the statistics".
+def log_or_raise(error: KafkaError, message: Message, what: str, log: Logger) -> None:
+    """Log an error that passes, which came as a ``message``; ``what`` is read, as "the statistics".
 
     Raises :class:`KafkaUnavailable` where the consumer can do nothing more, as one that another consumer with its
     instance id has fenced. A message's error says so by its code alone: its ``fatal()`` is false (confluent-kafka
@@ -18,4 +18,6 @@ def log_or_raise(error: KafkaError, what: str, log: Logger) -> None:
     """
     if error.code() == KafkaError._FATAL or error.fatal():
         raise KafkaUnavailable(f"{what} can no longer be read: {error.str()}; restart the worker")
-    log.warning("%s: %s", what, error.str())
+    # That a fetch was refused does not say of which topic.
+    topic = message.topic()
+    log.warning("%s: %s", f"{what} of {topic}" if topic else what, error.str())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -17,6 +18,9 @@ Client = TypeVar("Client")
 # Each wait is twice as long as the one before: a slow broker has time to answer, and a refusal is seen soon.
 _FIRST_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 0.1
+_AT_ONCE_SECONDS: Final = 1.0
+_AWAITED_SECONDS: Final = 30.0
+_log = logging.getLogger(__name__)
 
 
 class Quiet:
@@ -53,6 +57,15 @@ class Quiet:
                 raise KafkaUnavailable(unreachable(self._connection, trouble))
             time.sleep(_PAUSE_SECONDS)
             patience *= 2
+
+    def awaited_metadata(self, client: Any) -> Any:
+        """Return as :meth:`metadata` does; say so, and why, where the cluster lets us wait."""
+        try:
+            return self.metadata(client, _AT_ONCE_SECONDS)
+        except KafkaUnavailable as error:
+            address, seconds = self._connection.bootstrap_servers, _AWAITED_SECONDS
+            _log.warning("waiting for Kafka at %s, %.0f s at most: %s", address, seconds, error)
+        return self.metadata(client, _AWAITED_SECONDS)
 
     def _note(self, error: KafkaError) -> None:
         # That all brokers are down follows each, and says less.

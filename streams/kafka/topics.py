@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +10,15 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
-from schemas.errors import InvalidSettings, KafkaUnavailable
+from schemas.errors import InvalidSettings, KafkaUnavailable, ShelfwiseError
 from schemas.topics import TOPICS, Topic
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.partition_numbers import wrong_numbers
 from streams.kafka.quiet import Quiet
+from streams.kafka.rights import UNAUTHORIZED
 
-_AT_ONCE_SECONDS: Final = 1.0
 _SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.02
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def create_topics(
     quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     wanted = {prefix + topic.name: topic for topic in topics}
-    before = _topics_there(quiet, admin, connection)
+    before: dict[str, TopicMetadata] = quiet.awaited_metadata(admin).topics
     try:
         _refuse_other_partitions({name: before[name] for name in wanted if name in before}, partitions)
         missing = [name for name in wanted if name not in before]
@@ -70,15 +68,6 @@ def create_topics(
     ]
     sentences = tuple(map(str, differences))
     return TopicsReport(tuple(missing), tuple(existing), sentences, tuple(uncompacted))
-
-
-def _topics_there(quiet: Quiet, admin: AdminClient, connection: KafkaConnection) -> dict[str, TopicMetadata]:
-    """Return the topics of the cluster; say so, and why, where it lets us wait."""
-    try:
-        return quiet.metadata(admin, _AT_ONCE_SECONDS).topics
-    except KafkaUnavailable as error:
-        _log.warning("waiting for Kafka at %s, %.0f s at most: %s", connection.bootstrap_servers, _SECONDS, error)
-    return quiet.metadata(admin, _SECONDS).topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +87,15 @@ def _create(admin: AdminClient, topics: dict[str, Topic], partitions: int, repli
         NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=topic.config())
         for name, topic in topics.items()
     ]
-    for future in admin.create_topics(new, request_timeout=_SECONDS).values():
+    for name, future in admin.create_topics(new, request_timeout=_SECONDS).items():
         try:
             future.result()
         except KafkaException as error:
+            if error.args[0].code() in UNAUTHORIZED:
+                raise ShelfwiseError(
+                    f"topic {name} is not there, and this client may not make it: grant it CREATE, or let one that"
+                    " may make the topics"
+                ) from None
             # Another worker that starts at the same time may be faster.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise

@@ -106,7 +106,7 @@ class LearningReader:
             if (error := message.error()) is None:
                 found.append(message)
             else:
-                log_or_raise(error, "decisions and verdicts", _log)
+                log_or_raise(error, message, "decisions and verdicts", _log)
         return found
 
     def _report(self) -> None:

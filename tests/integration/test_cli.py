@@ -308,4 +308,4 @@ def test_a_topic_that_is_not_there_is_told_with_the_remedy(
 ) -> None:
     monkeypatch.setenv("SHELFWISE_TOPIC_PREFIX", "nowhere.")
     output = run("watch", status=3).output
-    assert "no topic nowhere.categories.assigned.v1; make it with `shelfwise topics create`" in output
+    assert "no topic nowhere.categories.assigned.v1 that this client may see; make it with" in output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
@@ -14,8 +16,15 @@ _log = logging.getLogger(__name__)
 
 
 def test_an_error_that_passes_is_logged_with_what_was_read(caplog: pytest.LogCaptureFixture) -> None:
-    log_or_raise(KafkaError(KafkaError._ALL_BROKERS_DOWN, "all brokers are down"), "the statistics", _log)
+    down = KafkaError(KafkaError._ALL_BROKERS_DOWN, "all brokers are down")
+    log_or_raise(down, _message(None), "the statistics", _log)
     assert [record.getMessage() for record in caplog.records] == ["the statistics: all brokers are down"]
+
+
+def test_an_error_of_a_topic_names_it(caplog: pytest.LogCaptureFixture) -> None:
+    refused = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, "Fetch from broker 1 failed")
+    log_or_raise(refused, _message("products"), "events", _log)
+    assert [record.getMessage() for record in caplog.records] == ["events of products: Fetch from broker 1 failed"]
 
 
 @pytest.mark.parametrize(
@@ -27,4 +36,8 @@ def test_an_error_that_passes_is_logged_with_what_was_read(caplog: pytest.LogCap
 )
 def test_an_error_that_ends_the_consumer_is_raised(error: KafkaError) -> None:
     with pytest.raises(KafkaUnavailable, match="the statistics can no longer be read: fenced; restart the worker"):
-        log_or_raise(error, "the statistics", _log)
+        log_or_raise(error, _message(None), "the statistics", _log)
+
+
+def _message(topic: str | None) -> Any:
+    return SimpleNamespace(topic=lambda: topic)

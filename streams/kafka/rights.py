@@ -1,0 +1,87 @@
+"""Whether we may do what we must with topics and groups, asked before anything waits for it in vain."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from schemas.errors import ShelfwiseError
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.quiet import Quiet
+
+_SECONDS: Final = 10.0
+UNAUTHORIZED: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
+
+Kind = Literal["topic", "group"]
+
+
+class Right(NamedTuple):
+    """To be allowed an operation of Kafka's access control lists on a topic or a group."""
+
+    operation: Literal["READ", "WRITE", "DESCRIBE"]
+    kind: Kind
+    name: str
+
+
+def check_rights(connection: KafkaConnection, needed: Collection[Right]) -> None:
+    """Raise :class:`ShelfwiseError` that names what we may not do, of all that we must.
+
+    What is not known is let pass: a topic that is yet to be made, or a broker without access control that does not
+    tell. Raises :class:`schemas.errors.KafkaUnavailable` where no broker answers.
+    """
+    quiet = Quiet(connection)
+    admin: AdminClient = quiet.make(AdminClient, connection.client_config())
+    quiet.awaited_metadata(admin)
+    how: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _SECONDS}
+    # Both are asked for before either is awaited.
+    topics = admin.describe_topics(TopicCollection(_names(needed, "topic")), **how)
+    groups = admin.describe_consumer_groups(_names(needed, "group"), **how)
+    granted: dict[Kind, Mapping[str, frozenset[str]]] = {"topic": _granted(topics), "group": _granted(groups)}
+    missing = {
+        right
+        for right in needed
+        if right.name in granted[right.kind] and right.operation not in granted[right.kind][right.name]
+    }
+    if missing:
+        who = "this client" if connection.sasl_username is None else f"user {connection.sasl_username}"
+        raise ShelfwiseError(
+            f"{who} may not {_told(missing)}; grant it these operations at {connection.bootstrap_servers}, as"
+            " docs/guarantees.md, Rights in Kafka, lists them"
+        )
+
+
+def _names(rights: Collection[Right], kind: Kind) -> list[str]:
+    return sorted({right.name for right in rights if right.kind == kind})
+
+
+def _granted(answers: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the operations that are granted on each topic or group, as far as the broker says."""
+    found = {}
+    for name, answer in answers.items():
+        try:
+            operations = answer.result().authorized_operations
+        except KafkaException as error:
+            if error.args[0].code() in UNAUTHORIZED:
+                found[name] = frozenset[str]()
+            continue
+        if operations is not None:
+            found[name] = frozenset(operation.name for operation in operations)
+    return found
+
+
+def _told(missing: Collection[Right]) -> str:
+    """Return the rights by operation; who may read or write something may describe it too."""
+    named: defaultdict[tuple[str, Kind], list[str]] = defaultdict(list)
+    more = {(right.kind, right.name) for right in missing if right.operation != "DESCRIBE"}
+    for right in sorted(missing):
+        if right.operation != "DESCRIBE" or (right.kind, right.name) not in more:
+            named[right.operation, right.kind].append(right.name)
+    return "; ".join(f"{operation} {kind} {', '.join(names)}" for (operation, kind), names in named.items())
