@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -19,6 +20,7 @@ ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID, descri
 ShortText = Annotated[str, msgspec.Meta(max_length=_MAX_SHORT_TEXT)]
 Stores = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)]
 Tags = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
+TagText = Annotated[str, msgspec.Meta(max_length=40_000, description="separated by commas, or by vertical bars")]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a time zone")]
 
 
@@ -32,8 +34,8 @@ class Affiliate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One product as its feed describes it.
 
-    Unknown fields are ignored, so that feeds may grow. ``merchant_category`` is the brand's or shop's own
-    text ("Home > Sale > Lamps"), ``tags`` are its key words, a list or a text; ``price`` is in units of
+    Unknown fields are ignored, so that feeds may grow; null is no value. ``merchant_category`` is the brand's or
+    shop's own text ("Home > Sale > Lamps"), ``tags`` are its key words, a list or a text; ``price`` is in units of
     ``currency`` (ISO 4217).
     """
 
@@ -43,7 +45,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: ShortText | None = None
     stores: Stores = ()
     merchant_category: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
-    tags: Tags | Annotated[str, msgspec.Meta(max_length=40_000, description="parted by commas")] | None = None
+    tags: Tags | TagText | None = None
     affiliate: Affiliate | None = None
     price: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None
@@ -65,6 +67,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _decoder = msgspec.json.Decoder(Product)
+# Serialisers write null for a list that nobody set; of these fields the type knows none.
+_EMPTY_IF_NULL: Final = ("stores", "attributes")
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 
 
 def decode_product(value: bytes, key: bytes | None = None) -> Product:
@@ -78,7 +83,7 @@ def decode_product(value: bytes, key: bytes | None = None) -> Product:
     try:
         # The decoder skips unknown fields without looking at their bytes.
         value.decode()
-        product = _decoder.decode(value)
+        product = _decode(value)
     except msgspec.ValidationError as error:
         raise InvalidEvent(_reason(str(error)), str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -86,23 +91,42 @@ def decode_product(value: bytes, key: bytes | None = None) -> Product:
         raise InvalidEvent(reason, str(error)) from None
     except RecursionError:
         raise InvalidEvent(Reason.MALFORMED_JSON, "nested too deeply") from None
-    if not product.title.strip():
+    if is_blank(product.title):
         raise InvalidEvent(Reason.EMPTY_TITLE, "title is blank; a product needs a title to be classified")
     if key is not None and key != product.product_id.encode():
         raise InvalidEvent(Reason.KEY_MISMATCH, f"the message key is not product_id {product.product_id!r}")
     return product
 
 
+def _decode(value: bytes) -> Product:
+    try:
+        return _decoder.decode(value)
+    except msgspec.ValidationError:
+        fields = msgspec.json.decode(value)
+        nulls = [name for name in _EMPTY_IF_NULL if isinstance(fields, dict) and fields.get(name, ()) is None]
+        if not nulls:
+            raise
+        return msgspec.convert({name: fields[name] for name in fields if name not in nulls}, Product)
+
+
+def is_blank(text: str) -> bool:
+    """Return whether nothing in a text is visible."""
+    return all(unicodedata.category(each) in _INVISIBLE for each in text)
+
+
 def identify(value: bytes | None, key: bytes | None) -> tuple[str, datetime | None]:
     """Return which product an event is of, and its own date: a removal, without a value, has none.
 
-    Raises :class:`InvalidEvent` as :func:`decode_product` does, and for a removal whose key is no product's id.
+    Raises :class:`InvalidEvent` as :func:`decode_product` does, and where there is no key: events of one product
+    would lie in any partition, and none would be in order.
     """
+    if value == b"":
+        raise InvalidEvent(Reason.MALFORMED_JSON, "the value is empty; that of a removal is null")
+    if not key:
+        raise InvalidEvent(Reason.MISSING_KEY, "the message has no key; it must be the product_id")
     if value is not None:
         product = decode_product(value, key)
         return product.product_id, product.updated_at
-    if not key:
-        raise InvalidEvent(Reason.MISSING_KEY, "a tombstone's key must be the product_id; this one has none")
     try:
         product_id = key.decode()
     except UnicodeDecodeError as error:

@@ -114,7 +114,7 @@ def resend_(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Send dead letters again, to the topic and partition they came from.
+    """Send dead letters again, to the topic and partition they came from, or that their key belongs to.
 
     Key, value and headers are the original's, so it helps where the cause is gone: a bug that was mended, a model
     that was replaced. The dead letters stay where they are until they expire; what fails again becomes a new one,

@@ -78,6 +78,8 @@ def test_nothing_else_is_exported() -> None:
         (orjson.dumps(GOOD | {"stores": ["s"] * 101}), "out_of_bounds"),
         (orjson.dumps(GOOD | {"title": ""}), "empty_title"),
         (orjson.dumps(GOOD | {"title": " \t "}), "empty_title"),
+        (orjson.dumps(GOOD | {"title": "\u200b\u00a0\ufeff"}), "empty_title"),
+        (orjson.dumps({"product_id": None, "title": "lamp", "stores": None}), "wrong_type"),
         (orjson.dumps(GOOD | {"description": "x" * MAX_EVENT_BYTES}), "too_large"),
     ],
 )
@@ -215,3 +217,8 @@ def test_dead_letter_headers_keep_the_originals_and_replace_older_ones(original:
 def test_every_topic_is_named_once_with_a_version() -> None:
     assert len({topic.name for topic in TOPICS}) == len(TOPICS)
     assert all(topic.name.endswith(".v1") for topic in TOPICS)
+
+
+@pytest.mark.parametrize("field", ["stores", "attributes", "tags", "brand", "affiliate", "updated_at"])
+def test_null_is_no_value_as_serialisers_write_it_for_what_nobody_set(field: str) -> None:
+    assert decode_product(orjson.dumps(GOOD | {field: None})) == decode_product(orjson.dumps(GOOD))

@@ -150,7 +150,9 @@ class ProductFile:
 
     def _message(self, column: str, line: int, value: object, problem: str) -> str:
         place = f"{self.name}, {'row' if self.format == 'parquet' else 'line'} {line}"
-        remedy = "correct it, or leave such rows out with --skip-invalid"
+        remedy = "correct it"
+        if self._on_error == "raise":
+            remedy += ", or leave such rows out with --skip-invalid"
         if problem == "is missing":
             remedy = f"add it, or name the column that holds it with --column {column}=NAME"
         if column not in ("", "line"):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from schemas.events.product import Product
+from schemas.events.product import Product, is_blank
 from workers.product_files.lists import list_of, path_of, tags_of
 
 _TEXTS: Final = ("description", "brand", "merchant_category", "currency", "image_url")
@@ -77,7 +77,7 @@ def labelled_product(row: Mapping[str, Any], line: int, path_separator: str | No
         product = msgspec.convert(fields, Product)
     except msgspec.ValidationError as error:
         raise _bad_value(row, fields, str(error)) from None
-    if not product.title.strip():
+    if is_blank(product.title):
         raise BadValue("title", product.title, "is blank; a product needs a title to be classified")
     path = _path(get("category_path"), path_separator)
     return LabelledProduct(product, path, _category_id(get("category_id")), line)
@@ -133,10 +133,9 @@ def _attributes(value: object) -> object:
     if isinstance(value, str) and value:
         value = _json_object("attributes", value)
     if isinstance(value, list):  # how a Parquet map arrives
-        try:
-            value = dict(value)
-        except (TypeError, ValueError):
-            raise BadValue("attributes", value, "is a list; give an object of names and values") from None
+        if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
+            raise BadValue("attributes", value, "is a list; give an object of names and values")
+        value = dict(value)
     if isinstance(value, dict):
         return {str(name): _text(name, item) for name, item in value.items() if item is not None}
     return value

@@ -9,6 +9,7 @@ import orjson
 
 # An event may have 1 MiB; a line also holds columns that are not read.
 MAX_LINE_BYTES: Final = 8_388_608
+_ONE_A_LINE: Final = "write one object a line (jq -c 'if type == \"array\" then .[] else . end')"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -40,11 +41,11 @@ def _object(number: int, line: bytes) -> dict[str, Any] | BadLine:
     except orjson.JSONDecodeError as error:
         # An indented file opens with a bracket alone: say what the file is, not what the line lacks.
         if number == 1 and line.strip() in (b"[", b"{"):
-            return BadLine(number, "is JSON over many lines; write one object a line (jq -c '.[]')", shown(line))
+            return BadLine(number, f"is JSON over many lines; {_ONE_A_LINE}", shown(line))
         return BadLine(number, f"is no JSON ({error})", shown(line))
     if isinstance(value, dict):
         return value
-    return BadLine(number, "is no JSON object; write one object a line", shown(line))
+    return BadLine(number, f"is no JSON object; {_ONE_A_LINE}", shown(line))
 
 
 def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | BadLine]]:

@@ -75,7 +75,7 @@ def test_a_copy_of_an_older_event_does_not_win_over_an_edit_in_its_batch() -> No
 
 def test_a_value_travels_byte_for_byte() -> None:
     value = b'{ "product_id" : "a",\n "title": "caf\\u00e9", "unknown": [1, 2.50] }'
-    batch = pack("t", 3, [event(7, value)])
+    batch = pack("t", 3, [event(7, value, b"a")])
     again = decode(encode(batch.message), ProductBatch)
     assert bytes(again.products[0].product) == value
 
@@ -90,9 +90,10 @@ def test_a_value_travels_byte_for_byte() -> None:
         (b'{"product_id": "a", "title": " "}', b"a", "empty_title"),
         (b'{"product_id": "a", "title": "lamp"}', b"b", "key_mismatch"),
         (b"null", b"a", "wrong_type"),
-        (b"", b"a", "malformed_json"),
         (b'"' + b"x" * 1_100_000 + b'"', b"a", "too_large"),
         (None, None, "missing_key"),
+        (b'{"product_id": "a", "title": "lamp"}', None, "missing_key"),
+        (b"", b"a", "malformed_json"),
         (None, b"", "missing_key"),
         (None, b"\xff", "invalid_utf8"),
         (None, b"x" * 257, "out_of_bounds"),

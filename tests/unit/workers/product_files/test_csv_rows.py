@@ -70,7 +70,7 @@ def test_an_unclosed_quote_is_told_of_with_its_line_and_the_remedy(below: bytes)
     assert found[0] == "Chair"
     assert error == (
         "standard input, line 2: '1,\"Open quote lamp' has a quote left open (close it, and write quotes within"
-        " it twice); correct it, or leave such rows out with --skip-invalid"
+        " it twice); correct it"
     )
 
 
