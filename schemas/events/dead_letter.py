@@ -39,7 +39,10 @@ class Reason(StrEnum):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """What the dead-letter headers say. The message's key, value and other headers are the original's."""
+    """What the dead-letter headers say. The message's key, value and other headers are the original's.
+
+    ``source_topic`` is the header ``shelfwise-dead-letter-source-topic``, and so on; all are texts in UTF-8.
+    """
 
     reason: str
     detail: Annotated[str, msgspec.Meta(max_length=MAX_DETAIL_CHARACTERS)]

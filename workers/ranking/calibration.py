@@ -61,7 +61,7 @@ class Calibrator:
     """Maps a probability to the observed share of right decisions: centred isotonic regression.
 
     Source: Oron and Flournoy, "Centered Isotonic Regression" (2017). Strictly increasing between its points
-    ``x`` and ``y`` but before the second and after the last but one, so elsewhere none are tied that were not.
+    ``x`` and ``y`` but after the last but one, so elsewhere none are tied that were not.
     """
 
     x: tuple[float, ...]
@@ -88,8 +88,9 @@ class Calibrator:
         firsts = np.flatnonzero(np.diff(levels, prepend=-1.0))
         sizes = np.diff(np.append(firsts, len(levels)))
         centres = np.add.reduceat(probability[order], firsts) / sizes
+        # What is not likely at all is not right, however often the least likely seen were.
         x = np.concatenate([[0.0], centres, [1.0]])
-        y = np.concatenate([[levels[0]], levels[firsts], [levels[-1]]])
+        y = np.concatenate([[0.0], levels[firsts], [levels[-1]]])
         return cls(tuple(x.tolist()), tuple(y.tolist()))
 
 
