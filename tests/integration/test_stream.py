@@ -72,7 +72,7 @@ def bad_events(products: list[Product]) -> Iterator[tuple[Event, str]]:
             orjson.dumps(row | {"brand": "?"}).replace(b'"?"', b'"\xff\xfe"'),
             "invalid_utf8",
         ),
-        lambda row, value: (None, orjson.dumps({"title": row["title"]}), "missing_field"),
+        lambda row, value: (row["product_id"].encode(), orjson.dumps({"title": row["title"]}), "missing_field"),
         lambda row, value: (b"somebody else", value, "key_mismatch"),
         lambda row, value: (row["product_id"].encode(), orjson.dumps(row | {"title": "  "}), "empty_title"),
         lambda row, value: (
@@ -80,7 +80,7 @@ def bad_events(products: list[Product]) -> Iterator[tuple[Event, str]]:
             orjson.dumps(row | {"title": "x" * 2_001}),
             "out_of_bounds",
         ),
-        lambda row, value: (None, None, "missing_key"),
+        lambda row, value: (None, value, "missing_key"),
     ]
     for place in range(BAD - HUGE):
         row = orjson.loads(encode(products[place % len(products)]))
