@@ -1,8 +1,8 @@
-"""All vectors compared with queries in integers of eight bits: which of them to compare exactly.
+"""All vectors compared with queries in 8-bit integers, to find those that are worth an exact comparison.
 
-A product of float32 matrices reads four times as many bytes, and takes up to eight times as long where the
-processor has instructions for this (AVX-512 VNNI, AVX-VNNI, Arm's dot product). Sums of integers are exact, so a
-query finds the same whatever stands beside it, on any processor.
+A product of float32 matrices reads four times as many bytes, and takes up to eight times as long if the processor
+has instructions for 8-bit products (AVX-512 VNNI, AVX-VNNI, Arm's dot product). Sums of integers are exact, so the
+result for a query depends neither on the rest of its batch nor on the processor.
 
 Source: symmetric linear quantisation, Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference" (2018); ONNX, ``MatMulInteger``, by ONNX Runtime.
@@ -22,23 +22,24 @@ from onnx.numpy_helper import from_array
 
 from workers.arrays.segments import falling, places
 
-# Of vectors; a query has 127. Processors without those instructions add two products in 16 bits.
-_STEPS: Final = 63
+# The largest integers of a vector and of a query. Processors without those instructions add two products in 16
+# bits, which larger ones would overflow.
+_VECTOR_STEPS: Final = 63
 _QUERY_STEPS: Final = 127
-# What is added to a query, since the instructions multiply numbers without a sign by such with one.
+# Added to each number of a query: the instructions multiply unsigned integers by signed ones.
 _ZERO: Final = 128
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
-# Of so many vectors that lie apart only the greatest product is looked at first, and of no fewer than three times
-# as many strides as are wanted: with as few as these, five times as many would pass.
+# The bound is looked for among the greatest products of strides, each of so many vectors at most; and of at least
+# three strides for each vector that is wanted: with one each, five times as many vectors would pass the bound.
 _MOST_APART: Final = 64
 _STRIDES_FOR_EACH: Final = 3
 
 
 class EightBits:
-    """m vectors, float32 (m, d) of L2 norm 1 at most, rounded to one of 127 numbers in each of their dimensions.
+    """m vectors, float32 (m, d) of L2 norm 1 at most, rounded to one of 127 numbers in each of their d dimensions.
 
-    Of 48 neighbours of each of 512 products among 167,250 the first 60 missed none.
+    The 60 nearest by these numbers held all of the 48 nearest, for each of 512 products among 167,250.
     """
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
@@ -49,8 +50,8 @@ class EightBits:
 
     @cached_property
     def _session(self) -> Any:
-        """What multiplies; made when it is asked for, as many vectors of a fit never are."""
-        step = float(np.abs(self._vectors).max()) / _STEPS or 1.0
+        """The vectors in ONNX Runtime; made on the first search, which many vectors of a fit never see."""
+        step = float(np.abs(self._vectors).max()) / _VECTOR_STEPS or 1.0
         return _multiplier(np.rint(self._vectors.T / step).astype(np.int8))
 
     def search(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -61,7 +62,7 @@ class EightBits:
         return _greatest(self._products(queries), count)
 
     def _products(self, queries: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Return the products of queries and vectors, int32 (n, m), each query's in a unit of its own."""
+        """Return the products of queries and vectors, int32 (n, m); they compare within a query only."""
         greatest = np.abs(queries).max(axis=1, keepdims=True)
         scaled = np.divide(queries * _QUERY_STEPS, greatest, out=np.zeros_like(queries), where=greatest > 0)
         rounded = (np.rint(scaled) + _ZERO).astype(np.uint8)
@@ -70,7 +71,7 @@ class EightBits:
 
 
 def _multiplier(vectors: NDArray[np.int8]) -> Any:
-    """Return what multiplies queries by vectors, int8 (d, m)."""
+    """Return a session that multiplies queries by vectors, int8 (d, m)."""
     dimensions, count = vectors.shape
     graph = make_graph(
         [make_node("MatMulInteger", ["queries", "vectors", "zero"], ["products"])],
@@ -90,7 +91,7 @@ def _greatest(products: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """Return the columns of the ``count`` greatest of each row, int64 (n, count), greatest first."""
     passing = np.flatnonzero(products >= _bound(products, count)[:, None])
     row, column = np.divmod(passing, products.shape[1])
-    # Exact as float32: none is above 63 times 127 times the 2,000 dimensions that this holds for.
+    # Exact in float32 for up to 2,000 dimensions: no product is above 63 * 127 * d.
     order = falling(products.ravel()[passing].astype(np.float32), row)
     return column[order[places(row) < count]].reshape(len(products), count)
 
@@ -98,7 +99,7 @@ def _greatest(products: NDArray[np.int32], count: int) -> NDArray[np.int64]:
 def _bound(products: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     """Return a bound that at least ``count`` of each row reach, int32 (n,), and few others do.
 
-    The greatest of each stride are products too: what ``count`` of them reach is reached, and to find it takes a
+    ``count`` of the strides' greatest products reach it, and these are products too. To find it among them takes a
     third of the time.
     """
     rows, columns = products.shape

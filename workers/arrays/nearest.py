@@ -8,11 +8,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-# An index finds about the nearest, and so more than are wanted; the cosines that order them are computed pair by
-# pair. (Of a product of matrices they hang on its shape, by which BLAS picks kernels that round differently.)
+# An index is approximate, so it is asked for more than are wanted, which are then ordered by exact cosines. Those
+# are computed pair by pair: how a product of matrices rounds depends on its shape, by which BLAS picks a kernel.
 _SPARE_SHARE: Final = 4
 _LEAST_SPARE: Final = 8
-# Products of so many with 5,000 vectors, and 60 vectors of each, stay in a cache.
+# The products of so many with 5,000 vectors, or 60 vectors for each of them, fit into a cache.
 _QUERIES_AT_ONCE: Final = 64
 
 # FAISS multiplies matrices from this many queries on; its default of 20 leaves small batches ten times slower.
