@@ -10,9 +10,9 @@ from typing import Final, Self
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.errors import InvalidProducts
+from schemas.errors import InvalidProducts, ShelfwiseError
 from schemas.events import cloudevents
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import encode
@@ -38,7 +38,10 @@ class FeedReport:
 
 
 class Feed:
-    """Publishes products on one topic, keyed by product id, never faster than ``rate`` events a second."""
+    """Publishes products on one topic, keyed by product id, never faster than ``rate`` events a second.
+
+    Raises :class:`ShelfwiseError` where the broker lets us send nothing to it.
+    """
 
     def __init__(self, producer: Producer, topic: str, *, rate: float | None = None) -> None:
         self.report = FeedReport()
@@ -65,7 +68,13 @@ class Feed:
             self._pace.wait(self._producer.poll)
         headers = cloudevents.headers(kind, str(uuid4()), subject=product_id, source=SOURCE)
         message = Outgoing(self._topic, product_id.encode(), value, headers)
-        message.produce_in_turn(self._producer, self._delivered)
+        try:
+            message.produce_in_turn(self._producer, self._delivered)
+        except KafkaException as error:
+            problem = error.args[0].str()
+            raise ShelfwiseError(
+                f"nothing can be sent to {self._topic}: {problem}; may it be written to?"
+            ) from None
         self.report.sent += 1
         self._producer.poll(0)
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
+import pytest
+from confluent_kafka import KafkaError, KafkaException
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import ShelfwiseError
 from schemas.events.product import Product
-from streams.clients.feed import Pace, passes
+from streams.clients.feed import Feed, Pace, passes
 
 
 class Clock:
@@ -61,3 +65,13 @@ def test_a_new_id_of_the_longest_id_is_within_bounds() -> None:
     longest = Product(product_id="x" * 256, title="Cup")
     second = list(islice(passes(lambda: [longest], loop=True), 2))[1]
     assert len(second.product_id) <= 256
+
+
+def test_a_topic_that_may_not_be_written_to_is_named() -> None:
+    class Refusing:
+        def produce(self, *_arguments: object, **_named: object) -> None:
+            raise KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+    producer: Any = Refusing()
+    with pytest.raises(ShelfwiseError, match=r"nothing can be sent to products: .*uthorization failed"):
+        Feed(producer, "products").publish(Product(product_id="1", title="Lamp"))
