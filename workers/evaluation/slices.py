@@ -55,19 +55,19 @@ def _figures(facts: ProductFacts, rows: NDArray[np.bool_], name: str) -> dict[st
 def slices(
     outcomes: ProductOutcomes, facts: ProductFacts, products: Sequence[Product], training: Training
 ) -> Mapping[str, list[dict[str, Any]] | None]:
-    """Return the figures by brand, shop, length of title, language, and size, depth and top level of the label.
+    """Return the figures by brand, store, length of title, language, and size, depth and top level of the label.
 
     A slice is ``None`` where the bundle does not say what it was fitted on.
     """
     brand = [training.brand(product) for product in products]
-    shop = [training.store(product) for product in products]
+    store = [training.store(product) for product in products]
     known = ("seen", "new", "none")
     depths = outcomes.taxonomy.depths[outcomes.labels].tolist()
     top = outcomes.taxonomy.ancestor_matrix[outcomes.labels, 0].tolist()
     sizes = training.category_sizes
     return {
         "brand": None if training.brands is None else measure_groups(facts, brand, known),
-        "shop": None if training.stores is None else measure_groups(facts, shop, known),
+        "store": None if training.stores is None else measure_groups(facts, store, known),
         "title": measure_groups(facts, [_length(product) for product in products], ("short", "medium", "long")),
         "language": measure_groups(facts, languages(products)),
         "category_size": None

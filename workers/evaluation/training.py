@@ -1,4 +1,4 @@
-"""What a bundle was fitted on, as far as it says: which brands and shops, and how many products a category."""
+"""What a bundle was fitted on, as far as it says: which brands and stores, and how many products a category."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ UNKNOWN: Final = "n/a"
 
 SLICES: Final = {
     "brand": ("Brand", "whether products of the brand were in the training data"),
-    "shop": ("Shop", "whether products of the shop were in the training data"),
+    "store": ("Store", "whether products of the store were in the training data"),
     "title": ("Length of the title", "short: up to 3 words; medium: up to 9"),
     "language": ("Language", "of title and description, recognised automatically"),
     "category_size": ("Training products of the category", "how many examples the model had to learn from"),

@@ -69,7 +69,7 @@ def test_rows_that_cannot_be_measured_are_counted_and_the_rest_add_up(document: 
 def test_every_slice_and_the_categories_split_all_products(document: dict[str, Any]) -> None:
     assert set(document["slices"]) == {
         "brand",
-        "shop",
+        "store",
         "title",
         "language",
         "category_size",
