@@ -186,6 +186,4 @@ def test_a_store_of_a_changelog_that_was_made_anew_is_refused_with_its_path_and_
     producer.flush()
     error = run(settings).app.crash_reason
     assert isinstance(error, ShelfwiseError)
-    assert re.search(
-        rf"/recall/tables-0 are ahead of their changelog.*{name}.*delete /.*/recall, or", str(error)
-    )
+    assert re.search(rf"/recall/tables-0 are ahead of their changelog.*{name}.*delete /.*/recall, or", str(error))
