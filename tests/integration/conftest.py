@@ -40,6 +40,9 @@ def comes_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[signal.Si
         monkeypatch.setattr(Pace, "wait", wait)
 
     # What is not handled as it should would end the tests.
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    # A shell that runs us in the background has SIGINT ignored.
+    handlers = {signal.SIGTERM: lambda *_: None, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield arrange
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
