@@ -12,12 +12,11 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.rights import UNAUTHORIZED
 from streams.outgoing import Outgoing
 from streams.polled_producer import PolledProducer
 
 _FULL_SECONDS: Final = 0.01
-# To send once more would change nothing, and events would be given up for what is no fault of theirs.
-_FORBIDDEN: Final = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 
 
 class Sink:
@@ -59,7 +58,8 @@ class Sink:
         return self._producer.close(seconds)
 
     def _refused(self, error: KafkaError, topic: str | None) -> None:
-        if error.code() in _FORBIDDEN:
+        # To send once more would change nothing, and events would be given up for what is no fault of theirs.
+        if error.code() in UNAUTHORIZED:
             self._forbidden = KafkaUnavailable(
                 f"this worker may not write to {topic}: {error.str()}; grant it Write, and start it again"
             )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from workers.arrays.segments import places, starts
+from workers.arrays.segments import places
 
 Floats = NDArray[np.float64]
 
@@ -38,8 +38,7 @@ def design_effects(groups: NDArray[np.int64], surprise: Floats) -> Floats:
     order = np.argsort(groups, kind="stable")
     ordered = surprise[order]
     before = np.cumsum(ordered) - ordered
-    firsts = starts(groups[order])
-    of_group = before - before[firsts][np.cumsum(places(groups[order]) == 0) - 1]
+    of_group = before - before[np.arange(len(groups)) - places(groups[order])]
     # The square of a group's sum grows by this with each of its decisions.
     grows = np.empty(len(groups))
     grows[order] = ordered * (ordered + 2 * of_group)

@@ -8,7 +8,7 @@ Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 5
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -58,33 +58,23 @@ def sample_figures(
 
     ``groups`` int64 (n,) are those of :func:`draw_weights`; without them each product is drawn by itself.
     """
-    figures_of = _weighed(outcomes, facts or product_facts(outcomes))
-    parts: dict[str, list[Floats]] = {}
-    for weights in draw_weights(np.arange(len(outcomes)) if groups is None else groups, draws, seed):
-        for key, values in figures_of(weights).items():
-            parts.setdefault(key, []).append(values)
-    return {key: np.concatenate(values) for key, values in parts.items()}
-
-
-def _weighed(outcomes: ProductOutcomes, facts: ProductFacts) -> Callable[[Floats], dict[str, Floats]]:
-    """Return what gives each headline figure, float64 (b,), by weights of the products, float64 (b, n)."""
+    facts = facts or product_facts(outcomes)
     ratios = product_ratios(outcomes, facts)
     columns = np.stack([column for pair in ratios.values() for column in pair], axis=1)
     ordered = Ordered.of(outcomes.confidence, facts.exact)
-
-    def figures_of(weights: Floats) -> dict[str, Floats]:
+    parts: dict[str, list[Floats]] = {}
+    for weights in draw_weights(np.arange(len(outcomes)) if groups is None else groups, draws, seed):
         sums = weights @ columns
         with np.errstate(divide="ignore", invalid="ignore"):
             found = dict(zip(ratios, (sums[:, 0::2] / sums[:, 1::2]).T, strict=True))
         curve = ordered.curve(weights)
-        return found | {
-            "macro_f1": macro_f1(outcomes, weights),
-            "expected_calibration_error": curve.calibration_error(),
-            "aurc": curve.area_under_risk(),
-            "coverage_at_95_precision": curve.coverage_at_precision(),
-        }
-
-    return figures_of
+        found["macro_f1"] = macro_f1(outcomes, weights)
+        found["expected_calibration_error"] = curve.calibration_error()
+        found["aurc"] = curve.area_under_risk()
+        found["coverage_at_95_precision"] = curve.coverage_at_precision()
+        for key, values in found.items():
+            parts.setdefault(key, []).append(values)
+    return {key: np.concatenate(values) for key, values in parts.items()}
 
 
 def intervals(
@@ -102,14 +92,14 @@ def intervals(
         return {}
     facts = facts or product_facts(outcomes)
     tail = (1.0 - LEVEL) / 2.0
-    points = _weighed(outcomes, facts)(np.ones((1, len(outcomes))))
     found = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
         for key, values in sample_figures(outcomes, draws, seed, facts, groups).items():
             low, high = np.nanquantile(values, [tail, 1.0 - tail])
             if key == "expected_calibration_error":
-                low, high = _reflected(float(points[key][0]), low, high)
+                curve = Ordered.of(outcomes.confidence, facts.exact).curve()
+                low, high = _reflected(float(curve.calibration_error()[0]), low, high)
             found[key] = (number(low), number(high))
     return found
 
