@@ -16,6 +16,7 @@ from streams.health import Health
 from streams.learning_process.part import LearningProcess
 from streams.metrics import Metrics
 from streams.model_process.models import Models
+from streams.model_process.options import WITH_STATISTICS, WITH_VERDICTS
 from streams.model_process.process import STOP_SECONDS
 from streams.model_process.start import ModelStart, show
 from streams.model_process.watch import ModelWatch
@@ -45,7 +46,7 @@ async def decide(
     used.
     """
     health.condition(_MODEL_LOADED, ready=False)
-    starting = ModelStart(settings, with_statistics=settings.learning and "recall" in stages)
+    starting = ModelStart(settings, _learned(settings, stages))
     models = Models(await starting.first())
     watch = ModelWatch(settings, models, starting.later, partial(show, metrics=metrics))
     watching = asyncio.ensure_future(watch.run())
@@ -61,6 +62,12 @@ async def decide(
         watching.cancel()
         await asyncio.wait([watching])
         await asyncio.gather(*(model.stop(STOP_SECONDS) for model in models.all()), return_exceptions=True)
+
+
+def _learned(settings: Settings, stages: Collection[Stage]) -> Sequence[str]:
+    """Return what the model is to know of what was learned: recall asks for statistics, ranking for verdicts."""
+    wanted: dict[Stage, str] = {"recall": WITH_STATISTICS, "ranking": WITH_VERDICTS}
+    return [option for stage, option in wanted.items() if settings.learning and stage in stages]
 
 
 def _parts(context: ModelContext, stages: Collection[Stage]) -> Sequence[Part]:

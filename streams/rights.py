@@ -60,6 +60,8 @@ def needed_rights(settings: Settings, stages: Collection[Stage]) -> set[Right]:
         found |= {Right("WRITE", "topic", settings.topic(topic)) for topic in _WRITTEN[stage]}
         found |= {Right("READ", "group", settings.group(group)) for group in _GROUPS[stage]}
         found |= set(_of_tables(settings, stage))
+    if "ranking" in stages and settings.learning:  # its model knows the verdicts that stand
+        found.add(Right("READ", "topic", settings.topic(REVIEWS_DECIDED)))
     if "recall" in stages:  # it asks how far intake is
         found.add(Right("DESCRIBE", "group", settings.group("intake")))
     return found

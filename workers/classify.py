@@ -21,16 +21,15 @@ Positioned = tuple[Product, SourcePosition]
 
 def classify(
     bundle: Bundle, products: Iterable[Positioned], statistics: Statistics | None = None
-) -> Iterator[tuple[Product, Decision]]:
-    """Yield each product with its decision, in order; a decision does not depend on the batch.
+) -> Iterator[Decision]:
+    """Yield the decision on each product, in order; a decision does not depend on the batch.
 
     ``statistics`` are what a stream has learned since the bundle was fitted: nothing, unless given.
     """
     known = statistics or NoStatistics()
     remaining = iter(products)
     while batch := list(islice(remaining, BATCH_PRODUCTS)):
-        decisions = decide(bundle, batch, known)
-        yield from zip((product for product, _ in batch), decisions, strict=True)
+        yield from decide(bundle, batch, known)
 
 
 def decide(bundle: Bundle, batch: Sequence[Positioned], statistics: Statistics) -> list[Decision]:

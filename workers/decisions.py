@@ -22,6 +22,7 @@ def decision_event(
     common: dict[str, Any] = {
         "decision_id": decision_id(source, DECISION),
         "product_id": about.product_id,
+        "title": about.title,
         "confidence": prediction.confidence,
         "alternatives": tuple(
             Alternative(_category(taxonomy, node), probability) for node, probability in prediction.alternatives
@@ -30,6 +31,7 @@ def decision_event(
         "model_version": model_version,
         "taxonomy_version": taxonomy.version,
         "source": source,
+        "review_id": prediction.review_id,
         "brand": about.brand,
         "stores": about.stores,
         "tags": about.tags,
@@ -46,6 +48,8 @@ def decision_event(
 
 
 def _reason(prediction: Prediction) -> ReviewReason:
+    if prediction.review_id is not None:
+        return "belongs_nowhere"
     if prediction.of_new_store:
         return "new_store"
     return "low_confidence" if prediction.alternatives else "no_candidates"

@@ -60,10 +60,10 @@ class KeyStatistics(msgspec.Struct, frozen=True):
 
 
 def said_by_decision(event: CategoryAssigned | NeedsReview, offset: int, minimum_confidence: float) -> Said:
-    """Return what a decision says; it counts where the leaf itself is sure enough."""
+    """Return what a decision says; it counts where the model is sure enough of the leaf itself."""
     if isinstance(event, NeedsReview):
         return Said(offset, event.source.offset, None, event.brand, event.stores)
-    sure = not event.backed_off and event.confidence >= minimum_confidence
+    sure = event.confidence >= minimum_confidence and not event.backed_off and event.review_id is None
     category = event.category.id if sure else None
     return Said(offset, event.source.offset, category, event.brand, event.stores)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 import msgspec
 
-from schemas.events.product import Product, ProductId, Timestamp
+from schemas.events.product import Product, ProductId, Timestamp, Title
 
 _MAX_DETAIL_CHARACTERS: Final = 300
 
@@ -91,6 +91,7 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     timestamp_ms: int
     product_id: ProductId
+    title: Title | None = None
     brand: str | None = None
     stores: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -105,6 +106,7 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
             offset=offset,
             timestamp_ms=timestamp_ms,
             product_id=product.product_id,
+            title=product.title,
             brand=product.brand,
             stores=product.stores,
             tags=product.tag_list(),

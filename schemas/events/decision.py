@@ -8,10 +8,10 @@ import msgspec
 
 from schemas.events.batch import Outcome
 from schemas.events.position import SourcePosition
-from schemas.events.product import ProductId, Timestamp
+from schemas.events.product import ProductId, ShortText, Timestamp, Title
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
-ReviewReason = Literal["low_confidence", "no_candidates", "new_store"]
+ReviewReason = Literal["low_confidence", "no_candidates", "new_store", "belongs_nowhere"]
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -46,17 +46,21 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
     """What both kinds of decision say.
 
     ``alternatives`` are the likeliest categories, best first; ``evidence`` is about the first of them.
-    ``brand``, ``stores`` and ``tags`` are the product's own.
+    ``title``, ``brand``, ``stores`` and ``tags`` are the product's own. ``review_id`` is of the verdict, where a
+    person decided on the product earlier and it still has the title that was judged: the decision is then the
+    person's, while alternatives and evidence are the model's.
     """
 
     decision_id: str
     product_id: ProductId
+    title: Title | None = None
     confidence: Probability
     alternatives: tuple[Alternative, ...]
     evidence: tuple[Evidence, ...]
     model_version: str
     taxonomy_version: str
     source: SourcePosition
+    review_id: ShortText | None = None
     brand: str | None = None
     stores: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -69,7 +73,7 @@ class CategoryAssigned(_Decided, frozen=True, kw_only=True):
     ``backed_off`` says that it is a part of the way only: the category that is likeliest at its depth, with all
     below it, as deep as the error budget allows. That is an ancestor of the first alternative, unless many less
     likely ones elsewhere in the tree outweigh it. ``confidence`` is the calibrated probability that the assignment
-    is right. ``also`` are further categories within the error budget.
+    is right, and 1 where a person decided. ``also`` are further categories within the error budget.
     """
 
     category: Category
@@ -81,7 +85,8 @@ class NeedsReview(_Decided, frozen=True, kw_only=True):
     """A person must say where the product belongs: likeliest in one of the alternatives.
 
     ``new_store`` means that the model would be sure enough, were it not fitted on so few labelled products of this
-    one's stores. With ten of them labelled, the next model decides as elsewhere.
+    one's stores. With ten of them labelled, the next model decides as elsewhere. ``belongs_nowhere`` repeats a
+    person's verdict that no category of the tree is right: nobody is asked again.
     """
 
     reason: ReviewReason

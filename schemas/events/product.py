@@ -18,6 +18,7 @@ _MAX_SHORT_TEXT: Final = 512
 
 ProductId = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID, description="unique in the whole feed")]
 ShortText = Annotated[str, msgspec.Meta(max_length=_MAX_SHORT_TEXT)]
+Title = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
 Stores = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=100)]
 Tags = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MAX_TAGS)]
 TagText = Annotated[str, msgspec.Meta(max_length=40_000, description="separated by commas, or by vertical bars")]
@@ -40,7 +41,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     product_id: ProductId
-    title: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    title: Title
     description: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
     brand: ShortText | None = None
     stores: Stores = ()

@@ -7,16 +7,17 @@ import msgspec
 from schemas.errors import InvalidEvent
 from schemas.events.codec import decode
 from schemas.events.dead_letter import Reason
-from schemas.events.product import ProductId, ShortText, Stores, Tags, Timestamp
+from schemas.events.product import ProductId, ShortText, Stores, Tags, Timestamp, Title
 
 
 class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person says where a product belongs.
 
     ``category_id`` is a node of the taxonomy, or null where the product belongs nowhere in it.
-    ``decision_id`` is the decision that was reviewed. ``brand``, ``stores`` and ``tags`` are copied from it, so
-    that the verdict moves the statistics even before the decision itself was learned from; those of tags are moved
-    by verdicts alone.
+    ``decision_id`` is the decision that was reviewed. ``title``, ``brand``, ``stores`` and ``tags`` are copied
+    from it. While the product keeps its title, its later edits are decided as the verdict says. By the others the
+    verdict moves the statistics even before the decision itself was learned from; those of tags are moved by
+    verdicts alone.
     """
 
     review_id: ShortText
@@ -25,6 +26,7 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reviewer: ShortText
     decided_at: Timestamp
     decision_id: ShortText | None = None
+    title: Title | None = None
     brand: ShortText | None = None
     stores: Stores = ()
     tags: Tags = ()

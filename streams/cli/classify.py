@@ -139,13 +139,13 @@ def _in_this_process(
     screen = console()
     outcomes: Counter[str] = Counter()
     positioned = iter([source]) if isinstance(source, tuple) else _positioned(source)
-    for product, decision in classify(model, positioned):
+    for decision in classify(model, positioned):
         outcomes[outcome_of(decision)] += 1
         if as_json:
             print_json(encode(decision))
         else:
             with to_standard_output():
-                screen.print(decision_text(decision, product.title))
+                screen.print(decision_text(decision))
     return outcomes
 
 

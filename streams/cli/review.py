@@ -30,6 +30,7 @@ _SHOWN_CHARACTERS = 300
 @click.option("--product", "product_id", metavar="ID", help="Decide only this product; default: all that wait.")
 @click.option("--category", metavar="PATH|ID", help="With --product: the category to which it belongs.")
 @click.option("--nowhere", is_flag=True, help="With --product: it belongs nowhere in the tree.")
+@click.option("--title", help="With --product: its title; the verdict stands for later edits that keep it.")
 @click.option("--tag", "tags", multiple=True, help="With --product: a tag to learn from. Repeatable.")
 @click.option("--reviewer", help="The reviewer's name; default: the current user.")
 @click.option("--limit", type=click.IntRange(min=1), help="Ask about at most this many products.")
@@ -41,6 +42,7 @@ def command(
     product_id: str | None,
     category: str | None,
     nowhere: bool,
+    title: str | None,
     tags: tuple[str, ...],
     reviewer: str | None,
     limit: int | None,
@@ -51,20 +53,20 @@ def command(
     """Decide products that the model left to a person.
 
     Shows each waiting decision with the product and the likeliest categories, asks for the right one, and
-    publishes the verdict on reviews.decided.v1. The verdict updates the statistics immediately, and
-    `shelfwise training-data` turns it into a label. With --product nothing is asked, for use in scripts: brand and
-    stores are taken from the product's decision, and only the tags given with --tag are learned from. A verdict on
-    a product that was never decided becomes a dead letter.
+    publishes the verdict on reviews.decided.v1. The verdict updates the statistics immediately, holds for later
+    edits of the product as long as its title stays the same, and becomes a label with `shelfwise training-data`.
+    With --product nothing is asked, for use in scripts: brand and stores are taken from the product's decision,
+    only the tags given with --tag are learned from, and without --title the verdict holds for no later edit. A
+    verdict on a product that was never decided becomes a dead letter.
 
     Several people can review at the same time: a product that someone else has answered meanwhile is skipped, and
-    if two people answer, the last verdict counts. Products that `shelfwise replay` decides again, and leaves to a
-    person again, wait for review again.
+    if two people answer, the last verdict counts.
 
     \b
     Examples:
       shelfwise review
       shelfwise review --limit 20 --reviewer desk-4
-      shelfwise review --product sku-1 --category "Home > Lighting > Lamps" --tag desk --tag new
+      shelfwise review --product sku-1 --category "Home > Lighting > Lamps" --title "Desk lamp, black" --tag new
       shelfwise review --product sku-2 --nowhere --json
     """
     from streams.review.give import VerdictGiver
@@ -72,14 +74,14 @@ def command(
 
     if (product_id is None) != (category is None and not nowhere) or (category is not None and nowhere):
         raise click.UsageError("give --product together with either --category or --nowhere, or none of them")
-    if tags and product_id is None:
-        raise click.UsageError("--tag needs --product; the tags of waiting products are already known")
+    if (tags or title) and product_id is None:
+        raise click.UsageError("--title and --tag need --product; those of waiting products are already known")
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
     giver = VerdictGiver(settings, reviewer or _user())
     if product_id is not None:
-        verdict = giver.give(product_id, None if node is None else taxonomy.ids[node], tags=tags)
+        verdict = giver.give(product_id, None if node is None else taxonomy.ids[node], title=title, tags=tags)
         _tell(verdict, taxonomy, as_json=as_json)
         return
     _review_all(settings, giver, taxonomy, limit, as_json=as_json)

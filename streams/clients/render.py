@@ -15,6 +15,7 @@ from streams.clients.subscriber import Received
 _EVIDENCE: Final = 3
 _ALTERNATIVES: Final = 3
 _KIND_WIDTH: Final = 12
+_TITLE_CHARACTERS: Final = 48
 
 
 def plain(text: str) -> str:
@@ -22,7 +23,7 @@ def plain(text: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
-def decision_text(decision: Decision, title: str | None = None) -> Text:
+def decision_text(decision: Decision, *, with_id: bool = False) -> Text:
     """Return one line: what was decided, how surely, on what, and why."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if isinstance(decision, NeedsReview):
@@ -36,14 +37,23 @@ def decision_text(decision: Decision, title: str | None = None) -> Text:
         text.append(kind.ljust(_KIND_WIDTH), style)
         category = " > ".join(decision.category.path)
     text.append(f" {decision.confidence:4.2f}  ", "bold")
-    text.append(plain(title or decision.product_id), "dim" if not title else "")
+    if with_id or decision.title is None:
+        text.append(f"{plain(decision.product_id)} ", "dim")
+    if decision.title is not None:
+        text.append(plain(_short(decision.title)))
     text.append("  ->  ", "dim")
     text.append(category or "no candidate", "bold")
     if isinstance(decision, NeedsReview) and decision.reason == "new_store":
         text.append("  (its store is new)", "yellow")
+    if decision.review_id is not None:
+        text.append("  (by a person's verdict)", "green")
     if shown := evidence_text(decision.evidence):
         text.append(f"  [{shown}]", "dim")
     return text
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= _TITLE_CHARACTERS else title[: _TITLE_CHARACTERS - 1] + "…"
 
 
 def evidence_text(evidence: tuple[Evidence, ...]) -> str:
@@ -73,7 +83,7 @@ def received_text(received: Received) -> Text:
     if isinstance(content, DeadLetter):
         return text + dead_letter_text(content, received.key)
     if isinstance(content, CategoryAssigned | NeedsReview):
-        return text + decision_text(content)
+        return text + decision_text(content, with_id=True)
     key = plain((received.key or b"").decode(errors="replace"))
     if content is None:
         return text + Text(f"{'withdrawn'.ljust(_KIND_WIDTH)} {key} from {received.topic}", "dim")

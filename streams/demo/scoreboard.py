@@ -27,7 +27,6 @@ class Recent:
     """A decision to show, and whether it is right: ``None`` where that is not known."""
 
     decision: Decision
-    title: str
     right: bool | None
 
 
@@ -109,7 +108,7 @@ class Scoreboard:
             self.right[outcome] += right
         if decision.product_id in self.published_ms:
             self._latencies.append(max(timestamp_ms - self.published_ms[decision.product_id], 0))
-        self.recent.append(Recent(decision, item.product.title, right))
+        self.recent.append(Recent(decision, right))
 
     def _died(self, letter: DeadLetter, key: bytes | None) -> None:
         if self._first_time(f"{letter.source_partition}/{letter.source_offset}"):

@@ -113,9 +113,8 @@ def plain_line(board: Scoreboard, published: int, seconds: float) -> str:
 def decision_line(recent: Recent) -> Text:
     """Return a decision with a mark: right, wrong, or not known."""
     mark, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}[recent.right]
-    title = recent.title if len(recent.title) <= 48 else recent.title[:47] + "…"
     line = Text(no_wrap=True, overflow="ellipsis")
-    return line.append(f"{mark} ", style).append_text(decision_text(recent.decision, title))
+    return line.append(f"{mark} ", style).append_text(decision_text(recent.decision))
 
 
 def percent(share: float) -> str:

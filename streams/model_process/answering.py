@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Thread
@@ -12,15 +13,17 @@ from typing import Any, Final
 from threadpoolctl import threadpool_limits
 
 from schemas.errors import ShelfwiseError
+from streams.learned.follower import Follower
+from streams.learned.statistics import LearnedStatistics
+from streams.learned.verdicts import LearnedVerdicts
 from streams.model_process.loading import load
 from streams.model_process.messages import LENGTH_BYTES
 from streams.model_process.niceness import Caller
-from streams.model_process.options import WITH_STATISTICS
+from streams.model_process.options import WITH_STATISTICS, WITH_VERDICTS
 from streams.model_process.work import ModelWork
 from streams.reporting.report import Reporter
 from streams.settings import Settings
-from streams.statistics_view import StatisticsView
-from workers.statistics import NoStatistics, Statistics
+from workers.statistics import NoStatistics
 
 _INPUT: Final = 0
 
@@ -40,8 +43,13 @@ def answer(pipe: int, call: Caller) -> int:
         return 1
     compute_in_one_thread()  # those libraries too that came with the model
     model.loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
-    statistics = _read(settings, model.knows_statistics) if WITH_STATISTICS in sys.argv else NoStatistics()
-    _serve(ModelWork(settings, bundle, statistics), int(sys.argv[1]))
+    statistics = LearnedStatistics(settings) if WITH_STATISTICS in sys.argv else None
+    verdicts = LearnedVerdicts(settings, bundle.taxonomy) if WITH_VERDICTS in sys.argv else None
+    readers = [learned.readers for learned in (statistics, verdicts) if learned is not None]
+    if readers:
+        _follow(Follower(settings, ChainMap(*readers)), model.has_caught_up)
+    work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts.standing if verdicts else None)
+    _serve(work, int(sys.argv[1]))
     # At once: the threads of libraries may be at work, and nothing is left to do in order.
     os._exit(0)
 
@@ -56,20 +64,18 @@ def compute_in_one_thread() -> None:
     threadpool_limits(1)
 
 
-def _read(settings: Settings, caught_up: Callable[[], None]) -> Statistics:
-    """Return a view of what was learned, ``caught_up`` when all was read; that it can be read no more ends us."""
-    view = StatisticsView(settings)
-    view.start()
+def _follow(follower: Follower, caught_up: Callable[[], None]) -> None:
+    """Let what was learned be read, ``caught_up`` when all was; that it can be read no more ends us."""
+    follower.start()
 
-    def follow() -> None:
-        view.await_caught_up()
-        if view.failure is None:
+    def watch() -> None:
+        follower.await_caught_up()
+        if follower.failure is None:
             caught_up()
-        view.join()
+        follower.join()
         os._exit(1)
 
-    Thread(target=follow, name="shelfwise-statistics-end", daemon=True).start()
-    return view
+    Thread(target=watch, name="shelfwise-follower-end", daemon=True).start()
 
 
 def _serve(work: ModelWork, replies: int) -> None:

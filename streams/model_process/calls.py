@@ -39,14 +39,14 @@ class ModelCall:
 
 
 class ModelCalls(ABC):
-    """A model that is elsewhere; ``statistics_known`` is set when it has read what was learned, where it is to.
+    """A model that is elsewhere; ``caught_up`` is set when it has read what was learned, where it is to.
 
     What is awaited raises :class:`ModelFailure` or :class:`ModelGone`.
     """
 
     def __init__(self) -> None:
         self.version = ""
-        self.statistics_known = Event()
+        self.caught_up = Event()
         self._numbers = count()
         self._calls: dict[int, ModelCall] = {}
         self._gone: ModelGone | None = None
@@ -61,9 +61,9 @@ class ModelCalls(ABC):
         """What ended it."""
         return self._gone
 
-    def knows_statistics(self) -> None:
+    def has_caught_up(self) -> None:
         """Note that all that was learned has been read."""
-        self.statistics_known.set()
+        self.caught_up.set()
 
     def recall(self, products: Sequence[Product]) -> Future[Recalled]:
         """Find the candidates of products."""
@@ -92,7 +92,7 @@ class ModelCalls(ABC):
     def end(self, why: str) -> None:
         """Let fail what is awaited, and what is asked from now on."""
         self._gone = ModelGone(why)
-        self.statistics_known.set()
+        self.caught_up.set()
         for call in self._calls.values():
             _fail(call, self._gone)
         self._calls.clear()

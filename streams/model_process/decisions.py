@@ -20,6 +20,7 @@ from workers.bundle.bundle import Bundle
 from workers.decisions import decision_event
 from workers.ranking.ranking import Prediction, Ranking
 from workers.recall.candidates import Candidates
+from workers.standing_verdicts import StandingVerdicts, overrule
 
 _STAGE: Final = "ranking"
 _REMOVED: Final = "product.removed"
@@ -28,11 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 class Decisions:
-    """Decides batches with a model, each product apart from the others."""
+    """Decides batches with a model, each product apart from the others, and as a person did where that stands."""
 
-    def __init__(self, settings: Settings, bundle: Bundle) -> None:
+    def __init__(self, settings: Settings, bundle: Bundle, verdicts: StandingVerdicts | None = None) -> None:
         self._settings = settings
         self._bundle = bundle
+        self._verdicts = verdicts
 
     def of(self, batches: Sequence[RecalledBatch], candidates: Candidates) -> list[Ranked]:
         """Return what leaves of each batch; ``candidates`` are those of the products of all, in their order."""
@@ -55,12 +57,19 @@ class Decisions:
             if isinstance(prediction, Exception):
                 ranked.outcomes.append(EventOutcome.failed(product.offset, _STAGE, prediction))
                 continue
+            prediction = self._judged(prediction, product)
             ranked.messages.append(self._decision(prediction, product, source, now))
             if product.known:
                 ranked.messages.append(self._withdrawal(prediction, product, source, now))
             ranked.outcomes.append(EventOutcome(product.offset, prediction.outcome))
             ranked.timestamps_ms.append(product.timestamp_ms)
         return ranked
+
+    def _judged(self, prediction: Prediction, product: CandidateProduct) -> Prediction:
+        """Return the decision of the person whose verdict stands, or else the model's."""
+        if self._verdicts is None or (verdict := self._verdicts.of(product.product_id, product.title)) is None:
+            return prediction
+        return overrule(prediction, verdict)
 
     def _decision(
         self, prediction: Prediction, product: CandidateProduct, source: SourcePosition, now: datetime

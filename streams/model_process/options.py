@@ -3,4 +3,5 @@
 from typing import Final
 
 WITH_STATISTICS: Final = "--statistics"
+WITH_VERDICTS: Final = "--verdicts"
 BESIDE_ANOTHER: Final = "--beside-another"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from schemas.errors import InvalidBundle
 from streams.metrics import Metrics
-from streams.model_process.options import BESIDE_ANOTHER, WITH_STATISTICS
+from streams.model_process.options import BESIDE_ANOTHER
 from streams.model_process.process import STOP_SECONDS, ModelProcess
 from streams.settings import Settings
 from workers.bundle.files import verify
@@ -19,10 +20,10 @@ _log = logging.getLogger(__name__)
 class ModelStart:
     """Starts processes of the bundle that the settings name, each time of what lies there then."""
 
-    def __init__(self, settings: Settings, *, with_statistics: bool) -> None:
-        """With statistics the models know what is learned from the stream."""
+    def __init__(self, settings: Settings, learned: Sequence[str]) -> None:
+        """``learned`` are the options that say what the models know of what is learned from the stream."""
         self._settings = settings
-        self._options = [WITH_STATISTICS] if with_statistics else []
+        self._options = learned
 
     async def first(self) -> ModelProcess:
         """Return a model that is loaded; raises :class:`schemas.errors.ShelfwiseError` where it cannot be used."""
@@ -31,7 +32,7 @@ class ModelStart:
         return model
 
     async def later(self) -> ModelProcess:
-        """Return one that knows the statistics too, loaded with what others leave of the CPU; raises the same.
+        """Return one that knows what was learned too, loaded with what others leave of the CPU; raises the same.
 
         Whoever forced the first one has not seen this one.
         """
@@ -41,9 +42,9 @@ class ModelStart:
         await model.start(settings, *self._options, BESIDE_ANOTHER)
         try:
             if self._options:
-                await model.statistics_known.wait()
+                await model.caught_up.wait()
             if model.is_gone:
-                raise InvalidBundle(f"bundle {settings.bundle}: its process ended before it knew the statistics")
+                raise InvalidBundle(f"bundle {settings.bundle}: its process ended before it knew what was learned")
         except BaseException:
             await model.stop(STOP_SECONDS)
             raise

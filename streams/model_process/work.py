@@ -28,6 +28,7 @@ from streams.settings import Settings
 from workers.bundle.bundle import Bundle
 from workers.recall.candidates import Candidates
 from workers.recall.packing import check_categories, pack, unpack
+from workers.standing_verdicts import StandingVerdicts
 from workers.statistics import Statistics
 
 _log = logging.getLogger(__name__)
@@ -36,10 +37,12 @@ _log = logging.getLogger(__name__)
 class ModelWork:
     """Answers requests one after the other, with a model and what was learned."""
 
-    def __init__(self, settings: Settings, bundle: Bundle, statistics: Statistics) -> None:
+    def __init__(
+        self, settings: Settings, bundle: Bundle, statistics: Statistics, verdicts: StandingVerdicts | None = None
+    ) -> None:
         self._bundle = bundle
         self._statistics = statistics
-        self._decisions = Decisions(settings, bundle)
+        self._decisions = Decisions(settings, bundle, verdicts)
 
     def answer(self, value: bytes) -> Iterator[bytes]:
         """Yield one or two replies to the request that ``value`` holds, the last of which ends it.

@@ -35,11 +35,13 @@ class VerdictGiver:
         product_id: str,
         category_id: str | None,
         decision: NeedsReview | None = None,
+        *,
+        title: str | None = None,
         tags: tuple[str, ...] = (),
     ) -> ReviewDecided:
         """Publish a verdict, and return it when Kafka has it; ``None`` is a product that belongs nowhere.
 
-        ``tags`` are the product's where no decision tells them.
+        ``title`` and ``tags`` are the product's where no decision tells them.
         Raises :class:`KafkaUnavailable`, and :class:`InvalidEvent` for a verdict that nobody could read.
         """
         verdict = ReviewDecided(
@@ -49,6 +51,7 @@ class VerdictGiver:
             reviewer=self._reviewer,
             decided_at=datetime.now(UTC),
             decision_id=decision.decision_id if decision else None,
+            title=decision.title if decision else title,
             brand=decision.brand if decision else None,
             stores=decision.stores if decision else (),
             tags=decision.tags if decision else tags,

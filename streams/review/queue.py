@@ -21,6 +21,7 @@ from streams.kafka.partitioner import partition_of
 from streams.kafka.watermarks import watermarks
 from streams.review.verdicts import Verdicts
 from streams.settings import Settings
+from workers.text.tokens import identity
 
 _POLL_SECONDS: Final = 0.2
 
@@ -28,7 +29,7 @@ _POLL_SECONDS: Final = 0.2
 class ReviewQueue:
     """The decisions that ask for a verdict and have none, as Kafka has them now and whenever it is asked again.
 
-    Others review too, and products are decided anew: one that was decided after its verdict waits again.
+    Others review too, and products are decided anew: one that got another title after its verdict waits again.
     """
 
     def __init__(self, settings: Settings, taxonomy: Taxonomy, on_read: Callable[[], None] = lambda: None) -> None:
@@ -86,9 +87,14 @@ class ReviewQueue:
                 self._latest[product_id] = decision, event.timestamp_ms / 1_000
 
     def _has(self, decision: NeedsReview, decided_at: float) -> bool:
+        """Return whether a decision has its verdict, or one that stands since the product still has its title."""
         verdict = self._given.latest.get(decision.product_id)
-        if verdict is None or verdict.decision_id is None:
-            return verdict is not None and verdict.decided_at.timestamp() >= decided_at
+        if verdict is None:
+            return False
+        if verdict.title and decision.title and identity(verdict.title) == identity(decision.title):
+            return True
+        if verdict.decision_id is None:
+            return verdict.decided_at.timestamp() >= decided_at
         return verdict.decision_id == decision.decision_id
 
 

@@ -13,8 +13,15 @@ class RankingPart(FaustPart):
     def __init__(self, context: ModelContext) -> None:
         super().__init__("ranking", context)
         self.stage = RankingStage(context)
+        self._learned = context.models.current.caught_up if context.settings.learning else None
         self._turns = (self.stage.turns,)
         self.stage.add_to(self._app)
+
+    async def start(self) -> None:
+        """Let the model read what was learned, then start: the first decision knows what people said."""
+        if self._learned:
+            await self._learned.wait()
+        await super().start()
 
     async def stop(self, seconds: float) -> None:
         """Leave the group, and wait for the acknowledgements under way."""

@@ -25,7 +25,7 @@ class RecallPart(FaustPart):
         super().__init__("recall", context)
         settings = context.settings
         digests = product_digests(self._app)
-        self._statistics = context.models.current.statistics_known if settings.learning else None
+        self._learned = context.models.current.caught_up if settings.learning else None
         records = changelog_name(settings, PRODUCT_DIGESTS)
         self._progress = context.progress
         self._local = context.local if ranking else None
@@ -49,9 +49,9 @@ class RecallPart(FaustPart):
         return super().failure or self._app.table_changes.failure
 
     async def start(self) -> None:
-        """Let the model read the statistics, then start: the first decision knows what was learned."""
-        if self._statistics:
-            await self._statistics.wait()
+        """Let the model read what was learned, then start: the first decision knows what was learned."""
+        if self._learned:
+            await self._learned.wait()
         self._recall.take_from_intake()
         await self._progress.start()
         await super().start()

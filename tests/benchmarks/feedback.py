@@ -61,7 +61,7 @@ def _decide(model: Bundle, labelled: LabelledProducts, learned: Learned, number:
     placed: list[tuple[Product, SourcePosition]] = [
         (product, SourcePosition("feed", 0, number * size + row)) for row, product in enumerate(labelled.products)
     ]
-    return [decision for _, decision in classify(model, placed, learned)]
+    return list(classify(model, placed, learned))
 
 
 def _learn(decided: Sequence[Decision], minimum_confidence: float, copies: int) -> dict[str, ProductState]:

@@ -132,7 +132,7 @@ def main() -> None:
             outcomes = stream_decisions(sides.test, settings, directory / "worker.log")
             bundle = load_bundle(directory / "bundle")
             positioned = [(p, SourcePosition("file", 0, n)) for n, p in enumerate(sides.test.products)]
-            direct = {product.product_id: decision for product, decision in classify(bundle, positioned)}
+            direct = {decision.product_id: decision for decision in classify(bundle, positioned)}
             figures = {
                 "catalogue": name,
                 "nodes": len(sides.taxonomy),

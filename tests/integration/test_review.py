@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import count
 from typing import IO
 
 import msgspec
@@ -15,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from schemas.events.codec import decode
-from schemas.events.decision import NeedsReview
+from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
@@ -25,7 +26,7 @@ from streams.review.answer import Chosen
 from streams.review.give import VerdictGiver
 from streams.review.queue import ReviewQueue
 from tests.sample_model import sample_products
-from tests.worker_harness import Installation, wait_until
+from tests.worker_harness import Installation, decisions, wait_until
 from workers.bundle.taxonomy_file import load_taxonomy
 
 DECISION: dict[str, object] = {
@@ -83,8 +84,9 @@ def test_a_person_is_asked_about_what_waits_and_each_verdict_moves_the_statistic
     assert {chosen.reviewer, nowhere.reviewer} == {"desk 4"}
     for verdict in given:
         decision = waiting[verdict.product_id]
-        assert (verdict.decision_id, verdict.brand, verdict.stores, verdict.tags) == (
+        assert (verdict.decision_id, verdict.title, verdict.brand, verdict.stores, verdict.tags) == (
             decision.decision_id,
+            decision.title,
             decision.brand,
             decision.stores,
             decision.tags,
@@ -111,10 +113,53 @@ def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Ins
     assert "the tree has no category" in near
     for arguments in (("--product", "a"), ("--nowhere",), ("--product", "a", "--nowhere", "--category", path)):
         assert "give --product together with either" in review(*arguments, status=2).output
-    assert "--tag needs --product" in review("--tag", "one", status=2).output
+    assert "--title and --tag need --product" in review("--tag", "one", status=2).output
     for product_id in ("", "x" * 257, "\udcff"):
         review("--product", product_id, "--nowhere", status=1)
     assert len(verdicts(installation)) == 2
+
+
+@pytest.mark.parametrize("stages", [(), ("intake", "ranking", "learning")])
+def test_a_verdict_stands_for_later_edits_until_the_title_changes(
+    installation: Installation, stages: tuple[str, ...]
+) -> None:
+    """By ranking with recall beside it, and by itself; by a worker that has just started too."""
+    product = Product(product_id="p", title="Thing nobody knows")
+    prices = count(1)
+
+    def edited(title: str = product.title) -> Decision:
+        edit = msgspec.structs.replace(product, title=title, price=float(next(prices)))
+        [(_, offset)] = installation.publish_products([edit])
+        installation.wait_until_committed()
+        [decision] = [each for each in decisions(installation) if each.source.offset == offset]
+        waiting = b"p" in installation.latest(installation.name(CATEGORIES_NEEDS_REVIEW))
+        assert waiting is isinstance(decision, NeedsReview)
+        return decision
+
+    def workers() -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(installation.worker(*stages))
+        if stages:
+            stack.enter_context(installation.worker("recall"))
+        return stack
+
+    with workers():
+        assert isinstance(edited(), NeedsReview)
+        category = load_taxonomy(installation.bundle).path_text(5)
+        review(typed=f"{category}\nq\n")
+        [verdict] = verdicts(installation)
+        wait_until(lambda: edited().review_id == verdict.review_id, "the verdict stands")
+    with workers():
+        decision = edited("THING NOBODY KNOWS!")
+        assert isinstance(decision, CategoryAssigned)
+        assert (decision.review_id, decision.category.id) == (verdict.review_id, verdict.category_id)
+        assert edited("Something else").review_id is None
+        review("--product", "p", "--nowhere", "--title", "Something else")
+        wait_until(lambda: edited("Something else").review_id is not None, "the second verdict stands")
+        decision = edited("Something else")
+        assert isinstance(decision, NeedsReview)
+        assert decision.reason == "belongs_nowhere"
+        assert "gave 0 verdicts; 0 products are still waiting" in review(typed="").stderr
 
 
 def test_a_product_that_is_decided_anew_after_its_verdict_waits_again(installation: Installation) -> None:

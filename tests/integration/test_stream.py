@@ -31,7 +31,8 @@ from schemas.topics import (
     REVIEWS_DECIDED,
 )
 from streams.kafka.cluster import Cluster
-from streams.statistics_view import StatisticsView
+from streams.learned.follower import Follower
+from streams.learned.statistics import LearnedStatistics
 from streams.tables import STATISTICS, changelog_name
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
@@ -228,13 +229,14 @@ def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand_and_of_its_tags
 
 def test_what_a_person_said_of_the_tags_of_a_decision_is_known_to_every_worker(installation: Installation) -> None:
     category = sample_taxonomy().ids[-1]
-    view = StatisticsView(installation.settings())
+    statistics = LearnedStatistics(installation.settings())
+    follower = Follower(installation.settings(), statistics.readers)
     with installation.worker():
         installation.publish_products([Product(product_id="tagged", title="zzz", tags="Qwertz, New arrival")])
         installation.wait_until_committed()
         [decision] = decisions(installation)
         assert decision.tags == ("Qwertz", "New arrival")
-        view.start()
+        follower.start()
         verdict = ReviewDecided(
             review_id="1",
             product_id=decision.product_id,
@@ -245,10 +247,10 @@ def test_what_a_person_said_of_the_tags_of_a_decision_is_known_to_every_worker(i
         )
         installation.send(REVIEWS_DECIDED, decision.product_id, encode(verdict))
         wait_until(
-            lambda: [view.weights("tag", tag) for tag in ("qwertz", "new arrival")] == 2 * [{category: 3.0}],
+            lambda: [statistics.weights("tag", tag) for tag in ("qwertz", "new arrival")] == 2 * [{category: 3.0}],
             "both tags are learned",
         )
-    view.stop()
+    follower.stop()
 
 
 def test_verdicts_that_cannot_be_used_are_kept_with_the_dead_letters(installation: Installation) -> None:

@@ -51,7 +51,7 @@ ENCODERS: Final[dict[Form, Callable[[Iterable[Decision]], bytes]]] = {
 
 
 def schema() -> pa.Schema:
-    """Return the columns: those of a decision's JSON, and ``outcome``; what an outcome has not is null."""
+    """Return the columns: those of a model's decision, and ``outcome``; what an outcome has not is null."""
     import pyarrow as pa  # noqa: PLC0415
 
     text, real = pa.string(), pa.float64()
@@ -59,6 +59,7 @@ def schema() -> pa.Schema:
     return pa.schema(
         [
             ("product_id", text),
+            ("title", text),
             ("outcome", text),
             ("category", category),
             ("confidence", real),

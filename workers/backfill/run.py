@@ -86,7 +86,7 @@ class Classifier:
         outcomes: Counter[str] = Counter()
 
         def counted() -> Iterator[Decision]:
-            for _, decision in classify(self._bundle, products):
+            for decision in classify(self._bundle, products):
                 outcomes[outcome_of(decision)] += 1
                 yield decision
 

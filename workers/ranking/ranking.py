@@ -33,7 +33,8 @@ class Prediction:
     ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
     ``likeliest_confidence`` that the first of the alternatives is. ``alternatives`` are (node, probability),
     likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` says that the model
-    was sure enough, but not for a product of stores that it knows so little.
+    was sure enough, but not for a product of stores that it knows so little. ``review_id`` is of the verdict
+    where a person decided in the model's place.
     """
 
     outcome: Outcome
@@ -44,6 +45,7 @@ class Prediction:
     evidence: tuple[Evidence, ...]
     also: tuple[int, ...] = ()
     of_new_store: bool = False
+    review_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

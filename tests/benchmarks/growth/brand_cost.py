@@ -14,8 +14,9 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from schemas.events.product import Product, decode_product
+from streams.learned.follower import Follower
+from streams.learned.statistics import LearnedStatistics
 from streams.settings import Settings
-from streams.statistics_view import StatisticsView
 from tests.benchmarks.growth.brand_records import brand_name
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.model_alone import BATCH, Costs
@@ -51,13 +52,12 @@ def measure(settings: Settings, bundle: Path, brands: int, products: int, seed: 
     statistics cannot be read.
     """
     before, began = _resident_mb(), perf_counter()
-    view = _read(settings)
+    statistics = _read(settings)
     seconds, memory = perf_counter() - began, _resident_mb() - before
-    view.stop()
     with threadpool_limits(1):
         recall = load_bundle(bundle).recall
         items = [decode_product(value, key) for key, value in generate(seed, products)]
-        asked = _Asked(recall, items, brands, view, Random(seed))
+        asked = _Asked(recall, items, brands, statistics, Random(seed))
         asked.brand_frequency_us()
         asked.recall_us()
         recall_us = median(asked.recall_us() for _ in range(_PASSES))
@@ -101,13 +101,15 @@ class _Asked:
         ]
 
 
-def _read(settings: Settings) -> StatisticsView:
-    view = StatisticsView(settings)
-    view.start()
-    view.await_caught_up()
-    if view.failure is not None:
-        raise RuntimeError("the statistics cannot be read") from view.failure
-    return view
+def _read(settings: Settings) -> LearnedStatistics:
+    statistics = LearnedStatistics(settings)
+    follower = Follower(settings, statistics.readers)
+    follower.start()
+    follower.await_caught_up()
+    follower.stop()
+    if follower.failure is not None:
+        raise RuntimeError("the statistics cannot be read") from follower.failure
+    return statistics
 
 
 def _resident_mb() -> float:

@@ -17,9 +17,10 @@ import orjson
 
 from schemas.topics import LEARNING_BATCHED, PRODUCTS_BATCHED
 from streams.faust_app import FlowApp, build_app, raw_topic
+from streams.learned.follower import Follower
+from streams.learned.statistics import LearnedStatistics
 from streams.settings import Settings
 from streams.state.table import TablePartition
-from streams.statistics_view import StatisticsView
 from streams.tables import LearningTables, product_digests
 from tests.benchmarks.state.records import product_key
 
@@ -162,11 +163,11 @@ def view(settings: Settings) -> None:
     """Read the statistics of all partitions, as every worker does, and say what that took."""
     say(started=True)
     began = time.monotonic()
-    statistics = StatisticsView(settings)
-    statistics.start()
-    statistics.await_caught_up()
+    follower = Follower(settings, LearnedStatistics(settings).readers)
+    follower.start()
+    follower.await_caught_up()
     say(caught_up_seconds=round(time.monotonic() - began, 2))
-    statistics.stop()
+    follower.stop()
 
 
 def main() -> None:

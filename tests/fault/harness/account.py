@@ -179,9 +179,7 @@ def find_differences(standing: dict[str, Product | None], outputs: Outputs, bund
 
 def _expected(live: dict[str, Product], bundle: Path) -> dict[str, bytes]:
     products = ((product, SourcePosition("", 0, 0)) for product in live.values())
-    return {
-        product.product_id: _content(decision) for product, decision in classify(load_bundle(bundle), products)
-    }
+    return {decision.product_id: _content(decision) for decision in classify(load_bundle(bundle), products)}
 
 
 def _content(decision: Decision) -> bytes:

@@ -15,6 +15,7 @@ def test_ranking_reads_candidates_and_writes_decisions_and_completions() -> None
     assert found == {
         Right("READ", "topic", "shop.candidates.v1"),
         Right("READ", "group", "shop.shelfwise-ranking"),
+        Right("READ", "topic", "shop.reviews.decided.v1"),
         Right("WRITE", "topic", "shop.categories.assigned.v1"),
         Right("WRITE", "topic", "shop.categories.needs-review.v1"),
         Right("WRITE", "topic", "shop.batches.completed.v1"),
@@ -27,10 +28,14 @@ def test_every_stage_sees_all_topics_which_the_worker_watches() -> None:
         assert {"shop.reviews.decided.v1", "shop.shelfwise-recall-product_digests-changelog"} <= seen
 
 
-def test_recall_reads_what_was_learned_unless_that_is_off() -> None:
+def test_recall_and_ranking_read_what_was_learned_unless_that_is_off() -> None:
     learned = Right("READ", "topic", "shop.shelfwise-learning-brand_frequency-changelog")
+    verdicts = Right("READ", "topic", "shop.reviews.decided.v1")
+    off = _SETTINGS.model_copy(update={"learning": False})
     assert learned in needed_rights(_SETTINGS, ["recall"])
-    assert learned not in needed_rights(_SETTINGS.model_copy(update={"learning": False}), ["recall"])
+    assert learned not in needed_rights(off, ["recall"])
+    assert verdicts in needed_rights(_SETTINGS, ["ranking"])
+    assert verdicts not in needed_rights(off, ["ranking"])
 
 
 def test_a_stage_reads_and_writes_the_changelogs_of_its_own_tables() -> None:

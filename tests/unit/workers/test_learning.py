@@ -95,6 +95,11 @@ def test_an_unsure_assignment_counts_nothing(event: CategoryAssigned) -> None:
     assert learning.contributions(_after(_decision(event, 0))) == {}
 
 
+def test_a_decision_that_repeats_a_verdict_counts_nothing_of_its_own() -> None:
+    repeated = msgspec.structs.replace(_assigned("lamps"), review_id="r")
+    assert not learning.contributions(_after(_decision(repeated, 0)))
+
+
 def test_a_later_request_for_review_takes_the_assignment_back() -> None:
     state = _after(_decision(_assigned("lamps", at=1), 0), _decision(_asked(at=2), 0))
     assert learning.contributions(state) == {}

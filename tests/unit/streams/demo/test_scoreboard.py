@@ -40,6 +40,7 @@ def decision(product_id: str, path: str | None, offset: int, *, backed_off: bool
     shared: dict[str, Any] = {
         "decision_id": str(offset),
         "product_id": product_id,
+        "title": f"Title of {product_id}",
         "confidence": 0.9,
         "alternatives": (),
         "evidence": (),

@@ -39,7 +39,7 @@ def test_processes_decide_every_product_as_one_does_in_the_order_of_the_file(
     source = ProductFile(products)
     expected = b"".join(
         msgspec.json.encode(decision) + b"\n"
-        for _, decision in classify(
+        for decision in classify(
             load_bundle(sample_bundle),
             ((item.product, SourcePosition(source.name, 0, item.line)) for item in source),
         )

@@ -1,4 +1,4 @@
-"""The view of the statistics waits for partitions that were only just made, and refuses what lies on another."""
+"""Topics are followed once their partitions have leaders; statistics that lie on another partition are refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from schemas.errors import InvalidSettings
 from streams.kafka.connection import KafkaConnection
+from streams.learned.follower import Follower
+from streams.learned.statistics import LearnedStatistics
 from streams.settings import Settings
-from streams.statistics_view import StatisticsView
 from streams.tables import statistics_partition
 
 
@@ -62,32 +63,34 @@ class _Consumer:
         pass
 
 
-def _view(
+def _followed(
     tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch, *messages: _Message
-) -> StatisticsView:
+) -> tuple[Follower, LearnedStatistics]:
     monkeypatch.setattr("streams.kafka.watermarks._ASK_AGAIN_SECONDS", 0)
-    monkeypatch.setattr("streams.statistics_view.Consumer", lambda *_, **__: _Consumer(refusals, *messages))
+    monkeypatch.setattr("streams.learned.follower.Consumer", lambda *_, **__: _Consumer(refusals, *messages))
     kafka = KafkaConnection(bootstrap_servers="nowhere:1")
-    return StatisticsView(Settings(data_dir=tmp_path, kafka=kafka, partitions=2))
+    settings = Settings(data_dir=tmp_path, kafka=kafka, partitions=2)
+    statistics = LearnedStatistics(settings)
+    return Follower(settings, statistics.readers), statistics
 
 
 def test_partitions_without_a_leader_are_asked_about_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusals = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE]
-    view = _view(tmp_path, refusals, monkeypatch)
-    view.start()
-    view.await_caught_up()
-    assert view.failure is None
-    view.stop()
+    follower, _ = _followed(tmp_path, refusals, monkeypatch)
+    follower.start()
+    follower.await_caught_up()
+    assert follower.failure is None
+    follower.stop()
 
 
 def test_what_does_not_heal_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    view = _view(tmp_path, [KafkaError.TOPIC_AUTHORIZATION_FAILED], monkeypatch)
-    view.start()
-    view.await_caught_up()
-    view.join()
-    assert isinstance(view.failure, KafkaException)
+    follower, _ = _followed(tmp_path, [KafkaError.TOPIC_AUTHORIZATION_FAILED], monkeypatch)
+    follower.start()
+    follower.await_caught_up()
+    follower.join()
+    assert isinstance(follower.failure, KafkaException)
 
 
 def test_statistics_that_lie_where_other_numbers_of_partitions_put_them_are_refused(
@@ -95,9 +98,10 @@ def test_statistics_that_lie_where_other_numbers_of_partitions_put_them_are_refu
 ) -> None:
     brand = b"lumo"
     right = statistics_partition("brand", brand, 2)
-    view = _view(tmp_path, [], monkeypatch, _Message(brand, right), _Message(brand, 1 - right))
-    view.start()
-    view.join()
-    assert view.weights("brand", "lumo") == {"lamps": 1.0}
-    assert isinstance(view.failure, InvalidSettings)
-    assert f"[{1 - right}] has statistics which of 2 partitions belong to [{right}]" in str(view.failure)
+    messages = _Message(brand, right), _Message(brand, 1 - right)
+    follower, statistics = _followed(tmp_path, [], monkeypatch, *messages)
+    follower.start()
+    follower.join()
+    assert statistics.weights("brand", "lumo") == {"lamps": 1.0}
+    assert isinstance(follower.failure, InvalidSettings)
+    assert f"[{1 - right}] has statistics which of 2 partitions belong to [{right}]" in str(follower.failure)

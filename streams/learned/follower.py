@@ -1,0 +1,108 @@
+"""Topics that are read from their beginning into memory, and then followed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from math import inf
+from threading import Event, Thread
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from schemas.errors import InvalidSettings
+from streams.kafka.errors import log_or_raise
+from streams.kafka.watermarks import watermarks
+from streams.settings import Settings
+
+Reader = Callable[[Any], None]
+"""Takes in a message; raises :class:`schemas.errors.InvalidSettings` where nothing on the topic can be used."""
+
+_GROUP: Final = "statistics-view"
+_READ_AT_ONCE: Final = 1_000
+_TIMEOUT_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Hands each message of all partitions of topics to its reader, in a thread.
+
+    Not a Faust GlobalTable, which takes each record over the event loop, at some 6,000 a second.
+    """
+
+    def __init__(self, settings: Settings, readers: Mapping[str, Reader]) -> None:
+        """``readers`` are by the names of their topics."""
+        self._readers = readers
+        self._partitions = settings.partitions
+        self._consumer = Consumer(settings.kafka.consumer_config(settings.group(_GROUP)), logger=_log)
+        self._stopped = Event()
+        self._caught_up = Event()
+        self.failure: BaseException | None = None
+        self._thread = Thread(target=self._run, name="shelfwise-follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read, in a thread; :meth:`await_caught_up` tells when all was read that was there."""
+        self._thread.start()
+
+    def await_caught_up(self) -> None:
+        """Return when all that was there has been read, or nothing is read any more."""
+        self._caught_up.wait()
+
+    def join(self) -> None:
+        """Return when nothing is read any more."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Stop reading."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_TIMEOUT_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._read()
+        except InvalidSettings as error:
+            _log.error("what was learned cannot be used: %s", error)
+            self.failure = error
+        except BaseException as error:  # the worker looks at it and ends
+            _log.exception("what was learned can no longer be read")
+            self.failure = error
+        finally:
+            self._caught_up.set()
+            self._consumer.close()
+
+    def _read(self) -> None:
+        partitions = [
+            TopicPartition(topic, number, OFFSET_BEGINNING)
+            for topic in self._readers
+            for number in range(self._partitions)
+        ]
+        missing = self._ends(partitions)
+        self._consumer.assign(partitions)
+        while not self._stopped.is_set():
+            if missing:
+                self._drop_reached(missing)
+            elif not self._caught_up.is_set():
+                self._caught_up.set()
+            for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
+                if message.error() is None:
+                    self._readers[message.topic()](message)
+                else:
+                    log_or_raise(message.error(), message, "what was learned", _log)
+
+    def _ends(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        found = {}
+        for partition in partitions:
+            low, high = watermarks(
+                self._consumer, partition, _TIMEOUT_SECONDS, patience_seconds=inf, stopped=self._stopped
+            )
+            if high > low:
+                found[partition.topic, partition.partition] = high
+        return found
+
+    def _drop_reached(self, missing: dict[tuple[str, int], int]) -> None:
+        waiting = [TopicPartition(*partition) for partition in missing]
+        for position in self._consumer.position(waiting):
+            # Below zero: nothing was read of it yet.
+            if position.offset >= missing[position.topic, position.partition]:
+                del missing[position.topic, position.partition]

@@ -1,0 +1,82 @@
+"""The statistics of all partitions, which the learning stage's tables hold, whoever has them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import msgspec
+
+from schemas.errors import InvalidSettings
+from schemas.events.statistics import StatisticKind
+from streams.kafka.partition_numbers import WAY_OUT
+from streams.learned.follower import Reader
+from streams.settings import Settings
+from streams.state.completeness import is_ours
+from streams.tables import STATISTICS, changelog_name, statistics_partition
+from workers.statistics import NO_WEIGHTS, CategoryWeights
+
+_log = logging.getLogger(__name__)
+
+
+class LearnedStatistics:
+    """The statistics, as the changelogs of their tables tell them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._weights: dict[StatisticKind, dict[str, CategoryWeights]] = {kind: {} for kind in STATISTICS}
+        self._kinds = {changelog_name(settings, name): kind for kind, name in STATISTICS.items()}
+        self._partitions = settings.partitions
+
+    @property
+    def readers(self) -> dict[str, Reader]:
+        """What takes in the messages of which topic."""
+        return dict.fromkeys(self._kinds, self._apply)
+
+    def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
+        """Return the weights of a normalised brand, store or tag, empty where it is unknown."""
+        return self._weights[kind].get(key, NO_WEIGHTS)
+
+    def _apply(self, message: Any) -> None:
+        if is_ours(message.key() or b""):
+            return
+        kind = self._kinds[message.topic()]
+        self._refuse_other_partition(kind, message)
+        weights = self._weights[kind]
+        key = message.key().decode(errors="replace")
+        if message.value() is None:
+            weights.pop(key, None)
+            return
+        try:
+            known = _decoder.decode(message.value()).weights
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
+            return
+        # After a crash a change of one topic may arrive before the change of another that it takes back.
+        live = {category: weight for category, weight in known.items() if weight > 0}
+        if live:
+            weights[key] = live
+        else:
+            weights.pop(key, None)
+
+    def _refuse_other_partition(self, kind: StatisticKind, message: Any) -> None:
+        """Raise :class:`InvalidSettings` where a record shows that the topics were once divided otherwise.
+
+        More partitions take keys over from those that have counted them: each key would have two owners.
+        """
+        partition = statistics_partition(kind, message.key(), self._partitions)
+        if partition != message.partition():
+            raise InvalidSettings(
+                f"{message.topic()} [{message.partition()}] has statistics which of {self._partitions} partitions"
+                f" belong to [{partition}]: the topics were made with another number of partitions. {WAY_OUT}"
+            )
+
+
+class _Weights(msgspec.Struct):
+    weights: dict[str, float]
+
+
+_decoder: Final = msgspec.json.Decoder(_Weights)
+
+
+def _place(message: Any) -> tuple[str, int, int]:
+    return message.topic(), message.partition(), message.offset()

@@ -1,0 +1,88 @@
+"""Verdicts that stand are those that count for learning too; no message of the topic ends the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER
+from schemas.topics import REVIEWS_DECIDED
+from streams.kafka.partitioner import partition_of
+from streams.learned.verdicts import LearnedVerdicts
+from streams.settings import Settings
+from workers.sample import sample_taxonomy
+
+TREE = sample_taxonomy()
+PARTITIONS = 4
+
+
+def value(product_id: str = "p", node: int = 0) -> bytes:
+    return (
+        f'{{"review_id": "r", "product_id": "{product_id}", "category_id": "{TREE.ids[node]}", "title": "Lamp",'
+        f' "reviewer": "a person", "decided_at": "2026-01-02T03:04:05Z"}}'
+    ).encode()
+
+
+@dataclass
+class _Message:
+    text: bytes | None = field(default_factory=value)
+    name: bytes | None = b"p"
+    place: int = 0
+    part: int = partition_of(b"p", PARTITIONS)
+    given: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def key(self) -> bytes | None:
+        return self.name
+
+    def value(self) -> bytes | None:
+        return self.text
+
+    def partition(self) -> int:
+        return self.part
+
+    def offset(self) -> int:
+        return self.place
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return self.given
+
+
+def nodes(tmp_path: Path, *messages: _Message) -> int | None:
+    """Return the node that is said of product ``p`` in the end."""
+    settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
+    learned = LearnedVerdicts(settings, TREE)
+    read = learned.readers[settings.topic(REVIEWS_DECIDED)]
+    for message in messages:
+        read(message)
+    standing = learned.standing.of("p", "lamp")
+    return None if standing is None else standing.node
+
+
+def test_the_last_verdict_on_a_product_stands(tmp_path: Path) -> None:
+    assert nodes(tmp_path, _Message(value(node=1)), _Message(value(node=2), place=1)) == 2
+
+
+def test_a_null_value_takes_it_back(tmp_path: Path) -> None:
+    assert nodes(tmp_path, _Message(), _Message(None, place=1)) is None
+
+
+def test_a_dead_verdict_that_is_sent_again_is_as_old_as_it_was(tmp_path: Path) -> None:
+    again = _Message(value(node=1), place=9, given=[(ORIGINAL_OFFSET_HEADER, b"3")])
+    assert nodes(tmp_path, _Message(value(node=2), place=5), again) == 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        _Message(b"{"),
+        _Message(value("q")),
+        _Message(name=None),
+        _Message(name=b"\xff"),
+        _Message(part=(partition_of(b"p", PARTITIONS) + 1) % PARTITIONS),
+    ],
+)
+def test_what_is_no_verdict_is_passed_over(tmp_path: Path, message: _Message) -> None:
+    message.place = 1
+    assert nodes(tmp_path, _Message(value(node=3)), message) == 3

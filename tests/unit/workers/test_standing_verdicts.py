@@ -1,0 +1,97 @@
+"""What a person said of a product stands for its later edits, as long as the product keeps its title."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.events.batch import CandidateProduct, Outcome
+from schemas.events.decision import CategoryAssigned, NeedsReview
+from schemas.events.position import SourcePosition
+from schemas.events.product import Product
+from schemas.events.review import ReviewDecided
+from workers.decisions import decision_event
+from workers.ranking.ranking import Prediction
+from workers.sample import sample_taxonomy
+from workers.standing_verdicts import StandingVerdict, StandingVerdicts, overrule
+
+TREE = sample_taxonomy()
+TITLE = "Desk lamp, black"
+MODEL = Prediction(Outcome.BACKED_OFF, 2, 0.7, 0.4, ((1, 0.4), (0, 0.3)), (), also=(3,))
+
+
+def verdict(
+    node: int | None = 0, *, title: str | None = TITLE, review_id: str = "r", category: str = ""
+) -> ReviewDecided:
+    return ReviewDecided(
+        review_id=review_id,
+        product_id="p",
+        category_id=category or (None if node is None else TREE.ids[node]),
+        reviewer="a person",
+        decided_at=datetime(2026, 1, 2, tzinfo=UTC),
+        title=title,
+    )
+
+
+def after(*verdicts: ReviewDecided | None) -> StandingVerdicts:
+    found = StandingVerdicts(TREE)
+    for place, each in enumerate(verdicts):
+        found.add("p", place, each)
+    return found
+
+
+@pytest.mark.parametrize("title", [TITLE, "DESK LAMP - black ", "desk  lamp black"])
+def test_a_verdict_stands_whatever_becomes_of_case_punctuation_and_white_space(title: str) -> None:
+    assert after(verdict(5)).of("p", title) == StandingVerdict(0, hash("desk lamp black"), 5, "r")
+
+
+@pytest.mark.parametrize("title", ["Desk lamp, white", "Desk", None])
+def test_a_verdict_does_not_stand_for_another_title(title: str | None) -> None:
+    assert after(verdict()).of("p", title) is None
+    assert after(verdict()).of("q", TITLE) is None
+
+
+def test_a_verdict_without_a_title_stands_for_nothing_and_ends_the_one_before() -> None:
+    assert after(verdict(), verdict(title=None)).of("p", TITLE) is None
+
+
+def test_the_last_verdict_stands_until_it_is_taken_back() -> None:
+    standing = after(verdict(1, review_id="a"), verdict(2, review_id="b")).of("p", TITLE)
+    assert standing is not None
+    assert (standing.node, standing.review_id) == (2, "b")
+    assert after(verdict(), None).of("p", TITLE) is None
+
+
+def test_a_verdict_that_was_sent_again_does_not_overrule_a_later_one() -> None:
+    found = StandingVerdicts(TREE)
+    found.add("p", 7, None)
+    found.add("p", 3, verdict())
+    assert found.of("p", TITLE) is None
+
+
+def test_a_verdict_for_no_category_of_the_tree_leaves_the_one_before() -> None:
+    standing = after(verdict(4), verdict(category="no such")).of("p", TITLE)
+    assert standing is not None
+    assert standing.node == 4
+
+
+def test_a_person_assigns_with_confidence_1_and_the_models_evidence() -> None:
+    decision = _decided(4)
+    assert isinstance(decision, CategoryAssigned)
+    assert (decision.category.id, decision.confidence, decision.backed_off) == (TREE.ids[4], 1.0, False)
+    assert (decision.also, decision.review_id, decision.title) == ((), "r", TITLE)
+    assert [item.category.id for item in decision.alternatives] == [TREE.ids[1], TREE.ids[0]]
+
+
+def test_a_product_that_belongs_nowhere_is_assigned_no_category_and_says_that_a_person_said_so() -> None:
+    decision = _decided(None)
+    assert isinstance(decision, NeedsReview)
+    assert (decision.reason, decision.confidence, decision.review_id) == ("belongs_nowhere", 0.4, "r")
+
+
+def _decided(node: int | None) -> CategoryAssigned | NeedsReview:
+    standing = after(verdict(node)).of("p", TITLE)
+    assert standing is not None
+    product = CandidateProduct.of(Product(product_id="p", title=TITLE), 0)
+    return decision_event(overrule(MODEL, standing), product, SourcePosition("feed", 0, 0), TREE, "m")

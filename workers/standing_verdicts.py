@@ -1,0 +1,83 @@
+"""Verdicts that stand: what a person said of a product holds for its later edits, while it keeps its title."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from schemas.events.batch import Outcome
+from schemas.events.review import ReviewDecided
+from schemas.taxonomy.tree import Taxonomy
+from workers.ranking.ranking import Prediction
+from workers.text.tokens import identity
+
+PERSON_CONFIDENCE: Final = 1.0
+
+
+class StandingVerdict(msgspec.Struct, frozen=True, gc=False):
+    """A verdict; ``node`` is ``None`` where the product belongs nowhere in the tree.
+
+    ``title`` is a hash of the title that was judged, ``None`` where the verdict named none or was taken back: it
+    then stands for no edit. ``place`` is the offset at which the verdict was first published.
+    """
+
+    place: int
+    title: int | None
+    node: int | None
+    review_id: str
+
+
+class StandingVerdicts:
+    """The last verdict on each product; one reader adds while another asks."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._taxonomy = taxonomy
+        self._latest: dict[str, StandingVerdict] = {}
+
+    def add(self, product_id: str, place: int, verdict: ReviewDecided | None) -> None:
+        """Take in the verdict first published at ``place``; ``None`` takes back what was said of the product.
+
+        One that is older than what is known, or for a category that the tree lacks, leaves that as it is.
+        """
+        known = self._latest.get(product_id)
+        if known is not None and place < known.place:
+            return
+        if verdict is None:
+            self._latest[product_id] = StandingVerdict(place, None, None, "")
+            return
+        node = None if verdict.category_id is None else self._taxonomy.find_id(verdict.category_id)
+        if node is None and verdict.category_id is not None:
+            return
+        title = None if verdict.title is None else _hash(verdict.title)
+        self._latest[product_id] = StandingVerdict(place, title, node, verdict.review_id)
+
+    def of(self, product_id: str, title: str | None) -> StandingVerdict | None:
+        """Return the verdict that stands for a product of this title, ``None`` where none does."""
+        known = self._latest.get(product_id)
+        if known is None or known.title is None or title is None or known.title != _hash(title):
+            return None
+        return known
+
+
+def _hash(title: str) -> int:
+    """Return what titles share that differ in case, punctuation and white space alone; other processes differ."""
+    return hash(identity(title))
+
+
+def overrule(prediction: Prediction, verdict: StandingVerdict) -> Prediction:
+    """Return the decision of a person in place of the model's; alternatives and evidence stay the model's."""
+    if verdict.node is None:
+        outcome, confidence = Outcome.NEEDS_REVIEW, prediction.likeliest_confidence
+    else:
+        outcome, confidence = Outcome.ASSIGNED, PERSON_CONFIDENCE
+    return replace(
+        prediction,
+        outcome=outcome,
+        category=verdict.node,
+        confidence=confidence,
+        also=(),
+        of_new_store=False,
+        review_id=verdict.review_id,
+    )
