@@ -59,11 +59,12 @@ class Action(Enum):
 def content_digest(product: Product | None, model_version: str) -> str:
     """Return a digest of all that a decision rests on but the statistics; ``None`` is a removed product.
 
-    ``updated_at`` is left out: a feed that publishes everything every night changes nothing else.
+    ``updated_at`` is left out: a feed that publishes everything every night changes nothing else. So is
+    ``image_url``, which no signal reads and in which shops put keys that expire.
     """
     if product is None:
         return REMOVED
-    content = _sorted_encoder.encode(msgspec.structs.replace(product, updated_at=None))
+    content = _sorted_encoder.encode(msgspec.structs.replace(product, updated_at=None, image_url=None))
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=model_version.encode()[:64]).hexdigest()
 
 

@@ -70,11 +70,12 @@ def test_offsets_of_another_partition_say_nothing() -> None:
     assert consider(event(9, partition=1), event(5))[0] is Action.DECIDE
 
 
-def test_a_digest_rests_on_content_and_model_and_not_on_the_time_of_update() -> None:
+def test_a_digest_rests_on_content_and_model_and_not_on_the_time_of_update_or_where_the_image_is() -> None:
     lamp = Product(product_id="a", title="lamp", updated_at=START)
     later = Product(product_id="a", title="lamp", updated_at=START + timedelta(days=1))
+    elsewhere = Product(product_id="a", title="lamp", image_url="https://images.example/lamp.jpg?expires=1")
     shade = Product(product_id="a", title="lamp shade", updated_at=START)
-    assert content_digest(lamp, "1") == content_digest(later, "1")
+    assert content_digest(lamp, "1") == content_digest(later, "1") == content_digest(elsewhere, "1")
     assert len({content_digest(lamp, "1"), content_digest(lamp, "2"), content_digest(shade, "1"), REMOVED}) == 4
 
 
