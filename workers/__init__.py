@@ -1,1 +1,1 @@
-"""The verbs: the work on a batch of products, and the offline work. Batch in, batch out; no Kafka."""
+"""The work on batches of products, and the offline jobs. Batch in, batch out; no Kafka."""

@@ -24,7 +24,7 @@ def classify(
 ) -> Iterator[Decision]:
     """Yield the decision on each product, in order; a decision does not depend on the batch.
 
-    ``statistics`` are what a stream has learned since the bundle was fitted: nothing, unless given.
+    ``statistics`` are what a stream has learned since the bundle was fitted; by default there are none.
     """
     known = statistics or NoStatistics()
     remaining = iter(products)

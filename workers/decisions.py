@@ -1,4 +1,4 @@
-"""Verdicts become the events that consumers read."""
+"""Turn the model's predictions into the events that consumers read."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from schemas.events.position import SourcePosition, decision_id
 from schemas.taxonomy.tree import Taxonomy
 from workers.ranking.ranking import Prediction
 
-# One kind for both outcomes: an event that is decided again after the statistics moved may be decided otherwise,
-# and is the same decision to whoever counts.
+# One kind for both outcomes: an event that is decided again after the statistics changed may get another outcome,
+# but consumers that count decisions must see the same one.
 DECISION: Final = "decision"
 
 
 def decision_event(
     prediction: Prediction, about: CandidateProduct, source: SourcePosition, taxonomy: Taxonomy, model_version: str
 ) -> Decision:
-    """Return the event of a prediction; equal input gives an equal event, its ``decision_id`` included."""
+    """Return the event for a prediction; equal input gives an equal event, including its ``decision_id``."""
     common: dict[str, Any] = {
         "decision_id": decision_id(source, DECISION),
         "product_id": about.product_id,

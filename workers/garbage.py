@@ -1,4 +1,4 @@
-"""Python's garbage collector beside a model, which is never garbage and too large to be gone through each time."""
+"""Keep Python's garbage collector from scanning a model, which is large and never garbage, each time."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# By default it looks after each 700 new objects, and most of these live until their batch is done: it took 1.5 %
-# of a worker's time, and with the model gone through 11 % of that of `shelfwise classify`.
+# By default a collection runs after every 700 new objects, most of which live until their batch is done. That took
+# 1.5 % of a worker's time, and, with the model scanned too, 11 % of the time of `shelfwise classify`.
 _OBJECTS_BEFORE_COLLECTION: Final = 5_000
 
 
 def collect_seldom() -> None:
-    """Let garbage be collected after more new objects than by default, in all of this process."""
+    """Make collections rarer than the default, for the whole process."""
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
 
 
 @contextmanager
 def made_to_stay() -> Iterator[None]:
-    """Exempt from collection, for good, what is there when the context ends, such as a model made within it.
+    """Permanently exempt from collection what exists when the context ends, such as a model loaded in it.
 
-    Nothing is collected meanwhile. What of it is let go of later ends by its count of references alone.
+    No collection runs inside the context. An exempt object that is released later is freed by its reference count
+    alone.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""The audit of leaks: products to judge a model by that it was fitted on, or on near-duplicates of."""
+"""The leak audit: test products that a model was fitted on, or whose near-duplicates it was fitted on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class LeakExample:
-    """A product and the training product, by its place among them from 0, that it is like."""
+    """A product and the training product that it resembles, as an index from 0 into the training products."""
 
     product_id: str
     title: str
@@ -31,9 +31,9 @@ class Leaks:
     """How many of the products leaked into one bundle.
 
     Attributes:
-        training_products: how many products the bundle was fitted on; none where it does not say.
-        exact: products of the title and brand of a training product.
-        near: further ones whose title is a near-duplicate of one.
+        training_products: number of products the bundle was fitted on; ``None`` if it does not say.
+        exact: products with the title and brand of a training product.
+        near: other products whose title is a near-duplicate of a training product's.
         examples: at most five.
     """
 
@@ -46,9 +46,9 @@ class Leaks:
 def find_leaks(
     training: TrainingFingerprint | None, products: Sequence[Product]
 ) -> tuple[Leaks, NDArray[np.bool_]]:
-    """Return the audit of products against a bundle's training products, and which leaked, bool (n,).
+    """Return the audit of products against a bundle's training products, and which of them leaked, bool (n,).
 
-    Near-duplicates are titles whose words (the first 32) have a Jaccard similarity of ``THRESHOLD`` or more.
+    Titles are near-duplicates if their words (the first 32) have a Jaccard similarity of at least ``THRESHOLD``.
     """
     if training is None:
         return Leaks(None, 0, 0, ()), np.zeros(len(products), bool)

@@ -1,7 +1,7 @@
 """Learning: what one product adds to the statistics of its brand, stores and tags, and how that changes.
 
-Counts converge to a recount of every product's latest state, whatever is delivered again: an event that is not
-newer than the last of its topic changes no state, and a change that a key has seen is known by its position.
+Whatever is delivered twice, the counts converge to a recount of every product's latest state. An event that is not
+newer than the last one of its topic changes no state, and a key recognises a repeated change by its position.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ Packed = tuple[tuple[StatisticKind, str, str, float], ...]
 class Told(msgspec.Struct, frozen=True, array_like=True):
     """What the event at ``position`` changed: what the product contributed before and after it.
 
-    As (kind, key, category, weight); ``after`` is ``None`` where it is what the product contributes now.
+    Contributions are (kind, key, category, weight). ``after`` is ``None`` if it is what the product contributes
+    now.
     """
 
     position: SourcePosition
@@ -40,10 +41,11 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ProductState(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of one product.
+    """What is known about one product.
 
-    ``told`` holds the latest event of each topic, in the order in which they were applied: its changes can be told
-    again, should they never have left. One for all topics would not do: after a crash another topic may be ahead.
+    ``told`` holds the latest event of each topic, in the order in which they were applied, so that its changes can
+    be sent again in case they were never sent. One event for all topics would not be enough: after a crash another
+    topic may be ahead.
     """
 
     assigned: Said | None = None
@@ -53,14 +55,14 @@ class ProductState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KeyStatistics(msgspec.Struct, frozen=True):
-    """The weights of one brand, store or tag, and up to which offset of each source partition they count."""
+    """The weights of one brand, store or tag, and the offset up to which each source partition was counted."""
 
     weights: dict[str, float] = {}
     applied: dict[str, int] = {}
 
 
 def said_by_decision(event: CategoryAssigned | NeedsReview, offset: int, minimum_confidence: float) -> Said:
-    """Return what a decision says; it counts where the model is sure enough of the leaf itself."""
+    """Return what a decision says; its category counts only if the model is sure enough of the leaf itself."""
     if isinstance(event, NeedsReview):
         return Said(offset, event.source.offset, None, event.brand, event.stores)
     sure = event.confidence >= minimum_confidence and not event.backed_off and event.review_id is None
@@ -74,7 +76,7 @@ def said_by_verdict(event: ReviewDecided, offset: int) -> Said:
 
 
 def said_by_tombstone(offset: int) -> Said:
-    """Return what a null value says: nothing any more."""
+    """Return what a tombstone says: the topic no longer says anything about the product."""
     return Said(offset, removed=True)
 
 
@@ -83,8 +85,9 @@ def apply(
 ) -> tuple[ProductState, list[StatisticsChanged]]:
     """Return the state after the event at ``position``, and the changes to send.
 
-    Where the topic has said something as new, the state is the given one, and the changes are those of the event
-    once more; there are none where it is not the latest of its topic: it was finished before the next was applied.
+    If the event is not newer than the last one of its topic, the state stays as it is. If it is that last event,
+    its changes are returned again. Otherwise there are none, because it was finished before the next one was
+    applied.
     """
     known = cast("Said | None", getattr(state, source))
     if known is not None and said.offset <= known.offset:
@@ -110,7 +113,7 @@ def _unpack(packed: Packed) -> Contributions:
 
 
 def contributions(state: ProductState) -> Contributions:
-    """Return the category and weight that the product adds to each of its keys; a person's verdict overrides."""
+    """Return the category and weight that the product adds to each of its keys; a person's verdict wins."""
     known = [said for said in (state.assigned, state.needs_review) if said is not None]
     decision = max((said for said in known if not said.removed), key=lambda said: said.decided, default=None)
     if known and decision is None:  # the product was removed
@@ -138,7 +141,7 @@ def _counted(said: Said, also: Said | None, weight: float) -> Contributions:
 
 
 def _changes(old: Contributions, new: Contributions, source: SourcePosition) -> list[StatisticsChanged]:
-    """Return one change for each key whose contribution differs, in the order of the keys."""
+    """Return one change for each key whose contribution differs, ordered by key."""
     found = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
@@ -170,7 +173,7 @@ def _told_again(state: ProductState, position: SourcePosition) -> list[Statistic
 
 
 def apply_changes(value: KeyStatistics, changes: Iterable[StatisticsChanged]) -> tuple[KeyStatistics, int]:
-    """Return the statistics after the changes, and how many of these they did not hold yet."""
+    """Return the statistics after the changes, and how many of the changes were new."""
     weights, applied, new = dict(value.weights), dict(value.applied), 0
     for change in changes:
         partition = f"{change.source.topic}-{change.source.partition}"

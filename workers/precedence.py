@@ -1,10 +1,10 @@
-"""Which of the events of one product says how it is now.
+"""Which event of a product says how the product is now.
 
-The feed's own ``updated_at`` orders the events that carry one, for a feed may publish out of order. An event
-without, as every tombstone is, is as new as the newest date before it in its partition. So there are but two
-contenders: the last event without a date, and that of the newest date; the one published later stands. Each is the
-greatest of its kind, so what stands hangs neither on the order in which events are taken in, nor on how they are
-cut into batches.
+The feed's own ``updated_at`` orders the events that have one, because a feed may publish out of order. An event
+without a date, which includes every tombstone, counts as being as new as the newest date before it in its
+partition. That leaves two contenders: the last event without a date, and the one with the newest date. The one
+published later wins. Each contender is a maximum, so the winner depends neither on the order in which events are
+processed nor on how they are grouped into batches.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 NOWHERE = -1
-"""The place of an event that there is not."""
+"""The place of an event that does not exist."""
 
 
 class Newest(NamedTuple):
-    """The places of both contenders, :data:`NOWHERE` where there is none, and the newest date.
+    """The places of both contenders, :data:`NOWHERE` if there is none, and the newest date.
 
-    A place is the offset at which an event was first published. ``dated`` may be :data:`NOWHERE` beside a date
-    where it lies below ``undated``: then it does not matter.
+    A place is the offset at which an event was first published. If there is a date, ``dated`` may still be
+    :data:`NOWHERE`: its event then came before ``undated``, and its exact place does not matter.
     """
 
     undated: int = NOWHERE
@@ -35,11 +35,11 @@ class Newest(NamedTuple):
 
     @property
     def place(self) -> int:
-        """Where the event that stands was first published."""
+        """The place at which the winning event was first published."""
         return max(self.undated, self.dated)
 
     def merge(self, other: Newest) -> Newest:
-        """Return what both say together: associative, commutative and idempotent."""
+        """Combine both; the operation is associative, commutative and idempotent."""
         undated = max(self.undated, other.undated)
         if self.updated_at is None or other.updated_at is None:
             dated = other if self.updated_at is None else self
@@ -49,7 +49,7 @@ class Newest(NamedTuple):
 
 
 class Contenders(Generic[Item]):
-    """Both contenders of one product, an item each; of the copies of one event the last that is added stays."""
+    """Both contenders of one product, with one item each; of the copies of an event, the last one added stays."""
 
     __slots__ = ("_dated", "_undated")
 
@@ -58,7 +58,7 @@ class Contenders(Generic[Item]):
         self._dated: tuple[datetime, int, Item] | None = None
 
     def add(self, updated_at: datetime | None, place: int, item: Item) -> Item | None:
-        """Take in an event; return the item that can stand no more, this or another, or ``None``."""
+        """Add an event; return the item that can no longer win (this one or another), or ``None``."""
         if updated_at is None:
             if self._undated is not None and place < self._undated[0]:
                 return item
@@ -73,7 +73,7 @@ class Contenders(Generic[Item]):
 
     @property
     def items(self) -> list[tuple[int, Item]]:
-        """The places and items of the one or two contenders; the last of them stands."""
+        """The places and items of the one or two contenders; the last of them wins."""
         found = [] if self._undated is None else [self._undated]
         found += [] if self._dated is None else [self._dated[1:]]
         return sorted(found, key=lambda contender: contender[0])

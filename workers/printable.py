@@ -1,8 +1,8 @@
-"""Names of files as JSON and pages can hold them."""
+"""File names in a form that JSON and HTML pages can hold."""
 
 from __future__ import annotations
 
 
 def printable(name: str) -> str:
-    """Return the name of a file with question marks for what is no UTF-8 in it."""
+    """Return the name of a file with question marks for whatever is not valid UTF-8 in it."""
     return name.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,4 +1,4 @@
-"""How long work tells how far it is."""
+"""How long-running work reports its progress."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called as work goes on."""
+    """A function that long-running work calls to report progress."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """Say that ``done`` of ``total`` units of a step are done."""
+        """Report that ``done`` of ``total`` units of a step are done."""
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """Say nothing."""
+    """Report nothing."""

@@ -1,4 +1,4 @@
-"""Verdicts that stand: what a person said of a product holds for its later edits, while it keeps its title."""
+"""Standing verdicts: a person's verdict on a product also holds for later edits, as long as the title stays."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PERSON_CONFIDENCE: Final = 1.0
 
 
 class StandingVerdict(msgspec.Struct, frozen=True, gc=False):
-    """A verdict; ``node`` is ``None`` where the product belongs nowhere in the tree.
+    """A verdict; ``node`` is ``None`` if the product belongs nowhere in the tree.
 
-    ``title`` is a hash of the title that was judged, ``None`` where the verdict named none or was taken back: it
-    then stands for no edit. ``place`` is the offset at which the verdict was first published.
+    ``title`` is a hash of the title that was judged. It is ``None`` if the verdict named no title or was taken
+    back; the verdict then holds for no edit. ``place`` is the offset at which the verdict was first published.
     """
 
     place: int
@@ -30,16 +30,16 @@ class StandingVerdict(msgspec.Struct, frozen=True, gc=False):
 
 
 class StandingVerdicts:
-    """The last verdict on each product; one reader adds while another asks."""
+    """The last verdict on each product. One thread may add verdicts while another reads them."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
         self._latest: dict[str, StandingVerdict] = {}
 
     def add(self, product_id: str, place: int, verdict: ReviewDecided | None) -> None:
-        """Take in the verdict first published at ``place``; ``None`` takes back what was said of the product.
+        """Add the verdict first published at ``place``; ``None`` takes back the earlier verdict on the product.
 
-        One that is older than what is known, or for a category that the tree lacks, leaves that as it is.
+        A verdict that is older than the known one, or whose category is not in the tree, is ignored.
         """
         known = self._latest.get(product_id)
         if known is not None and place < known.place:
@@ -54,7 +54,7 @@ class StandingVerdicts:
         self._latest[product_id] = StandingVerdict(place, title, node, verdict.review_id)
 
     def of(self, product_id: str, title: str | None) -> StandingVerdict | None:
-        """Return the verdict that stands for a product of this title, ``None`` where none does."""
+        """Return the verdict that holds for the product if it has this title, or ``None``."""
         known = self._latest.get(product_id)
         if known is None or known.title is None or title is None or known.title != _hash(title):
             return None
@@ -62,12 +62,12 @@ class StandingVerdicts:
 
 
 def _hash(title: str) -> int:
-    """Return what titles share that differ in case, punctuation and white space alone; other processes differ."""
+    """Return a hash that ignores case, punctuation and white space; it differs between processes."""
     return hash(identity(title))
 
 
 def overrule(prediction: Prediction, verdict: StandingVerdict) -> Prediction:
-    """Return the decision of a person in place of the model's; alternatives and evidence stay the model's."""
+    """Return the person's decision in place of the model's; alternatives and evidence remain the model's."""
     if verdict.node is None:
         outcome, confidence = Outcome.NEEDS_REVIEW, prediction.likeliest_confidence
     else:

@@ -12,22 +12,22 @@ CategoryWeights = Mapping[str, float]
 """Category id to the summed weight of the products in it."""
 
 NO_WEIGHTS: CategoryWeights = {}
-# Several signals ask for the same brand and stores of a product, and feeds repeat both.
+# Several signals ask for the same brand and stores of a product, and feeds repeat them.
 _NAMES_CACHED: Final = 16_384
 
 
 class Statistics(Protocol):
-    """What the stream has learned since the bundle was fitted; read by the signals that count."""
+    """What the stream has learned since the bundle was fitted; read by the signals that use counts."""
 
     def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
-        """Return the weights of a normalised brand, store or tag, empty where it is unknown.
+        """Return the weights of a normalised brand, store or tag; empty if it is unknown.
 
-        It is another mapping once more was learned.
+        After more was learned about the key, a new mapping is returned.
         """
 
 
 class NoStatistics:
-    """The state before anything was learned from the stream: what ``classify`` uses unless told otherwise."""
+    """The state before anything was learned from the stream, which ``classify`` uses by default."""
 
     def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:  # noqa: ARG002
         """Return nothing."""
@@ -36,7 +36,7 @@ class NoStatistics:
 
 @lru_cache(_NAMES_CACHED)
 def normalise_key(text: str | None) -> str | None:
-    """Return the form under which a brand or store is counted: case-folded, white space collapsed."""
+    """Return the normalised form under which a brand or store is counted: case-folded, white space collapsed."""
     if text is None:
         return None
     return " ".join(text.casefold().split()) or None

@@ -1,4 +1,4 @@
-"""Write a file whole, or not at all."""
+"""Write a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from schemas.errors import InvalidFile
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to, which appears under ``path`` only where nothing is raised.
+    """Yield a file to write to, which appears at ``path`` only if nothing is raised.
 
-    A link goes on pointing to what it points to; a pipe or device is written as it is. Raises :class:`InvalidFile`
-    where it cannot be written.
+    A symbolic link keeps its target; a pipe or device is written directly. Raises :class:`InvalidFile` if the file
+    cannot be written.
     """
     try:
         if path.exists() and not path.is_file():
@@ -34,7 +34,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
-    """Give a name beside the target, under which nothing is left."""
+    """Yield a temporary path next to the target, and remove whatever is left there."""
     part = target.with_name(f".{target.name}.part")
     try:
         yield part
