@@ -1,1 +1,1 @@
-"""Classify a file of any size with all cores, and go on where it was interrupted."""
+"""Classify a file of any size on all cores, and resume after an interruption."""

@@ -1,4 +1,4 @@
-"""Pieces of the work, small enough to travel between processes, large enough that the travel costs little."""
+"""Chunks of products: small enough to pass between processes, large enough that passing them costs little."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from workers.product_files import ProductFile
 
-# Some megabytes at most, and a second of work.
+# A few megabytes at most, and about a second of work.
 CHUNK_PRODUCTS: Final = 1_024
-# MessagePack has times in UTC, in which those at the ends of the calendar do not exist.
+# Not MessagePack: it stores times in UTC, and times at the ends of the calendar do not exist in UTC.
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -29,9 +29,9 @@ _decoder: Final = msgspec.json.Decoder(list[Numbered])
 
 
 class Chunk(NamedTuple):
-    """Products in the order of their file: ``products`` is a JSON array of :class:`Numbered`.
+    """Products in the order of their file.
 
-    ``bytes_read`` says how far the file had been read.
+    ``products`` is a JSON array of :class:`Numbered`. ``bytes_read`` says how much of the file had been read.
     """
 
     products: bytes
@@ -39,7 +39,7 @@ class Chunk(NamedTuple):
 
     @classmethod
     def of(cls, products: Sequence[Numbered], bytes_read: int) -> Chunk:
-        """Pack products."""
+        """Pack the products."""
         return cls(_encoder.encode(products), bytes_read)
 
     def unpack(self) -> list[Numbered]:
@@ -48,7 +48,7 @@ class Chunk(NamedTuple):
 
 
 class DecidedChunk(NamedTuple):
-    """The decisions of a chunk in the form of the output, and how many there are of each outcome."""
+    """The decisions on a chunk in the output format, and the number of decisions for each outcome."""
 
     payload: bytes
     outcomes: Counter[str]
@@ -56,7 +56,7 @@ class DecidedChunk(NamedTuple):
 
 
 def chunks_of(source: ProductFile, after_line: int, size: int = CHUNK_PRODUCTS) -> Iterator[Chunk]:
-    """Yield the products beyond a line; an error of the file is raised after all before it was yielded.
+    """Yield the products after a line, in chunks; if the file has an error, everything before it is yielded first.
 
     Raises :class:`schemas.errors.InvalidProducts` as the file does.
     """

@@ -1,4 +1,4 @@
-"""How decisions are written: JSON lines, or rows of Parquet."""
+"""The output formats of decisions: JSON lines, or rows of Parquet."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _SUFFIXES: Final[dict[str, Form]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".pa
 
 
 def form_of(path: Path) -> Form:
-    """Return what is written under this name; raises :class:`InvalidFile` where it does not say."""
+    """Return the format that a file name stands for; raises :class:`InvalidFile` if the name does not say."""
     if (form := _SUFFIXES.get(path.suffix)) is None:
         raise InvalidFile(f"{path}: its name does not say what to write; name it {', '.join(_SUFFIXES)}")
     return form
 
 
 def to_json_lines(decisions: Iterable[Decision]) -> bytes:
-    """Return the decisions as the stream publishes them, one a line."""
+    """Return the decisions as the stream publishes them, one per line."""
     return b"".join(encode(decision) + b"\n" for decision in decisions)
 
 
 def to_record_batch(decisions: Iterable[Decision]) -> bytes:
-    """Return the decisions as an Arrow IPC stream of one record batch under :func:`schema`."""
+    """Return the decisions as an Arrow IPC stream of one record batch with :func:`schema`."""
     import pyarrow as pa  # noqa: PLC0415 - takes a third of a second, and most output is JSON lines
 
     rows = [_row(decision) for decision in decisions]
@@ -51,7 +51,7 @@ ENCODERS: Final[dict[Form, Callable[[Iterable[Decision]], bytes]]] = {
 
 
 def schema() -> pa.Schema:
-    """Return the columns: those of a model's decision, and ``outcome``; what an outcome has not is null."""
+    """Return the columns: the fields of a decision and ``outcome``; fields that an outcome lacks are null."""
     import pyarrow as pa  # noqa: PLC0415
 
     text, real = pa.string(), pa.float64()

@@ -1,4 +1,4 @@
-"""Files that decisions are added to, and that tell where they end."""
+"""Output files that decisions are appended to, and that can be resumed where they end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.events.product import ProductId
 from workers.backfill.forms import form_of, schema
 from workers.printable import printable
 
-# The longest line that is looked for, several hundred times that of a decision.
+# How far from the end the last line is searched for; several hundred times the length of a decision.
 _TAIL_BYTES: Final = 4 << 20
 _CHUNKS_A_GROUP: Final = 16
 _GROUPS_A_PART: Final = 4
@@ -26,7 +26,7 @@ _UNFINISHED: Final = ".unfinished"
 
 
 class Last(msgspec.Struct, frozen=True):
-    """The last decision of an output: its product, the product's place in the input, the model that decided."""
+    """The last decision of an output: its product, the product's place in the input, and the model version."""
 
     product_id: ProductId
     source: SourcePosition
@@ -34,26 +34,26 @@ class Last(msgspec.Struct, frozen=True):
 
 
 class Ending(NamedTuple):
-    """Where an output ends: with which decision, if any, and after how much: bytes of lines, or parts."""
+    """Where an output ends: its last decision, if any, and the size of its complete part, in bytes or in parts."""
 
     last: Last | None
     whole: int
 
 
 class Output(Protocol):
-    """Takes encoded decisions; raises :class:`InvalidFile` where they cannot be written."""
+    """A destination for encoded decisions; raises :class:`InvalidFile` if they cannot be written."""
 
     def append(self, payload: bytes) -> None:
-        """Add the decisions of a chunk, in the form of the output."""
+        """Add the decisions on a chunk, in the output format."""
 
     def close(self) -> None:
         """Write what is left."""
 
 
 def find_ending(path: Path, *, resume: bool) -> Ending:
-    """Return where an output ends, and leave it as it is: a file of JSON lines, or a directory of Parquet files.
+    """Return where an output ends, without changing it: a file of JSON lines, or a directory of Parquet files.
 
-    Raises :class:`InvalidFile` where there is one already that is not to be resumed, or holds something else.
+    Raises :class:`InvalidFile` if the output exists and is not to be resumed, or if it holds something else.
     """
     lines = form_of(path) == "jsonl"
     if not lines and printable(str(path)) != str(path):
@@ -70,9 +70,9 @@ def find_ending(path: Path, *, resume: bool) -> Ending:
 
 
 def open_output(path: Path, ending: Ending) -> Output:
-    """Take off what an interruption left beyond the ending, and open the output; make it where there is none.
+    """Open the output, creating it if needed; cut off what an interruption left after the ending.
 
-    Raises :class:`InvalidFile` where it cannot be written.
+    Raises :class:`InvalidFile` if it cannot be written.
     """
     with _telling(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def open_output(path: Path, ending: Ending) -> Output:
 
 
 class JsonLines:
-    """Decisions as JSON lines, after so many bytes of them."""
+    """Decisions as JSON lines, appended after the first ``whole`` bytes of the file."""
 
     def __init__(self, path: Path, whole: int) -> None:
         self._path = path
@@ -88,7 +88,7 @@ class JsonLines:
         self._file.truncate(whole)
 
     def append(self, payload: bytes) -> None:
-        """Write lines, at once."""
+        """Write the lines immediately."""
         with _telling(self._path):
             self._file.write(payload)
             self._file.flush()
@@ -100,7 +100,7 @@ class JsonLines:
 
 
 class ParquetParts:
-    """Decisions in a directory of Parquet files, each of which takes its name when it is whole."""
+    """Decisions in a directory of Parquet files; each file gets its final name when it is complete."""
 
     def __init__(self, directory: Path, whole: int) -> None:
         self._directory = directory
@@ -113,7 +113,7 @@ class ParquetParts:
         self._writer: Any = None
 
     def append(self, payload: bytes) -> None:
-        """Keep rows until there are enough for a group."""
+        """Collect rows, and write them once there are enough for a row group."""
         import pyarrow as pa  # noqa: PLC0415 - takes a third of a second, and most output is JSON lines
 
         with pa.ipc.open_stream(payload) as reader:
@@ -138,7 +138,7 @@ class ParquetParts:
 
         writer = self._writer or pq.ParquetWriter(self._unfinished, schema(), compression="zstd")
         table = pa.Table.from_batches(self._batches, schema())
-        # Not kept where it fails: what is then in the file can be ended without an error, but not be read.
+        # Drop the writer if this fails: its file could then be closed without an error, but not be read.
         self._writer, self._batches = None, []
         writer.write_table(table)
         self._writer = writer

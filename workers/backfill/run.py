@@ -1,4 +1,4 @@
-"""All cores on one file: each process has the model, and gets chunks."""
+"""Use all cores for one file: each process loads the model and receives chunks."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from workers.classify import classify
 from workers.printable import printable
 from workers.product_files import ProductFile
 
-# Of each process: one in work, one waiting.
+# For each process: one chunk in work, one waiting.
 _CHUNKS_AHEAD: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is decided by: a bundle that is admitted already, the file's name, and how decisions are written.
+    """What every process needs: a bundle that was already admitted, the file's name, and the output format.
 
-    The name is as decisions hold it.
+    The name is spelled as decisions hold it.
     """
 
     bundle: Path
@@ -47,8 +47,8 @@ class Job:
 def chunks_after(last: Last, source: ProductFile, model_version: str, size: int) -> Iterator[Chunk]:
     """Return the products that come after the last decision of an output.
 
-    Raises :class:`InvalidFile`, before any is asked for, where the decision is of another file or model, or on
-    another product than the file has there.
+    Raises :class:`InvalidFile`, before the first chunk is requested, if that decision is about another file, was
+    made by another model, or is about another product than the one on that line of the file.
     """
     name, begun_as, line = printable(source.name), last.source.topic, last.source.offset
     if Path(begun_as).resolve() != Path(name).resolve():
@@ -58,7 +58,7 @@ def chunks_after(last: Last, source: ProductFile, model_version: str, size: int)
             f"the output was begun with model {last.model_version}, and this is {model_version};"
             " name another output, or the bundle that it was begun with"
         )
-    # Standard input is read but once, so the last decided product is looked at on the way to the next.
+    # Standard input can be read only once, so the last decided product is checked on the way to the next one.
     chunks = chunks_of(source, line - 1, size)
     first = next(chunks, Chunk.of([], 0))
     items = first.unpack()
@@ -73,7 +73,7 @@ def chunks_after(last: Last, source: ProductFile, model_version: str, size: int)
 
 
 class Classifier:
-    """Decides chunks, in one thread: for each process one."""
+    """Decides chunks in one thread; each process has one."""
 
     def __init__(self, job: Job) -> None:
         self._bundle = load_for_good(job.bundle, EVALUATION)
@@ -81,7 +81,7 @@ class Classifier:
         self._encode = ENCODERS[job.form]
 
     def decide(self, chunk: Chunk) -> DecidedChunk:
-        """Return the decisions of a chunk, in its order."""
+        """Return the decisions on a chunk, in its order."""
         products = ((item.product, SourcePosition(self._source, 0, item.line)) for item in chunk.unpack())
         outcomes: Counter[str] = Counter()
 
@@ -94,7 +94,7 @@ class Classifier:
 
 
 class _Process:
-    """What a process of the pool keeps."""
+    """The state of one process of the pool."""
 
     classifier: Classifier
 
@@ -106,7 +106,7 @@ def _start(job: Job) -> None:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Let processes that are started ignore Ctrl-C from their first moment on: it is the parent's to handle."""
+    """Make processes started here ignore Ctrl-C from the very beginning, because their parent handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -118,7 +118,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    # A parent that is killed tells the pool nothing, and its processes would wait for chunks without end.
+    # If the parent is killed, the pool is not told, and its processes would wait for chunks forever.
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)
@@ -129,21 +129,21 @@ def _decide(chunk: Chunk) -> DecidedChunk:
 
 
 def decide_all(job: Job, chunks: Iterable[Chunk], processes: int) -> Iterator[DecidedChunk]:
-    """Yield the decisions of each chunk, in their order.
+    """Yield the decisions on each chunk, in order.
 
-    Raises what ``chunks`` raise, after the decisions of all before, and :class:`ShelfwiseError` where a process
-    died.
+    Raises what ``chunks`` raises, after the decisions on everything before it, and :class:`ShelfwiseError` if a
+    process dies.
     """
     if processes == 1:
         classifier = Classifier(job)
         yield from map(classifier.decide, chunks)
         return
-    # A fork would inherit the locks of threads that it does not have.
+    # A forked process would inherit locks held by threads that it does not have.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, _start, (job,)) as pool:
         under_way: deque[Future[DecidedChunk]] = deque()
         try:
-            # All of them now: the pool waits without end for a process that it starts while another one dies.
+            # Start all processes now: the pool waits forever for one that it starts while another one dies.
             with _interrupts_ignored():
                 for _ in range(processes):
                     pool.submit(os.getpid)
