@@ -1,1 +1,1 @@
-"""The model bundle: a directory moved as one unit, checked before it is used."""
+"""The model bundle: a directory that is moved as one unit, and checked before it is used."""

@@ -50,7 +50,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a model was fitted: figures, and the products, of which hashes are kept so that the gate finds leaks."""
+    """How a model was fitted: its metrics, and its products (saved only as hashes, for the gate to find leaks)."""
 
     metrics: Mapping[str, Any]
     training: Sequence[Product]
@@ -62,7 +62,7 @@ def save_bundle(
     ranking: Ranking,
     provenance: Provenance,
 ) -> Manifest:
-    """Write a bundle; it appears under its name only when it is whole, and loads."""
+    """Write a bundle; it appears under its name only once it is complete and can be loaded."""
     taxonomy = ranking.taxonomy
     with whole_directory(directory) as made:
         (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())
@@ -85,8 +85,8 @@ def save_bundle(
 def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
     """Check and load a bundle.
 
-    Raises :class:`InvalidBundle` that names the file at fault, and :class:`schemas.errors.RejectedBundle` where
-    the gate's verdict is against it and ``admission`` does not force it.
+    Raises :class:`InvalidBundle`, naming the file at fault, or :class:`schemas.errors.RejectedBundle` if the gate
+    rejected the bundle and ``admission`` does not force it.
     """
     manifest = files.verify(directory)
     release = admit(directory, manifest, admission)
@@ -94,7 +94,7 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
         return _load(directory, manifest, release)
     except InvalidBundle:
         raise
-    except Exception as error:  # whatever the libraries that read the files make of wrong bytes
+    except Exception as error:  # whatever the libraries raise when a file holds the wrong bytes
         raise InvalidBundle(
             f"bundle {directory}: {type(error).__name__}: {error}; make it anew with `shelfwise fit`"
         ) from error

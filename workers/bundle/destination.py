@@ -1,4 +1,4 @@
-"""Where a bundle is written: it appears under its name only when it is whole."""
+"""Write a bundle to a directory that appears under its name only once it is complete."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from schemas.errors import InvalidBundle
 
 
 def check_destination(directory: Path) -> None:
-    """Raise :class:`InvalidBundle` where no bundle can be written: it takes hours to make one."""
+    """Raise :class:`InvalidBundle` if no bundle can be written here: making one takes hours, so check first."""
     shutil.rmtree(_place_beside(directory), ignore_errors=True)
 
 
 def _place_beside(directory: Path) -> Path:
-    """Return a new directory beside the one that a bundle is to have, which may hold an older one alone."""
+    """Create a temporary directory next to the bundle's directory, which may hold only an older bundle."""
     try:
         if reason := _not_replaceable(directory):
             raise InvalidBundle(f"{directory} {reason}")
@@ -32,7 +32,7 @@ def _place_beside(directory: Path) -> Path:
 
 
 def _not_replaceable(directory: Path) -> str | None:
-    """Return why another directory cannot take its name, and what to do about it."""
+    """Return why the directory cannot be replaced and what to do about it, or ``None`` if it can."""
     if directory.is_symlink():
         return "is a link; name a new directory, and turn the link to it once the gate has accepted it"
     if not directory.exists():
@@ -46,13 +46,13 @@ def _not_replaceable(directory: Path) -> str | None:
 
 @contextmanager
 def whole_directory(directory: Path) -> Iterator[Path]:
-    """Give a directory to fill that takes its name, replacing an older bundle, only when all went well."""
+    """Yield a directory to fill; if all goes well, it takes the given name and replaces an older bundle there."""
     made = _place_beside(directory)
     try:
         yield made
         made.chmod(0o755)
         for file in made.rglob("*"):
-            # safetensors makes files that only their owner may read; workers run as another user.
+            # safetensors creates files that only their owner may read, but workers run as another user.
             if file.is_file():
                 file.chmod(0o644)
         _take_place(made, directory)

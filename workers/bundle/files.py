@@ -1,4 +1,4 @@
-"""Write the manifest of a bundle's files, and check the files against it."""
+"""Write the manifest of a bundle, and check the bundle's files against it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIT_AGAIN: Final = "copy the whole bundle again, or make it again with `shelfwi
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a manifest says of a model beside its files; see :class:`schemas.bundle.Manifest`."""
+    """What a manifest says about a model besides its files; see :class:`schemas.bundle.Manifest`."""
 
     taxonomy_name: str
     taxonomy_version: str
@@ -31,24 +31,24 @@ class Description:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Return what a manifest says."""
+        """Return the description that a manifest contains."""
         return cls(**{field.name: getattr(manifest, field.name) for field in fields(cls)})
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Write a value as :func:`to_json` makes it."""
+    """Write a value as the JSON of :func:`to_json`."""
     file.write_bytes(to_json(value))
 
 
 def to_json(value: Any) -> bytes:
-    """Return JSON for people to read too; equal values of dataclasses and mappings give equal bytes."""
-    # Keys that are numbers become text before they are sorted.
+    """Return indented JSON that people can read; equal dataclasses and mappings give equal bytes."""
+    # Numeric keys become text before they are sorted.
     plain = msgspec.to_builtins(value, str_keys=True)
     return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=2)
 
 
 def write_manifest(directory: Path, description: Description) -> Manifest:
-    """Digest every file below ``directory`` and write the manifest beside them."""
+    """Hash every file below ``directory`` and write the manifest there."""
     files = {
         path.relative_to(directory).as_posix(): describe(path)
         for path in sorted(directory.rglob("*"))
@@ -67,7 +67,7 @@ def write_manifest(directory: Path, description: Description) -> Manifest:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read the manifest alone; raises :class:`InvalidBundle`."""
+    """Read only the manifest; raises :class:`InvalidBundle`."""
     file = directory / MANIFEST
     if not file.is_file():
         raise InvalidBundle(
@@ -85,7 +85,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def verify(directory: Path) -> Manifest:
-    """Check every file against the manifest; raises :class:`InvalidBundle` that names the first bad one."""
+    """Check every file against the manifest; raises :class:`InvalidBundle`, naming the first bad file."""
     manifest = read_manifest(directory)
     for name, expected in manifest.files.items():
         pure = PurePosixPath(name)
@@ -101,7 +101,7 @@ def verify(directory: Path) -> Manifest:
 
 
 def check(directory: Path, name: str, expected: BundleFile, remedy: str) -> None:
-    """Check one file; raises :class:`InvalidBundle` that names it."""
+    """Check one file; raises :class:`InvalidBundle`, naming the file."""
     file = directory / name
     try:
         if not file.is_file():
@@ -115,7 +115,7 @@ def check(directory: Path, name: str, expected: BundleFile, remedy: str) -> None
 
 
 def describe(file: Path) -> BundleFile:
-    """Return what a manifest says of a file."""
+    """Return the manifest's entry for a file."""
     return BundleFile(file.stat().st_size, _sha256(file))
 
 

@@ -1,4 +1,4 @@
-"""Load a bundle into a process that does little else than decide."""
+"""Load a bundle for the lifetime of a process that does little else than decide."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from workers.garbage import collect_seldom, made_to_stay
 
 
 def load_for_good(directory: Path, admission: Admission) -> Bundle:
-    """Load a bundle that is needed until the process ends; raises as :func:`workers.bundle.bundle.load_bundle`.
+    """Load a bundle for the rest of the process's life; raises as :func:`workers.bundle.bundle.load_bundle`.
 
-    From now on BLAS computes in one thread, as in the stream: more take twice the CPU and hardly less time. And
-    the collector of garbage comes seldom, and leaves alone all that is there by now.
+    From then on BLAS uses one thread, as in the stream: more threads take twice the CPU and save hardly any time.
+    The garbage collector runs rarely, and ignores everything that exists by then.
     """
     collect_seldom()
     with made_to_stay():

@@ -1,4 +1,4 @@
-"""The ranking half of a bundle: the ranker, what it knows of earlier products, calibration and thresholds."""
+"""The ranking half of a bundle: the ranker, its track record, calibration and thresholds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Calibration:
 
 
 def save_ranking(directory: Path, ranking: Ranking) -> None:
-    """Write it, all but the tree."""
+    """Write everything except the tree."""
     ranking.ranker.save(directory)
     save_file(asdict(ranking.features.record), directory / _TRACK_RECORD)
     calibration = _Calibration(ranking.probabilities, ranking.assign_calibrator, ranking.back_off_calibrator)
@@ -44,9 +44,10 @@ def save_ranking(directory: Path, ranking: Ranking) -> None:
 
 
 def load_ranking(directory: Path, taxonomy: Taxonomy, asked: Candidates) -> Ranking:
-    """Read what :func:`save_ranking` wrote; ``asked`` are candidates as recall makes them, to tell the features.
+    """Read what :func:`save_ranking` wrote.
 
-    Raises :class:`InvalidBundle` that names a file whose numbers cannot be what they are to be.
+    ``asked`` are candidates from this bundle's recall; their signals and context names determine the features.
+    Raises :class:`InvalidBundle`, naming the file, if a file holds impossible values.
     """
     calibration = _read(directory / _CALIBRATION, _Calibration)
     return Ranking(
@@ -66,7 +67,7 @@ def _read(file: Path, kind: type[_T]) -> _T:
         found = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidBundle(f"{file}: {error}; {MAKE_ANEW}") from error
-    # A threshold that is missing would be taken for none.
+    # Otherwise a missing threshold would be read as no threshold.
     if to_json(found) != data:
         raise InvalidBundle(f"{file}: fields are missing, or are not ours; {MAKE_ANEW}")
     return found

@@ -1,4 +1,4 @@
-"""The recall half of a bundle: encoders, what signals share, the signals, and the cascade."""
+"""The recall half of a bundle: encoders, the data that signals share, the signals, and the cascade."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CASCADE_OPTIONS: Final = "cascade.json"
 
 
 def save_recall(directory: Path, recall: Recall) -> None:
-    """Write it, all but the tree."""
+    """Write everything except the tree."""
     _save_signals(directory, recall.encoder, recall.reference, recall.signals)
     (directory / _TEXT_FEATURES).mkdir()
     recall.reference.text_features.save(directory / _TEXT_FEATURES)
@@ -52,7 +52,7 @@ def load_recall(
     *,
     cascade: bool,
 ) -> Recall:
-    """Read what :func:`save_recall` wrote: the ``signals`` of these names, and the cascade where there is one."""
+    """Read what :func:`save_recall` wrote: the signals with these names, and the cascade if asked for."""
     reference = Reference(
         taxonomy,
         _category_vectors(directory, len(taxonomy)),
@@ -69,7 +69,7 @@ def load_recall(
 
 
 def _save_signals(directory: Path, encoder: Encoder, reference: Reference, signals: Sequence[Signal]) -> None:
-    """Write an encoder, what signals share that hangs on its vectors, and the signals."""
+    """Write an encoder, the shared data that depends on its vectors, and the signals."""
     (directory / _ENCODER).mkdir()
     encoder.save(directory / _ENCODER)
     faiss.write_index(flat_index(reference.category_vectors), str(directory / _CATEGORY_INDEX))
@@ -87,14 +87,14 @@ def _load_signal(directory: Path, kind: type[Signal], reference: Reference) -> S
     try:
         meta = orjson.loads(file.with_suffix(".json").read_bytes())
         return kind.restore(SignalState(load_file(file.with_suffix(".safetensors")), meta), reference)
-    except Exception as error:  # whatever the libraries that read the files make of wrong bytes
+    except Exception as error:  # whatever the libraries raise when a file holds the wrong bytes
         raise InvalidBundle(f"{file}: {type(error).__name__}: {error}; {MAKE_ANEW}") from error
 
 
 def _save_cascade(directory: Path, cascade: Cascade) -> None:
     directory.mkdir()
     _save_signals(directory, cascade.encoder, cascade.reference, cascade.signals)
-    # JSON knows no infinity: without a number, all is asked about.
+    # JSON has no infinity; no number means that the cascade looks at all products.
     below = cascade.below if np.isfinite(cascade.below) else None
     write_json(directory / _CASCADE_OPTIONS, {"below": below})
 
@@ -114,7 +114,7 @@ def _load_cascade(directory: Path, first: Reference) -> Cascade:
 
 def _category_vectors(directory: Path, count: int) -> NDArray[np.float32]:
     file = directory / _CATEGORY_INDEX
-    # What it says of its own size is believed before it is read.
+    # FAISS trusts the size that the file states before it has read the data, so bound it.
     faiss.set_deserialization_vector_byte_limit(file.stat().st_size)
     index = faiss.read_index(str(file))
     if not isinstance(index, faiss.IndexFlat) or index.ntotal != count:

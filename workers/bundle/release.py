@@ -1,4 +1,4 @@
-"""Whether a bundle may be used: the gate's verdict on it, and the record of those who used it all the same."""
+"""Whether a bundle may be used: the gate's verdict on it, and the record of forced loads."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Admission:
     """Which bundles may be loaded.
 
     Attributes:
-        force: why a bundle is to be loaded that the gate would not let pass, in a person's words; it is recorded.
+        force: a person's reason to load a bundle that the gate would not let pass; it is recorded.
         require_gate: refuse a bundle that was never gated.
-        evaluation: load it whatever the verdict, to look at it: for commands that measure, not for decisions.
+        evaluation: load the bundle whatever its verdict; for commands that measure it, not for decisions.
     """
 
     force: str = ""
@@ -42,19 +42,19 @@ EVALUATION: Final = Admission(evaluation=True)
 
 
 def read_verdict(directory: Path, manifest: Manifest) -> GateVerdict | None:
-    """Return the latest verdict, or ``None`` where the bundle was never gated.
+    """Return the latest verdict, or ``None`` if the bundle was never gated.
 
-    Raises :class:`InvalidBundle` where the verdict is missing, altered, or of another bundle.
+    Raises :class:`InvalidBundle` if the verdict is missing, was altered, or is about another bundle.
     """
     verdicts = _read(directory, manifest)
     return verdicts[-1] if verdicts else None
 
 
 def write_verdict(directory: Path, verdict: GateVerdict) -> None:
-    """Add a verdict to the bundle, and bind it to the manifest; the latest holds, up to 100 are kept.
+    """Add a verdict to the bundle and bind it to the manifest; the latest one holds, and up to 100 are kept.
 
-    A crash between the two files leaves a bundle that is refused until it is gated again. Raises
-    :class:`InvalidBundle` where the directory cannot be written, or the verdict is on another bundle.
+    A crash between writing the two files leaves a bundle that is refused until it is gated again. Raises
+    :class:`InvalidBundle` if the directory cannot be written, or the verdict is about another bundle.
     """
     manifest = files.read_manifest(directory)
     if verdict.model_version != manifest.model_version:
@@ -80,10 +80,10 @@ def write_verdict(directory: Path, verdict: GateVerdict) -> None:
 
 
 def admit(directory: Path, manifest: Manifest, admission: Admission) -> Release:
-    """Say how a bundle is released, having recorded a forced load.
+    """Return the release status of a bundle; a forced load is recorded first.
 
-    Raises :class:`RejectedBundle` where it may not be loaded, :class:`InvalidBundle` where its verdict or the
-    record of a forced load cannot be trusted or written.
+    Raises :class:`RejectedBundle` if the bundle may not be loaded, and :class:`InvalidBundle` if its verdict
+    cannot be trusted or the record of a forced load cannot be written.
     """
     if admission.evaluation:
         return _release_of(_latest_or_none(directory, manifest))
@@ -145,7 +145,7 @@ def _read(directory: Path, manifest: Manifest) -> tuple[GateVerdict, ...]:
 def _record(directory: Path, manifest: Manifest, reason: str) -> None:
     load = ForcedLoad(at=datetime.now(UTC), model_version=manifest.model_version, reason=reason)
     try:
-        # One write of a short line, so that workers which start together do not mix theirs.
+        # A single write of a short line, so that the lines of workers that start together do not mix.
         descriptor = os.open(directory / FORCED, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, msgspec.json.encode(load) + b"\n")

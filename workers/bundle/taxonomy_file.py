@@ -1,4 +1,4 @@
-"""The tree of a bundle, which can be had without the model."""
+"""The tree of a bundle, which can be loaded without the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAXONOMY: Final = "taxonomy.json"
 
 
 def load_taxonomy(directory: Path) -> Taxonomy:
-    """Check and load the tree of a bundle alone; raises :class:`InvalidBundle`."""
+    """Check and load only the tree of a bundle; raises :class:`InvalidBundle`."""
     manifest = files.read_manifest(directory)
     if TAXONOMY not in manifest.files:
         raise InvalidBundle(f"bundle {directory}: {TAXONOMY} is missing; {files.MAKE_ANEW}")

@@ -1,8 +1,9 @@
-"""What a bundle keeps of the products that it was fitted on: enough to recognise them, not to read them.
+"""What a bundle stores about the products that it was fitted on: enough to recognise them, not to read them.
 
-Words of titles and whole identities are kept as 64-bit hashes: 8 bytes a word, at most 32 words a product, and 16
-bytes a product more. 20,000 products are at most 5.4 MB, some 2 MB with titles of ten words. Hashes of common
-words can be guessed from a dictionary: a bundle is to be kept as the catalogue is.
+The words of titles and whole identities are stored as 64-bit hashes: 8 bytes per word, at most 32 words per
+product, and another 16 bytes per product. For 20,000 products that is at most 5.4 MB, or about 2 MB if titles have
+ten words. The hashes of common words can be guessed with a dictionary, so protect a bundle as you protect the
+catalogue.
 """
 
 from __future__ import annotations
@@ -27,14 +28,17 @@ _MOST_WORDS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class TrainingFingerprint:
-    """Of n products: ``identities`` uint64 (n,), hashes of title and brand; ``titles``, the words of titles."""
+    """The hashes of n products.
+
+    ``identities`` uint64 (n,) are hashes of title and brand; ``titles`` are the words of the titles.
+    """
 
     identities: NDArray[np.uint64]
     titles: WordSets
 
     @classmethod
     def of(cls, products: Sequence[Product]) -> Self:
-        """Hash products; case, width, punctuation and spacing of title and brand do not count."""
+        """Hash the products; case, width, punctuation and spacing of title and brand make no difference."""
         identities = np.fromiter(map(_identity, products), np.uint64, len(products))
         return cls(identities, WordSets.of([product.title for product in products], _MOST_WORDS))
 
@@ -42,13 +46,13 @@ class TrainingFingerprint:
         return len(self.identities)
 
     def save(self, directory: Path) -> None:
-        """Write it into a bundle's directory."""
+        """Write the fingerprint to a bundle's directory."""
         arrays = {"identities": self.identities, "bounds": self.titles.bounds, "words": self.titles.values}
         save_file(arrays, directory / TRAINING)
 
     @classmethod
     def load(cls, directory: Path) -> Self | None:
-        """Read it from a bundle's directory; ``None`` where the bundle was made without."""
+        """Read the fingerprint from a bundle's directory; ``None`` if the bundle was written without one."""
         if not (directory / TRAINING).is_file():
             return None
         arrays = load_file(directory / TRAINING)
