@@ -1,1 +1,1 @@
-"""The gate: whether a candidate bundle may take the place of the current one."""
+"""The gate: decides whether a candidate bundle may replace the current one."""

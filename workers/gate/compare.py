@@ -1,4 +1,4 @@
-"""What changed between the outcomes of two models on the same products, and which falls are more than noise."""
+"""Compare the outcomes of two models on the same products, and tell real drops from noise."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _SHOWN: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class MetricChange:
-    """One headline metric: ``low`` and ``high`` are the 95 % interval of the difference, candidate minus current.
+    """One headline metric of both models.
 
-    ``p_value`` is of the hypothesis that it is no worse. Figures are none where nothing defines them, such as the
-    precision of no assignments, and where there is no current model.
+    ``low`` and ``high`` are the 95 % interval of the difference, candidate minus current. ``p_value`` is for the
+    hypothesis that the candidate is no worse. A figure is ``None`` if it is undefined, such as the precision of no
+    assignments, or if there is no current model.
     """
 
     name: str
@@ -43,7 +44,7 @@ class MetricChange:
 
 @dataclass(frozen=True, slots=True)
 class CategoryChange:
-    """A category with all below it: the shares of its products whose likeliest category is exactly right."""
+    """A category and everything below it: the share of its products whose likeliest category is exactly right."""
 
     path: str
     products: int
@@ -55,7 +56,7 @@ class CategoryChange:
 
 @dataclass(frozen=True, slots=True)
 class BudgetCheck:
-    """The error budget: of ``decisions`` of the candidate ``wrong`` were wrong; broken where that is no chance."""
+    """The error budget: ``wrong`` of the candidate's ``decisions`` were wrong; broken if that is beyond chance."""
 
     decisions_of: Literal["assigned", "assigned_or_backed_off"]
     decisions: int
@@ -67,7 +68,7 @@ class BudgetCheck:
 
 @dataclass(frozen=True, slots=True)
 class CategoryRule:
-    """Categories of ``products`` or more may lose the share ``fall`` of their recall; ``level`` is of noise."""
+    """Categories with at least ``products`` may lose the share ``fall`` of their recall, tested at ``level``."""
 
     level: float
     products: int
@@ -77,9 +78,10 @@ class CategoryRule:
 def compare_metrics(
     current: ProductOutcomes, candidate: ProductOutcomes, groups: NDArray[np.int64], level: float, seed: int
 ) -> list[MetricChange]:
-    """Test each headline metric by the paired bootstrap, with Holm's correction for their number.
+    """Test each headline metric with the paired bootstrap, with Holm's correction for the number of metrics.
 
-    The i-th outcomes of both are of one product; ``groups`` int64 (n,) names its near-duplicates.
+    The i-th outcomes of both models are about the same product; ``groups`` int64 (n,) are its near-duplicate
+    groups.
     """
     old, new = Headline.of(current), Headline.of(candidate)
     one = np.ones((1, len(current)))
@@ -107,7 +109,7 @@ def compare_metrics(
 
 
 def measure_alone(candidate: ProductOutcomes) -> list[MetricChange]:
-    """Return the metrics of a first release: there is nothing to compare them with."""
+    """Return the metrics of a first release, which has nothing to be compared with."""
     values = Headline.of(candidate).values(np.ones((1, len(candidate))))[0]
     return [
         MetricChange(name, None, _figure(value), None, None, None, None, "measured")
@@ -123,10 +125,10 @@ def compare_categories(
 ) -> tuple[int, list[CategoryChange]]:
     """Find categories whose share of right products fell by more than the rule allows, beyond noise.
 
-    A category is taken with all below it. The noise is that of McNemar's exact test on groups of near-duplicates
-    that changed, with Holm's correction for the categories in which so many changed that the test could say
-    anything (Tarone). Returns how many categories had enough products, and the at most 50 worst of those that fell
-    by more than the rule allows, whether or not that may be noise.
+    A category includes everything below it. Noise is judged with McNemar's exact test on the groups of
+    near-duplicates that changed, with Holm's correction for those categories in which enough groups changed for
+    the test to reject anything (Tarone). Returns the number of categories with enough products, and at most 50
+    categories that fell by more than the rule allows, worst first, including those whose fall may be noise.
     """
     before, after = Headline.of(current).right, Headline.of(candidate).right
     members = _members(current, rule.products)
@@ -149,11 +151,12 @@ def compare_categories(
 def check_budget(
     candidate: ProductOutcomes, groups: NDArray[np.int64], max_error: float, level: float
 ) -> list[BudgetCheck]:
-    """Test whether more than ``max_error`` is wrong of what the candidate assigns, or of all that it decides.
+    """Test whether more than ``max_error`` of the candidate's assignments, or of all its decisions, are wrong.
 
-    Those are promises of a policy (:mod:`workers.fit.fit_policy`); a back-off is right where the category is an
-    ancestor of the label. The p-value is exact (Clopper and Pearson, 1934) but for near-duplicates, ``groups``
-    int64 (n,), which may be wrong together (:mod:`workers.design_effect`); Holm corrects for the two.
+    These are promises of the policy (:mod:`workers.fit.fit_policy`). A back-off is right if its category is an
+    ancestor of the label. The p-value is exact (Clopper and Pearson, 1934) except for near-duplicates, which may
+    be wrong together: ``groups`` int64 (n,) (:mod:`workers.design_effect`). Holm's correction accounts for the two
+    tests.
     """
     assigned, backed_off = (
         np.array([one is outcome for one in candidate.outcome], bool)
@@ -180,7 +183,10 @@ def _p_of_broken(wrong: NDArray[np.bool_], groups: NDArray[np.int64], max_error:
 
 
 def _members(outcomes: ProductOutcomes, minimum: int) -> list[tuple[int, NDArray[np.int64]]]:
-    """Return each category with enough products below it, and those; one that adds none to a child is left out."""
+    """Return each category with enough products below it, and their rows.
+
+    A category whose rows are those of one of its children is left out.
+    """
     ancestors = outcomes.taxonomy.ancestor_matrix[outcomes.labels]
     found: dict[bytes, tuple[int, NDArray[np.int64]]] = {}
     for depth in range(ancestors.shape[1]):
@@ -194,7 +200,7 @@ def _members(outcomes: ProductOutcomes, minimum: int) -> list[tuple[int, NDArray
 
 
 def _changed(before: NDArray[np.bool_], after: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[int, int]:
-    """Count groups that became worse, and better, on the whole."""
+    """Count the groups that became worse overall, and those that became better."""
     _, group = np.unique(groups, return_inverse=True)
     net = np.bincount(group, after.astype(np.int64) - before.astype(np.int64))
     return int((net < 0).sum()), int((net > 0).sum())

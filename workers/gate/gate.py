@@ -1,4 +1,4 @@
-"""Judge a candidate bundle on a frozen gold set, beside the current one."""
+"""Judge a candidate bundle against the current one on a frozen gold set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from workers.leaks import Leaks, find_leaks
 from workers.near_duplicates import near_duplicate_groups
 from workers.progress import Progress, silent
 
-# Metrics, categories and the error budget: each family of tests has a third of the level.
+# Metrics, categories and the error budget: each family of tests gets a third of the level.
 _FAMILIES: Final = 3
 _REASONS: Final = 5
 
@@ -41,15 +41,15 @@ class GateOptions:
     """How to judge.
 
     Attributes:
-        level: the chance that a candidate that is no worse is rejected.
+        level: the probability of rejecting a candidate that is no worse.
         max_error: the error budget.
-        category_fall: of a category's recall, the share that may be lost.
-        category_products: a category with fewer gold products is not judged by itself.
-        min_products: fewer gold products than this, leaks and near-duplicates left out, cannot judge.
-        max_leaked: a greater share of leaks means that the gold set is none.
+        category_fall: the share of its recall that a category may lose.
+        category_products: categories with fewer gold products are not judged separately.
+        min_products: refuse to judge on fewer gold products, not counting leaks and near-duplicates.
+        max_leaked: if a larger share of products leaked, refuse the gold set.
         keep_leaked: judge on leaked products too.
-        skip_unknown: leave out products whose category is not in both trees.
-        seed: of the bootstrap.
+        skip_unknown: leave out products whose category is missing from either tree.
+        seed: seed of the bootstrap.
     """
 
     level: float = 0.05
@@ -65,7 +65,7 @@ class GateOptions:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """The decision, and everything that it rests on. ``current`` figures are none for a first release."""
+    """The decision and everything it is based on; ``current`` figures are ``None`` for a first release."""
 
     decision: Decision
     reasons: tuple[str, ...]
@@ -86,7 +86,7 @@ class GateReport:
     categories: tuple[CategoryChange, ...]
 
     def verdict(self) -> GateVerdict:
-        """Return what the bundle keeps of it."""
+        """Return the verdict to store in the bundle."""
         return GateVerdict(
             decision=self.decision,
             model_version=self.candidate,
@@ -108,10 +108,10 @@ def judge(
     options: GateOptions | None = None,
     progress: Progress = silent,
 ) -> GateReport:
-    """Compare two bundles on what neither was fitted on.
+    """Compare two bundles on products that neither was fitted on.
 
-    Raises :class:`GateRefused` where the gold set cannot judge: too many leaks, too few products, categories that
-    a bundle's tree lacks, or a candidate that does not say what it was fitted on.
+    Raises :class:`GateRefused` if the gold set cannot be used: too many leaks, too few products, categories that
+    are missing from a bundle's tree, or a candidate that does not say what it was fitted on.
     """
     options = options or GateOptions()
     bundles = [candidate] if current is None else [candidate, current]
@@ -189,7 +189,7 @@ def _audit(
 def _left(
     labelled: LabelledProducts, leaked: NDArray[np.bool_], options: GateOptions
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return the rows to judge on, and the group of near-duplicates that each is of."""
+    """Return the rows to judge on, and the near-duplicate group of each."""
     kept = np.arange(len(leaked)) if options.keep_leaked else np.flatnonzero(~leaked)
     groups = near_duplicate_groups([labelled.products[row].title for row in kept])
     if (different := len(np.unique(groups))) < options.min_products:

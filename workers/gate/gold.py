@@ -1,4 +1,4 @@
-"""The gold set: labelled products that no model learns from, frozen by the digest of the file."""
+"""The gold set: labelled products that no model learns from, frozen by the digest of their file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class GoldSet:
-    """Rows of a gold file that are labelled; ``unlabelled`` rows are left out."""
+    """The labelled rows of a gold file; ``unlabelled`` counts the rows left out."""
 
     name: str
     sha256: str
@@ -30,16 +30,17 @@ class GoldSet:
 
     @classmethod
     def of(cls, name: str, sha256: str, rows: Sequence[LabelledProduct]) -> GoldSet:
-        """Keep what is labelled."""
+        """Keep the labelled rows."""
         labelled = [row for row in rows if row.is_labelled]
         return cls(name, sha256, labelled, len(rows) - len(labelled))
 
 
 def frozen_digest(file: Path, expected: str | None = None) -> str:
-    """Return the hexadecimal SHA-256 of a gold file, having made sure that it is the one it was.
+    """Return the hexadecimal SHA-256 of a gold file, after checking that the file has not changed.
 
-    ``expected`` is what it must be; without it the file ``FILE.sha256`` beside it says so, in the format of
-    ``sha256sum``, where :func:`freeze` has written it. Raises :class:`GateRefused` where the gold set has changed.
+    ``expected`` is what it must be. Without it, the digest must match the file ``FILE.sha256`` next to the gold
+    file, if :func:`freeze` has written one (in the format of ``sha256sum``). Raises :class:`GateRefused` if the
+    gold set has changed.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -65,9 +66,9 @@ def frozen_digest(file: Path, expected: str | None = None) -> str:
 
 
 def freeze(file: Path, digest: str) -> None:
-    """Keep the digest beside a gold file that could be used, where it is not kept yet.
+    """Write the digest of a usable gold file next to it, unless it is there already.
 
-    Raises :class:`GateRefused` where it cannot be written.
+    Raises :class:`GateRefused` if it cannot be written.
     """
     lock = _lock_of(file)
     if lock.exists():
@@ -89,8 +90,9 @@ def place_in_all(
 ) -> tuple[list[LabelledProducts], int]:
     """Place the same products in several trees, by path or id; also return how many were left out.
 
-    Raises :class:`GateRefused` where a label is not in every tree, unless told to leave out such products, or none
-    is left, and :class:`schemas.errors.InvalidProducts` where a product's id and path are of different categories.
+    Raises :class:`GateRefused` if a label is missing from a tree, unless ``skip_unknown`` says to leave such
+    products out, or if no product remains. Raises :class:`schemas.errors.InvalidProducts` if a product's id and
+    path mean different categories.
     """
     known, unknown = [], Counter[str]()
     for row in gold.rows:

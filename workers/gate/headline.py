@@ -1,7 +1,8 @@
-"""The headline metrics of one model as functions of the products' weights, so that they can be resampled.
+"""The headline metrics of one model as functions of the products' weights, so that they can be bootstrapped.
 
-With weights of 1 they are those of :mod:`workers.evaluation`. Draws of whole groups differ in size, so the bins of
-the calibration error are those of all products, and weights thin them.
+With weights of 1 they equal those of :mod:`workers.evaluation`. Bootstrap draws of whole groups differ in size, so
+the calibration error keeps the bins of all products, and the weights only change how much each product counts in
+them.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Headline:
     """What each of n products adds to the metrics.
 
     Attributes:
-        outcomes: what they are prepared from.
-        right: bool (n,), the likeliest category is the label.
+        outcomes: the outcomes that the rest is computed from.
+        right: bool (n,), whether the likeliest category is the label.
         numerators, denominators: float64 (n, 8), of the metrics that are ratios of sums, in the order of RATIOS.
-        gaps: float64 (n, 15), confidence minus right, shared out over the bins of confidence.
+        gaps: float64 (n, 15), confidence minus ``right``, spread over the bins of confidence.
         ordered: products from the most to the least confident, with ties.
     """
 
@@ -70,7 +71,7 @@ class Headline:
         )
 
     def values(self, weights: Floats) -> Floats:
-        """Return the metrics, float64 (b, 11), under b weightings of the products, float64 (b, n); NaN for 0/0."""
+        """Return the metrics, float64 (b, 11), for b weightings of the products, float64 (b, n); NaN for 0/0."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = (weights @ self.numerators) / (weights @ self.denominators)
         calibration = np.abs(weights @ self.gaps).sum(axis=1) / weights.sum(axis=1)
@@ -79,7 +80,7 @@ class Headline:
 
 
 def _bin_shares(ordered: Ordered) -> Floats:
-    """Return the share of each product in each of 15 bins of equal mass, float64 (n, 15); a tie is shared out."""
+    """Return each product's share in each of 15 bins of equal mass, float64 (n, 15); ties are split evenly."""
     count = len(ordered.order)
     edges = np.linspace(0.0, count, min(BINS, count) + 1)
     lengths = np.diff(ordered.starts, append=count)

@@ -1,10 +1,9 @@
-"""How small a fall the gate can find, by the number of gold products: ``python -m workers.gate.power``.
+"""How small a fall the gate can detect, by number of gold products: ``python -m workers.gate.power``.
 
-For paired products of which a share is judged differently by the two models, McNemar's test finds a fall d of a
-share of right products with power 1 - b at level a where n d^2 = (z_a sqrt(s) + z_b sqrt(s - d^2))^2, s being the
-share that changed (Connor, Sample size for testing differences in proportions for the paired-sample design,
-Biometrics 43, 1987). The level is that of the first step of Holm's correction: a family's third of 5 %, shared by
-the metrics.
+For n paired products of which the two models judge a share s differently, McNemar's test detects a fall d of the
+share of right products with power 1 - b at level a if n d^2 = (z_a sqrt(s) + z_b sqrt(s - d^2))^2 (Connor, Sample
+size for testing differences in proportions for the paired-sample design, Biometrics 43, 1987). The level is that
+of the first step of Holm's correction: one family's third of 5 %, divided by the number of metrics.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _CATEGORIES: Final = (1, 10, 100)
 def detectable_fall(
     products: int, changed: float, level: float = LEVEL / len(HEADLINE), power: float = POWER
 ) -> float:
-    """Return the fall of a share that is found with this power; infinity where not even ``changed`` is."""
+    """Return the fall of a share that is detected with this power; infinity if not even ``changed`` would be."""
     alpha, beta = norm.isf(level), norm.isf(1 - power)
 
     def excess(fall: float) -> float:
@@ -40,7 +39,7 @@ def detectable_fall(
 
 
 def detectable_loss(products: int, tested: int, level: float = LEVEL, power: float = POWER) -> float:
-    """Return the share of a category's products that must turn wrong, none turning right, to be found.
+    """Return the share of a category's products that must turn wrong, while none turns right, to be detected.
 
     ``tested`` is the number of categories in which enough products changed to be tested at all.
     """

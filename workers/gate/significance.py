@@ -1,4 +1,4 @@
-"""Tests that tell a fall from noise, on the same products."""
+"""Paired significance tests that tell a fall from noise."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ Floats = NDArray[np.float64]
 
 
 def p_of_fall(difference: float, replicated: Floats) -> float:
-    """Return the one-sided p-value of a difference as low as this were the true one not below 0.
+    """Return the one-sided p-value: the probability of a difference this low if the true one is not below 0.
 
-    The replicates are moved to 0 for it (Hall and Wilson, Two guidelines for bootstrap hypothesis testing,
-    Biometrics 47, 1991). 1.0 where there is nothing to compare.
+    The bootstrap replicates are shifted to a mean of 0 (Hall and Wilson, Two guidelines for bootstrap hypothesis
+    testing, Biometrics 47, 1991). Returns 1.0 if there is nothing to compare.
     """
     known = replicated[np.isfinite(replicated)]
     if not np.isfinite(difference) or not len(known):
         return 1.0
-    # A difference of nothing but rounding is none.
+    # A difference that is only rounding counts as none.
     moved = known - known.mean()
     return float((1 + np.count_nonzero(moved <= difference + 1e-12)) / (1 + len(known)))
 
 
 def sign_test(worse: int, better: int) -> float:
-    """Return the one-sided exact p-value of McNemar's test: as few ``better`` of all that changed."""
+    """Return the one-sided exact p-value of McNemar's test: this few or fewer ``better`` of all that changed."""
     return float(binom.cdf(better, worse + better, 0.5))
 
 
 def holm(p_values: Floats, level: float) -> NDArray[np.bool_]:
-    """Return which hypotheses are rejected, bool (k,), with a chance of at most ``level`` of any false rejection.
+    """Return which hypotheses are rejected, bool (k,); any is rejected falsely with probability at most ``level``.
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
@@ -41,9 +41,9 @@ def holm(p_values: Floats, level: float) -> NDArray[np.bool_]:
 
 
 def able_to_reject(least: Floats, level: float) -> NDArray[np.bool_]:
-    """Return which hypotheses can be rejected at all, bool (k,), ``least`` being their least possible p-values.
+    """Return which hypotheses can be rejected at all, bool (k,); ``least`` are their smallest possible p-values.
 
-    The others need no correction: their number does not count (Tarone, Biometrics 46, 1990).
+    The others do not count towards the number that is corrected for (Tarone, Biometrics 46, 1990).
     """
     for count in range(1, len(least) + 1):
         able = least <= level / count
