@@ -1,4 +1,4 @@
-"""Groups of near-duplicate texts, and the most similar text of another collection."""
+"""Group near-duplicate texts, and find the most similar text in another collection."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float = THRESHOLD, ma
     """Return each text's group, int64 (n,), numbered in order of appearance.
 
     Groups are the connected components of texts whose similarity is at least ``threshold``. Boilerplate ("Shirt
-    red M", "Shirt red L", ...) may chain thousands of texts; a component of more than ``max_group`` texts is cut
-    at the lowest similarity above the threshold that leaves it in parts of at most that many (a cut of the
-    single-linkage dendrogram). Texts of equal words are in one group however many they are. The partition does not
-    depend on the order of the texts, and a higher threshold only divides groups further. This is exact as long as
-    no word among a text's rarest is shared by more than 300 other texts of like length; beyond that a text is
-    compared with 300 of them. Raises :class:`ValueError` on a threshold outside (0, 1].
+    red M", "Shirt red L", ...) may chain thousands of texts. A component of more than ``max_group`` texts is
+    therefore cut at the lowest similarity above the threshold that leaves parts of at most that size (a cut of the
+    single-linkage dendrogram). Texts with the same words stay in one group, however many they are. The partition
+    does not depend on the order of the texts, and a higher threshold only divides groups further. The result is
+    exact as long as none of a text's rarest words is shared by more than 300 other texts of similar length; beyond
+    that, a text is compared with 300 of them. Raises :class:`ValueError` if the threshold is outside (0, 1].
     """
     _check(threshold)
     sets = WordSets.of(texts)
@@ -44,8 +44,9 @@ def most_similar(
 ) -> tuple[Ints, NDArray[np.float64]]:
     """Find the most similar of n texts for each of m queries: index, int64 (m,), and similarity, float64 (m,).
 
-    -1 and 0 where none is similar at ``threshold`` or above; the first of equally similar ones. A text without
-    words is similar to none. Exact as :func:`near_duplicate_groups`, with 10,000 in place of 300.
+    They are -1 and 0 if no text has a similarity of at least ``threshold``. Of equally similar texts the first is
+    returned. A text without words is similar to none. Exact like :func:`near_duplicate_groups`, with 10,000 in
+    place of 300.
     """
     _check(threshold)
     found, similarity = np.full(len(queries), -1, np.int64), np.zeros(len(queries))
@@ -69,7 +70,7 @@ def _check(threshold: float) -> None:
 
 
 def _distinct(sets: WordSets) -> tuple[WordSets, Ints]:
-    """Return the different sets, in an order of their content alone, and which one each text is, int64 (n,)."""
+    """Return the distinct sets, ordered by content alone, and the index of each text's set, int64 (n,)."""
     keys = [(len(sets.row(text)), sets.row(text).astype(">u8").tobytes()) for text in range(len(sets))]
     first = {key: text for text, key in reversed(list(enumerate(keys)))}
     ordered = sorted(first)
@@ -78,9 +79,9 @@ def _distinct(sets: WordSets) -> tuple[WordSets, Ints]:
 
 
 def _spanning_forest(sets: WordSets, threshold: float) -> Pairs:
-    """Return the edges of a forest that connects, at every similarity, what all similar pairs connect.
+    """Return the edges of a forest with the same connected components as all similar pairs, at every similarity.
 
-    Memory is bounded: whenever enough pairs have gathered they are reduced to their maximum spanning forest.
+    Memory is bounded: whenever enough pairs have gathered, they are reduced to their maximum spanning forest.
     """
     kept: list[Pairs] = []
     for pairs in Join(sets, sets, threshold, itself=True).pairs():
@@ -96,15 +97,15 @@ def _reduced(parts: list[Pairs], count: int) -> Pairs:
     left, right, similarity = (np.concatenate(part) for part in zip(*parts, strict=True))
     _, once = np.unique(left * count + right, return_index=True)
     left, right, similarity = left[once], right[once], similarity[once]
-    # The library takes a weight of zero for no edge; distances here are from 1 to 2.
+    # The library treats a weight of zero as no edge; distances here are from 1 to 2.
     tree = minimum_spanning_tree(coo_array((2 - similarity, (left, right)), shape=(count, count)).tocsr()).tocoo()
     return tree.row.astype(np.int64), tree.col.astype(np.int64), 2 - tree.data
 
 
 def _cut(forest: Pairs, weights: Ints, max_group: int) -> Ints:
-    """Return groups, int64 (n,): components, those of too much weight without their weakest edges, and so on."""
+    """Return groups, int64 (n,): components; those over ``max_group`` lose their weakest edges until they fit."""
     left, right, similarity = forest
-    # Rounded so that equal similarities are equal after the way through a distance.
+    # Rounded because equal similarities may differ after the conversion to a distance and back.
     level = np.round(similarity, 9)
     count = len(weights)
     groups = np.arange(count)

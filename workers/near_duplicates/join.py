@@ -1,4 +1,4 @@
-"""An exact join of sets of words on their Jaccard similarity."""
+"""An exact join of word sets on their Jaccard similarity."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from workers.arrays.segments import find
 from workers.near_duplicates.word_sets import Ints, WordSets
 
-# A word that thousands of texts share among their rarest makes a quadratic number of pairs. Beyond this many, a
-# text is compared only with those that follow it in the order of size and words (sorted neighbourhood).
+# If thousands of texts share a word that is among their rarest, the number of pairs is quadratic. Beyond this
+# many, a text is compared only with those that follow it in the order of size and words (sorted neighbourhood).
 _MOST_PARTNERS: Final = 300
 _MOST_PARTNERS_OF_A_QUERY: Final = 10_000
 _PAIRS_AT_ONCE: Final = 1_000_000
@@ -41,7 +41,7 @@ class Join:
         self.stride = longest + 2
 
     def _prefixes(self, keys: Ints, sets: WordSets) -> tuple[Ints, Ints, Ints]:
-        """Return word, row and place in the row of each row's prefix: one of them any similar row must share."""
+        """Return word, row and position of each row's prefix words; similar rows share at least one of them."""
         sizes = sets.sizes
         length = sizes - np.ceil(self.threshold * sizes - ROUNDING).astype(np.int64) + 1
         length = np.minimum(length, sizes)
@@ -50,7 +50,7 @@ class Join:
         return keys[sets.bounds[rows] + places] % self.ranks, rows, places
 
     def pairs(self) -> Iterator[Pairs]:
-        """Yield left rows, right rows and similarities, in chunks; a pair may come more than once."""
+        """Yield left rows, right rows and similarities, in chunks; a pair may occur more than once."""
         words_, rows, places = self.left_prefix
         start, stop = self._partners(words_, rows)
         ends = np.cumsum(stop - start)
@@ -66,7 +66,7 @@ class Join:
             done = upto
 
     def _partners(self, words_: Ints, rows: Ints) -> tuple[Ints, Ints]:
-        """Return for each prefix word of the left where its partners begin and end in the right's."""
+        """Return, for each prefix word of the left, where its partners start and stop in the right prefix."""
         sizes = self.left_sizes[rows]
         index = self.right_prefix[0] * self.stride + self.right_sizes[self.right_prefix[1]]
         least = np.ceil(self.threshold * sizes - ROUNDING).astype(np.int64)
@@ -98,7 +98,7 @@ class Join:
         return left[similar], right[similar], similarity[similar]
 
     def _shared(self, left: Ints, right: Ints) -> Ints:
-        """Count the words that two rows share: both are sorted, so each word of the left is looked up."""
+        """Count the words that two rows share; rows are sorted, so each word of the left one is looked up."""
         sizes = self.left_sizes[left]
         entries = np.repeat(self.left_bounds[left], sizes) + _counting(sizes)
         wanted = np.repeat(right, sizes) * self.ranks + self.left[entries] % self.ranks
@@ -109,7 +109,7 @@ class Join:
 
 
 def _rarest_first(left: WordSets, right: WordSets, *, itself: bool) -> tuple[Ints, Ints, int]:
-    """Number the words, a rarer one lower; return those of both sides and how many there are."""
+    """Number the words from rare to common; return the numbers of both sides, and how many words there are."""
     both = left.values if itself else np.concatenate([left.values, right.values])
     _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
     rank = np.empty(len(counts), np.int64)
@@ -120,13 +120,16 @@ def _rarest_first(left: WordSets, right: WordSets, *, itself: bool) -> tuple[Int
 
 
 def _sorted_rows(ranks: Ints, sets: WordSets, count: int) -> Ints:
-    """Return ``row * count + rank``, ascending: each row's words, rarest first."""
+    """Return ``row * count + rank``, ascending: the words of each row, rarest first."""
     rows = np.repeat(np.arange(len(sets)), sets.sizes)
     return np.sort(rows * count + ranks)
 
 
 def _signatures(sets: WordSets) -> NDArray[np.uint64]:
-    """Return 128 bits a row, uint64 (n, 2): each word flips one, so bits that differ are at most words that do."""
+    """Return 128 bits per row, uint64 (n, 2).
+
+    Each word flips one bit, so at most as many bits differ between two rows as words do.
+    """
     rows = np.repeat(np.arange(len(sets)), sets.sizes)
     bit = (sets.values % np.uint64(_SIGNATURE_BITS)).astype(np.int64)
     signature = np.zeros((len(sets), 2), np.uint64)
@@ -135,6 +138,6 @@ def _signatures(sets: WordSets) -> NDArray[np.uint64]:
 
 
 def _counting(lengths: Ints) -> Ints:
-    """Return 0, 1, ... up to each length, one after the other."""
+    """Return 0, 1, ... up to each length (exclusive), one sequence after the other."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)

@@ -17,10 +17,11 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class WordSets:
-    """The words of n texts as hashes: ``values`` uint64, ascending at ``bounds[i]:bounds[i + 1]`` for text i.
+    """The words of n texts as hashes.
 
-    The k-th occurrence of a word in a text has its own hash, so a set of hashes stands for a multiset of words.
-    ``bounds`` is int64 (n + 1,).
+    ``values`` is uint64; those at ``bounds[i]:bounds[i + 1]`` belong to text i, in ascending order. ``bounds`` is
+    int64 (n + 1,). The k-th occurrence of a word in a text has its own hash, so a set of hashes represents a
+    multiset of words.
     """
 
     bounds: Ints
@@ -28,7 +29,7 @@ class WordSets:
 
     @classmethod
     def of(cls, texts: Sequence[str], limit: int | None = None) -> WordSets:
-        """Hash the words of texts, or the first ``limit`` of each, with 64 bits of BLAKE2b a word."""
+        """Hash the words of each text, or only its first ``limit`` words, with 64 bits of BLAKE2b per word."""
         known: dict[tuple[str, int], int] = {}
         rows: list[list[int]] = []
         for text in texts:
@@ -43,7 +44,7 @@ class WordSets:
 
     @property
     def sizes(self) -> Ints:
-        """How many words each text has, int64 (n,)."""
+        """The number of words of each text, int64 (n,)."""
         return np.diff(self.bounds)
 
     def row(self, text: int) -> NDArray[np.uint64]:
@@ -58,5 +59,5 @@ class WordSets:
 
 
 def _hash(word: str, number: int) -> int:
-    # Zero would be taken for a word that is not known yet.
+    # Zero would be mistaken for a word that is not known yet.
     return int.from_bytes(hashlib.blake2b(f"{word}\0{number}".encode(), digest_size=8).digest(), "big") or 1
