@@ -1,1 +1,1 @@
-"""Evaluation: how good a bundle's decisions are on labelled products that it was not fitted on."""
+"""Evaluation: measure a bundle's decisions on labelled products that it was not fitted on."""

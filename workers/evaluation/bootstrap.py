@@ -1,8 +1,8 @@
-"""How far a figure could be off by the luck of which products were measured.
+"""Bootstrap intervals: how far a figure may be off because of which products happened to be measured.
 
-Source: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; for
-the calibration error, which noise in its bins makes too large, and each draw once more, the basic bootstrap,
-Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 5.2.
+Sources: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. For
+the calibration error, the basic bootstrap, Davison and Hinkley, "Bootstrap Methods and their Application" (1997),
+section 5.2: noise in the bins makes this error too large, and resampling adds the same noise once more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workers.evaluation.per_product import ProductFacts, product_facts, product_
 
 DRAWS: Final = 1_000
 LEVEL: Final = 0.95
-# Weights of 2 million products are 16 MB, and a pass takes a few arrays of that size.
+# The weights of 2 million products take 16 MB, and one pass needs a few arrays of that size.
 _WEIGHTS_AT_ONCE: Final = 2_000_000
 
 Floats = NDArray[np.float64]
@@ -30,12 +30,12 @@ Interval = tuple[float | None, float | None]
 
 
 def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Iterator[Floats]:
-    """Yield how often each of n products was drawn, with replacement: float64 (some draws, n).
+    """Yield how often each of n products is drawn, with replacement: float64 (some draws, n).
 
-    ``groups`` int64 (n,), from 0 on, are drawn whole. Near-duplicates fail together, so they are no independent
-    witnesses: the cluster bootstrap (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
-    3.8). The draws depend on the groups and ``seed`` alone, so that two bundles measured on the same products can
-    be compared draw by draw.
+    ``groups`` int64 (n,), numbered from 0, are drawn as a whole. Near-duplicates fail together, so they are not
+    independent observations: this is the cluster bootstrap (Davison and Hinkley, "Bootstrap Methods and their
+    Application", 1997, section 3.8). The draws depend only on the groups and ``seed``, so two bundles measured on
+    the same products can be compared draw by draw.
     """
     random = np.random.default_rng(seed)
     count = int(groups.max(initial=-1)) + 1
@@ -54,9 +54,9 @@ def sample_figures(
     facts: ProductFacts | None = None,
     groups: NDArray[np.int64] | None = None,
 ) -> dict[str, Floats]:
-    """Return each headline figure in every draw, float64 (draws,), NaN where it cannot be computed.
+    """Return each headline figure in every draw, float64 (draws,), NaN if it cannot be computed.
 
-    ``groups`` int64 (n,) are those of :func:`draw_weights`; without them each product is drawn by itself.
+    ``groups`` int64 (n,) are those of :func:`draw_weights`; by default each product is drawn separately.
     """
     facts = facts or product_facts(outcomes)
     ratios = product_ratios(outcomes, facts)
@@ -86,7 +86,7 @@ def intervals(
 ) -> dict[str, Interval]:
     """Return the 95 % interval (low, high) of each headline figure, by key; arguments as :func:`sample_figures`.
 
-    Both are ``None`` where the figure cannot be computed in any draw.
+    Both are ``None`` if the figure cannot be computed in any draw.
     """
     if not len(outcomes):
         return {}
@@ -105,5 +105,5 @@ def intervals(
 
 
 def _reflected(point: float, low: float, high: float) -> Interval:
-    """Return the basic interval of a share: the draws are off from the figure as the figure is from the truth."""
+    """Return the basic interval of a share: draws deviate from the figure as the figure does from the truth."""
     return max(0.0, min(point, 2 * point - high)), min(1.0, max(point, 2 * point - low))

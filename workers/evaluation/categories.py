@@ -1,4 +1,4 @@
-"""Figures by category: macro-F1, the table of categories, and which are taken for which."""
+"""Figures by category: macro-F1, the table of categories, and which categories are confused."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from workers.evaluation.per_product import ProductFacts
 def macro_f1(outcomes: ProductOutcomes, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Return the mean F1 of the likeliest category over the categories that at least one product truly has.
 
-    A category that is predicted but that no product has lowers no mean (it is an error of the products' own
-    categories already); scikit-learn's default averages it in as 0. ``weights`` float64 (draws, n) of the
-    products, 1 each by default; returns float64 (draws,).
+    A category that is predicted but that no product has does not lower the mean (the error already counts against
+    the products' own categories); scikit-learn by default includes it as 0. ``weights`` float64 (draws, n) are of
+    the products, 1 each by default. Returns float64 (draws,).
     """
     weights = np.ones((1, len(outcomes))) if weights is None else weights
     labels, predicted = outcomes.labels, outcomes.ranked[:, 0]
@@ -37,7 +37,7 @@ def macro_f1(outcomes: ProductOutcomes, weights: NDArray[np.float64] | None = No
 def _sums(
     category: NDArray[np.intp], counted: NDArray[np.bool_], weights: NDArray[np.float64], categories: int
 ) -> NDArray[np.float64]:
-    """Return the weight of the counted products of each category, float64 (draws, categories)."""
+    """Return the total weight of the counted products of each category, float64 (draws, categories)."""
     rows = np.flatnonzero(counted)
     indicator = csr_array((np.ones(len(rows)), (category[rows], rows)), shape=(categories, len(category)))
     return np.asarray((indicator @ weights.T).T, np.float64)
@@ -48,9 +48,10 @@ def by_category(
 ) -> list[dict[str, Any]]:
     """Return a row for each category that a product truly has, those with the most errors first.
 
-    ``n`` products have it, ``predicted`` were given it as their likeliest; ``coverage`` and ``assigned`` are of
-    the n, ``precision_assigned`` of what was assigned to the category, whatever its label. ``in_training`` int64
-    (nodes,) counts the products that the model was fitted on, ``None`` where that is not known.
+    ``n`` products have the category, and for ``predicted`` products it is the likeliest. ``coverage`` and
+    ``assigned`` are about the n products, ``precision_assigned`` about those assigned to the category, whatever
+    their label. ``in_training`` int64 (nodes,) counts the products that the model was fitted on; ``None`` if that
+    is not known.
     """
     size = len(outcomes.taxonomy)
     labels, first = outcomes.labels, outcomes.ranked[:, 0]
@@ -82,10 +83,11 @@ def by_category(
 
 
 def confusions(outcomes: ProductOutcomes, most: int | None = None) -> list[dict[str, Any]]:
-    """Return (true, predicted) pairs of categories by falling count; ``share_of_errors`` sums to 1 over all.
+    """Return (true, predicted) pairs of categories, most frequent first; ``share_of_errors`` sums to 1 over all.
 
-    ``assigned`` of them reached consumers; ``acceptable`` are right leniently; ``rows`` are the first products'
-    row numbers, at most 3, to show examples by. The predicted category is null where none was proposed.
+    ``assigned`` of a pair's products were assigned so, and for ``acceptable`` of them the prediction is leniently
+    right. ``rows`` are the row numbers of the first products, at most 3, to show as examples. The predicted
+    category is null if none was proposed.
     """
     pairs: Counter[tuple[int, int]] = Counter()
     rows: dict[tuple[int, int], list[int]] = {}

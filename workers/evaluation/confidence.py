@@ -1,9 +1,9 @@
-"""Whether confidence means what it says, and whether it puts errors last.
+"""Whether confidence is calibrated, and whether it ranks errors last.
 
-All figures take weights of the products, float64 (draws, n), so that a bootstrap costs no more than one pass: a
-weight of 1 each is the data itself. Products of equal confidence cannot be told apart by it: each of a tie is
-given the mean of the tie, which is the expected value over all orders of it, and makes the figures independent of
-the order of the file.
+All figures take weights of the products, float64 (draws, n), so that a whole bootstrap takes one pass; weights of
+1 give the figure of the data itself. Confidence cannot tell products of equal confidence apart, so each of them
+gets the mean of its tie. That is the expected value over all orders of the tie, and makes the figures independent
+of the order of the file.
 
 Sources: expected calibration error with equal-mass bins, Nguyen and O'Connor (EMNLP 2015), after Naeini et al.
 (AAAI 2015); risk-coverage curve and AURC, Geifman and El-Yaniv (NeurIPS 2017); excess AURC, Geifman et al. (ICLR
@@ -29,13 +29,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Products by falling confidence, ties together.
+    """Products by falling confidence, with ties grouped.
 
     Attributes:
         order: intp (n,), product indices.
         starts: intp (t,), where each tie starts in ``order``.
-        confidence: float64 (t,), of each tie.
-        correct: float64 (n,), in ``order``.
+        confidence: float64 (t,), the confidence of each tie.
+        correct: float64 (n,), in the order of ``order``.
     """
 
     order: NDArray[np.intp]
@@ -52,7 +52,7 @@ class Ordered:
         return cls(order, starts, ordered[starts], correct[order].astype(np.float64))
 
     def curve(self, weights: Floats | None = None) -> Curve:
-        """Sum up with weights (draws, n) of the products, whole numbers; 1 each where none are given."""
+        """Sum up the products with weights (draws, n), which are whole numbers; by default 1 each."""
         weights = np.ones((1, len(self.order))) if weights is None else weights[:, self.order]
         mass = np.add.reduceat(weights, self.starts, axis=1)
         right = np.add.reduceat(weights * self.correct, self.starts, axis=1)
@@ -61,8 +61,9 @@ class Ordered:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """``mass`` and ``right`` float64 (draws, t): weight of all and of right products of t ties, by falling
-    ``confidence`` (t,).
+    """The weight of all and of right products in each of t ties, by falling confidence.
+
+    ``mass`` and ``right`` are float64 (draws, t), ``confidence`` is float64 (t,).
     """
 
     confidence: Floats
@@ -75,8 +76,8 @@ class Curve:
         wrong = self.mass - self.right
         before = covered - self.mass
         wrong_before = np.cumsum(wrong, axis=1) - wrong
-        # Within a tie of m products with e wrong, after A with E wrong, the risk is (E + e j / m) / (A + j) for
-        # j = 1..m; its sum is e + (E - e A / m) (H(A + m) - H(A)), H being the harmonic numbers.
+        # In a tie of m products with e wrong, after A products with E wrong, the risk is (E + e j / m) / (A + j)
+        # for j = 1..m. Its sum is e + (E - e A / m) (H(A + m) - H(A)), where H are the harmonic numbers.
         total = covered[:, -1]
         harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, round(float(total.max())) + 1))])
         step = harmonic[np.rint(covered).astype(np.int64)] - harmonic[np.rint(before).astype(np.int64)]
@@ -84,18 +85,19 @@ class Curve:
         return (wrong + (wrong_before - rate * before) * step).sum(axis=1) / total
 
     def coverage_at_precision(self) -> Floats:
-        """Return the largest share, float64 (draws,), of most confident products of which 95 in 100 are right.
+        """Return the largest share of most confident products of which 95 % are right, float64 (draws,).
 
-        0 where there is none. The threshold is chosen in hindsight, by an oracle: no stream can promise it.
+        It is 0 if there is none. The threshold is chosen in hindsight, by an oracle: no stream can promise this
+        share.
         """
         covered = np.cumsum(self.mass, axis=1)
         enough = np.cumsum(self.right, axis=1) >= PRECISION * covered - 1e-9
         return np.where(enough, covered, 0.0).max(axis=1) / covered[:, -1]
 
     def bins(self) -> tuple[Floats, Floats]:
-        """Return summed confidence and summed right products, float64 (draws, bins), in bins of equal mass.
+        """Return summed confidence and summed right products in bins of equal mass, float64 (draws, bins).
 
-        The most confident come first. A tie that lies across an edge is shared out in proportion.
+        The most confident bin comes first. A tie that crosses an edge is split in proportion.
         """
         covered = np.cumsum(self.mass, axis=1)
         total = covered[0, -1]
@@ -119,7 +121,7 @@ def _at(edges: Floats, along: Floats, values: Floats) -> Floats:
 def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Return the bins of the reliability diagram, the least confident first.
 
-    Each has ``n`` (a share of a product where a tie lies across an edge), mean ``confidence`` and ``accuracy``.
+    Each has ``n`` (not a whole number if a tie crosses an edge), mean ``confidence`` and ``accuracy``.
     """
     if not len(confidence):
         return []
@@ -132,7 +134,7 @@ def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str
 
 
 def risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Return up to 200 points of the risk-coverage curve, by rising coverage; at the end of each tie."""
+    """Return up to 200 points of the risk-coverage curve, each at the end of a tie, by rising coverage."""
     if not len(confidence):
         return []
     ordered = Ordered.of(confidence, correct)
@@ -151,7 +153,7 @@ def risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[s
 
 
 def best_possible_area(error_rate: float, count: int) -> float:
-    """Return the AURC of a ranking that puts all errors last, at this error rate of ``count`` products."""
+    """Return the AURC of a ranking of ``count`` products that puts all errors last, at this error rate."""
     wrong = round(error_rate * count)
     covered = np.arange(count - wrong + 1, count + 1)
     return float(((covered - (count - wrong)) / covered).sum() / count) if count else 0.0

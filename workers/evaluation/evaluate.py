@@ -1,4 +1,4 @@
-"""Measure a bundle on labelled products: the document that ``shelfwise evaluate --json`` prints."""
+"""Measure a bundle on labelled products: makes the document that ``shelfwise evaluate --json`` prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from workers.product_files import LabelledProduct
 from workers.progress import Progress, silent
 
 FORMAT: Final = 1
-"""Raised when a key changes its meaning or goes; new keys may come at any time."""
+"""Increased when a key changes its meaning or is removed; new keys may be added at any time."""
 
 UNKNOWN_SHOWN: Final = 20
 _CONFUSIONS: Final = 100
@@ -34,7 +34,7 @@ _CONFUSIONS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the rows came from: a file's name, and how many rows of it could not be read and were left out."""
+    """Where the rows came from: the file's name, and how many rows were left out because they are invalid."""
 
     file: str
     skipped: int = 0
@@ -42,16 +42,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How many bootstrap samples are drawn for the intervals, at least 1, and from which seed."""
+    """How many bootstrap samples are drawn for the intervals, at least 1, and with which seed."""
 
     draws: int = DRAWS
     seed: int = 0
 
 
 def place_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledProducts:
-    """Find the labels in the bundle's tree; rows without a label or with one it lacks are counted, not measured.
+    """Find the labels in the bundle's tree; rows without a label, or with one it lacks, are counted, not measured.
 
-    Raises :class:`InvalidProducts` where no row is left.
+    Raises :class:`InvalidProducts` if no row remains.
     """
     if not rows:
         raise InvalidProducts("there is no product to measure on: the file has no rows; name a file of products")

@@ -1,8 +1,8 @@
-"""How much two categories of a tree share, and F1 over what they share.
+"""How much of their paths two categories share, and precision, recall and F1 based on that.
 
 Source: Kiritchenko, Matwin, Nock and Famili, "Learning and evaluation in the presence of class hierarchies"
-(2006). A category stands for the set of its ancestors, itself included; a virtual root above the top-level
-categories is not counted, for it would be right of every product.
+(2006). A category stands for the set of its ancestors, including itself. A virtual root above the top-level
+categories is not counted, because it would be right for every product.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ _ROUNDS: Final = 20
 
 
 def depth_of(taxonomy: Taxonomy, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the depth of each node, int64 (n,): 1 for a top-level category, 0 for -1, no category."""
+    """Return the depth of each node, int64 (n,): 1 for a top-level category, 0 for -1 (no category)."""
     return np.where(nodes >= 0, taxonomy.depths[nodes], 0).astype(np.int64)
 
 
 def shared_depth(taxonomy: Taxonomy, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return how many ancestors, themselves included, the nodes of each pair share: int64 (n,), 0 beside -1."""
+    """Return how many ancestors (including themselves) each pair of nodes shares: int64 (n,), 0 if one is -1."""
     same = taxonomy.ancestor_matrix[left] == taxonomy.ancestor_matrix[right]
     same &= taxonomy.ancestor_matrix[left] >= 0
     return np.where((left >= 0) & (right >= 0), same.sum(axis=1), 0).astype(np.int64)
 
 
 def is_prefix(taxonomy: Taxonomy, nodes: NDArray[np.int32], of: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return whether each node is the other or an ancestor of it: bool (n,), false for -1."""
+    """Return whether each node equals the other or is an ancestor of it: bool (n,), false for -1."""
     return (nodes >= 0) & (shared_depth(taxonomy, nodes, of) == depth_of(taxonomy, nodes))
 
 
 def best_fitting(
     owner: NDArray[np.int64], shared: NDArray[np.int64], true: NDArray[np.int64], predicted: NDArray[np.int64]
 ) -> NDArray[np.intp]:
-    """Return for each of n products the row of its acceptable label that makes the pooled F1 largest.
+    """Return, for each of n products, the row of the acceptable label that makes the pooled F1 largest.
 
-    ``owner`` int64 (m,) names the product of each row, rising, each product at least once; ``shared`` and ``true``
-    int64 (m,) are the sizes of intersection and label; ``predicted`` int64 (n,). The pooled F1 is a ratio of sums,
-    so the best choice for each product alone is not the best for all: Dinkelbach's method ("On nonlinear
-    fractional programming", 1967) finds it in a few rounds, and so lenient never falls below strict.
+    ``owner`` int64 (m,) is the product of each row, ascending; each product occurs at least once. ``shared`` and
+    ``true`` int64 (m,) are the sizes of the intersection and of the label's set; ``predicted`` is int64 (n,). The
+    pooled F1 is a ratio of sums, so the best choice for each product separately is not the best overall.
+    Dinkelbach's method ("On nonlinear fractional programming", 1967) finds that in a few rounds, so the lenient
+    figure is never below the strict one.
     """
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     chosen = starts
@@ -62,7 +63,7 @@ def best_fitting(
 def per_level(taxonomy: Taxonomy, labels: NDArray[np.int32], predicted: NDArray[np.int32]) -> list[dict[str, Any]]:
     """Return precision, recall and F1 at each depth, pooled over products, the top level first.
 
-    ``n`` counts the products whose label reaches that depth; a category that does not reach it says nothing there.
+    ``n`` counts the products whose label reaches that depth; categories that do not reach a depth are not counted.
     """
     true = depth_of(taxonomy, labels)
     said = depth_of(taxonomy, predicted)

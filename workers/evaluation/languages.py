@@ -1,8 +1,8 @@
-"""The language of a product's text.
+"""Recognise the language of a product's text.
 
-py3langid (BSD-3-Clause; 5 MB, needs NumPy alone, its model is no pickle), after Lui and Baldwin, "langid.py: An
-Off-the-shelf Language Identification Tool" (ACL 2012). A title alone is mostly too short to tell, so the beginning
-of the description is read too, and what stays in doubt is called unclear.
+Uses py3langid (BSD-3-Clause; 5 MB; needs only NumPy; its model is not a pickle), after Lui and Baldwin,
+"langid.py: An Off-the-shelf Language Identification Tool" (ACL 2012). A title is mostly too short to tell, so the
+beginning of the description is read too, and what remains in doubt is called unclear.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from schemas.events.product import Product
 
 UNCLEAR: Final = "unclear"
 OTHER: Final = "other"
-# The fewer there are to choose from, the fewer short texts end as Luxembourgish.
+# The fewer languages there are to choose from, the fewer short texts are mistaken for Luxembourgish.
 _LANGUAGES: Final = (
     *("ar", "cs", "da", "de", "el", "en", "es", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko"),
     *("nl", "no", "pl", "pt", "ro", "ru", "sv", "th", "tr", "uk", "vi", "zh"),
@@ -26,7 +26,7 @@ _RARE: Final = 0.01
 
 
 def languages(products: Sequence[Product]) -> list[str]:
-    """Return for each product an ISO 639-1 code, ``unclear``, or ``other`` for what is less than 1 % of all."""
+    """Return an ISO 639-1 code for each product, ``unclear``, or ``other`` for languages below 1 % of them."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - loads a model of 5 MB
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

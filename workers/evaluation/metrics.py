@@ -1,4 +1,4 @@
-"""The figures of quality, all computed from :class:`ProductOutcomes`; docs/evaluation.md defines every key."""
+"""The quality figures, all computed from :class:`ProductOutcomes`; docs/evaluation.md defines every key."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ HEADLINES: Final = (
     "excess_aurc",
     "coverage_at_95_precision",
 )
-"""Keys of the figures that are one number, or null where it cannot be computed; stable."""
+"""Keys of the figures that are a single number, or null if it cannot be computed; the keys are stable."""
 
 
 def measure(outcomes: ProductOutcomes, facts: ProductFacts | None = None) -> dict[str, Any]:
-    """Return every headline figure (``HEADLINES``), and ``recall`` and ``per_level_f1``, ready for JSON.
+    """Return every headline figure (``HEADLINES``), ``recall`` and ``per_level_f1``, ready for JSON.
 
-    A figure that cannot be computed (no signals known, no products assigned) is ``None``. The figures depend
-    on the products alone, not on their order.
+    A figure that cannot be computed (no signals known, no products assigned) is ``None``. The figures do not
+    depend on the order of the products.
     """
     facts = facts or product_facts(outcomes)
     count = len(outcomes)
@@ -79,8 +79,8 @@ def measure(outcomes: ProductOutcomes, facts: ProductFacts | None = None) -> dic
 def recall(outcomes: ProductOutcomes) -> dict[str, Any] | None:
     """Return the share of products whose label is among the first k candidates, for each k and for ``any``.
 
-    ``union`` is ordered by the model; ``signals`` each by its own scores, whether or not it
-    proposed the category itself.
+    For ``union`` candidates are ordered by the model. For each of ``signals`` all candidates are ordered by that
+    signal's scores, whether or not it proposed the category itself.
     """
     if outcomes.place is None or not len(outcomes):
         return None

@@ -1,4 +1,4 @@
-"""What a bundle said of labelled products, beside what is right: all that figures are computed from."""
+"""What a bundle decided on labelled products, together with the labels: the input of all figures."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ RECALL_AT: Final = (1, 3, 10, 30)
 
 @dataclass(frozen=True, slots=True)
 class ProductOutcomes:
-    """What was said of n products; categories are node indices of the tree.
+    """The outcomes for n products; categories are node indices of the tree.
 
     Attributes:
         taxonomy: the tree.
         labels: int32 (n,), the right category.
-        acceptable: for each product all categories that are right leniently, its label among them.
-        ranked: int32 (n, r), the likeliest categories, likeliest first, -1 where there are fewer.
+        acceptable: for each product all categories that are leniently right, including its label.
+        ranked: int32 (n, r), the likeliest categories, likeliest first, -1 if there are fewer.
         confidence: float64 (n,), the calibrated probability that ``ranked[:, 0]`` is right.
         outcome: n outcomes: assigned, backed off, or needs review.
         decided: int32 (n,), the category assigned or backed off to, -1 for review.
         also: for each product the further categories that were reported.
         signals: names of the s signals.
-        place: int64 (n, s + 1), the place that each signal, and last the whole model, gave the label among the
-            candidates; 0 where it is not among them.
+        place: int64 (n, s + 1), the rank of the label among the candidates, from 1, by each signal and, in the
+            last column, by the whole model; 0 if it is not among them.
     """
 
     taxonomy: Taxonomy
@@ -54,7 +54,7 @@ class ProductOutcomes:
 
 
 def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progress = silent) -> ProductOutcomes:
-    """Decide every product as the stream would that has learned nothing since the bundle was fitted."""
+    """Decide every product as a stream would that has learned nothing since the bundle was fitted."""
     count = len(labelled.products)
     ranked = np.full((count, ALTERNATIVES), -1, np.int32)
     confidence = np.zeros(count)

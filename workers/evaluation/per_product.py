@@ -15,19 +15,20 @@ from workers.evaluation.outcomes import ProductOutcomes
 HEADLINE_RECALL: Final = 30
 
 Ratio = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Numerator and denominator of each product, float64 (n,) both; the figure is the ratio of their sums."""
+"""Numerator and denominator for each product, both float64 (n,); the figure is the ratio of their sums."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductFacts:
-    """Facts of n products, bool (n,) all: what figures, slices and tables count.
+    """Facts about n products, all bool (n,), which figures, slices and tables count.
 
     Attributes:
-        exact, lenient: the likeliest category is the label, is an acceptable one.
-        top3, top3_lenient: the label, an acceptable one, is among the three likeliest.
-        assigned, usable, review: a category was assigned, was assigned or backed off to, a person was asked.
-        assigned_right, assigned_right_lenient: assigned, and to the label, to an acceptable one.
-        prefix_right, prefix_right_lenient: usable, and the label, an acceptable one, or an ancestor of it.
+        exact, lenient: the likeliest category is the label / is acceptable.
+        top3, top3_lenient: the label / an acceptable category is among the three likeliest.
+        assigned, usable, review: a category was assigned / was assigned or backed off to / a person was asked.
+        assigned_right, assigned_right_lenient: the assigned category is the label / is acceptable.
+        prefix_right, prefix_right_lenient: the assigned or backed-off category is the label / is acceptable, or is
+            an ancestor of it.
     """
 
     exact: NDArray[np.bool_]
@@ -44,7 +45,7 @@ class ProductFacts:
 
 
 def product_facts(outcomes: ProductOutcomes) -> ProductFacts:
-    """Establish the facts of each product."""
+    """Compute the facts about each product."""
     owner, right = acceptable_pairs(outcomes)
     count = len(outcomes)
 
@@ -72,7 +73,7 @@ def product_facts(outcomes: ProductOutcomes) -> ProductFacts:
 
 
 def acceptable_pairs(outcomes: ProductOutcomes) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return (product, acceptable category) pairs, int64 and int32 (m,), by product; its label comes first."""
+    """Return (product, acceptable category) pairs, int64 and int32 (m,), by product; the label comes first."""
     sets = [
         (label, *sorted(acceptable - {label}))
         for label, acceptable in zip(outcomes.labels.tolist(), outcomes.acceptable, strict=True)
@@ -84,7 +85,7 @@ def acceptable_pairs(outcomes: ProductOutcomes) -> tuple[NDArray[np.int64], NDAr
 def product_ratios(outcomes: ProductOutcomes, facts: ProductFacts | None = None) -> dict[str, Ratio]:
     """Return each figure that is a ratio of sums, by its key in the JSON; docs/evaluation.md defines them.
 
-    To compare two bundles on the same products, resample products and take both ratios of the same draw.
+    To compare two bundles on the same products, resample the products and compute both ratios for the same draw.
     """
     facts = facts or product_facts(outcomes)
     ones = np.ones(len(outcomes))
@@ -138,7 +139,7 @@ def _hierarchical(outcomes: ProductOutcomes) -> dict[str, tuple[NDArray[np.gener
 
 def _depth_kept(outcomes: ProductOutcomes) -> NDArray[np.float64]:
     decided = depth_of(outcomes.taxonomy, outcomes.decided)
-    # A decision deeper than the label keeps no more than all of it.
+    # A decision deeper than the label counts as keeping the whole depth.
     return np.minimum(decided / depth_of(outcomes.taxonomy, outcomes.labels), 1.0)
 
 

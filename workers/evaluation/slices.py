@@ -1,4 +1,4 @@
-"""The same figures on parts of the products: where it is good, and where it is not."""
+"""The same figures for parts of the products: where the model is good, and where it is not."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SIZES: Final = ((0, "0"), (9, "1-9"), (99, "10-99"), (999, "100-999"))
 
 
 def measure_groups(facts: ProductFacts, groups: Sequence[str], order: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return figures of each group of the n products; ``groups`` names the group of each product.
+    """Return the figures of each group of the n products; ``groups`` names the group of each product.
 
-    Groups come as in ``order``, others after them, the largest first. ``exact_accuracy_interval`` is Wilson's
-    (1927) 95 % interval: small groups say little.
+    Groups in ``order`` come first, in that order, then the others, largest first. ``exact_accuracy_interval`` is
+    Wilson's (1927) 95 % interval, because small groups say little.
     """
     unique, group = np.unique(np.array(groups, np.str_), return_inverse=True)
     names: list[str] = unique.tolist()
@@ -55,9 +55,9 @@ def _figures(facts: ProductFacts, rows: NDArray[np.bool_], name: str) -> dict[st
 def slices(
     outcomes: ProductOutcomes, facts: ProductFacts, products: Sequence[Product], training: Training
 ) -> Mapping[str, list[dict[str, Any]] | None]:
-    """Return the figures by brand, store, length of title, language, and size, depth and top level of the label.
+    """Return the figures by brand, store, title length, language, and size, depth and top level of the label.
 
-    A slice is ``None`` where the bundle does not say what it was fitted on.
+    A slice is ``None`` if the bundle does not say what it was fitted on.
     """
     brand = [training.brand(product) for product in products]
     store = [training.store(product) for product in products]

@@ -1,4 +1,4 @@
-"""What a bundle was fitted on, as far as it says: which brands and stores, and how many products a category."""
+"""What a bundle says about its training data: brands, stores, and the number of products per category."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workers.signals.store_cooccurrence import StoreCooccurrence
 class Training:
     """``brands`` and ``stores`` are normalised keys; ``category_sizes`` int64 (nodes,) counts labelled products.
 
-    Each is ``None`` where the bundle does not say.
+    Each is ``None`` if the bundle does not say.
     """
 
     brands: frozenset[str] | None
@@ -28,15 +28,15 @@ class Training:
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
-        """Ask the bundle."""
+        """Read it from the bundle."""
         return cls(_keys(bundle, BrandFrequency.name), _keys(bundle, StoreCooccurrence.name), _sizes(bundle))
 
     def brand(self, product: Product) -> str:
-        """Return ``seen``, ``new`` or, where the product names no brand, ``none``."""
+        """Return ``seen`` or ``new``, or ``none`` if the product names no brand."""
         return _group(BrandFrequency.keys(product), self.brands or frozenset())
 
     def store(self, product: Product) -> str:
-        """Return ``seen`` where any store of the product is, else ``new``, or ``none`` where it names none."""
+        """Return ``seen`` if any of the product's stores was seen, else ``new``, or ``none`` if it names none."""
         return _group(StoreCooccurrence.keys(product), self.stores or frozenset())
 
 
@@ -55,7 +55,7 @@ def _keys(bundle: Bundle, name: str) -> frozenset[str] | None:
 
 
 def _sizes(bundle: Bundle) -> NDArray[np.int64] | None:
-    """The priors are each category's share of the labelled products, whose number the metrics hold."""
+    """Return category sizes: the priors (shares) times the number of labelled products given in the metrics."""
     count = orjson.loads((bundle.directory / METRICS).read_bytes()).get("products")
     if not isinstance(count, int):
         return None

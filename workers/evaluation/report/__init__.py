@@ -1,4 +1,4 @@
-"""The report of an evaluation for people who decide: one HTML file that needs no network."""
+"""The evaluation report for decision makers: one HTML file that needs no network."""
 
 from workers.evaluation.report.render import render_report, write_report
 

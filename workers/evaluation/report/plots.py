@@ -19,7 +19,7 @@ BLUE: Final = "#1d5fd1"
 RED: Final = "#b3261e"
 GRID: Final = "#e3e7ec"
 _STYLE: Final = {
-    # Letters stay text: searchable, a tenth of the size, and in the page's own font.
+    # Keep text as text: searchable, a tenth of the size, and in the page's own font.
     "svg.fonttype": "none",
     "svg.hashsalt": "shelfwise",
     "text.parse_math": False,
@@ -42,7 +42,7 @@ _WILSON: Final = 1.96
 
 
 def draw_all(document: dict[str, Any]) -> dict[str, str]:
-    """Return the SVG of each plot that the document has data for."""
+    """Return the SVG of each plot for which the document has data."""
     with mpl.rc_context(_STYLE):
         found = {"reliability": _reliability(document), "risk_coverage": _risk_coverage(document)}
         if document["per_level_f1"]:
@@ -94,7 +94,7 @@ def _wilson(share: np.ndarray[Any, Any], count: np.ndarray[Any, Any]) -> tuple[A
 def _risk_coverage(document: dict[str, Any]) -> Figure:
     figure, axes = _axes(5.2, 4.4)
     curve = document["risk_coverage"]
-    # Within the first tie all are equally sure: its risk holds from 0 on.
+    # Products in the first tie are equally confident, so its risk holds from coverage 0 on.
     coverage = [0.0, *[point["coverage"] for point in curve]]
     risk = [curve[0]["risk"], *[point["risk"] for point in curve]]
     axes.fill_between(coverage, risk, color=BLUE, alpha=0.10, linewidth=0)

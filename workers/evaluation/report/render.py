@@ -1,4 +1,4 @@
-"""Fill the template with an evaluation's document."""
+"""Fill the report's template with the document of an evaluation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render_report(document: dict[str, Any]) -> str:
 
     Everything that comes from products, categories or files is escaped.
     """
-    # Autoescape is unconditional: a title or a path may hold any markup.
+    # Autoescape unconditionally: a title or a path may contain any markup.
     environment = Environment(
         loader=PackageLoader("workers.evaluation.report", "."),
         autoescape=True,
@@ -45,7 +45,7 @@ def render_report(document: dict[str, Any]) -> str:
 
 
 def write_report(document: dict[str, Any], path: Path) -> None:
-    """Write the report; it appears under its name only when it is whole. Raises :class:`InvalidFile`."""
+    """Write the report; it appears under its name only once it is complete. Raises :class:`InvalidFile`."""
     html = render_report(document)
     with whole_file(path) as file:
         file.write(html.encode())

@@ -1,4 +1,4 @@
-"""An evaluation in plain words, and the numbers as people write them."""
+"""The evaluation in plain words, with numbers formatted for people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _GROUPS: Final = {"none": "not given", "seen": "known", "new": "new"}
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One big number: what it is, its interval and what it means."""
+    """One big number: its label, value, interval and meaning."""
 
     label: str
     value: str
@@ -36,7 +36,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of the bar of outcomes; ``share`` of all products, ``kind`` a CSS class."""
+    """A part of the bar of outcomes; ``share`` is of all products, ``kind`` is a CSS class."""
 
     kind: str
     label: str
@@ -44,22 +44,22 @@ class Segment:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return ``84.3 %``, or ``n/a`` where the value is not known."""
+    """Return a text such as ``84.3 %``, or ``n/a`` if the value is not known."""
     return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
 
 
 def thousands(value: float) -> str:
-    """Return ``12,345``."""
+    """Return a text such as ``12,345``."""
     return f"{value:,.0f}"
 
 
 def plain(value: float | None, digits: int = 3) -> str:
-    """Return the number itself, or ``n/a`` where it is not known."""
+    """Return the number as text, or ``n/a`` if it is not known."""
     return UNKNOWN if value is None else f"{value:.{digits}f}"
 
 
 def of_a_hundred(shares: list[float]) -> list[int]:
-    """Round shares that sum to 1 to whole numbers that sum to 100, by the largest remainder."""
+    """Round shares that sum to 1 to whole numbers that sum to 100, with the largest remainder method."""
     exact = np.array(shares) * 100
     whole = np.floor(exact + 1e-9).astype(int)
     for place in np.argsort(whole - exact, kind="stable")[: max(100 - int(whole.sum()), 0)].tolist():
@@ -68,7 +68,7 @@ def of_a_hundred(shares: list[float]) -> list[int]:
 
 
 def headline(d: dict[str, Any]) -> str:
-    """Say in two sentences what becomes of a hundred products."""
+    """Say in two sentences what happens to a hundred products."""
     assigned, backed, review = of_a_hundred([d["coverage"], d["back_off_share"], d["review_share"]])
     said = [f"Of 100 products, {assigned} are put on a shelf without a person"]
     if d["precision_assigned"] is not None:
@@ -89,7 +89,7 @@ def _be(count: int) -> str:
 
 
 def in_training(d: dict[str, Any]) -> str | None:
-    """Return how many of the products the model was fitted on, where it was on any."""
+    """Say how many of the products the model was fitted on, or return ``None`` if there are none."""
     found = d["in_training"]
     if found is None or not (count := found["exact"] + found["near"]):
         return None
@@ -121,7 +121,7 @@ def remarks(d: dict[str, Any]) -> list[str]:
 
 
 def tiles(d: dict[str, Any]) -> list[Tile]:
-    """Return the big numbers, the most telling first."""
+    """Return the big numbers, the most important first."""
     chosen = (
         ("coverage", "Assigned", "of all products need no person"),
         ("precision_assigned", "Right when assigned", "of what was assigned is on the right shelf"),
@@ -143,7 +143,7 @@ def _interval(d: dict[str, Any], key: str) -> str:
 
 
 def segments(d: dict[str, Any]) -> list[Segment]:
-    """Return what became of the products, as parts that sum to 1."""
+    """Return the outcomes of the products as parts that sum to 1."""
     right = d["coverage"] * (d["precision_assigned"] or 0.0)
     backed = d["back_off_share"] * (d["precision_backed_off"] or 0.0)
     ready = d["review_share"] * (d["review_first_suggestion_right"] or 0.0)
@@ -159,7 +159,7 @@ def segments(d: dict[str, Any]) -> list[Segment]:
 
 
 def slice_tables(d: dict[str, Any], most: int) -> list[dict[str, Any]]:
-    """Return each known slice with its title, explanation, up to ``most`` groups, and how many are not shown."""
+    """Return each known slice: title, explanation, up to ``most`` groups, and the number of groups not shown."""
     found = []
     for key, (title, meaning) in SLICES.items():
         groups = d["slices"].get(key)
