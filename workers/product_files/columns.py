@@ -27,15 +27,15 @@ COLUMNS: Final = (
     "category_path",
     "category_id",
 )
-"""The columns that are read, under our names; a file may hold others."""
+"""The columns that are read, under our names; a file may have others."""
 
 REQUIRED: Final = ("product_id", "title")
 
 
 class ColumnMap:
-    """Our names to a file's own; a name that is not mapped is its own, one that is mapped to ``""`` is not read.
+    """Maps our names to those in a file; an unmapped name stands for itself, one mapped to ``""`` is not read.
 
-    Raises :class:`InvalidProducts` where a name is none of ``COLUMNS``, or a required one is not to be read.
+    Raises :class:`InvalidProducts` if a name is not in ``COLUMNS``, or a required one would not be read.
     """
 
     def __init__(self, theirs: Mapping[str, str] | None = None) -> None:
@@ -49,7 +49,7 @@ class ColumnMap:
 
     @classmethod
     def parse(cls, options: Iterable[str]) -> ColumnMap:
-        """Make the map of texts such as ``title=Product Name`` or ``category_id=``.
+        """Make the map from texts such as ``title=Product Name`` or ``category_id=``.
 
         Raises :class:`InvalidProducts`.
         """
@@ -63,19 +63,19 @@ class ColumnMap:
 
     @property
     def renames(self) -> bool:
-        """Whether any column has another name, or is not read."""
+        """Whether any column is mapped to another name, or not read."""
         return bool(self._theirs)
 
     def theirs(self, ours: str) -> str:
-        """Return the file's name of our column, ``""`` where it is not read."""
+        """Return the file's name for our column, or ``""`` if it is not read."""
         return self._theirs.get(ours, ours)
 
     def those_read(self, header: Sequence[str]) -> list[str]:
-        """Return which of a file's columns are read."""
+        """Return the file's columns that are read."""
         return [theirs for _, theirs in self._pairs if theirs in header]
 
     def overlooked(self, header: Sequence[str]) -> list[tuple[str, str]]:
-        """Return which of a file's columns are unread for the case of their letters, each with our name of it."""
+        """Return the file's columns that are not read only because of upper or lower case, each with our name."""
         absent = {theirs.casefold(): ours for ours, theirs in self._pairs if theirs not in header}
         return [(name, absent[name.casefold()]) for name in header if name.casefold() in absent]
 
@@ -88,8 +88,8 @@ class ColumnMap:
     def check_header(self, file: str, header: Sequence[str]) -> None:
         """Check the names of a file's columns.
 
-        Raises :class:`InvalidProducts` where there is none for a required or a mapped field, or one that is read
-        is there twice.
+        Raises :class:`InvalidProducts` if a required or mapped column is missing, or a column to read occurs
+        twice.
         """
         if not any(header):
             raise InvalidProducts(f"{file}: is empty; give a file whose first line names its columns")

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV."""
+"""Read the rows of CSV and TSV files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import BinaryIO, Final
 from schemas.errors import InvalidProducts
 from workers.product_files.text_rows import MAX_LINE_BYTES, BadLine, Row, numbered_lines, shown
 
-# Longer than the longest description, so that its own bound is what an error names.
+# Larger than the longest description, so that an error names the description's own bound.
 _MAX_FIELD: Final = 131_072
-# Of a record whose fields have line breaks; in characters it is bounded as a line is.
+# Limits a record whose fields contain line breaks; its characters are limited like those of a line.
 _MAX_RECORD_LINES: Final = 1_000
 _DELIMITERS: Final = (",", "\t", ";", "|")
 
@@ -22,9 +22,9 @@ _DELIMITERS: Final = (",", "\t", ";", "|")
 def csv_rows(
     stream: BinaryIO, file: str, check_header: Callable[[list[str]], object], delimiter: str | None
 ) -> Iterator[Row]:
-    """Yield each record as a dictionary by the header's names, or what is wrong with it.
+    """Yield each record as a dictionary with the header's names, or what is wrong with it.
 
-    Raises :class:`InvalidProducts` where the header cannot be read, and what ``check_header`` raises.
+    Raises :class:`InvalidProducts` if the header cannot be read, and what ``check_header`` raises.
     """
     csv.field_size_limit(_MAX_FIELD)
     lines = _RecordLines(stream)
@@ -66,19 +66,19 @@ def _records(lines: _RecordLines, delimiter: str) -> Iterator[tuple[int, list[st
 
 
 def _with_stray_quotes(number: int, line: str, delimiter: str) -> list[str] | BadLine:
-    """Read a line alone; stray quotes become part of the text, as spreadsheets have it."""
+    """Read a single line; stray quotes become part of the text, as in spreadsheets."""
     rest = iter((line, ""))
     try:
         record = next(csv.reader(rest, delimiter=delimiter))
     except csv.Error as error:
         problem = f"is no CSV ({error}); close quotes, and end lines with a line feed"
         return BadLine(number, problem, line[:80].strip())
-    # The reader goes on to the second text only where the first leaves a quote open.
+    # The reader takes the second text only if the first leaves a quote open.
     return record if next(rest, None) is not None else _open_quote(number, line)
 
 
 def _left_open(lines: _RecordLines, delimiter: str) -> BadLine:
-    """Say which line opened the quote that the record does not close, and have those after it read anew."""
+    """Report the line that opened the quote that is never closed, and have the lines after it read again."""
     texts = lines.texts[: lines.open]
 
     def fields(count: int) -> int:
@@ -95,10 +95,10 @@ def _open_quote(number: int, line: str) -> BadLine:
 
 
 class _RecordLines:
-    """The lines of a file, as a CSV reader asks for them, record by record.
+    """The lines of a file, record by record, as a CSV reader asks for them.
 
-    ``texts`` are those of the record, which begins at line ``first``. The first ``open`` of them leave a quote
-    open at their end, for only then does the reader ask for another.
+    ``texts`` are the lines of the current record, which starts at line ``first``. ``open`` is the number of lines
+    after which a quote was still open: only then does the reader ask for another line.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -121,18 +121,18 @@ class _RecordLines:
             self.open = len(self.texts)
 
     def begin(self) -> None:
-        """Begin the next record."""
+        """Start the next record."""
         self.first += len(self.texts)
         self.texts.clear()
         self.open = 0
 
     def peek(self) -> str:
-        """Return the next line, which stays the next."""
+        """Return the next line without consuming it."""
         self._again.extend(islice(self._read, 1))
         return self._again[0] if self._again else ""
 
     def put_back(self, start: int) -> None:
-        """Have the lines of the record from ``start`` on, counted from 0, read again."""
+        """Have the record's lines from ``start`` on, counted from 0, read again."""
         self._again.extendleft(reversed(self.texts[start:]))
         del self.texts[start:]
 

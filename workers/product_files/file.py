@@ -1,4 +1,4 @@
-"""Read the products of a file, whatever its format."""
+"""Read the products of a file in any of the formats."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _SHOWN_CHARACTERS: Final = 80
 
 
 class ProductFile:
-    """The products of a file, read as they are asked for.
+    """The products of a file, read one by one while iterating.
 
     ``columns`` maps our column names to the file's. With ``on_error="raise"`` the first row that cannot be read
     raises :class:`InvalidProducts`, naming file, line, column, value and remedy; with ``"skip"`` such rows are
-    left out and counted in :attr:`skipped`, by column. :attr:`overlooked` are columns that are not read for the
-    case of their letters, each with our name of it. Each iteration reads the file anew; a stream or a pipe can be
-    read once.
+    left out and counted in :attr:`skipped`, by column. :attr:`overlooked` lists columns that are not read only
+    because of upper or lower case, each with our name. Each iteration reads the file again; a stream or a pipe can
+    be read only once.
 
-    Files of text may be gzipped, whatever their name. JSON lines: one object a line. CSV and TSV: a header, UTF-8;
-    lists as JSON or as ``A|B``, paths as ``A > B``, or with ``path_separator`` between names. Beside ``stores``, a
-    list, a ``store`` is read, a text.
+    Text files may be gzipped, whatever their name. JSON lines: one object per line. CSV and TSV: UTF-8 with a
+    header; lists are JSON or ``A|B``, paths are ``A > B``, or have ``path_separator`` between names. Besides the
+    list ``stores``, a single ``store`` is read as text.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class ProductFile:
 
     @property
     def total_bytes(self) -> int:
-        """The size of the file, 0 where it is not known."""
+        """The size of the file, or 0 if it is not known."""
         return self._source.stat().st_size if isinstance(self._source, Path) else 0
 
     @property
     def bytes_read(self) -> int:
-        """How far the file has been read, of :attr:`total_bytes`; 0 where it is not known, as of Parquet."""
+        """How many of :attr:`total_bytes` have been read; 0 if that is not known, as for Parquet."""
         return self._raw.tell() if self._raw and not self._raw.closed and self._raw.seekable() else 0
 
     def __iter__(self) -> Iterator[LabelledProduct]:
@@ -136,7 +136,7 @@ class ProductFile:
         return raw
 
     def _check_header(self, header: list[str]) -> list[str]:
-        """Return which of these columns are read."""
+        """Check the header and return the columns that are read."""
         self.columns.check_header(self.name, header)
         self.overlooked = self.columns.overlooked(header)
         return self.columns.those_read(header)
@@ -162,7 +162,7 @@ class ProductFile:
 
 
 def _peekable(stream: BinaryIO, stack: ExitStack) -> BufferedReader:
-    # Standard input has a buffer; a second one would wait until it is full.
+    # Standard input already has a buffer; another one would wait until it is full.
     if isinstance(stream, BufferedReader):
         return stream
     buffered: BufferedReader = BufferedReader(cast("RawIOBase", stream))

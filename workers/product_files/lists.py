@@ -1,4 +1,4 @@
-"""Lists that a file gives as text: as JSON, or parted. Text that only begins like JSON is text: "[Sale] Lamps"."""
+"""Lists given as text: as JSON, or with separators. Text that only starts like JSON is text: "[Sale] Lamps"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PATH_SEPARATORS: Final = (" > ", ">", "|")
 
 
 def list_of(text: str) -> list[Any]:
-    """Return the list that the text is in JSON, else its parts between bars."""
+    """Return the text as a list: the JSON list that it is, or else its parts between vertical bars."""
     listed = _json_list(text)
     if listed is not None:
         return listed
@@ -19,15 +19,15 @@ def list_of(text: str) -> list[Any]:
 
 
 def tags_of(text: str) -> list[str] | str:
-    """Return the list of texts that the text is in JSON, else the text as it is."""
+    """Return the text as a list if it is a JSON list of texts, or else unchanged."""
     listed = _json_list(text)
     return text if listed is None or not all(isinstance(tag, str) for tag in listed) else listed
 
 
 def path_of(text: str, separator: str | None = None) -> list[Any]:
-    """Return the list that the text is in JSON, else the names of a path such as "Home > Lamps".
+    """Return the text as a list: the JSON list that it is, or else the names of a path such as "Home > Lamps".
 
-    Without a ``separator`` it is the first of those that are common and in the text.
+    The default ``separator`` is the first common one that occurs in the text.
     """
     listed = _json_list(text)
     if listed is not None:

@@ -1,4 +1,4 @@
-"""Rows of Parquet files."""
+"""Read the rows of Parquet files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ROWS_AT_ONCE: Final = 1_024
 
 
 def parquet_rows(path: Path, check_header: Callable[[list[str]], list[str]]) -> Iterator[Row]:
-    """Yield each row as a dictionary of the columns that ``check_header`` returns, counted from 1.
+    """Yield each row with its number from 1, as a dictionary of the columns that ``check_header`` returns.
 
-    Raises :class:`InvalidProducts` where the file is no Parquet, and what ``check_header`` raises.
+    Raises :class:`InvalidProducts` if the file is not Parquet, and what ``check_header`` raises.
     """
     import pyarrow as pa  # noqa: PLC0415 - takes a third of a second, and most files are JSON lines
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -33,7 +33,7 @@ def parquet_rows(path: Path, check_header: Callable[[list[str]], list[str]]) -> 
 
 
 def _values(batch: Any) -> Iterator[dict[str, Any] | str]:
-    """Yield the rows; in place of one that Python cannot hold, such as of the year 20,000, what is wrong."""
+    """Yield the rows; for a row that Python cannot represent, such as the year 20,000, yield what is wrong."""
     try:
         yield from batch.to_pylist()
         return

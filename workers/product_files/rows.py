@@ -1,4 +1,4 @@
-"""One row of a file becomes a product and its label."""
+"""Turn one row of a file into a product and its label."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _LONGEST_ID: Final = 512
 class LabelledProduct:
     """A product, and the category that a person gave it, if any.
 
-    ``category_path`` are names, root first; ``category_id`` is an id of the taxonomy. ``line`` counts from 1: the
-    line of a text file, the row of a Parquet file.
+    ``category_path`` are names, root first; ``category_id`` is an id of the taxonomy. ``line`` counts from 1:
+    lines of a text file, rows of a Parquet file.
     """
 
     product: Product
@@ -40,7 +40,7 @@ class LabelledProduct:
 
 
 class BadValue(Exception):
-    """A value cannot be read; ``column`` is our name of it."""
+    """A value cannot be read; ``column`` is our name for its column."""
 
     def __init__(self, column: str, value: object, problem: str) -> None:
         super().__init__(problem)
@@ -50,9 +50,9 @@ class BadValue(Exception):
 
 
 def labelled_product(row: Mapping[str, Any], line: int, path_separator: str | None = None) -> LabelledProduct:
-    """Read a row under our names; raises :class:`BadValue`. Absent, null and empty mean the same.
+    """Read a row that uses our names; raises :class:`BadValue`. Absent, null and empty mean the same.
 
-    ``path_separator`` is as of :func:`workers.product_files.lists.path_of`.
+    ``path_separator`` is that of :func:`workers.product_files.lists.path_of`.
     """
     get = row.get
     fields: dict[str, Any] = {
@@ -84,7 +84,7 @@ def labelled_product(row: Mapping[str, Any], line: int, path_separator: str | No
 
 
 def _identifier(value: object) -> object:
-    """Return the text of an id that is a whole number; a column of those with gaps in it holds floats."""
+    """Return a whole number as text; a column of whole numbers with gaps holds floats."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -160,7 +160,7 @@ def _json_object(column: str, text: str) -> object:
 
 
 def _time(value: object) -> object:
-    # Parquet's timestamps mostly carry no zone and mean UTC.
+    # Timestamps in Parquet usually have no time zone and mean UTC.
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value

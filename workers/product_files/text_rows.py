@@ -1,4 +1,4 @@
-"""Lines of text files, and rows of JSON lines."""
+"""Read the lines of text files, and the rows of JSON lines."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-# An event may have 1 MiB; a line also holds columns that are not read.
+# An event may have 1 MiB; a line may also hold columns that are not read.
 MAX_LINE_BYTES: Final = 8_388_608
 _ONE_A_LINE: Final = "write one object a line (jq -c 'if type == \"array\" then .[] else . end')"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class BadLine(Exception):
-    """A line cannot be read at all."""
+    """A line that cannot be read at all."""
 
     def __init__(self, line: int, problem: str, shown: str = "") -> None:
         super().__init__(problem)
@@ -27,7 +27,7 @@ Row = tuple[int, dict[str, Any] | BadLine]
 
 
 def json_rows(stream: BinaryIO) -> Iterator[Row]:
-    """Yield each line's object, or what is wrong with the line; blank lines are passed over."""
+    """Yield each line's object, or what is wrong with the line; blank lines are skipped."""
     for number, line in numbered_lines(stream):
         if isinstance(line, BadLine):
             yield number, line
@@ -39,7 +39,7 @@ def _object(number: int, line: bytes) -> dict[str, Any] | BadLine:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        # An indented file opens with a bracket alone: say what the file is, not what the line lacks.
+        # The first line of an indented file is a lone bracket: say what the file is, not what this line lacks.
         if number == 1 and line.strip() in (b"[", b"{"):
             return BadLine(number, f"is JSON over many lines; {_ONE_A_LINE}", shown(line))
         return BadLine(number, f"is no JSON ({error})", shown(line))
@@ -64,5 +64,5 @@ def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | BadLine]]:
 
 
 def shown(line: bytes) -> str:
-    """Return the beginning of a line as an error shows it."""
+    """Return the beginning of a line for an error message."""
     return line[:80].decode(errors="backslashreplace").strip()
