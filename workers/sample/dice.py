@@ -1,7 +1,7 @@
-"""Seeded choices that come out the same on every Python.
+"""Seeded random choices that are the same on every Python version.
 
-Only :meth:`random.Random.random` is promised to stay the same across versions (the ``random`` module's
-documentation, "Notes on Reproducibility"), so every choice here is made of it.
+Only :meth:`random.Random.random` is guaranteed to stay the same across versions (documentation of the ``random``
+module, "Notes on Reproducibility"), so every choice here is derived from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class Weighted(Generic[Item]):
-    """Items with weights, to be picked from by :meth:`Dice.weighted`."""
+    """Items with weights, for :meth:`Dice.weighted`."""
 
     def __init__(self, items: Sequence[Item], weights: Sequence[float]) -> None:
         self.items = tuple(items)
@@ -24,14 +24,14 @@ class Weighted(Generic[Item]):
 
 
 class Dice:
-    """A source of choices; equal seeds make equal choices."""
+    """A source of random choices; equal seeds give equal choices."""
 
     def __init__(self, seed: int) -> None:
-        # Seeding with an int takes its absolute value: fold the sign in, so that -1 and 1 differ.
+        # Seeding with an int uses its absolute value: include the sign, so that -1 and 1 differ.
         self._random = random.Random(2 * abs(seed) + (seed < 0))
 
     def uniform(self) -> float:
-        """Return a number from 0 up to, not including, 1."""
+        """Return a number from 0 (included) to 1 (excluded)."""
         return self._random.random()
 
     def chance(self, probability: float) -> bool:
@@ -51,16 +51,16 @@ class Dice:
         return items[self.below(len(items))]
 
     def weighted(self, choice: Weighted[Item]) -> Item:
-        """Return one of the items, by weight."""
+        """Return one of the items, chosen by weight."""
         point = self._random.random() * choice.cumulative[-1]
         return choice.items[min(bisect.bisect_right(choice.cumulative, point), len(choice.items) - 1)]
 
     def sample(self, items: Sequence[Item], count: int) -> list[Item]:
-        """Return ``count`` different items, or all where there are fewer, in a random order."""
+        """Return ``count`` different items, or all if there are fewer, in random order."""
         return self.shuffled(items)[:count]
 
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
-        """Return the items in a random order (Fisher and Yates)."""
+        """Return the items in random order (Fisher and Yates)."""
         result = list(items)
         for last in range(len(result) - 1, 0, -1):
             other = self.below(last + 1)

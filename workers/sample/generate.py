@@ -26,12 +26,12 @@ from workers.sample.world import Brand, Shop, World, sample_world
 DEFAULT_SEED: Final = 7
 DEFAULT_PRODUCTS: Final = 20_000
 
-# Of designs; a design makes 1.5 rows on average, so that it is 2 % of the rows.
+# Share of designs. Other designs make 1.5 rows on average, so this is 2 % of the rows.
 _UNCLASSIFIABLE_SHARE: Final = 0.03
 _VARIANT_SHARE: Final = 0.25
 _MISSING_BRAND: Final = 0.15
 _WRONG_LABEL: Final = 0.015
-# Variants of one product come near each other in the stream, but not in one block.
+# Variants of a product come close to each other in the stream, but not in one block.
 _SHUFFLE_WINDOW: Final = 256
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,10 +41,10 @@ Row = dict[str, Any]
 def generate_catalogue(seed: int = DEFAULT_SEED, products: int = DEFAULT_PRODUCTS) -> Iterator[Row]:
     """Yield ``products`` rows in the labelled-product format, keys as in :class:`schemas.events.product.Product`.
 
-    Besides those, ``category_path`` is the list of names from root to leaf, or ``None`` for the about 2 % that
-    no category is for. A row has all keys; ``None`` is a value the feed left out. The same seed
-    gives the same rows on every machine; another gives other products of the same brands and shops. Over
-    1 % of the labels are wrong, as people's are. Raises :class:`ValueError` where ``products`` is negative.
+    In addition, ``category_path`` is the list of names from root to leaf, or ``None`` for the roughly 2 % of rows
+    that no category fits. A row has all keys; ``None`` is a value that the feed left out. The same seed gives the
+    same rows on every machine; another seed gives other products of the same brands and shops. Over 1 % of the
+    labels are wrong, as labels made by people are. Raises :class:`ValueError` if ``products`` is negative.
     """
     if products < 0:
         raise ValueError(f"products is {products}; ask for 0 or more")
@@ -88,7 +88,7 @@ def _endless(dice: Dice, world: World) -> Iterator[Row]:
 
 
 def _product(dice: Dice, leaf: Leaf, world: World) -> Iterator[Row]:
-    """Yield the variants of one product: mostly one, else up to four that differ in colour and size."""
+    """Yield the variants of one product: usually one, otherwise up to four that differ in colour and size."""
     brand = dice.weighted(world.brands[leaf.position])
     design = draw_design(dice, leaf, brand)
     stores = _stores(dice, leaf, brand, world)
@@ -140,7 +140,7 @@ def _stores(dice: Dice, leaf: Leaf, brand: Brand, world: World) -> list[Shop]:
 
 
 def _euros(dice: Dice, leaf: Leaf) -> float:
-    # Log-uniform: prices of a category spread over ratios, not over sums.
+    # Log-uniform: the prices of a category spread by ratios, not by differences.
     low, high = leaf.price
     return float(low * (high / low) ** dice.uniform())
 

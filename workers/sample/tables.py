@@ -48,10 +48,10 @@ class _Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """A category that products are in.
+    """A category that contains products.
 
-    ``position`` counts leaves from 0. ``nouns`` name its products; ``vague_nouns`` do too, but may mean
-    products of other categories as well. ``price`` is its lowest and highest price, in euros.
+    ``position`` counts leaves from 0. ``nouns`` name its products; so do ``vague_nouns``, which may also mean
+    products of other categories. ``price`` is its lowest and highest price, in euros.
     """
 
     position: int
@@ -77,7 +77,7 @@ def sample_taxonomy() -> Taxonomy:
 
 
 def write_taxonomy(path: Path) -> None:
-    """Write the tree as CSV, columns ``id`` and ``path``, for :func:`schemas.taxonomy.read_taxonomy`."""
+    """Write the tree as CSV with the columns ``id`` and ``path``, for :func:`schemas.taxonomy.read_taxonomy`."""
     tree = sample_taxonomy()
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

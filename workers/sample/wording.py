@@ -1,4 +1,4 @@
-"""The words of one sample product: title, description, category texts, and the noise in them."""
+"""The texts of one sample product: title, description, category texts, and the noise in them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Design:
 
 
 def draw_design(dice: Dice, leaf: Leaf, brand: Brand) -> Design:
-    """Draw what a product is called; ``length`` is ``"short"``, ``"normal"``, ``"long"`` or ``"nameless"``."""
+    """Draw the words for a product; ``length`` is ``"short"``, ``"normal"``, ``"long"`` or ``"nameless"``."""
     vague = bool(leaf.vague_nouns) and dice.chance(_VAGUE_SHARE)
     shape = dice.uniform()
     length = "short" if shape < 0.15 else "long" if shape < 0.35 else "normal"
@@ -93,7 +93,7 @@ def draw_design(dice: Dice, leaf: Leaf, brand: Brand) -> Design:
 
 
 def title_of(dice: Dice, design: Design, colour: str, size: str, brand: str) -> str:
-    """Write the title of one variant; ``brand`` is ``""`` where the feed leaves it out."""
+    """Write the title of one variant; ``brand`` is ``""`` if the feed leaves it out."""
     noun = with_typo(dice, design.noun) if dice.chance(_TYPO_SHARE) else design.noun
     parts: tuple[str, ...]
     if design.length == "nameless":
@@ -134,7 +134,7 @@ def description_of(dice: Dice, design: Design, shop: Shop) -> str | None:
 
 
 def merchant_category_of(dice: Dice, leaf: Leaf, shop: Shop) -> str | None:
-    """Return the shop's own words for the category: now and then useless, wrong, or missing."""
+    """Return the shop's own words for the category: sometimes useless, wrong, or missing."""
     draw = dice.uniform()
     if draw < _MERCHANT_MISSING:
         return None
@@ -153,7 +153,7 @@ def merchant_category_of(dice: Dice, leaf: Leaf, shop: Shop) -> str | None:
 
 
 def affiliate_of(dice: Dice, leaf: Leaf, world: World) -> dict[str, str] | None:
-    """Return the network and its category for the product, at times a neighbour's, or ``None``."""
+    """Return the network and its category for the product, sometimes that of a neighbour, or ``None``."""
     if not dice.chance(_AFFILIATE_SHARE):
         return None
     network = dice.pick(world.networks)
@@ -162,7 +162,7 @@ def affiliate_of(dice: Dice, leaf: Leaf, world: World) -> dict[str, str] | None:
 
 
 def plural(noun: str) -> str:
-    """Return the plural, or the noun itself where it looks like one."""
+    """Return the plural, or the noun itself if it looks like one."""
     if noun.endswith(("ch", "sh", "x")):
         return f"{noun}es"
     return noun if noun.endswith("s") else f"{noun}s"
@@ -181,7 +181,7 @@ def model_code(dice: Dice) -> str:
 
 
 def unclassifiable_title(dice: Dice) -> str:
-    """Return the title of something that feeds carry but no shelf is for."""
+    """Return the title of something that occurs in feeds but fits no category."""
     number = dice.between(1_000, 9_999)
     titles: Sequence[str] = (
         f"Gift card {dice.pick((10, 25, 50, 100))} EUR",

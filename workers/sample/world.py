@@ -1,4 +1,4 @@
-"""Who sells the sample products: brands, shops and affiliate networks, all invented, the same for every seed."""
+"""Who sells the sample products: invented brands, shops and affiliate networks, the same for every seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIVERSIFIED_BRANDS: Final = 40
 _SHOPS: Final = 44
 _GENERAL_SHOPS: Final = 8
 _PRIVATE_LABELS: Final = 14
-# Weight of the leaf at rank r is 1 / (r + 8) ** 1.15: of 20,000 products the largest gets 500 to 800, the
+# The weight of the leaf at rank r is 1 / (r + 8) ** 1.15: of 20,000 products the largest leaf gets 500 to 800, the
 # smallest about ten.
 _TAIL_OFFSET: Final = 8
 _TAIL_EXPONENT: Final = 1.15
@@ -54,7 +54,7 @@ STYLES: Final = ("leaf", "noun", "subgroup", "group", "breadcrumb")
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A maker; ``shop`` is the only shop that sells it where it is a private label, else ``None``."""
+    """A maker; for a private label, ``shop`` is the only shop that sells it, otherwise ``None``."""
 
     name: str
     leaves: tuple[int, ...]
@@ -63,7 +63,7 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A store: the departments it sells, how it words categories, its currency and boilerplate."""
+    """A store: the departments it sells, how it words categories, its currency and its boilerplate."""
 
     name: str
     departments: tuple[str, ...]
@@ -77,8 +77,8 @@ class Shop:
 class World:
     """Everything that does not depend on the seed.
 
-    ``brands`` and ``shops`` are the choices for a product of the leaf at that position;
-    ``network_words`` maps a network and a leaf's position to the network's own category.
+    ``brands`` and ``shops`` are the choices for a product of the leaf at that position. ``network_words`` maps a
+    network and a leaf's position to the network's own category.
     """
 
     leaves: Weighted[Leaf]
@@ -90,7 +90,7 @@ class World:
 
 @cache
 def sample_world() -> World:
-    """Return the world; built once, in milliseconds."""
+    """Return the world; it is built once, in milliseconds."""
     dice = Dice(_WORLD_SEED)
     leaves = sample_leaves()
     shops = _make_shops(dice, leaves)
@@ -114,7 +114,7 @@ def _make_shops(dice: Dice, leaves: Sequence[Leaf]) -> list[Shop]:
     departments = tuple(dict.fromkeys(leaf.path[0] for leaf in leaves))
     shops = []
     for number, name in enumerate(_names(dice, _SHOP_HEADS, _SHOP_TAILS, _SHOPS, " ")):
-        # The first specialists take one department each, so that none is without a specialist.
+        # The first specialists take one department each, so that every department has a specialist.
         first = departments[number % len(departments)]
         sold = departments if number < _GENERAL_SHOPS else (first, dice.pick(departments))
         currency, rate = dice.pick(_CURRENCIES)
@@ -159,19 +159,19 @@ def _focused_leaves(dice: Dice, first: Leaf, leaves: Sequence[Leaf]) -> tuple[in
 
 def _brands_of(leaf: Leaf, brands: Sequence[Brand]) -> Weighted[Brand]:
     chosen = [brand for brand in brands if leaf.position in brand.leaves]
-    # A focused brand sells more of its one category than a department-wide one of each of its many.
+    # A focused brand sells more in its one category than a department-wide brand in each of its many.
     return Weighted(chosen, [len(brand.leaves) ** -0.25 for brand in chosen])
 
 
 def _network_words(leaves: Sequence[Leaf]) -> dict[tuple[str, int], str]:
-    """Each network has a vocabulary of its own: departments, codes of groups, words of groups, subgroups."""
+    """Return each network's own category texts, in turn: departments, group codes, group slugs, subgroups."""
     groups = tuple(dict.fromkeys(leaf.path[1] for leaf in leaves))
     words: dict[tuple[str, int], str] = {}
     for leaf in leaves:
         department, group, subgroup, _ = leaf.path
         code = f"{100 + 7 * groups.index(group)}-{department[:3].upper()}"
         slug = "/".join(part.lower().replace(" & ", "-").replace(" ", "-") for part in (department, group))
-        # Half of the last network's groups are told apart by subgroup, the others are not.
+        # The last network distinguishes subgroups in half of the groups only.
         fine = groups.index(group) % 2 == 0
         chosen = (department.upper(), code, slug, subgroup if fine else f"Other {department}")
         words.update({(network, leaf.position): word for network, word in zip(_NETWORKS, chosen, strict=True)})
