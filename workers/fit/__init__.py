@@ -1,1 +1,1 @@
-"""Fit: labelled products and a tree in, a model bundle out."""
+"""Fit: turn labelled products and a tree into a model bundle."""

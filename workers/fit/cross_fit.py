@@ -1,9 +1,9 @@
-"""Cross-fitting: the ranker is trained on what signals say of products that they were not fitted on.
+"""Cross-fitting: train the ranker on what signals say about products that they were not fitted on.
 
-A signal that has seen a product's label repeats it; a ranker trained on that would trust it blindly. So the
-signals are fitted on all folds but one and asked about that one, fold by fold, counts included. Source: stacked
-generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018). The same way they are asked about stores
-that they were not fitted on, which no ranker learns from.
+A signal that has seen a product's label repeats it, and a ranker trained on that would trust the signal blindly.
+So for each fold the signals, including their counts, are fitted on all other folds and then asked about this one.
+Source: stacked generalisation (Wolpert, 1992), cross-fitting (Chernozhukov et al., 2018). In the same way, signals
+are asked about stores that they were not fitted on; no ranker learns from those answers.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from workers.signals.ask import ask
 from workers.signals.base import Reference, Signal, TrainingSet
 from workers.signals.registry import SENTENCE_SIGNALS, SIGNALS
 
-# Signals score every category of each product that they are asked about.
+# Signals score every category for each product, so this bounds memory.
 _ASKED_AT_ONCE: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A training set as the first encoder sees it and, where there is a cascade, as its sentence encoder does."""
+    """A training set encoded by the first encoder and, if there is a cascade, by its sentence encoder."""
 
     first: TrainingSet
     sentences: TrainingSet | None = None
@@ -46,7 +46,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class FittedSignals:
-    """Signals, and what they share; ``sentences`` are those of the cascade, where there is one."""
+    """Signals and the data that they share; ``sentences`` are those of the cascade, if there is one."""
 
     signals: list[Signal]
     reference: Reference
@@ -55,9 +55,10 @@ class FittedSignals:
 
 @dataclass(frozen=True, slots=True)
 class CrossFitted:
-    """Signals fitted on all n products, and what signals fitted on others of them say of each.
+    """Signals fitted on all n products, and what signals that were fitted on other products say about each.
 
-    ``by_folds`` is of all products, in their ``order`` intp (n,); ``by_stores`` of each turn of stores held out.
+    ``by_folds`` covers all products, in the order ``order`` intp (n,); ``by_stores`` has one entry for each turn
+    of held-out stores.
     """
 
     fitted: FittedSignals
@@ -69,7 +70,7 @@ class CrossFitted:
 class Asked(NamedTuple):
     """Candidates of n products, and the :func:`workers.recall.cascade.lead` of each, float32 (n,).
 
-    A cascade was asked about all of them.
+    If there is a cascade, it was asked about all of them.
     """
 
     candidates: Candidates
@@ -79,7 +80,7 @@ class Asked(NamedTuple):
 def cross_fit(
     training: Encoded, folds: NDArray[np.int64], turns: Sequence[StoresHeldOut], progress: Progress
 ) -> CrossFitted:
-    """Fit the signals on all products, on all but each fold, and on the known ones of each turn of stores."""
+    """Fit the signals on all products, on all but each fold in turn, and on the known products of each turn."""
     order = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     pieces: list[Callable[[], Any]] = [
         partial(fit_signals, training),

@@ -1,4 +1,4 @@
-"""What was decided of products by parts of the model that had not seen them, and what is right."""
+"""Decisions on products by parts of the model that had not seen them, together with the right answers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from workers.ranking.policy import Decided, Policy
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Which of n products are ``accepted``, whether that is ``right`` as far as it goes, and how ``likely``.
+    """Which of n products are ``accepted``, whether the decision is ``right``, and how ``likely`` that was.
 
-    bool (n,), bool (n,) and float64 (n,); ``groups`` int64 (n,) are of near-duplicates.
+    They are bool (n,), bool (n,) and float64 (n,). A back-off is right if its category is an ancestor of the
+    label. ``groups`` int64 (n,) are groups of near-duplicates.
     """
 
     accepted: NDArray[np.bool_]
@@ -33,27 +34,27 @@ class Accepted:
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Which products are accepted, and wrong: bool (n,)."""
+        """Which products are accepted although the decision is wrong: bool (n,)."""
         return self.accepted & ~self.right
 
     @property
     def design_effect(self) -> float:
-        """By how much less the accepted say than as many independent ones."""
+        """The factor by which the accepted decisions count for fewer independent ones, at least 1."""
         return design_effect(self.groups[self.accepted], (self.likely - self.right)[self.accepted])
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What was said of n products, and what is right.
+    """Decisions on n products, and what is right.
 
     Attributes:
-        top: the likeliest candidates; their rows mean nothing once decisions of several parts are together.
+        top: the likeliest candidates; their rows are meaningless once decisions of several parts are joined.
         levels: the likeliest nodes above these.
         truth: int32 (n, depths), the ancestors of the labels, -1 below a label's own depth.
         roots: int32 (n,), the top-level categories of the likeliest candidates.
-        folds: int64 (n,), the fold that each is in.
-        labelled: the labelled products of their stores and brands that the signals learned from.
-        groups: int64 (n,), from 0 on, equal for near-duplicates.
+        folds: int64 (n,), the fold of each product.
+        labelled: how many labelled products of their stores and brands the signals learned from.
+        groups: int64 (n,), numbered from 0, equal for near-duplicates.
     """
 
     top: TopCandidates
@@ -66,7 +67,7 @@ class Decisions:
 
     @classmethod
     def of(cls, asked: OutOfFold, probability: NDArray[np.float64], taxonomy: Taxonomy) -> Self:
-        """Return those on products whose candidates are right with this ``probability``, float64 (m,)."""
+        """Return the decisions on products whose candidates are right with this ``probability``, float64 (m,)."""
         top = TopCandidates.of(asked.candidates, probability)
         return cls(
             top,
@@ -85,7 +86,7 @@ class Decisions:
         return self.top.category == self.truth[np.arange(len(self.truth)), deepest]
 
     def take(self, chosen: NDArray[np.bool_]) -> Decisions:
-        """Return those on some of the products, bool (n,)."""
+        """Return the decisions on the ``chosen`` products, bool (n,)."""
         return Decisions(
             TopCandidates(self.top.row[chosen], self.top.category[chosen], self.top.probability[chosen]),
             AncestorLevels(self.levels.category[chosen], self.levels.probability[chosen]),
@@ -97,7 +98,7 @@ class Decisions:
         )
 
     def settled(self, new_stores: NewStores) -> Decisions:
-        """Return them with what becomes of products of new stores either certain or impossible."""
+        """Return the decisions with those on products of new stores fixed: their probabilities become 1 or 0."""
         new = new_stores.covers(self.labelled)
         there = Policy(new_stores.assign, new_stores.back_off)
         assigned = there.assigns(self.top, self.roots, self.labelled)
@@ -109,15 +110,15 @@ class Decisions:
         )
 
     def decided(self, policy: Policy) -> Decided:
-        """Return what becomes of them by a policy."""
+        """Return what a policy decides for the products."""
         return policy.decide(self.top, self.levels, self.roots, self.labelled)
 
     def assigned(self, policy: Policy) -> NDArray[np.bool_]:
-        """Return which products a policy assigns, bool (n,), new stores aside."""
+        """Return which products a policy assigns, bool (n,), ignoring its thresholds for new stores."""
         return policy.assigns(self.top, self.roots, self.labelled)
 
     def accepted(self, assigned: NDArray[np.bool_], back_off: float) -> Accepted:
-        """Return what is accepted: what is ``assigned``, bool (n,), and others backed off from a threshold."""
+        """Return what is accepted: the ``assigned`` products, bool (n,), and those backed off at a threshold."""
         level = np.where(assigned, -1, Policy(NEVER, back_off).level(self.levels))
         product = np.arange(len(level))
         right = np.where(assigned, self.right, self.levels.category[product, level] == self.truth[product, level])
@@ -131,7 +132,7 @@ class Decisions:
 
 
 def together(parts: Sequence[Decisions]) -> Decisions:
-    """Return the decisions of several parts, at least one."""
+    """Join the decisions of several parts, at least one."""
     return Decisions(
         TopCandidates(**_joined([part.top for part in parts], TopCandidates)),
         AncestorLevels(**_joined([part.levels for part in parts], AncestorLevels)),

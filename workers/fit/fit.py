@@ -36,13 +36,13 @@ from workers.statistics import NoStatistics
 from workers.text.product_text import category_texts
 
 _ENCODED_AT_ONCE: Final = 512
-# With fewer, nothing can be held out: the ranker learns from the names of the categories alone.
+# With fewer products, none are held out, and the ranker learns only from the names of the categories.
 _FEWEST_TO_HOLD_OUT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class CascadeOptions:
-    """A sentence encoder to ask, and the ``share`` of products that it is to be asked about, from 0 to 1."""
+    """A sentence encoder, and the ``share`` of products that it should be asked about, from 0 to 1."""
 
     encoder: Encoder
     share: float = 0.3
@@ -50,7 +50,7 @@ class CascadeOptions:
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How to fit: ``encoder`` is the one to use, or none for the static one; ``folds`` is at least 2."""
+    """How to fit; ``encoder`` defaults to the static one, ``folds`` is at least 2."""
 
     encoder: Encoder | None = None
     cascade: CascadeOptions | None = None
@@ -61,7 +61,7 @@ class FitOptions:
 
 @dataclass(frozen=True, slots=True)
 class FitReport:
-    """What was made, from what, and how good it is on products that it was not fitted on."""
+    """What was made, and how good it is on products that it was not fitted on."""
 
     manifest: Manifest
     metrics: dict[str, Any]
@@ -76,9 +76,10 @@ def fit(
 ) -> FitReport:
     """Fit every part and write the bundle to ``out``.
 
-    No label is too few: the ranker learns from the names of the categories too, and what is not known is sent to
-    review. A node that the tree does not list is a category all the same where a label names it. Raises
-    :class:`schemas.errors.InvalidBundle` at once where ``out`` cannot become a bundle.
+    Any number of labels is enough: the ranker also learns from the names of the categories, and products that the
+    model does not know enough about go to review. A label may name a node that the tree does not list, which is
+    then a category like the others. Raises :class:`schemas.errors.InvalidBundle` immediately if no bundle can be
+    written to ``out``.
     """
     check_destination(out)
     options = options or FitOptions()
@@ -105,7 +106,7 @@ def fit(
         "out_of_fold": measure_recall(seen) | decisions,
     }
     manifest = save_bundle(out, recall, ranking, Provenance(metrics, labelled.products))
-    # Not in the bundle: equal models have equal versions.
+    # The time taken is not in the bundle, because equal models have equal versions.
     return FitReport(manifest, metrics | {"seconds": round(perf_counter() - started, 1)})
 
 
@@ -136,7 +137,7 @@ def _cross_fit(
 
 
 def _below(found: CrossFitted, options: CascadeOptions | None) -> float:
-    """Return the lead below which the share of products lies that the cascade is to be asked about."""
+    """Return the lead below which the share of products lies that the cascade should be asked about."""
     if options is None or options.share >= 1:
         return np.inf
     return float(np.quantile(found.by_folds.leads, options.share))
@@ -151,7 +152,7 @@ def _recall(encoder: Encoder, fitted: FittedSignals, options: CascadeOptions | N
 
 
 def namesake_candidates(recall: Recall, taxonomy: Taxonomy, seed: int) -> OutOfFold:
-    """Return what the signals say of the names of categories."""
+    """Return what the signals say about the names of categories."""
     products, labels = namesakes(taxonomy, seed)
     unseen = np.full(len(labels), -1, np.int64)
     acceptable = tuple(frozenset([label]) for label in labels.tolist())
@@ -181,6 +182,6 @@ def encode_labelled(
 
 
 def _encode_categories(taxonomy: Taxonomy, encoder: Encoder) -> NDArray[np.float32]:
-    """Return the middle between the vector of each node's name and that of its whole path, float32 (nodes, d)."""
+    """Return the mean direction of the vectors of each node's name and of its whole path, float32 (nodes, d)."""
     names, paths = category_texts(taxonomy)
     return unit_rows(encoder.encode(names) + encoder.encode(paths))

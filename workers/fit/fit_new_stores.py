@@ -1,12 +1,13 @@
-"""How sure to be of products of new stores, by what became of decisions in stores held out.
+"""Choose the thresholds for products of new stores, from decisions on stores that were held out.
 
-Stores differ more than their products do. So besides the exact bound on decisions there is one on stores, by the
-variance of a ratio between clusters (Cochran, "Sampling Techniques", 1977) and Student's t. It holds for many
-clusters (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust Inference", 2015); as in conformal
-prediction one more is counted, which goes wholly wrong. Where there are too few stores a person is asked.
+Stores differ from each other more than the products of a store do. Besides the exact bound on decisions there is
+therefore a bound on stores, from the variance of a ratio between clusters (Cochran, "Sampling Techniques", 1977)
+and Student's t. It holds for many clusters (Cameron and Miller, "A Practitioner's Guide to Cluster-Robust
+Inference", 2015). As in conformal prediction, one more store is counted, all of whose decisions are wrong. If
+there are too few stores, a person is asked.
 
-The thresholds are those at which the budget was kept in stores of which nothing was known. They stand until ten
-products of a store are labelled: from then on it is taken for known.
+The thresholds are those that kept the budget in stores about which nothing was known. They apply to a store until
+ten of its products are labelled; from then on the store counts as known.
 """
 
 from __future__ import annotations
@@ -26,18 +27,19 @@ from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import LEAST_ASSIGNED
 
 _BELOW: Final = 10
-# The first test of a sequence is of that many decisions, as those of stores that are known.
+# The first test of a sequence uses this many decisions, as for stores that are known.
 _FIRST: Final = 200
 
 ASK: Final = NewStores(_BELOW)
-"""Where too little is known of what becomes of products of new stores."""
+"""Ask a person about all products of new stores, because too little is known about decisions on them."""
 
 
 def fit_new_stores(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> NewStores:
-    """Return the least thresholds that kept the budget in stores held out.
+    """Return the lowest thresholds that kept the budget in held-out stores.
 
-    ``decisions`` are on products of these, ``stores`` int64 (n,) by number; their folds are the turns. As in
-    :func:`~workers.fit.fit_policy.fit_policy`, backing off is tested beside assignments that other turns chose.
+    ``decisions`` are on products of these stores, and their folds are the turns; ``stores`` int64 (n,) are the
+    numbers of the stores. As in :func:`~workers.fit.fit_policy.fit_policy`, backing off is tested together with
+    assignments by thresholds that were chosen on the other turns.
     """
     assign = _least_assigned(decisions, stores, budget)
     assigned = np.zeros(len(stores), np.bool_)
@@ -64,9 +66,9 @@ def _lowest(
     stores: NDArray[np.int64],
     budget: ErrorBudget,
 ) -> float:
-    """Return the last threshold before the first at which what is accepted is wrong too often, or ``NEVER``.
+    """Return the last threshold before the first at which accepted decisions are wrong too often, or ``NEVER``.
 
-    Tests begin where enough stores are accepted, which no label tells.
+    Tests begin once decisions on enough stores are accepted, which can be told without labels.
     """
     found = NEVER
     for least in np.unique(levels_to_test(probability, _FIRST))[::-1].tolist():
@@ -83,7 +85,7 @@ def _lowest(
 
 
 def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp], effect: float) -> bool:
-    """Return whether the share of wrong decisions keeps the budget, by how many each store has: int (s,)."""
+    """Return whether wrong decisions keep the budget; the arguments count each store's decisions, int (s,)."""
     if p_of_as_few(wrong.sum(), accepted.sum(), budget.max_error, effect) > budget.risk:
         return False
     mean = accepted[accepted > 0].mean()

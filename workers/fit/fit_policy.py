@@ -1,23 +1,29 @@
-"""Choose the thresholds of a policy by an error budget, on decisions made out of fold.
+"""Choose the thresholds of a policy from an error budget, on out-of-fold decisions.
 
-What they promise, each with a probability of ``1 - risk`` (:mod:`workers.ranking.error_budget`):
+The thresholds promise the following, each with probability ``1 - risk`` (:mod:`workers.ranking.error_budget`):
 
-1. of all that is assigned at most ``max_error`` is wrong;
-2. likewise under each top-level category, and of products of new brands, where the share of errors observed
-   would let 1,000 or more be assigned. With fewer that share has to do. With less than 200 products nothing is
-   asked of a category by itself; but of new brands that all which are likely right pass the bound at once;
-3. likewise of all that is assigned or backed off, as far as it goes.
+1. At most ``max_error`` of all assignments are wrong.
+2. The same holds within each top-level category, and for products of new brands, if the threshold at which the
+   observed share of errors is within ``max_error`` assigns 1,000 products or more. If it assigns fewer, that
+   threshold is used, without a bound. A category with fewer than 200 products gets no threshold of its own; if
+   there are fewer than 200 products of new brands, all of them that are likely right must pass the bound at once.
+3. At most ``max_error`` of all assignments and back-offs are wrong. A back-off is right if its category is an
+   ancestor of the label.
 
-What becomes of products of new stores is settled before (:mod:`workers.fit.fit_new_stores`), and counts in each.
-The threshold of new brands is chosen first: products of them are few where a fit learns, and a feed may bring
-nothing else. To have so few reviewed costs little. Then come those of single top-level categories, each in a
-sequence of its own. Then the threshold of all others goes down until all assignments together fail their test, so
-that what the strict ones leave of the budget is used. Last, backing off goes on until it fails with them.
+Decisions on products of new stores are made beforehand (:mod:`workers.fit.fit_new_stores`) and count in each
+promise.
+
+The threshold for new brands is chosen first: few products of a fit are of new brands, but a feed may bring nothing
+else. Sending these few to review costs little. Next come the thresholds of single top-level categories, each in
+its own test sequence. Then the threshold for everything else is lowered until the test of all assignments together
+fails, so that it uses what the stricter thresholds leave of the budget. Last, back-offs are added until the test
+of assignments and back-offs together fails.
 
 A promise must not be tested on decisions that shaped what is tested. So in each test the products of a fold are
-held to the stricter thresholds that the other folds chose, and in the third they are assigned by thresholds of the
-other folds alone: as their probabilities are by a ranker that the other folds taught. That the errors observed say
-which categories are bounded adds no risk: each has its own sequence, which is the same where it is not asked.
+held to the stricter thresholds that were chosen on the other folds, and in the third test they are assigned only
+by thresholds from the other folds, just as their probabilities come from a ranker fitted on the other folds. The
+observed errors decide which categories are bounded. That adds no risk, because each category has its own test
+sequence, which is the same whether it is used or not.
 """
 
 from __future__ import annotations
@@ -40,14 +46,14 @@ from workers.ranking.error_budget import (
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import LEAST_ASSIGNED, Policy
 
-# With fewer assignments, the bound would send to review several times as many right ones as wrong ones.
+# With fewer assignments, the bound would send several times as many right ones as wrong ones to review.
 _ENOUGH_TO_BOUND: Final = 1_000
-# With fewer products, the share observed tells too little.
+# With fewer products, the observed share of errors says too little.
 _ENOUGH_TO_OBSERVE: Final = 200
 
 
 def fit_policy(decisions: Decisions, new_stores: NewStores, budget: ErrorBudget) -> Policy:
-    """Return the policy that assigns and backs off most within the budget; it reports nothing beside."""
+    """Return the policy that assigns and backs off most within the budget; it reports no further categories."""
     whole = len(decisions.folds)
     settled = _judged_by_brand(decisions, new_stores).settled(new_stores)
     assigned = np.zeros(whole, np.bool_)
@@ -59,9 +65,10 @@ def fit_policy(decisions: Decisions, new_stores: NewStores, budget: ErrorBudget)
 
 
 def _judged_by_brand(decisions: Decisions, new_stores: NewStores) -> Decisions:
-    """Return them without the brands of products that are not judged by these.
+    """Return the decisions without the brands of products that are not to be judged by their brand.
 
-    Those of new stores are judged by their stores. Where most name no brand, a brand says nothing of what is new.
+    Products of new stores are judged by their stores. If most products name no brand, brands do not show what is
+    new.
     """
     labelled = decisions.labelled
     named = ~np.isnan(labelled.brand)
@@ -71,7 +78,7 @@ def _judged_by_brand(decisions: Decisions, new_stores: NewStores) -> Decisions:
 
 
 def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
-    """Return a policy that never backs off; ``whole`` is how many products there are with those held out."""
+    """Return a policy that never backs off; ``whole`` is the number of products including those held out."""
     probability = decisions.top.probability
     score = np.zeros(len(probability))
     for held_out in decisions.by_fold():
@@ -84,7 +91,7 @@ def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> P
 
 
 def _strictest(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
-    """Return a policy that assigns whatever single categories and new brands by themselves allow."""
+    """Return a policy that assigns whatever the thresholds of single categories and of new brands allow."""
     share = len(decisions.folds) / max(whole, 1)
     held_back = decisions.top.probability.copy()
     for held_out in decisions.by_fold():
@@ -106,19 +113,19 @@ def _of_roots(decisions: Decisions, share: float, budget: ErrorBudget) -> dict[i
 
 
 def _of_new_brands(decisions: Decisions, share: float, budget: ErrorBudget) -> float:
-    """Return the threshold of new brands, ``NEVER`` where too little is known of them, 0 where no brand counts."""
+    """Return the threshold for new brands: ``NEVER`` if too little is known, 0 if brands are not judged at all."""
     if np.isnan(decisions.labelled.brand).all():
         return 0.0
     own = decisions.take(decisions.labelled.new_brand)
     if len(own.folds) >= _ENOUGH_TO_OBSERVE * share:
         return _own_threshold(own, share, budget)
-    # All at once are tested, so without those that are assigned in no case.
+    # All of them are tested at once, so leave out those that would never be assigned.
     own = own.take(own.top.probability >= LEAST_ASSIGNED)
     return max(threshold(own.top.probability, own.right, own.groups, budget), LEAST_ASSIGNED)
 
 
 def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> float:
-    """Return the threshold, at least ``LEAST_ASSIGNED``, of a part of the ``share`` that is not held out."""
+    """Return a part's own threshold, at least ``LEAST_ASSIGNED``; ``share`` is the share that is not held out."""
     probability, right = decisions.top.probability, decisions.right
     least = threshold_observed(probability, right, budget.max_error)
     if (probability >= least).sum() >= _ENOUGH_TO_BOUND * share:
@@ -127,9 +134,9 @@ def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> f
 
 
 def _fit_back_off(decisions: Decisions, assigned: NDArray[np.bool_], budget: ErrorBudget) -> float:
-    """Return the threshold of backing off for the products that are not ``assigned`` bool (n,)."""
+    """Return the threshold for backing off the products that are not ``assigned`` bool (n,)."""
     top_level = decisions.levels.probability[~assigned, 0]
-    # A top-level category is right more often than this says: the first of these make room for the others.
+    # A top-level category is right more often than its probability says, so the first ones leave room for others.
     thresholds = levels_to_test(top_level, int((top_level >= 1 - 3 * budget.max_error).sum()))
     found = [decisions.accepted(assigned, least) for least in thresholds.tolist()]
     return lowest_passing(

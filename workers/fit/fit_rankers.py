@@ -1,4 +1,4 @@
-"""Fit the rankers: one of all products, and one a fold that did not see the fold."""
+"""Fit the rankers: one on all products, and for each fold one that did not see the fold."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from workers.progress import Progress
 from workers.ranking.features import FeatureBuilder, most_supported
 from workers.ranking.ranker import Lessons, Ranker, RankerOptions
 
-# Where no product was held out to choose the number of trees on. More learn that titles hold whole names, as the
-# sum does: without a label, 100 trees of half the step were right 1 point less often than 15, on average of four
-# catalogues and two encoders, and 8 on a sum 0.5 points less than 8.
+# The number of trees if no product was held out to choose it on. More trees learn that titles contain whole names,
+# and so does the sum: without labels, averaged over four catalogues and two encoders, 100 trees with half the step
+# were right 1 point less often than 15, and 8 trees on top of a sum 0.5 points less often than 8 without.
 _TREES_UNSEEN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Rankers:
-    """The ranker of all products, and for each fold the one that did not see it."""
+    """The ranker fitted on all products, and for each fold the ranker that did not see it."""
 
     of_all: Ranker
     without: dict[int, Ranker]
 
     def margins(self, values: NDArray[np.float32], folds: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return margins float32 (m,) of features (m, f), by rankers that did not see the product's fold (m,)."""
+        """Return margins float32 (m,) for features (m, f), from rankers that did not see the product's fold.
+
+        ``folds`` int64 (m,) are the folds of the products.
+        """
         found = np.zeros(len(folds), np.float32)
         for fold, ranker in self.without.items():
             rows = np.flatnonzero(folds == fold)
@@ -40,9 +43,9 @@ class Rankers:
 
 
 def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptions, progress: Progress) -> Rankers:
-    """Fit them; ``folds`` int64 is that of each of the first lessons: from the others all rankers learn.
+    """Fit the rankers; ``folds`` int64 are the folds of the first lessons, and all rankers learn from the others.
 
-    The number of trees is the one that does best on what each of the rankers of a fold did not see.
+    The number of trees is the one that does best, on average, on the fold that each ranker did not see.
     """
     names = np.unique(folds).tolist()
     held_out = [np.flatnonzero(folds == fold) for fold in names]
@@ -62,10 +65,11 @@ def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptio
 
 
 def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons:
-    """Return the rows of both, those of ``seen`` first.
+    """Return the lessons of both, those of ``seen`` first.
 
-    How common a category is, and what it is taken for, is counted on the other folds: counted on all, a product's
-    own label would be among the counts, and the ranker would learn that a category without any is never right.
+    How common a category is, and what it is confused with, is counted on the other folds. If it were counted on
+    all folds, a product's own label would be included, and the ranker would learn that a category without any is
+    never right.
     """
     matrices = []
     supported = most_supported(seen.candidates)

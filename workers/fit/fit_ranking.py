@@ -26,8 +26,8 @@ from workers.ranking.new_stores import NewStores
 from workers.ranking.ranker import RankerOptions
 from workers.ranking.ranking import Ranking
 
-# A candidate that is less likely right than this, rather than none, is never reported beside an assignment,
-# whatever the data say.
+# A candidate whose probability of being right (rather than none) is below this is never reported beside an
+# assignment, whatever the data say.
 _LEAST_ALSO: Final = 0.25
 
 
@@ -41,10 +41,11 @@ class RankingOptions:
 
 @dataclass(frozen=True, slots=True)
 class RankingData:
-    """What the ranking half learns from: products ``seen`` out of fold, which are like those to come.
+    """What the ranking half learns from.
 
-    From ``guide``, which are not, the rankers alone learn. Where products name stores, those ``of_new_stores``
-    tell how sure to be of such; without any a person is asked.
+    Products ``seen`` out of fold are like those to come. Products of ``guide`` are not, so only the rankers learn
+    from them. If products name stores (``names_stores``), ``of_new_stores`` serve to choose the thresholds for new
+    stores; without any, a person is asked.
     """
 
     seen: OutOfFold
@@ -56,9 +57,9 @@ class RankingData:
 def fit_ranking(
     data: RankingData, taxonomy: Taxonomy, options: RankingOptions, progress: Progress
 ) -> tuple[Ranking, dict[str, Any]]:
-    """Fit everything that turns candidates into decisions; return it with its figures out of fold.
+    """Fit everything that turns candidates into decisions; return it with its out-of-fold figures.
 
-    Margins for calibration and thresholds come from rankers that did not see the product: one a fold.
+    Margins for calibration and thresholds come from rankers that did not see the product, one per fold.
     """
     seen = data.seen
     supported = most_supported(seen.candidates)
@@ -99,7 +100,7 @@ def _decide_as_new(
     probabilities: CandidateProbabilities,
     taxonomy: Taxonomy,
 ) -> Decisions:
-    """Return what is decided of products of stores that are new, by the ``supported`` categories of the others.
+    """Return decisions on products whose stores are new, with ``supported`` known only for the other products.
 
     Their folds are their turns.
     """
@@ -116,7 +117,7 @@ def _decide_as_new(
 def _also_threshold(
     seen: OutOfFold, margins: NDArray[np.float32], top: TopCandidates, budget: ErrorBudget
 ) -> float:
-    """Return from which probability on candidates that are not the likeliest are right, within the budget."""
+    """Return the probability from which on candidates other than the likeliest are right, within the budget."""
     probability = own_probability(margins)
     beside = probability >= _LEAST_ALSO
     beside[top.row[top.row >= 0]] = False

@@ -1,4 +1,4 @@
-"""Folds for cross-fitting: what is learned from some products is tried on others."""
+"""Folds for cross-fitting: what is learned from some products is tested on others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from workers.text.tokens import identity
 
 
 def assign_folds(products: Sequence[Product], folds: int, seed: int) -> NDArray[np.int64]:
-    """Return each product's fold, int64 (n,); products of one title (folded) are in one fold.
+    """Return each product's fold, int64 (n,); products with the same (folded) title are in the same fold.
 
-    A product in two folds would let a signal recognise it rather than classify it.
+    If they were in different folds, a signal could recognise a product instead of classifying it.
     """
     groups: dict[str, int] = {}
     group = [groups.setdefault(identity(product.title), len(groups)) for product in products]

@@ -1,7 +1,8 @@
-"""Whole stores held out, to see what becomes of products of new stores.
+"""Hold out whole stores, to measure decisions on products of new stores.
 
-Folds of products cannot tell: nearly every product's store is among the other folds too. It is the signals that do
-not know the stores held out; the ranker, which sees no store by name, has learned from other products of them.
+Folds of products cannot show this, because nearly every product's store also occurs in the other folds. Only the
+signals do not know the held-out stores. The ranker, which sees no store by name, has learned from other products
+of them.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from workers.fit.out_of_fold import OutOfFold
 from workers.signals.store_cooccurrence import StoreCooccurrence
 
 FEWEST_STORES: Final = 100
-"""With fewer, what is seen of them tells too little of the next."""
+"""With fewer stores, they say too little about the next one."""
 
 _TURNS: Final = 3
-# Without a store as large as that, another model would be judged.
+# A store with a larger share of the products is not held out: without it, a different model would be judged.
 _LARGEST: Final = 0.1
-# More products of a store would tell of that store alone.
+# With more products of one store, the figures would mostly be about that store.
 _ASKED_OF_A_STORE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class StoresHeldOut:
-    """A turn: ``known`` bool (n,) are the products to learn from, ``asked`` intp (m,) those to be tried on.
+    """One turn: ``known`` bool (n,) are the products to learn from, ``asked`` intp (m,) those to test on.
 
-    ``stores`` int64 (m,) are the stores of the latter, by number.
+    ``stores`` int64 (m,) are the numbers of the stores of the latter.
     """
 
     known: NDArray[np.bool_]
@@ -43,9 +44,9 @@ class StoresHeldOut:
 
 @dataclass(frozen=True, slots=True)
 class OfNewStores:
-    """Candidates of the products ``asked`` in one turn, by signals that learned from the ``known`` ones.
+    """Candidates of the products ``asked`` in one turn, from signals that learned from the ``known`` products.
 
-    ``known`` bool (n,) is in the order of the products seen out of fold; ``stores`` as of :class:`StoresHeldOut`.
+    ``known`` bool (n,) is in the order of the products seen out of fold; ``stores`` as in :class:`StoresHeldOut`.
     """
 
     asked: OutOfFold
@@ -54,15 +55,16 @@ class OfNewStores:
 
 
 def names_stores(products: Sequence[Product]) -> bool:
-    """Return whether most products name a store: else stores say nothing of what is new."""
+    """Return whether most products name a store; otherwise stores do not show what is new."""
     return 2 * sum(bool(StoreCooccurrence.keys(product)) for product in products) > len(products)
 
 
 def hold_out_stores(products: Sequence[Product]) -> list[StoresHeldOut]:
-    """Return three turns that hold out all stores but the very large ones, each once; in each some of any size.
+    """Return three turns that hold out each store once, except very large ones; each has stores of all sizes.
 
-    None where most products name no store, or where few stores can be held out. A product of several stores is
-    not learned from in the turn of any, and stands for the smallest; of each store fifty at most are asked about.
+    There are none if most products name no store, or if few stores can be held out. A product of several stores is
+    not learned from in the turn of any of them, and counts for the smallest. At most fifty products of each store
+    are asked about.
     """
     of_product = [StoreCooccurrence.keys(product) for product in products]
     sizes = Counter(store for stores in of_product for store in stores)
@@ -77,7 +79,7 @@ def hold_out_stores(products: Sequence[Product]) -> list[StoresHeldOut]:
 
 
 def _turn(numbers: Sequence[Sequence[int]], turn: int) -> StoresHeldOut:
-    """Hold out every third store; ``numbers`` are those of each product's stores, large ones first."""
+    """Hold out every third store; ``numbers`` are those of each product's stores, larger stores first."""
     known = np.array([all(each % _TURNS != turn for each in own) for own in numbers], np.bool_)
     smallest = np.array([max(own, default=-1) for own in numbers], np.int64)
     asked = np.flatnonzero((smallest >= 0) & (smallest % _TURNS == turn))

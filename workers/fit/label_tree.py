@@ -1,4 +1,4 @@
-"""The tree that labels make, where no file of categories is given."""
+"""Build a tree from the labels if no file of categories is given."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from workers.product_files import LabelledProduct
 
 Path = tuple[str, ...]
 
-# The longer ones first.
+# Longer ones first.
 _SEPARATORS: Final = (" / ", "/", "\u00bb", "\u203a", "\u2192", "::")
 
 
 def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
-    """Make a tree of the paths that the labels name.
+    """Make a tree from the paths that the labels name.
 
-    Names in one place that differ only in case, width or whitespace are one category, under the spelling that most
-    labels have, of equally many the first. Raises :class:`InvalidProducts` where no label is a path.
+    Names under the same parent that differ only in case, width or whitespace are one category. It gets the
+    spelling that most labels have, or the first one if tied. Raises :class:`InvalidProducts` if no label is a
+    path.
     """
     paths = Counter(row.category_path for row in rows if row.category_path)
     if not paths:
@@ -38,7 +39,7 @@ def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
 
 
 def other_spellings(rows: Iterable[LabelledProduct], taxonomy: Taxonomy) -> dict[Path, int]:
-    """Return which paths of labels are in the tree under another spelling, and the node of each."""
+    """Return the label paths that the tree has under another spelling, and the node of each."""
     known = frozenset(taxonomy.paths)
     paths = dict.fromkeys(row.category_path for row in rows if row.category_path)
     nodes = ((path, taxonomy.find_path(path)) for path in paths if path not in known)
@@ -46,9 +47,9 @@ def other_spellings(rows: Iterable[LabelledProduct], taxonomy: Taxonomy) -> dict
 
 
 def likely_separator(taxonomy: Taxonomy) -> str | None:
-    """Return what most names have in them that stands between the names of paths elsewhere.
+    """Return a text that most names contain and that usually separates the names of a path.
 
-    ``None`` where there is no such text, or where the tree has a second level.
+    ``None`` if there is no such text, or if the tree has more than one level.
     """
     if taxonomy.depths.max() > 1:
         return None

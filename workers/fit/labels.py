@@ -24,7 +24,7 @@ _EXAMPLES: Final = 3
 class LabelledProducts:
     """n products with ``labels`` int32 (n,), node indices; and how many rows had no label or an unknown one.
 
-    ``unknown_labels`` are the unknown ones themselves, with how many rows have each, the most frequent first.
+    ``unknown_labels`` are the unknown labels and the number of rows with each, the most frequent first.
     """
 
     products: list[Product]
@@ -46,8 +46,8 @@ def place(
 ) -> LabelledProducts:
     """Find each label in the tree.
 
-    Raises :class:`InvalidProducts` where a label is not in the tree, unless told to skip such rows, and where a
-    product's id and path are of different categories.
+    Raises :class:`InvalidProducts` if a label is not in the tree, unless such rows are to be skipped, and if a
+    product's id and path mean different categories.
     """
     products, labels = [], []
     contradictory: list[_Contradiction] = []
@@ -82,9 +82,9 @@ def place(
 
 
 def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
-    """Raise :class:`InvalidProducts` where there are labels, and none is a category of ``whose`` tree.
+    """Raise :class:`InvalidProducts` if there are labels, but none is a category of ``whose`` tree.
 
-    A file without a single label is another matter.
+    A file without a single label does not raise.
     """
     if labelled.products or not labelled.unknown:
         return
@@ -93,7 +93,7 @@ def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
 
 
 class _Contradiction(NamedTuple):
-    """A product whose id and path are of these two nodes."""
+    """A product whose id means one node and whose path means another."""
 
     row: LabelledProduct
     by_id: int
@@ -101,7 +101,7 @@ class _Contradiction(NamedTuple):
 
 
 def _contradiction(found: Sequence[_Contradiction], taxonomy: Taxonomy) -> InvalidProducts:
-    # A shop's own small numbers are ids of Google's tree too: each label would become another one.
+    # A shop's own small numbers are also ids in Google's tree: every label would silently become a different one.
     examples = "; ".join(
         f"{row.product.product_id!r} with {row.category_id} ({taxonomy.path_text(by_id)}) and"
         f" {taxonomy.path_text(by_path)}"
@@ -115,9 +115,9 @@ def _contradiction(found: Sequence[_Contradiction], taxonomy: Taxonomy) -> Inval
 
 
 def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
-    """Return the node of a row's label, ``None`` where it has none, or one that is not in the tree.
+    """Return the node of a row's label, or ``None`` if it has none, or one that is not in the tree.
 
-    An id goes before a path; one that the tree lacks may be the shop's own.
+    An id takes precedence over a path, unless the tree lacks it: it may be the shop's own.
     """
     node = None if row.category_id is None else _find_id(row.category_id, taxonomy)
     return taxonomy.find_path(row.category_path) if node is None and row.category_path else node
@@ -126,14 +126,14 @@ def find_label(row: LabelledProduct, taxonomy: Taxonomy) -> int | None:
 def _find_id(category_id: str, taxonomy: Taxonomy) -> int | None:
     node = taxonomy.find_id(category_id)
     whole = category_id.removesuffix(".0")
-    # pandas writes a column of whole numbers with gaps in it as floats.
+    # pandas writes a column of whole numbers with gaps as floats.
     return taxonomy.find_id(whole) if node is None and whole.isdecimal() else node
 
 
 def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
-    """Return for each product the labels of all products that share its title and brand.
+    """Return, for each product, the labels of all products that share its title and brand.
 
-    A catalogue that lists one product in several places makes each of them right.
+    If a catalogue lists a product in several places, each of them is right.
     """
     places: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     keys = [_identity(product) for product in labelled.products]

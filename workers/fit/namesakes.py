@@ -1,8 +1,8 @@
-"""Products made of the tree's own words, from which a ranker learns what text alone is worth.
+"""Made-up products with the names of categories as titles, which teach a ranker what text alone is worth.
 
-Where no label is near (a new catalogue, a new shop, a category without products), a ranker that has seen
-labelled products alone trusts signals that know nothing there. Names of categories are labelled texts that every
-tree brings along; with words of other categories around them they are as unclear as titles are.
+Without labels nearby (a new catalogue, a new shop, a category without products), a ranker that has only seen
+labelled products trusts signals that know nothing there. The names of categories are labelled texts that every
+tree provides. Surrounded by words of other categories, they are as unclear as real titles.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.text.tokens import words
 
-# What all namesakes together weigh, in labelled products: little beside thousands, most beside ten.
+# The weight of all namesakes together, in labelled products: negligible next to thousands, dominant next to ten.
 WEIGHT: Final = 50.0
 _MOST: Final = 1_000
 _MOST_NOISE: Final = 12
 
 
 def namesakes(taxonomy: Taxonomy, seed: int) -> tuple[list[Product], NDArray[np.int32]]:
-    """Return at most 1,000 products and their labels, int32 (n,): names among words of other names."""
+    """Return at most 1,000 products and their labels, int32 (n,): names mixed with words of other names."""
     random = np.random.default_rng(seed)
     listed = np.flatnonzero(taxonomy.is_listed)
     chosen = np.sort(random.permutation(listed)[:_MOST]).astype(np.int32)

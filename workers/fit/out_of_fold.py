@@ -16,8 +16,8 @@ from workers.recall.candidates import Candidates
 class OutOfFold:
     """Candidates of n products, with ``labels`` int32 (n,) and ``folds`` int64 (n,), in the same order.
 
-    ``acceptable`` are for each product all categories in which the catalogue lists it; ``groups``, int64 (n,), are
-    of products whose titles are near-duplicates.
+    ``acceptable`` holds, for each product, all categories in which the catalogue lists it. ``groups``, int64 (n,),
+    are groups of products whose titles are near-duplicates.
     """
 
     candidates: Candidates
@@ -36,9 +36,10 @@ class OutOfFold:
         folds: NDArray[np.int64],
         groups: NDArray[np.int64],
     ) -> Self:
-        """Put beside candidates what is known of their products; ``order`` (n,) is that of the products in them.
+        """Combine candidates with what is known about their products.
 
-        ``folds`` and ``groups`` are in the order of ``labelled``.
+        ``order`` (n,) are the rows of ``labelled`` to which the products of ``candidates`` belong; ``folds`` and
+        ``groups`` are in the order of ``labelled``.
         """
         acceptable = acceptable_labels(labelled)
         return cls(

@@ -1,4 +1,4 @@
-"""What a bundle says of itself: figures on products that their part of the model was not fitted on."""
+"""The figures that a bundle reports about itself, from products that the measured part was not fitted on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PRECISION: Final = 0.95
 
 
 def measure_recall(seen: OutOfFold) -> dict[str, Any]:
-    """Return recall of the union and of each signal; nothing where there are no products."""
+    """Return the recall of the union and of each signal; nothing if there are no products."""
     count = len(seen.labels)
     if not count:
         return {}
@@ -37,10 +37,10 @@ def measure_recall(seen: OutOfFold) -> dict[str, Any]:
 def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
-    ``threshold_at_95_precision`` is the least confidence in the likeliest from which on 95 % are right: a point
-    estimate for comparisons; the policy's own threshold keeps a bound and is stricter. ``design_effect`` is that
-    of what is assigned, where near-duplicates are wrong together. ``new_brands`` tells of products of brands
-    without a labelled product among the other folds.
+    ``threshold_at_95_precision`` is the lowest confidence in the likeliest category from which on 95 % are right.
+    It is a point estimate for comparisons; the policy's own threshold keeps a bound and is stricter.
+    ``design_effect`` is that of the assignments, where near-duplicates may be wrong together. ``new_brands`` is
+    about products of brands without a labelled product in the other folds.
     """
     right = decisions.right
     if not len(right):
@@ -61,7 +61,7 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
 
 
 def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
-    """Return what becomes of products of new brands, but of new stores, which are decided as such."""
+    """Return the figures for products of new brands, except those of new stores, which are decided as such."""
     labelled = decisions.labelled
     new = decisions.take(labelled.new_brand & ~policy.new_stores.covers(labelled))
     products = len(new.folds)
@@ -70,7 +70,10 @@ def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
 
 
 def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str, Any]:
-    """Return what becomes of products of new stores, by those of stores held out; ``None`` where none were."""
+    """Return the figures for products of new stores, measured on held-out stores.
+
+    ``decisions`` is ``None`` if no stores were held out.
+    """
     products = 0 if decisions is None else len(decisions.folds)
     found: dict[str, Any] = {"labelled_below": policy.new_stores.below, "products": products}
     if decisions is None:

@@ -1,7 +1,7 @@
-"""Independent pieces of fitting side by side, one core each.
+"""Run independent parts of a fit in parallel, one core each.
 
-Each piece computes with one thread: libraries that spread one computation over all cores wait for the slowest at
-every step, which on a busy machine costs them tenfold.
+Each part computes with one thread. Libraries that spread a single computation over all cores wait for the slowest
+one at every step, which on a busy machine makes them ten times slower.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CORES: Final[int] = cpu_count()
 def map_threads(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], step: str, progress: Progress
 ) -> list[Result]:
-    """Return the result of each piece, in order, by threads: for work in libraries that release the lock."""
+    """Return the result of each piece, in order, using threads: for work in libraries that release the GIL."""
     with threadpool_limits(1), ThreadPoolExecutor(_CORES) as pool:
         return _collect(pool.map(work, pieces), len(pieces), step, progress)
 
@@ -33,15 +33,15 @@ def map_threads(
 def map_processes(
     work: Callable[[Piece], Result], pieces: Sequence[Piece], step: str, progress: Progress
 ) -> list[Result]:
-    """Return the result of each piece, in order, by processes: for work in Python, or in LIBLINEAR.
+    """Return the result of each piece, in order, using processes: for work in Python, or in LIBLINEAR.
 
-    LIBLINEAR's random numbers are one sequence a process: two threads would make a fit irreproducible.
+    LIBLINEAR has one sequence of random numbers per process, so two threads would make a fit irreproducible.
     """
     pool = Parallel(n_jobs=min(_CORES, len(pieces)), return_as="generator")
     try:
         return _collect(pool(delayed(_alone)(work, piece) for piece in pieces), len(pieces), step, progress)
     finally:
-        # Else they keep their memory for minutes, and a process that was itself started by one waits for them.
+        # Otherwise the workers keep their memory for minutes, and a process started by one of them waits for them.
         get_reusable_executor().shutdown()
 
 

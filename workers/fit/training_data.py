@@ -1,4 +1,4 @@
-"""Training data of the next model: labelled products, corrected and added to by people's verdicts."""
+"""Training data for the next model: labelled products, corrected and extended by people's verdicts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from workers.product_files import LabelledProduct
 
 @dataclass(slots=True)
 class TrainingDataReport:
-    """What became of the rows of labelled products, and of the verdicts.
+    """What happened to the rows of labelled products, and to the verdicts.
 
-    Rows: ``kept`` have no verdict, ``withdrawn`` are of a product that belongs nowhere in the tree, ``repeated``
-    name a product with a verdict once more. Verdicts: ``confirmed`` are for the label there was, ``corrected`` for
-    another, ``added`` for a product without one, ``nowhere`` for none; ``without_product`` are on products of
-    which nothing else is known.
+    Rows: ``kept`` have no verdict, ``withdrawn`` are products that belong nowhere in the tree, ``repeated`` name a
+    product with a verdict again. Verdicts: ``confirmed`` agree with the existing label, ``corrected`` change it,
+    ``added`` label a product that had none, ``nowhere`` name no category; ``without_product`` are about products
+    of which nothing else is known.
     """
 
     kept: int = 0
@@ -35,7 +35,7 @@ class TrainingDataReport:
 
     @property
     def written(self) -> int:
-        """How many products the training data has."""
+        """The number of products in the training data."""
         return self.kept + self.confirmed + self.corrected + self.added
 
     def counts(self) -> dict[str, int]:
@@ -50,10 +50,10 @@ def training_rows(
     taxonomy: Taxonomy,
     report: TrainingDataReport,
 ) -> Iterator[bytes]:
-    """Yield training data, counted in ``report``, as lines that :class:`workers.product_files.ProductFile` reads.
+    """Yield training data as lines that :class:`workers.product_files.ProductFile` reads; count in ``report``.
 
-    ``verdicts`` maps product ids to ids of categories, ``None`` for products that belong nowhere; ``products`` are
-    as they were last published, in place of those in the file. Products without a verdict come first, as they are.
+    ``verdicts`` maps product ids to category ids, ``None`` for products that belong nowhere. ``products`` are the
+    products as last published, which replace those in the file. Products without a verdict come first, unchanged.
     """
     before: dict[str, LabelledProduct] = {}
     for row in labelled:
@@ -90,7 +90,7 @@ def _count(report: TrainingDataReport, before: LabelledProduct | None, node: int
 def _line(product: Product, path: tuple[str, ...] | None, category_id: str | None) -> bytes:
     row: dict[str, Any] = msgspec.to_builtins(product)
     if isinstance(product.tags, str) and product.tags.startswith("["):
-        # A file's text is read as a list where it is one in JSON; an event's text never is.
+        # In a file, text that is a JSON list is read as a list; in an event it never is.
         row["tags"] = product.tag_list()
     row |= {name: value for name, value in (("category_path", path), ("category_id", category_id)) if value}
     return msgspec.json.encode(row) + b"\n"
