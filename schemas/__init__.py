@@ -1,1 +1,1 @@
-"""The nouns: every event, topic, taxonomy and file that crosses a boundary. Imports nothing of ours."""
+"""Definitions of all events, topics, taxonomies and files that cross a boundary. Imports nothing else of ours."""

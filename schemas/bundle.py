@@ -19,11 +19,11 @@ class BundleFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bundle is; ``files`` maps relative paths to what they must be.
+    """What a bundle is; ``files`` maps relative paths to the expected size and digest.
 
     ``model_version`` is the digest of ``files``, so equal models have equal versions. ``cascade_encoder`` names
-    the sentence encoder of the cascade, where there is one. ``gate`` is what the file of
-    the gate's verdicts must be, once the bundle was gated; it comes after the model and is no part of its version.
+    the sentence encoder of the cascade, if there is one. ``gate`` is the expected size and digest of the file with
+    the gate's verdicts, once the bundle was gated; it is written after the model and is not part of its version.
     """
 
     format: int

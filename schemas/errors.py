@@ -1,10 +1,10 @@
-"""The tree of errors a caller may catch.
+"""The tree of errors that a caller may catch.
 
 ::
 
     ShelfwiseError
     ├── InvalidEvent          an event that breaks its contract; carries the dead-letter reason
-    ├── InvalidFile           a file a person gave us cannot be used; names the file and the line
+    ├── InvalidFile           a file given by a person cannot be used; names the file and the line
     │   ├── InvalidTaxonomy
     │   └── InvalidProducts
     ├── InvalidBundle         a model bundle is incomplete, altered or of another format
@@ -20,11 +20,11 @@ from schemas.events.dead_letter import Reason
 
 
 class ShelfwiseError(Exception):
-    """Base of all errors that Shelfwise raises on purpose; its text names the value and the remedy."""
+    """Base of all errors that Shelfwise raises on purpose; the message names the value and the remedy."""
 
 
 class InvalidEvent(ShelfwiseError):
-    """An event breaks its contract; ``reason`` is fit for a metric's label."""
+    """An event breaks its contract; ``reason`` can be used as the label of a metric."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -33,7 +33,7 @@ class InvalidEvent(ShelfwiseError):
 
 
 class InvalidFile(ShelfwiseError):
-    """A file a person gave us cannot be used."""
+    """A file given by a person cannot be used."""
 
 
 class InvalidTaxonomy(InvalidFile):

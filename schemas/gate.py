@@ -1,4 +1,4 @@
-"""What the gate decided of a model bundle, and who ran a rejected one all the same: files of the bundle."""
+"""The gate's verdicts on a model bundle, and the record of forced loads: files in the bundle."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the gate: ``current_version`` is none for a first release, ``reasons`` are why it was rejected.
+    """One run of the gate; ``reasons`` say why the bundle was rejected.
 
-    ``model_version`` binds the verdict to the bundle; ``gold_sha256`` is of the gold file's bytes.
+    ``model_version`` binds the verdict to the bundle. ``current_version`` is ``None`` for a first release.
+    ``gold_sha256`` is the digest of the gold file.
     """
 
     decision: Decision
@@ -34,14 +35,14 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateFile(msgspec.Struct, frozen=True, kw_only=True):
-    """All verdicts on one bundle, the latest last: that one holds."""
+    """All verdicts on one bundle, the latest last; the latest one holds."""
 
     format: Literal[1] = 1
     verdicts: Annotated[tuple[GateVerdict, ...], msgspec.Meta(min_length=1)]
 
 
 class ForcedLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of ``forced.jsonl``: a bundle that the gate would not let pass was loaded, and why."""
+    """A line of ``forced.jsonl``: a bundle that the gate would not let pass was loaded, and the reason."""
 
     at: datetime
     model_version: str

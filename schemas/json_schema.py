@@ -40,7 +40,7 @@ def json_schema(name: str) -> bytes:
         **msgspec.json.schema(EVENTS[name]),
     }
     for definition in schema["$defs"].values():
-        # The indent of a docstring is there or not by the release of Python and of msgspec.
+        # Whether a docstring is indented depends on the versions of Python and msgspec.
         definition["description"] = inspect.cleandoc(definition["description"])
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 

@@ -1,4 +1,4 @@
-"""The one table of topics: names, partitions, cleanup policy and retention."""
+"""The table of all topics: names, partitions, cleanup policy and retention."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ CleanupPolicy = Literal["delete", "compact", "compact,delete"]
 DEFAULT_PARTITIONS: Final = 8
 
 
-# The active segment of a partition is never compacted, and by default holds 1 GiB or 7 days: every recovery would
-# read that much. Compaction begins when a third of a partition is repeats, and after a day in any case.
+# The active segment of a partition is never compacted. By default it holds 1 GiB or 7 days, all of which every
+# recovery would read. Compaction starts when a third of a partition is repeats, and after a day in any case.
 _COMPACTION: Final = {
     "segment.bytes": str(64 << 20),
     "min.cleanable.dirty.ratio": "0.33",
@@ -24,9 +24,9 @@ _COMPACTION: Final = {
 class Topic:
     """One topic.
 
-    ``partitions`` of all topics are equal (products, their batches, candidates and completions travel on one
-    partition number), so it is a setting of the deployment, not of the topic. ``retention`` is ``None`` where
-    nothing expires. ``max_message_bytes`` bounds a message, in bytes.
+    All topics have the same number of partitions (products, their batches, candidates and completions travel on
+    one partition number), so ``partitions`` is a setting of the deployment, not of the topic. ``retention`` is
+    ``None`` if nothing expires. ``max_message_bytes`` limits the size of a message, in bytes.
     """
 
     name: str
@@ -45,9 +45,10 @@ class Topic:
         return config | _COMPACTION if self.cleanup_policy == "compact" else config
 
 
-# A feed's oversized event must reach the dead letters with its original bytes, so both accept 8 MiB; the dead
-# letter adds headers, so it accepts a little more. (The limits are on what is compressed: where a feed packs much
-# better than we do, the dead letter holds the beginning.) Micro-batches carry many events at once.
+# A feed's oversized event must reach the dead letters with its original bytes, so both topics accept 8 MiB; a dead
+# letter adds headers, so its topic accepts a little more. (The limits apply to compressed messages: if a feed
+# compresses much better than we do, the dead letter holds only the beginning.) Micro-batches carry many events at
+# once.
 PRODUCTS_CHANGED: Final = Topic("products.changed.v1", "delete", timedelta(days=7), max_message_bytes=8_388_608)
 PRODUCTS_BATCHED: Final = Topic("products.batched.v1", "delete", timedelta(hours=6), max_message_bytes=8_388_608)
 CANDIDATES: Final = Topic("candidates.v1", "delete", timedelta(hours=6), max_message_bytes=16_777_216)

@@ -1,1 +1,1 @@
-"""The events: one module each, with the codec, CloudEvents headers and dead letters they share."""
+"""The events, one module each, and what they share: codec, CloudEvents headers and dead letters."""

@@ -13,7 +13,7 @@ _MAX_DETAIL_CHARACTERS: Final = 300
 
 
 class Outcome(StrEnum):
-    """What became of one input event; each has exactly one."""
+    """What happened to an input event; each event has exactly one outcome."""
 
     ASSIGNED = "assigned"
     BACKED_OFF = "backed_off"
@@ -23,11 +23,11 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     DEAD_LETTER = "dead_letter"
     FAILED = "failed"
-    """Recall or ranking could not do it; intake, which holds the original, makes it a dead letter."""
+    """Recall or ranking could not process it; intake, which holds the original, makes it a dead letter."""
 
 
 class EventOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """The outcome of the event at one offset; ``detail`` says why it failed, and where."""
+    """The outcome of the event at one offset; if it failed, ``detail`` says why and in which stage."""
 
     offset: int
     outcome: Outcome
@@ -35,7 +35,7 @@ class EventOutcome(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def failed(cls, offset: int, stage: str, error: BaseException | str) -> Self:
-        """Return the outcome of an event that a stage could not do, and why."""
+        """Return the outcome of an event that a stage could not process, and why."""
         problem = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
         return cls(offset, Outcome.FAILED, f"{stage}: {problem}"[:_MAX_DETAIL_CHARACTERS])
 
@@ -43,10 +43,10 @@ class EventOutcome(msgspec.Struct, frozen=True, array_like=True):
 class BatchedProduct(msgspec.Struct, frozen=True):
     """One event of a micro-batch.
 
-    ``product`` is the event's value, byte for byte, or null for a tombstone. ``timestamp_ms`` is the
-    message's Kafka timestamp in milliseconds since the epoch. ``attempt`` is above 1 where a dead letter was
-    sent again: such an event is decided even if the product has not changed. ``original_offset`` is then its place
-    among the product's edits: where it was first published.
+    ``product`` is the event's value, byte for byte, or null for a tombstone. ``timestamp_ms`` is the message's
+    Kafka timestamp in milliseconds since the epoch. ``attempt`` is above 1 if the event was sent again, by a
+    replay or from the dead letters: it is then decided even if the product has not changed, and
+    ``original_offset`` is where it was first published, which is its place among the product's edits.
     """
 
     offset: int
@@ -58,17 +58,17 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> int:
-        """Its place among the product's edits."""
+        """The event's place among the product's edits."""
         return self.offset if self.original_offset is None else self.original_offset
 
 
 class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A micro-batch of one source partition: of a product its last undated event, and that of the newest date.
+    """A micro-batch of one source partition: per product the last undated event, and that of the newest date.
 
-    Which of the two stands may hang on events of earlier batches, so recall tells. ``settled`` are the events of
-    the batch that intake itself brought to an outcome. ``generation`` grows with every change of the partition's
-    owner: once a later one is known, nobody awaits the completion of this batch. A ``probe`` has no products:
-    its completion, which ranking sends, says that both stages are at work.
+    Recall decides which of the two wins, because that may depend on events of earlier batches. ``settled`` are the
+    events of the batch to which intake itself gave an outcome. ``generation`` grows whenever the partition's owner
+    changes: once a later generation is known, nobody waits for the completion of this batch. A ``probe`` has no
+    products: its completion, which ranking sends, says that both stages are working.
     """
 
     batch_id: str
@@ -82,10 +82,10 @@ class ProductBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
-    """What ranking must say about a product beside its category; ``removed`` marks a tombstone.
+    """What ranking must know about a product besides its candidates; ``removed`` marks a tombstone.
 
-    ``known`` says that the product may have been decided before, perhaps otherwise: its decision must then be
-    withdrawn from the other topic of decisions.
+    ``known`` says that the product may have been decided before, perhaps differently: the earlier decision must
+    then be withdrawn from the other decision topic.
     """
 
     offset: int
@@ -101,7 +101,7 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, product: Product, offset: int, timestamp_ms: int = 0, *, known: bool = False) -> Self:
-        """Return what a decision on the product repeats of it; ``offset`` and time are of its event."""
+        """Return what a decision repeats of the product; ``offset`` and ``timestamp_ms`` are its event's."""
         return cls(
             offset=offset,
             timestamp_ms=timestamp_ms,
@@ -116,10 +116,10 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PackedCandidates(msgspec.Struct, frozen=True, kw_only=True):
-    """The union of candidates, m in all, of the n products that are not removed, as little-endian arrays.
+    """The union of candidates, m in total, for the n products that are not removed, as little-endian arrays.
 
     ``offsets`` int64 (n + 1,); ``categories`` int32 (m,), node indices of the taxonomy; ``scores`` float32
-    (m, signals), NaN where a signal says nothing; ``named`` uint8 (m, signals), 1 where a signal proposed the
+    (m, signals), NaN if a signal has no score; ``named`` uint8 (m, signals), 1 if the signal proposed the
     candidate; ``context`` float32 (n, context columns).
     """
 
@@ -133,7 +133,7 @@ class PackedCandidates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecalledBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What ranking must know of a micro-batch beside its candidates."""
+    """What ranking must know about a micro-batch besides its candidates."""
 
     batch_id: str
     source_topic: str
@@ -146,7 +146,7 @@ class RecalledBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateBatch(RecalledBatch, frozen=True, kw_only=True):
-    """The micro-batch after recall. ``model_version`` names the bundle whose recall made it."""
+    """The micro-batch after recall; ``model_version`` names the bundle whose recall made it."""
 
     candidates: PackedCandidates
 
@@ -157,7 +157,7 @@ class CandidateBatch(RecalledBatch, frozen=True, kw_only=True):
 
 
 class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):
-    """Every event of the batch has an outcome, and every decision was acknowledged by the broker."""
+    """Every event of the batch has an outcome, and the broker has acknowledged every decision."""
 
     batch_id: str
     source_topic: str
@@ -167,7 +167,7 @@ class BatchCompleted(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, batch: ProductBatch | RecalledBatch, outcomes: list[EventOutcome]) -> Self:
-        """Return what ends a batch."""
+        """Return the event that completes a batch."""
         return cls(
             batch_id=batch.batch_id,
             source_topic=batch.source_topic,

@@ -38,7 +38,7 @@ def headers(
     source: str = SOURCE,
     time: datetime | None = None,
 ) -> Headers:
-    """Return the headers of an event; ``time`` defaults to now. A tombstone's content type is left out."""
+    """Return the headers of an event; ``time`` defaults to now. Tombstones get no content type."""
     when = time or datetime.now(UTC)
     attributes = {
         "ce_specversion": "1.0",

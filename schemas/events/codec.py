@@ -1,4 +1,4 @@
-"""Encode and decode the events that we write ourselves; ``product.decode_product`` decodes the feeds'."""
+"""Encode and decode the events that we write ourselves; ``product.decode_product`` decodes those of feeds."""
 
 from __future__ import annotations
 

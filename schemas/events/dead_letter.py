@@ -1,4 +1,4 @@
-"""Dead letters: an event's original key, value and headers, and further headers that say why it died."""
+"""Dead letters: an event's original key, value and headers, plus headers that say why it failed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Headers = list[tuple[str, bytes]]
 PREFIX: Final = "shelfwise-dead-letter-"
 MAX_DETAIL_CHARACTERS: Final = 1_000
 ATTEMPT_HEADER: Final = f"{PREFIX}attempt"
-"""On a dead letter and on an event that was sent again: how often it has been tried, this time included."""
+"""On a dead letter and on an event that was sent again: how often it has been tried, including this time."""
 
 _MAX_ATTEMPT_DIGITS: Final = 6
 
 
 class Reason(StrEnum):
-    """Why an event became a dead letter; the label of the metric."""
+    """Why an event became a dead letter; also the label of the metric."""
 
     MALFORMED_JSON = "malformed_json"
     INVALID_UTF8 = "invalid_utf8"
@@ -39,9 +39,9 @@ class Reason(StrEnum):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """What the dead-letter headers say. The message's key, value and other headers are the original's.
+    """The content of the dead-letter headers. The message's key, value and other headers are the original's.
 
-    ``source_topic`` is the header ``shelfwise-dead-letter-source-topic``, and so on; all are texts in UTF-8.
+    ``source_topic`` is in the header ``shelfwise-dead-letter-source-topic``, and so on; all are UTF-8 text.
     """
 
     reason: str
@@ -54,7 +54,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, source: SourcePosition, original: Headers, reason: Reason, detail: str, stage: str) -> DeadLetter:
-        """Make the letter of an event that came from ``source`` with these headers."""
+        """Make the dead letter of an event that came from ``source`` with these headers."""
         return cls(
             reason=reason,
             detail=detail,
@@ -66,7 +66,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def to_headers(self, original: Headers) -> Headers:
-        """Return the original headers with ours appended; ours of an earlier death are replaced.
+        """Return the original headers followed by ours, which replace those of an earlier dead letter.
 
         A detail that is too long is cut.
         """
@@ -77,9 +77,9 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_headers(cls, headers: Headers) -> DeadLetter:
-        """Read the dead-letter headers back; raises :class:`msgspec.ValidationError` where one is missing."""
+        """Read the dead-letter headers back; raises :class:`msgspec.ValidationError` if one is missing."""
         fields = {
-            # Whoever writes to the topic may give a header no value, which librdkafka hands on as ``None``.
+            # Anyone who writes to the topic may send a header without a value, which librdkafka gives as ``None``.
             name.removeprefix(PREFIX).replace("-", "_"): (value or b"").decode(errors="replace")
             for name, value in headers
             if name.startswith(PREFIX)
@@ -93,7 +93,7 @@ def original_headers(headers: Headers) -> Headers:
 
 
 def attempt_of(headers: Headers) -> int:
-    """Return how often an event has been tried, this time included; a letter sent again says so in a header."""
+    """Return how often an event has been tried, including this time; if it was sent again, a header says so."""
     value = next((value for name, value in headers if name == ATTEMPT_HEADER), None)
     if value is None or not value.isdigit() or len(value) > _MAX_ATTEMPT_DIGITS:
         return 1

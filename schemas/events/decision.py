@@ -22,18 +22,18 @@ class Category(msgspec.Struct, frozen=True):
 
 
 class Alternative(msgspec.Struct, frozen=True):
-    """A candidate, and the probability that it is the right one."""
+    """A candidate and the probability that it is right."""
 
     category: Category
     probability: Probability
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What one signal said about the likeliest category, the first alternative.
+    """What one signal said about the likeliest category, which is the first alternative.
 
-    ``contribution`` is its share of the ranker's margin (log-odds that the category is right rather than none of
-    the candidates); ``rank`` is the place it gave the category, 1 being first, or null where it did not name it;
-    ``score`` is on the signal's own scale.
+    ``contribution`` is its share of the ranker's margin (the log-odds that the category is right, against none of
+    the candidates being right). ``rank`` is the place that the signal gave the category, 1 being first, or null if
+    it did not propose it. ``score`` is on the signal's own scale.
     """
 
     signal: str
@@ -43,12 +43,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """What both kinds of decision say.
+    """What both kinds of decision have in common.
 
-    ``alternatives`` are the likeliest categories, best first; ``evidence`` is about the first of them.
-    ``title``, ``brand``, ``stores`` and ``tags`` are the product's own. ``review_id`` is of the verdict, where a
-    person decided on the product earlier and it still has the title that was judged: the decision is then the
-    person's, while alternatives and evidence are the model's.
+    ``alternatives`` are the likeliest categories, best first; ``evidence`` is about the first of them. ``title``,
+    ``brand``, ``stores`` and ``tags`` are the product's own. ``review_id`` names a person's verdict: it is set if
+    a person decided on the product earlier and the product still has the title that was judged. The decision is
+    then the person's, while alternatives and evidence are the model's.
     """
 
     decision_id: str
@@ -68,12 +68,13 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CategoryAssigned(_Decided, frozen=True, kw_only=True):
-    """A product has its category.
+    """A product has been assigned a category.
 
-    ``backed_off`` says that it is a part of the way only: the category that is likeliest at its depth, with all
-    below it, as deep as the error budget allows. That is an ancestor of the first alternative, unless many less
-    likely ones elsewhere in the tree outweigh it. ``confidence`` is the calibrated probability that the assignment
-    is right, and 1 where a person decided. ``also`` are further categories within the error budget.
+    ``backed_off`` says that ``category`` is only part of the way down: the category that is likeliest at its
+    depth, including everything below it, as deep as the error budget allows. It is an ancestor of the first
+    alternative, unless many less likely ones elsewhere in the tree outweigh that. ``confidence`` is the calibrated
+    probability that the assignment is right, or 1 if a person decided. ``also`` are further categories within the
+    error budget.
     """
 
     category: Category
@@ -82,11 +83,11 @@ class CategoryAssigned(_Decided, frozen=True, kw_only=True):
 
 
 class NeedsReview(_Decided, frozen=True, kw_only=True):
-    """A person must say where the product belongs: likeliest in one of the alternatives.
+    """A person must say where the product belongs, most likely in one of the alternatives.
 
-    ``new_store`` means that the model would be sure enough, were it not fitted on so few labelled products of this
-    one's stores. With ten of them labelled, the next model decides as elsewhere. ``belongs_nowhere`` repeats a
-    person's verdict that no category of the tree is right: nobody is asked again.
+    The reason ``new_store`` means that the model would be sure enough if it had not been fitted on so few labelled
+    products of this product's stores. Once ten of them are labelled, the next model decides as for other stores.
+    ``belongs_nowhere`` repeats a person's verdict that no category of the tree is right: nobody is asked again.
     """
 
     reason: ReviewReason
@@ -96,7 +97,7 @@ Decision = CategoryAssigned | NeedsReview
 
 
 def outcome_of(decision: Decision) -> Outcome:
-    """Return what became of the product: assigned, backed off, or needs review."""
+    """Return the outcome of a decision: assigned, backed off, or needs review."""
     if isinstance(decision, NeedsReview):
         return Outcome.NEEDS_REVIEW
     return Outcome.BACKED_OFF if decision.backed_off else Outcome.ASSIGNED

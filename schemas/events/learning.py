@@ -12,11 +12,12 @@ Offset = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
-    """The latest that one topic said of a product.
+    """The latest that one topic said about a product.
 
-    ``offset`` is where the message was first published in that topic, ``decided`` the source offset of the
-    decision, which orders the two topics of decisions. ``category`` is the counted one, if any; ``removed``
-    marks a tombstone. Only verdicts give ``tags``: every product has a decision, and few have a verdict.
+    ``offset`` is where the message was first published in that topic. ``decided`` is the source offset of the
+    decision, which orders the two decision topics. ``category`` is the category that is counted, if any;
+    ``removed`` marks a tombstone. Only verdicts give ``tags``, because every product has a decision, but few have
+    a verdict.
     """
 
     offset: int
@@ -29,7 +30,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LearnedDecision(msgspec.Struct, frozen=True, array_like=True):
-    """What the message at ``offset`` of one of the two topics of decisions says of a product."""
+    """What the message at ``offset`` of one of the two decision topics says about a product."""
 
     topic: Literal["assigned", "needs_review"]
     offset: Offset
@@ -38,7 +39,7 @@ class LearnedDecision(msgspec.Struct, frozen=True, array_like=True):
 
 
 class VerdictMessage(msgspec.Struct, frozen=True, array_like=True):
-    """A message of the topic of verdicts as it came: one that cannot be used becomes a dead letter, unchanged."""
+    """A message of the verdict topic, unchanged, so that one that cannot be used can become a dead letter."""
 
     offset: Offset
     key: bytes | None
@@ -49,7 +50,7 @@ class VerdictMessage(msgspec.Struct, frozen=True, array_like=True):
 class LearningBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Messages of partition ``partition`` of the three topics, in the order of each topic.
 
-    A product occurs once at most for each topic: it is on record with the latest of them alone.
+    A product occurs at most once for each topic, with the latest message.
     """
 
     partition: Annotated[int, msgspec.Meta(ge=0)]

@@ -1,4 +1,4 @@
-"""The place of an event in Kafka, and the deterministic ids that rest on it."""
+"""The position of an event in Kafka, and the deterministic ids derived from it."""
 
 from __future__ import annotations
 

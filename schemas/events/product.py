@@ -26,7 +26,7 @@ Timestamp = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with
 
 
 class Affiliate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The affiliate network that a product came through, and the category that it gave the product."""
+    """The affiliate network through which a product came, and the network's category for it."""
 
     network: ShortText | None = None
     category: ShortText | None = None
@@ -35,9 +35,9 @@ class Affiliate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One product as its feed describes it.
 
-    Unknown fields are ignored, so that feeds may grow; null is no value. ``merchant_category`` is the brand's or
-    shop's own text ("Home > Sale > Lamps"), ``tags`` are its key words, a list or a text; ``price`` is in units of
-    ``currency`` (ISO 4217).
+    Unknown fields are ignored, so that feeds can add fields; null means no value. ``merchant_category`` is the
+    brand's or shop's own text ("Home > Sale > Lamps"). ``tags`` are its keywords, as a list or a text. ``price``
+    is in units of ``currency`` (ISO 4217).
     """
 
     product_id: ProductId
@@ -57,9 +57,10 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: Timestamp | None = None
 
     def tag_list(self) -> tuple[str, ...]:
-        """Return the tags, at most 250; Shopify gives them as one text parted by commas, files by bars too.
+        """Return the tags, at most 250.
 
-        What is longer than 512 characters between two commas is no tag.
+        Shopify gives them as one text separated by commas, files also by vertical bars. A part of such a text that
+        is longer than 512 characters is ignored.
         """
         if isinstance(self.tags, str):
             parts = self.tags.split("|" if "|" in self.tags else ",")
@@ -68,7 +69,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _decoder = msgspec.json.Decoder(Product)
-# Serialisers write null for a list that nobody set; of these fields the type knows none.
+# Serialisers write null for a list or mapping that nobody set; the type of these fields does not allow null.
 _EMPTY_IF_NULL: Final = ("stores", "attributes")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 
@@ -76,13 +77,13 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 def decode_product(value: bytes, key: bytes | None = None) -> Product:
     """Decode and check the value of a product event.
 
-    Raises :class:`InvalidEvent`. A key must be the product's id, since the order of edits and the tombstone of a
-    product rest on it.
+    Raises :class:`InvalidEvent`. If a key is given, it must be the product's id, because the order of a product's
+    edits and its tombstone depend on it.
     """
     if len(value) > MAX_EVENT_BYTES:
         raise InvalidEvent(Reason.TOO_LARGE, f"{len(value)} bytes; an event may have at most {MAX_EVENT_BYTES}")
     try:
-        # The decoder skips unknown fields without looking at their bytes.
+        # The decoder skips unknown fields without looking at their bytes, so check the encoding first.
         value.decode()
         product = _decode(value)
     except msgspec.ValidationError as error:
@@ -111,15 +112,15 @@ def _decode(value: bytes) -> Product:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether nothing in a text is visible."""
+    """Return whether a text has no visible character."""
     return all(unicodedata.category(each) in _INVISIBLE for each in text)
 
 
 def identify(value: bytes | None, key: bytes | None) -> tuple[str, datetime | None]:
-    """Return which product an event is of, and its own date: a removal, without a value, has none.
+    """Return the id of an event's product, and the event's own date; a removal, which has no value, has no date.
 
-    Raises :class:`InvalidEvent` as :func:`decode_product` does, and where there is no key: events of one product
-    would lie in any partition, and none would be in order.
+    Raises :class:`InvalidEvent` as :func:`decode_product` does, and if there is no key: events of a product would
+    be in arbitrary partitions, and so have no order.
     """
     if value == b"":
         raise InvalidEvent(Reason.MALFORMED_JSON, "the value is empty; that of a removal is null")

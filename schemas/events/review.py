@@ -13,11 +13,11 @@ from schemas.events.product import ProductId, ShortText, Stores, Tags, Timestamp
 class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person says where a product belongs.
 
-    ``category_id`` is a node of the taxonomy, or null where the product belongs nowhere in it.
-    ``decision_id`` is the decision that was reviewed. ``title``, ``brand``, ``stores`` and ``tags`` are copied
-    from it. While the product keeps its title, its later edits are decided as the verdict says. By the others the
-    verdict moves the statistics even before the decision itself was learned from; those of tags are moved by
-    verdicts alone.
+    ``category_id`` is a node of the taxonomy, or null if the product belongs nowhere in it. ``decision_id`` is the
+    decision that was reviewed. ``title``, ``brand``, ``stores`` and ``tags`` are copied from it. While the product
+    keeps its title, its later edits are decided as the verdict says. With brand, stores and tags the verdict
+    updates the statistics even before the decision itself was learned from; only verdicts update the statistics of
+    tags.
     """
 
     review_id: ShortText
@@ -33,7 +33,7 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 def decode_verdict(value: bytes, key: bytes) -> ReviewDecided:
-    """Return the verdict of a message; raises :class:`InvalidEvent`, so too where its key is another product's."""
+    """Decode the verdict of a message; raises :class:`InvalidEvent`, also if the key is another product's."""
     verdict = decode(value, ReviewDecided)
     if verdict.product_id.encode() != key:
         raise InvalidEvent(Reason.KEY_MISMATCH, f"the message key is not product_id {verdict.product_id!r}")

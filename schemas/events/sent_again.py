@@ -1,4 +1,4 @@
-"""Events that are published once more, by a replay or from the dead letters: what their headers say."""
+"""Events that are published again, by a replay or from the dead letters: what their headers say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_DIGITS: Final = 19
 
 
 def original_offset(headers: Headers, offset: int) -> int:
-    """Return the offset at which the event at ``offset`` was first published: its own, unless a header says."""
+    """Return the offset at which the event at ``offset`` was first published: its own, unless a header says so."""
     value = next((value for name, value in headers if name == ORIGINAL_OFFSET_HEADER), None)
     if value is None or not value.isdigit() or len(value) > _MAX_DIGITS:
         return offset
@@ -21,10 +21,11 @@ def original_offset(headers: Headers, offset: int) -> int:
 
 
 def headers_again(headers: Headers, offset: int | None) -> Headers:
-    """Return the headers with which the event at ``offset`` is published once more.
+    """Return the headers with which the event at ``offset`` is published again.
 
-    They are its own, the attempt to come, so that it is decided though it is unchanged, and its first offset. The
-    last not where ``offset`` is ``None``, as of an event that goes to another partition, of other offsets.
+    They are its own headers, the number of the next attempt (so that it is decided even if it is unchanged), and
+    the offset at which it was first published. The latter is left out if ``offset`` is ``None``, as for an event
+    that goes to another partition, which has other offsets.
     """
     again = [(name, value) for name, value in original_headers(headers) if name != ORIGINAL_OFFSET_HEADER]
     if offset is not None:

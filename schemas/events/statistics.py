@@ -1,4 +1,4 @@
-"""Statistics changed (internal): products' weights move between categories, of brands, stores and tags."""
+"""Statistics changed (internal): products' weights move between categories, by brand, store or tag."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ STATISTIC_KINDS: Final[tuple[StatisticKind, ...]] = get_args(StatisticKind)
 class StatisticsChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Take ``removed_weight`` from one category and add ``added_weight`` to another.
 
-    ``key`` is the normalised brand, store or tag. ``source`` is the position of the event that caused the change:
-    for one key, the positions of one source partition only grow, so a repeat is known by its position.
+    ``key`` is the normalised brand, store or tag. ``source`` is the position of the event that caused the change.
+    For one key, the positions within a source partition only grow, so a repeat is recognised by its position.
     """
 
     kind: StatisticKind
@@ -29,6 +29,6 @@ class StatisticsChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class StatisticsBatch(msgspec.Struct, frozen=True):
-    """Changes of keys whose statistics are on one partition, in the order in which they count."""
+    """Changes to keys whose statistics are on one partition, in the order in which they count."""
 
     changes: list[StatisticsChanged]

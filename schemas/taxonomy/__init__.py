@@ -1,4 +1,4 @@
-"""Category trees: the tree in memory, readers of the formats it comes in, and a report on a file."""
+"""Category trees: the tree in memory, readers for its file formats, and a report on a file."""
 
 from schemas.taxonomy.node import CategoryNode
 from schemas.taxonomy.readers import FORMATS, read_taxonomy

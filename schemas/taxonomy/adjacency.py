@@ -1,4 +1,4 @@
-"""From rows that name their parent's id to paths. Here parents can be missing, or form a cycle."""
+"""Resolve rows that name their parent's id to paths. Parents may be missing or form a cycle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.taxonomy.node import MAX_DEPTH
 from schemas.taxonomy.problem import ProblemKind, error, warning
 from schemas.taxonomy.source import Entry, Parsed
 
-# What exports write for "no parent", unless a category has that id.
+# What exports write for "no parent"; if a category has such an id, it is the parent.
 _NO_PARENT: Final = frozenset({"", "0", "null", "none", "nil"})
 
 
@@ -25,9 +25,9 @@ class Row:
 
 
 def resolve(rows: Sequence[Row], parsed: Parsed) -> None:
-    """Add an entry for every row that leads to a root, and a problem for every other one.
+    """Add an entry for every row that leads to a root, and a problem for every other row.
 
-    The first row of an id counts; a further one is an error unless it says the same.
+    The first row with an id counts; another one is an error unless it says the same.
     """
     by_id: dict[str, Row] = {}
     for row in rows:
@@ -59,7 +59,7 @@ def _add(row: Row, by_id: dict[str, Row], parsed: Parsed) -> None:
 
 
 def _walk(start: Row, by_id: Mapping[str, Row], state: dict[str, tuple[str, ...] | None], parsed: Parsed) -> None:
-    """Settle the path of the row and of all above it in ``state``; ``None`` for what leads to no root."""
+    """Set the path of the row and of all rows above it in ``state``; ``None`` for rows that lead to no root."""
     pending: dict[str, Row] = {}
     row = start
     path: tuple[str, ...] | None = ()

@@ -1,4 +1,4 @@
-"""The arrays and indices of a tree, computed and checked once at its construction."""
+"""The arrays and indices of a tree, computed and checked once when the tree is made."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def last_name(path: tuple[str, ...]) -> str:
-    """Return the category's own name. Raises :class:`InvalidTaxonomy` where its path is out of bounds."""
+    """Return the category's own name. Raises :class:`InvalidTaxonomy` if its path is out of bounds."""
     if fault := fault_of_path(path):
         raise InvalidTaxonomy(f"category {PATH_SEPARATOR.join(path)[:200]!r}: {fault}; correct it")
     return path[-1]
 
 
 def check_size(name: str, version: str, count: int) -> None:
-    """Raise :class:`InvalidTaxonomy` where there is no name, no version, no node, or too many."""
+    """Raise :class:`InvalidTaxonomy` if there is no name, no version, no node, or too many nodes."""
     if not name.strip() or not version.strip():
         raise InvalidTaxonomy(f"a taxonomy needs a name and a version; got {name!r} and {version!r}")
     if count == 0:
@@ -32,7 +32,7 @@ def check_size(name: str, version: str, count: int) -> None:
 
 
 def index_paths(paths: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], int]:
-    """Return path -> position. Raises :class:`InvalidTaxonomy` where one is repeated."""
+    """Return a map from path to position. Raises :class:`InvalidTaxonomy` if a path is repeated."""
     index: dict[tuple[str, ...], int] = {}
     for position, path in enumerate(paths):
         if index.setdefault(path, position) != position:
@@ -42,7 +42,7 @@ def index_paths(paths: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], int
 
 
 def index_ids(ids: tuple[str, ...]) -> dict[str, int]:
-    """Return id -> position. Raises :class:`InvalidTaxonomy` where one is repeated or out of bounds."""
+    """Return a map from id to position. Raises :class:`InvalidTaxonomy` if an id is repeated or out of bounds."""
     index: dict[str, int] = {}
     for position, node_id in enumerate(ids):
         if fault := fault_of_id(node_id):
@@ -55,7 +55,7 @@ def index_ids(ids: tuple[str, ...]) -> dict[str, int]:
 
 
 def index_folded(paths: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], int]:
-    """Return folded path -> position of the first node that has it."""
+    """Return a map from folded path to the position of the first node that has it."""
     index: dict[tuple[str, ...], int] = {}
     for position, path in enumerate(paths):
         index.setdefault(fold_path(path), position)
@@ -63,7 +63,7 @@ def index_folded(paths: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], in
 
 
 def parents(paths: tuple[tuple[str, ...], ...], by_path: Mapping[tuple[str, ...], int]) -> NDArray[np.int32]:
-    """Return int32 (n,), the position of each node's parent, -1 for a root; raise where one is missing."""
+    """Return the position of each node's parent, int32 (n,), -1 for a root; raise if a parent is missing."""
     result = np.full(len(paths), -1, np.int32)
     for position, path in enumerate(paths):
         if len(path) == 1:
@@ -77,7 +77,7 @@ def parents(paths: tuple[tuple[str, ...], ...], by_path: Mapping[tuple[str, ...]
 
 
 def listed(name: str, nodes: Sequence[CategoryNode]) -> NDArray[np.bool_]:
-    """Return bool (n,), which nodes are listed; raise where none is."""
+    """Return which nodes are listed, bool (n,); raise if none is."""
     found = np.fromiter((node.is_listed for node in nodes), np.bool_, len(nodes))
     if not found.any():
         raise InvalidTaxonomy(f"taxonomy {name} lists no category to assign products to; list at least one")
@@ -85,7 +85,7 @@ def listed(name: str, nodes: Sequence[CategoryNode]) -> NDArray[np.bool_]:
 
 
 def ancestor_matrix(parents: NDArray[np.int32], depths: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Return int32 (n, max_depth): each node's ancestors by depth, itself included, then -1."""
+    """Return each node's ancestors by depth, including itself, then -1: int32 (n, max_depth)."""
     matrix = np.full((len(parents), int(depths.max())), -1, np.int32)
     current = np.arange(len(parents), dtype=np.int32)
     while (rows := np.flatnonzero(current >= 0)).size:
@@ -95,6 +95,6 @@ def ancestor_matrix(parents: NDArray[np.int32], depths: NDArray[np.int8]) -> NDA
 
 
 def frozen(array: NDArray[_Scalar]) -> NDArray[_Scalar]:
-    """Return the same array, read-only from now on."""
+    """Return the same array, now read-only."""
     array.setflags(write=False)
     return array

@@ -1,4 +1,4 @@
-"""From what a reader found to the nodes of a tree, with every problem on the way listed."""
+"""Turn what a reader found into the nodes of a tree, and list every problem on the way."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _Path = tuple[str, ...]
 class Built:
     """The nodes that could be read, in file order, and all problems of the file, by line.
 
-    ``created`` counts the missing parents among the nodes. Where a problem is an error, the nodes describe
-    what is left of the file without it.
+    ``created`` is the number of missing parents among the nodes. If a problem is an error, the nodes describe what
+    is left of the file without it.
     """
 
     nodes: tuple[CategoryNode, ...]
@@ -35,19 +35,19 @@ class Built:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems for which the file is refused."""
+        """The problems because of which the file is refused."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
 def build_nodes(parsed: Parsed, *, repair_missing_parents: bool) -> Built:
-    """Check the entries and complete them to nodes.
+    """Check the entries and turn them into nodes, adding missing parents.
 
     - A repeated line is read once, with a warning.
-    - A path with a second id is one category: the first id is the node's, the second an alias; a warning.
-    - An id with a second path is an error, for a label by that id would be ambiguous.
-    - A category whose own name is blank below a parent that has one is left out, with a warning.
-    - A missing parent is created just before its first child, not listed, with an id made of its path, and a
-      warning; without ``repair_missing_parents`` it is an error.
+    - A path with a second id is one category: the first id is the node's, the second becomes an alias; a warning.
+    - An id with a second path is an error, because a label with that id would be ambiguous.
+    - A category with a blank name below parents that have names is left out, with a warning.
+    - A missing parent is created just before its first child, not listed, with an id made from its path, and with
+      a warning; without ``repair_missing_parents`` it is an error.
     """
     problems = list(parsed.problems)
     kept, aliases = _distinct(parsed.entries, problems)

@@ -1,8 +1,8 @@
-"""Reader of CSV and TSV files with a header row, in three layouts.
+"""Read CSV and TSV files that have a header row, in three layouts.
 
-- one column ``path`` (``category_path``, ``full_path``), names joined by the separator; ``id`` optional;
-- one column a level: ``level_1``, ``level_2``, ...; ``id`` optional;
-- ``id``, ``parent_id`` and ``name``, a root's parent being blank.
+- one column ``path`` (or ``category_path``, ``full_path``), names joined by the separator; ``id`` is optional;
+- one column per level: ``level_1``, ``level_2``, ...; ``id`` is optional;
+- ``id``, ``parent_id`` and ``name``; a root's parent is blank.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEVEL: Final = re.compile(r"(?:level|category|cat|tier|l)[ _-]?(\d{1,2})")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the columns are: positions from 0, ``None`` where there is no such column."""
+    """Where the columns are: positions from 0, ``None`` if there is no such column."""
 
     delimiter: str
     columns: int
@@ -44,7 +44,7 @@ class Layout:
 
     @property
     def usable(self) -> bool:
-        """Whether it is one of the three layouts."""
+        """Whether this is one of the three layouts."""
         return self.path is not None or bool(self.levels) or self.adjacent
 
     @property
@@ -54,18 +54,18 @@ class Layout:
 
 
 def find_layout(source: Source) -> Layout | None:
-    """Return the layout that the header row states, or ``None`` where it states none."""
+    """Return the layout that the header row describes, or ``None`` if it describes none."""
     header = next(category_lines(source), None)
     if header is None:
         return None
-    # A header of one column names no delimiter: commas then belong to the names, but in a .csv.
+    # A header with one column shows no delimiter. Except in a .csv file, commas then belong to the names.
     delimiters = DELIMITERS if source.path.suffix.lower() == ".csv" else ("\t", *DELIMITERS)
     layouts = (_layout(header.text, delimiter) for delimiter in delimiters)
     return next((layout for layout in layouts if layout.usable), None)
 
 
 def read_delimited(source: Source, separator: str) -> Parsed:
-    """Read the file; what cannot be read becomes a problem. Raises :class:`InvalidTaxonomy` on the header."""
+    """Read the file; what cannot be read becomes a problem. Raises :class:`InvalidTaxonomy` for a bad header."""
     layout = find_layout(source)
     if layout is None:
         header = next((line.text for line in category_lines(source)), "")
@@ -106,7 +106,7 @@ class _Quoted(csv.excel):
 
 
 class _Unquoted(_Quoted):
-    """Tab-separated files carry quotes as they are: ``Screens 32"`` opens no quoted field."""
+    """Tab-separated files contain quotes as they are: ``Screens 32"`` opens no quoted field."""
 
     quoting = csv.QUOTE_NONE
 
@@ -144,7 +144,7 @@ def _header_position(source: Source) -> int:
 
 
 def _fits(row: _Row, layout: Layout, parsed: Parsed) -> bool:
-    """Whether the row holds text, and no more cells than the header has columns."""
+    """Whether the row has text, and no more cells than the header has columns."""
     filled = [position for position, cell in enumerate(row.cells) if cell.strip()]
     if filled and filled[-1] >= layout.columns:
         detail = f"{filled[-1] + 1} cells under a header of {layout.columns}"

@@ -1,4 +1,4 @@
-"""One category, the bounds on it, and how names and paths are written and compared."""
+"""A category, the limits on it, and how names and paths are written and compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class CategoryNode:
     """A category: its id, unique in the tree, and the names from the root to it.
 
-    ``is_listed`` is false where no file or path named it, and it was only created as somebody's missing parent.
+    ``is_listed`` is false if no file or path named it, and it was only created as the missing parent of another.
     """
 
     id: str
@@ -31,12 +31,12 @@ class CategoryNode:
 
 
 def clean_name(name: str) -> str:
-    """Return the name with each run of whitespace made one space, and none at its ends."""
+    """Return the name with each run of whitespace replaced by one space, and none at the ends."""
     return " ".join(name.split())
 
 
 def fold_name(name: str) -> str:
-    """Return what two names share that differ only in case, width (NFKC) or whitespace."""
+    """Return a form that is equal for names that differ only in case, width (NFKC) or whitespace."""
     return clean_name(unicodedata.normalize("NFKC", name).casefold())
 
 
@@ -46,37 +46,37 @@ def fold_path(path: Sequence[str]) -> tuple[str, ...]:
 
 
 def split_path(text: str, separator: str = PATH_SEPARATOR) -> tuple[str, ...]:
-    """Split ``"A > B"`` into names, cleaned. A blank part stays, as ``""``, for the caller to refuse."""
-    # Padded, so that a separator at either end still shows as a blank part once the line was stripped.
+    """Split ``"A > B"`` into cleaned names. A blank part is kept, as ``""``, for the caller to refuse."""
+    # Padded, so that a separator at either end still gives a blank part after the line was stripped.
     return tuple(clean_name(part) for part in f" {text} ".split(separator))
 
 
 def path_id(path: Sequence[str]) -> str:
-    """Return the id of a category that was given none: 16 hexadecimal digits of its path's SHA-256.
+    """Return the id for a category that was given none: 16 hexadecimal digits of its path's SHA-256.
 
-    The digest is of the names joined by U+001F, which no name may hold, so two paths never share an input;
-    64 bits make a chance collision among 500,000 categories less likely than 1 in 10^8, and the tree, whose
-    ids must be unique, refuses one.
+    The names are joined by U+001F, which no name may contain, so two paths never have the same input. With 64
+    bits, a collision by chance among 500,000 categories is less likely than 1 in 10^8, and the tree, whose ids
+    must be unique, would refuse it.
     """
     return hashlib.sha256("\x1f".join(path).encode()).hexdigest()[:16]
 
 
 def content_version(nodes: Iterable[CategoryNode]) -> str:
-    """Return ``"sha256-"`` and 12 hexadecimal digits of the nodes' digest: the version where none is stated.
+    """Return ``"sha256-"`` and 12 hexadecimal digits of the nodes' digest: the version if none is stated.
 
-    It is of the ids and paths in their order, and of which nodes are not listed; line endings, comments and layout
-    do not change it.
+    It depends on the ids and paths in their order, and on which nodes are not listed, but not on line endings,
+    comments or layout.
     """
     digest = hashlib.sha256()
     for node in nodes:
-        # No name is blank: one at the end marks the node.
+        # No name is blank, so a blank one at the end marks the node.
         mark = () if node.is_listed else ("",)
         digest.update("\x1f".join((node.id, *node.path, *mark)).encode() + b"\x1e")
     return f"sha256-{digest.hexdigest()[:12]}"
 
 
 def fault_of_name(name: str) -> str | None:
-    """Say what is wrong with the name of a category, or return ``None``."""
+    """Return what is wrong with the name of a category, or ``None``."""
     if not name.strip():
         return "a name is blank"
     if len(name) > MAX_NAME_LENGTH:
@@ -87,7 +87,7 @@ def fault_of_name(name: str) -> str | None:
 
 
 def fault_of_path(path: Sequence[str]) -> str | None:
-    """Say what is wrong with a path, or return ``None``."""
+    """Return what is wrong with a path, or ``None``."""
     if not path:
         return "the path is empty"
     if len(path) > MAX_DEPTH:
@@ -96,7 +96,7 @@ def fault_of_path(path: Sequence[str]) -> str | None:
 
 
 def fault_of_id(node_id: str) -> str | None:
-    """Say what is wrong with the id of a category, or return ``None``."""
+    """Return what is wrong with the id of a category, or ``None``."""
     if not node_id.strip():
         return "an id is blank"
     if len(node_id) > MAX_ID_LENGTH:

@@ -31,7 +31,7 @@ Severity = Literal["error", "warning"]
 class Problem:
     """One problem: its line (from 1; 0 for the whole file), what is wrong, the text there, and the remedy.
 
-    An error means that the file is not a tree; a warning was settled by the rule that ``remedy`` states.
+    An error means that the file is not a tree; a warning was resolved as ``remedy`` says.
     """
 
     kind: ProblemKind

@@ -1,4 +1,4 @@
-"""Read a taxonomy file, whatever its format."""
+"""Read a taxonomy file in any of the formats."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def read_taxonomy(
 ) -> Taxonomy:
     """Read a taxonomy file.
 
-    ``format`` is one of ``FORMATS``, or ``None`` to tell it from the content. Where ``separator`` occurs
-    in no line, but ``>`` without spaces does, that is taken. What is settled with a warning and what is an
-    error, :func:`schemas.taxonomy.build.build_nodes` says; warnings are counted in the log. Raises
-    :class:`InvalidTaxonomy` with the file, the line, its text and the remedy.
+    ``format`` is one of ``FORMATS``, or ``None`` to detect it from the content. If ``separator`` occurs in no
+    line, but does occur without its spaces (``>``), the latter is used. :func:`schemas.taxonomy.build.build_nodes`
+    says what is a warning and what is an error; warnings are counted in the log. Raises :class:`InvalidTaxonomy`
+    with the file, the line, its text and the remedy.
     """
     parsed = parse_taxonomy(path, format, separator)
     built = build_nodes(parsed, repair_missing_parents=repair_missing_parents)
@@ -56,7 +56,7 @@ def read_taxonomy(
 
 
 def make_taxonomy(parsed: Parsed, built: Built) -> Taxonomy:
-    """Make the tree of nodes without errors; raises :class:`InvalidTaxonomy`."""
+    """Make the tree from nodes without errors; raises :class:`InvalidTaxonomy`."""
     version = parsed.version or content_version(built.nodes)
     return Taxonomy(parsed.name, version, built.nodes, aliases=built.aliases)
 
@@ -82,7 +82,7 @@ def _sniff(source: Source) -> str:
     for form in (GOOGLE, SHOPIFY):
         if stated_version(source, form):
             first = next(category_lines(source), None)
-            # Google publishes the same tree without ids, under the same header.
+            # Google also publishes the tree without ids, under the same header.
             return form.name if first is None or form.category.fullmatch(first.text.strip()) else PATHS.name
     if source.path.suffix.lower() in _DELIMITED_SUFFIXES or find_layout(source):
         return "delimited"

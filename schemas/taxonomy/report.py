@@ -25,12 +25,12 @@ _SHOWN_ROOTS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class TaxonomyReport:
-    """What a taxonomy file holds, and everything that is wrong with it.
+    """What a taxonomy file contains, and everything that is wrong with it.
 
-    ``valid`` says that the file has no error, so that it can be read as a taxonomy. ``entries`` counts the
-    lines read as categories. The figures from ``nodes`` on describe what could be read, created parents
-    included; ``depth_histogram`` maps a depth, 1 for roots, to its number of nodes. ``problems`` are all of
-    them, by line; ``problem_counts`` by kind.
+    ``valid`` says that the file has no error, so it can be read as a taxonomy. ``entries`` is the number of lines
+    read as categories. The figures from ``nodes`` on describe what could be read, including created parents.
+    ``depth_histogram`` maps a depth, 1 for roots, to its number of nodes. ``problems`` lists all problems, by
+    line; ``problem_counts`` counts them by kind.
     """
 
     file: str
@@ -51,11 +51,11 @@ class TaxonomyReport:
     problems: tuple[Problem, ...]
 
     def to_json(self) -> bytes:
-        """Return the report as indented JSON, problems in full."""
+        """Return the report as indented JSON, with all problems."""
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
 
     def __rich__(self) -> RenderableType:
-        """Return the report for a rich console; of many problems the first 40."""
+        """Return the report for a rich console, with at most 40 problems."""
         return Group(self._headline(), self._figures(), *self._problem_list())
 
     def _headline(self) -> Text:
@@ -85,7 +85,7 @@ class TaxonomyReport:
 
     def _problem_list(self) -> list[Text]:
         styles = {"error": "red", "warning": "yellow"}
-        # Errors first: of a long list they must not be the part that is cut.
+        # Errors first, so that they are not the part of a long list that is cut.
         ordered = sorted(self.problems, key=lambda problem: problem.severity != "error")
         shown = [
             Text(f"{problem.severity}: {problem}", style=styles[problem.severity])
@@ -104,12 +104,12 @@ def validate_taxonomy(
 ) -> TaxonomyReport:
     """Report on a taxonomy file; options as for :func:`schemas.taxonomy.readers.read_taxonomy`.
 
-    All problems are listed, not the first only. Raises :class:`schemas.errors.InvalidTaxonomy` only where
-    no line can be looked at: the file cannot be opened, is too large, or its header row names no column.
+    All problems are listed, not only the first. Raises :class:`schemas.errors.InvalidTaxonomy` only if no line can
+    be checked: the file cannot be opened, is too large, or its header row names no column.
     """
     parsed = parse_taxonomy(path, format, separator)
     built = build_nodes(parsed, repair_missing_parents=repair_missing_parents)
-    # Nodes left beside errors are a tree too: what did not fit was kept out of them.
+    # The nodes that remain despite errors are still a tree: what did not fit was left out.
     tree = make_taxonomy(parsed, built) if 0 < len(built.nodes) <= MAX_NODES else None
     counts = Counter(str(problem.kind) for problem in built.problems)
     return TaxonomyReport(

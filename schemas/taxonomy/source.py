@@ -1,4 +1,4 @@
-"""A file of categories as lines of text, and what a reader makes of them."""
+"""A file of categories as lines of text, and what a reader makes of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.taxonomy.node import MAX_NODES
 from schemas.taxonomy.problem import Problem, ProblemKind, error
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-# Room for comments and repeated lines in a file of the most categories allowed.
+# Room for comments and repeated lines in a file with the largest allowed number of categories.
 MAX_LINES: Final = 2 * MAX_NODES
 
 _OTHER_ENCODINGS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The lines of a file, and the problems met in reading them."""
+    """The lines of a file, and the problems found while reading them."""
 
     path: Path
     lines: tuple[Line, ...]
@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A category as a line states it, unchecked. ``id`` is ``None`` where the file has no ids."""
+    """A category as a line states it, unchecked. ``id`` is ``None`` if the file has no ids."""
 
     line: int
     id: str | None
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Parsed:
-    """What a reader found. ``version`` is ``None`` where the file states none."""
+    """What a reader found. ``version`` is ``None`` if the file states none."""
 
     format: str
     name: str
@@ -60,8 +60,8 @@ class Parsed:
 def read_source(path: Path) -> Source:
     """Read the lines of a UTF-8 file, with or without a byte order mark, with any line ending.
 
-    A line that is not UTF-8 becomes a problem. Raises :class:`InvalidTaxonomy` where the file cannot be
-    opened or is over ``MAX_FILE_BYTES``.
+    A line that is not UTF-8 becomes a problem. Raises :class:`InvalidTaxonomy` if the file cannot be opened or is
+    over ``MAX_FILE_BYTES``.
     """
     try:
         with path.open("rb") as file:

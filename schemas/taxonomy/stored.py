@@ -1,4 +1,4 @@
-"""The tree as JSON in a model bundle: three columns, parents and unlisted nodes by index."""
+"""The tree as JSON in a model bundle: three columns, with parents and unlisted nodes given by index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Index = Annotated[int, msgspec.Meta(ge=0, lt=MAX_NODES)]
 
 
 class Stored(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is stored. The three columns have one entry a node; ``parents`` holds -1 for a root.
+    """What is stored. The three columns have one entry per node; ``parents`` has -1 for a root.
 
     ``unlisted`` are the indices of the nodes that are not listed.
     """
@@ -35,12 +35,12 @@ class Stored(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def encode(stored: Stored) -> bytes:
-    """Return the JSON of what is stored."""
+    """Return the stored form as JSON."""
     return orjson.dumps(msgspec.to_builtins(stored))
 
 
 def decode(data: bytes) -> Stored:
-    """Read and check it, columns of one length included. Raises :class:`InvalidTaxonomy`."""
+    """Read the JSON and check it, including that the columns have one length. Raises :class:`InvalidTaxonomy`."""
     if len(data) > MAX_STORED_BYTES:
         raise InvalidTaxonomy(f"a stored taxonomy of {len(data):,} bytes; it may have {MAX_STORED_BYTES:,}")
     try:
@@ -57,7 +57,7 @@ def decode(data: bytes) -> Stored:
 
 
 def resolve_paths(stored: Stored) -> list[tuple[str, ...]]:
-    """Return each node's path. Raises :class:`InvalidTaxonomy` on a cycle or a parent out of range."""
+    """Return each node's path. Raises :class:`InvalidTaxonomy` if there is a cycle or a parent is out of range."""
     paths: list[tuple[str, ...] | None] = [None] * len(stored.ids)
     return [_resolve(stored, paths, index) for index in range(len(paths))]
 
@@ -67,7 +67,7 @@ def _resolve(stored: Stored, paths: list[tuple[str, ...] | None], start: int) ->
     index = start
     while index >= 0 and paths[index] is None:
         pending.append(index)
-        # The bound on depth also ends the walk around a cycle.
+        # The limit on depth also ends the walk around a cycle.
         if len(pending) > MAX_DEPTH:
             raise InvalidTaxonomy(
                 f"node {start} has over {MAX_DEPTH} levels, or is its own ancestor; make the bundle again"

@@ -1,7 +1,7 @@
-"""Readers of the formats with one category a line: Google's, Shopify's, and bare paths.
+"""Read the formats with one category per line: Google's, Shopify's, and bare paths.
 
 Google: ``taxonomy-with-ids.en-US.txt``, https://support.google.com/merchants/answer/6324436.
-Shopify: ``dist/en/categories.txt`` of https://github.com/Shopify/product-taxonomy.
+Shopify: ``dist/en/categories.txt`` in https://github.com/Shopify/product-taxonomy.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from schemas.taxonomy.source import Entry, Line, Parsed, Source
 
 @dataclass(frozen=True, slots=True)
 class TextFormat:
-    """A format with one category a line, and comments that start with ``#`` and a space.
+    """A format with one category per line, and comments that start with ``#`` and a space.
 
-    ``category`` matches such a line, with groups ``path`` and, where the format has ids, ``id``; ``header``
-    matches the comment in which ``publisher`` states the version, group 1; ``example`` shows a line in an
+    ``category`` matches such a line, with the group ``path`` and, if the format has ids, ``id``. ``header``
+    matches the comment in which ``publisher`` states the version (group 1). ``example`` is a line to show in an
     error.
     """
 
@@ -32,7 +32,7 @@ class TextFormat:
     example: str
 
 
-# An id holds a digit: this tells "12 - A > B" from the bare path "Toys - Games > Puzzles".
+# An id contains a digit: this distinguishes "12 - A > B" from the bare path "Toys - Games > Puzzles".
 _ID_AND_PATH: Final = re.compile(r"(?P<id>(?=\S*\d)\S+)\s+-\s+(?P<path>\S.*)")
 
 GOOGLE: Final = TextFormat(
@@ -62,12 +62,12 @@ def is_comment(line: Line) -> bool:
 
 
 def category_lines(source: Source) -> Iterator[Line]:
-    """Yield the lines that are no comments."""
+    """Yield the lines that are not comments."""
     return (line for line in source.lines if not is_comment(line))
 
 
 def stated_version(source: Source, form: TextFormat) -> str | None:
-    """Return the version that a comment before the first category states, or ``None``."""
+    """Return the version stated by a comment before the first category, or ``None``."""
     for line in source.lines:
         if not is_comment(line):
             return None
@@ -79,7 +79,7 @@ def stated_version(source: Source, form: TextFormat) -> str | None:
 def read_text(source: Source, form: TextFormat, separator: str) -> Parsed:
     """Read a file in this format; a line that does not match it becomes a problem.
 
-    The tree is named after its publisher where the file states the version as that one does, else after
+    The tree is named after the publisher if the file states the version as that publisher does, otherwise after
     the file.
     """
     version = stated_version(source, form)

@@ -1,4 +1,4 @@
-"""The category tree in memory: immutable, on arrays, addressed by node index."""
+"""The category tree in memory: immutable, stored in arrays, addressed by node index."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ __all__ = ["CategoryNode", "Taxonomy"]
 class Taxonomy:
     """An immutable tree (or forest) of categories. A node's index is its position in ``nodes``.
 
-    ``aliases`` maps further ids to the id of the node they stand for: files exist that give one category
-    two ids. Raises :class:`InvalidTaxonomy` where the nodes are none or too many, an id or a path is repeated
-    or out of bounds, a node's parent is missing, or none is listed; a parent may come after its child.
+    ``aliases`` maps further ids to the id of the node that they stand for, because some files give a category two
+    ids. Raises :class:`InvalidTaxonomy` if there are no nodes or too many, an id or a path is repeated or out of
+    bounds, a node's parent is missing, or no node is listed. A parent may come after its child.
 
-    Attributes, n being the number of nodes, read-only all of them:
+    Attributes, all read-only, where n is the number of nodes:
 
     - ``ids``, ``paths``, ``names`` (last part of the path): tuples of n
     - ``parents``: int32 (n,), index of the parent, -1 for a root
     - ``depths``: int8 (n,), 1 for a root
     - ``is_leaf``: bool (n,)
-    - ``is_listed``: bool (n,), whether the node was named itself, and not only created as a missing parent of
-      others. Products are put in listed nodes; one may back off to any
+    - ``is_listed``: bool (n,), whether the node was named itself, not just created as a missing parent of others.
+      Products are assigned to listed nodes only; they may be backed off to any node
     - ``roots``: tuple of indices
-    - ``ancestor_matrix``: int32 (n, max_depth); column d holds the index of the ancestor at depth d + 1, the
-      node itself included, and -1 below the node's own depth
+    - ``ancestor_matrix``: int32 (n, max_depth); column d holds the index of the ancestor at depth d + 1, including
+      the node itself, and -1 below the node's own depth
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Taxonomy:
 
     @classmethod
     def from_paths(cls, name: str, version: str | None, paths: Iterable[Sequence[str] | str]) -> Taxonomy:
-        """Make the tree of these paths, root first in each.
+        """Make a tree from these paths, each with the root first.
 
-        Missing ancestors are created before their child, and are not listed. Whitespace in names is cleaned and a
-        repeated path counts once. A node's id is :func:`schemas.taxonomy.node.path_id` of its path: the same in
-        every tree, run and Python. A ``version`` of ``None`` becomes the content's digest. Raises
-        :class:`InvalidTaxonomy`.
+        Missing ancestors are created before their child and are not listed. Whitespace in names is cleaned, and a
+        repeated path counts once. A node's id is :func:`schemas.taxonomy.node.path_id` of its path, so it is the
+        same in every tree, run and version of Python. If ``version`` is ``None``, it is the content's digest.
+        Raises :class:`InvalidTaxonomy`.
         """
         listed: dict[tuple[str, ...], bool] = {}
         for path in paths:
@@ -90,7 +90,7 @@ class Taxonomy:
         return cls(name, version or content_version(nodes), nodes)
 
     def with_listed(self, indices: Iterable[int]) -> Taxonomy:
-        """Return the tree, of the same name and version, in which the nodes at these indices are listed too."""
+        """Return the tree, with the same name and version, in which the nodes at these indices are listed too."""
         listed = self.is_listed.copy()
         listed[list(indices)] = True
         if np.array_equal(listed, self.is_listed):
@@ -132,7 +132,7 @@ class Taxonomy:
         return self._by_id.get(node_id)
 
     def index_of_id(self, node_id: str) -> int:
-        """Return the index of the node with this id or alias; raise :class:`KeyError` where there is none."""
+        """Return the index of the node with this id or alias; raise :class:`KeyError` if there is none."""
         if (index := self.find_id(node_id)) is None:
             raise KeyError(f"no category has the id {node_id!r} in taxonomy {self.name} {self.version}")
         return index
@@ -140,22 +140,22 @@ class Taxonomy:
     def find_path(self, path: Sequence[str] | str) -> int | None:
         """Return the index of the node at this path (names root first, or ``"A > B"``), or ``None``.
 
-        The exact path first; else the first node, in file order, whose path differs only in case, width or
-        whitespace.
+        If no path is exactly equal, the first node, in file order, whose path differs only in case, width or
+        whitespace is returned.
         """
         exact = split_path(path) if isinstance(path, str) else tuple(path)
         index = self._by_path.get(exact)
         return self._by_folded_path.get(fold_path(exact)) if index is None else index
 
     def index_of_path(self, path: Sequence[str] | str) -> int:
-        """Return the index as :meth:`find_path` does; raise :class:`KeyError` where there is none."""
+        """Return the index like :meth:`find_path`; raise :class:`KeyError` if there is none."""
         if (index := self.find_path(path)) is None:
             text = path if isinstance(path, str) else PATH_SEPARATOR.join(path)
             raise KeyError(f"no category has the path {text!r} in taxonomy {self.name} {self.version}")
         return index
 
     def ancestors(self, index: int) -> tuple[int, ...]:
-        """Return the indices from the root to the node, the node included."""
+        """Return the indices from the root to the node, including the node."""
         self._check_index(index)
         return tuple(self.ancestor_matrix[index, : self.depths[index]].tolist())
 
@@ -165,7 +165,7 @@ class Taxonomy:
         return PATH_SEPARATOR.join(self.paths[index])
 
     def _check_index(self, index: int) -> None:
-        # numpy would take -1, which stands for "no category" in the arrays, as the last node.
+        # numpy would treat -1, which means "no category" in the arrays, as the last node.
         if not 0 <= index < len(self):
             raise IndexError(f"node index {index} is out of range: the taxonomy has {len(self):,} nodes")
 
@@ -185,7 +185,7 @@ class Taxonomy:
 
     @classmethod
     def from_json_bytes(cls, data: bytes) -> Taxonomy:
-        """Read what :meth:`to_json_bytes` wrote. Raises :class:`InvalidTaxonomy` on anything else."""
+        """Read what :meth:`to_json_bytes` wrote. Raises :class:`InvalidTaxonomy` for anything else."""
         read = stored.decode(data)
         listed = np.ones(len(read.ids), np.bool_)
         listed[read.unlisted] = False
