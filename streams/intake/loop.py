@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from dataclasses import replace
 from threading import Event
 from typing import Final
 
@@ -18,6 +19,7 @@ from streams.health import Health
 from streams.intake.assignment import Committed, announce, begin, committed, end_offset, first_offset
 from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
+from streams.intake.lost import LostEvents
 from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
@@ -71,6 +73,7 @@ class Intake:
         self._ignored = 0
         self._read_seconds = max(settings.linger_ms / 1000, 0.001)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
+        self._lost = LostEvents(settings.kafka, self._products, metrics)
         self._local = local or LocalFlow()
         self._outbox = Outbox(settings, metrics, self._local)
         self._circuit = Circuit(settings, metrics, health)
@@ -125,6 +128,7 @@ class Intake:
         for state in self._partitions.values():
             self._settle(state)
         self._offsets.turn(self._consumer, self._partitions)
+        self._lost.turn()
 
     def _take(self, message: Message) -> bool:
         """Take in a message; return whether it is an event that is new to us."""
@@ -139,6 +143,8 @@ class Intake:
             return False
         if state.made_anew(message.offset()):
             state = self._begin_anew(state.partition, message.offset())
+        if state.next_offset is not None and message.offset() > state.next_offset:
+            self._lost.skipped(state.partition, state.next_offset, message.offset())
         timestamp_ms, headers = message.timestamp()[1], headers_of(message)
         return state.add(SourceEvent(message.offset(), timestamp_ms, message.key(), message.value(), headers))
 
@@ -239,10 +245,12 @@ class Intake:
             if item.topic == self._completed:
                 item.offset = end_offset(consumer, item)
                 continue
-            found = left.get(item.partition, Committed())
+            found, first = left.get(item.partition, Committed()), first_offset(consumer, item)
+            if found.mark is not None and first is not None and found.mark.offset < first:
+                self._lost.deleted(item.partition, found.mark.offset, first)
+                found = replace(found, mark=replace(found.mark, offset=first))
             state = self._begin(consumer, item.partition, found)
-            offset = first_offset(consumer, item) if found.mark is None else found.mark.offset
-            owned[item.partition] = (offset, state.generation)
+            owned[item.partition] = (first if found.mark is None else found.mark.offset, state.generation)
         consumer.assign(assigned)
         announce(consumer, self._products, owned)
         # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.

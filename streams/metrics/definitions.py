@@ -66,6 +66,13 @@ _PARTITION: Final = ("topic", "partition")
 EVENTS_RECEIVED: Final = _define(
     "events_received_total", "counter", "Product events read from the source topic, repeats included."
 )
+EVENTS_LOST: Final = _define(
+    "events_lost_total",
+    "counter",
+    "Offsets of the source topic that Kafka deleted, by its retention, before they were read (the markers of a "
+    "feed's transactions among them). Any value but 0 needs an operator: the log says which, and the products "
+    "must be published again.",
+)
 EVENT_OUTCOMES: Final = _define(
     "event_outcomes_total",
     "counter",

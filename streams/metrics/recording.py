@@ -43,6 +43,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else process_registry()
         self._received = define.EVENTS_RECEIVED.counter(self.registry)
+        self._lost = define.EVENTS_LOST.counter(self.registry)
         self._outcomes = define.EVENT_OUTCOMES.counter(self.registry)
         self._dead_letters = define.DEAD_LETTERS.counter(self.registry)
         self._abstain_ratio = define.ABSTAIN_RATIO.gauge(self.registry)
@@ -75,6 +76,10 @@ class Metrics:
     def events_received(self, count: int) -> None:
         """Count events read from the source topic."""
         self._received.inc(count)
+
+    def events_lost(self, count: int) -> None:
+        """Count events that were deleted before they were read."""
+        self._lost.inc(count)
 
     def outcomes(self, counts: Mapping[Outcome, int]) -> None:
         """Count the outcomes of a completed batch."""

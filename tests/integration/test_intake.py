@@ -14,6 +14,7 @@ from aiokafka.producer import message_accumulator
 from aiokafka.producer import producer as aiokafka_producer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
 from schemas.errors import KafkaUnavailable
@@ -290,6 +291,54 @@ def test_events_of_an_aborted_transaction_do_not_wait_and_those_that_follow_are_
         wait_until(lambda: committed(settings) == [26, 26], "all commits")
     decided = Counter(item.product_id for batch in downstream.batches for item in batch.products)
     assert decided == Counter(f"p{number}" for number in (*range(20), *range(30, 50)))
+    assert intake.value("events_lost_total") == 0
+
+
+def delete_before(settings: Settings, offset: int) -> None:
+    """Delete events as retention does."""
+    topic = settings.topic(PRODUCTS_CHANGED)
+    admin = AdminClient(settings.kafka.client_config())
+    for done in admin.delete_records(
+        [TopicPartition(topic, number, offset) for number in range(PARTITIONS)]
+    ).values():
+        done.result(PATIENCE_SECONDS)
+
+
+def test_events_that_were_deleted_while_no_worker_ran_are_reported(
+    settings: Settings, downstream: Downstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(settings, [product(number) for number in range(20)])
+    with running(settings):
+        wait_until(lambda: committed(settings) == [10, 10], "all commits")
+    publish(settings, [product(number) for number in range(20, 60)])
+    delete_before(settings, 30)
+    with running(settings) as intake:
+        wait_until(lambda: committed(settings) == [30, 30], "commits of what is no more")
+        assert intake.value("events_lost_total") == 40
+    assert (
+        f"{settings.topic(PRODUCTS_CHANGED)}/0: offsets 10 to 29 were deleted before they were read" in caplog.text
+    )
+    with running(settings) as intake:
+        wait_until(lambda: intake.health.readiness().ok, "the partitions")
+        assert intake.value("events_lost_total") == 0, "reported once"
+
+
+def test_events_that_were_deleted_while_intake_was_behind_are_reported(
+    settings: Settings, downstream: Downstream
+) -> None:
+    go_on = threading.Event()
+    downstream.answer(lambda batch: decide(batch) if go_on.wait(PATIENCE_SECONDS) else None)
+    publish(settings, [product(number) for number in range(10_000)])
+    with running(settings) as intake:
+        wait_until(lambda: intake.value("batches_in_flight") == 8, "full windows")
+        delete_before(settings, 4_900)
+        go_on.set()
+        wait_until(lambda: committed(settings) == [5_000, 5_000], "all commits")
+        wait_until(lambda: intake.value("events_lost_total") > 0, "the report")
+        wait_until(
+            lambda: intake.value("events_lost_total") + intake.outcome(Outcome.ASSIGNED) == 10_000,
+            "a report of every event without an outcome",
+        )
 
 
 def test_nothing_is_committed_past_a_batch_that_is_not_completed(

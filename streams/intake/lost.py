@@ -1,0 +1,86 @@
+"""Events that Kafka deleted before they were read: they get no outcome, so somebody must hear of them."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from streams.kafka.connection import KafkaConnection
+from streams.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_SECONDS: Final = 10.0
+
+
+class _Gap(NamedTuple):
+    """Offsets that the consumer did not bring, ``stop`` not among them."""
+
+    partition: int
+    start: int
+    stop: int
+
+
+class LostEvents:
+    """Tells which of the offsets that the consumer left out were deleted.
+
+    librdkafka says nothing of it: it goes on with the first event that is left. Aborted transactions, and the
+    markers of all, leave gaps too, but behind the first offset that is there: so that is asked for.
+    """
+
+    def __init__(self, connection: KafkaConnection, topic: str, metrics: Metrics) -> None:
+        named = {"client.id": connection.client_id_of("intake-lost"), "log_level": 0}
+        self._config = connection.client_config(named)
+        self._topic = topic
+        self._metrics = metrics
+        self._admin: AdminClient | None = None
+        self._gaps: list[_Gap] = []
+        self._asked: list[tuple[_Gap, Future[Any]]] = []
+
+    def skipped(self, partition: int, start: int, stop: int) -> None:
+        """Note offsets that the consumer did not bring; what became of them is told by a later :meth:`turn`."""
+        self._gaps.append(_Gap(partition, start, stop))
+
+    def deleted(self, partition: int, start: int, stop: int) -> None:
+        """Tell of offsets that are known to have been deleted unread."""
+        self._metrics.events_lost(stop - start)
+        logger.error(
+            "%s/%d: offsets %d to %d were deleted before they were read, and up to %d events have no outcome;"
+            " raise the topic's retention.ms and retention.bytes above the time that workers are down or behind,"
+            " and publish these products again",
+            self._topic,
+            partition,
+            start,
+            stop - 1,
+            stop - start,
+        )
+
+    def turn(self) -> None:
+        """Take in the answers that have come, without waiting; then ask about what was noted since."""
+        if not all(future.done() for _, future in self._asked):
+            return
+        for gap, future in self._asked:
+            self._judge(gap, future)
+        self._asked = []
+        if not self._gaps:
+            return
+        admin = self._admin = self._admin or AdminClient(self._config)
+        places = {TopicPartition(self._topic, gap.partition): OffsetSpec.earliest() for gap in self._gaps}
+        answers = admin.list_offsets(places, request_timeout=_REQUEST_SECONDS)
+        found = {place.partition: future for place, future in answers.items()}
+        self._asked = [(gap, found[gap.partition]) for gap in self._gaps]
+        self._gaps = []
+
+    def _judge(self, gap: _Gap, future: Future[Any]) -> None:
+        try:
+            first = int(future.result().offset)
+        except KafkaException:
+            self._gaps.append(gap)
+            self._admin = None  # one that was misled asks the same broker again
+            return
+        if first > gap.start:
+            self.deleted(gap.partition, gap.start, min(gap.stop, first))
