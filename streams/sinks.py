@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import of_topic
 from streams.kafka.rights import UNAUTHORIZED
 from streams.outgoing import Outgoing
 from streams.polled_producer import PolledProducer
@@ -88,6 +89,7 @@ class _Acknowledged:
     def on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._refused(error, message.topic())
+            error = of_topic(error, message.topic())
         with self._lock:
             self._left -= 1
             last = self._left == 0

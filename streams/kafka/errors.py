@@ -9,6 +9,11 @@ from confluent_kafka import KafkaError, Message
 from schemas.errors import KafkaUnavailable
 
 
+def of_topic(error: KafkaError, topic: str | None) -> KafkaError:
+    """Return the error of a message that was not delivered with the name of its topic, which it lacks."""
+    return KafkaError(error.code(), f"{topic}: {error.str()}")
+
+
 def log_or_raise(error: KafkaError, message: Message, what: str, log: Logger) -> None:
     """Log an error that passes, which came as a ``message``; ``what`` is read, as "the statistics".
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import of_topic
 from streams.polled_producer import PolledProducer
 from streams.state.stores import Change
 
@@ -100,6 +101,8 @@ class TableChanges:
 
     def _on_delivery(self, sent: _Sent, error: KafkaError | None, message: Message) -> None:
         """Hand over to the loop, in the producer's thread; the loop is woken once for all that is there."""
+        if error is not None:
+            error = of_topic(error, message.topic())
         self._arrived.append(_Arrived(sent, message.partition() or 0, message.offset() or 0, error))
         if not self._woken and self._loop is not None:
             self._woken = True

@@ -27,7 +27,7 @@ def _failure_after(code: int) -> BaseException | None:
     async def scenario() -> BaseException | None:
         message: Any = Refused(code)
         sink = Sink(KafkaConnection(bootstrap_servers="127.0.0.1:1"))
-        with pytest.raises(KafkaException):
+        with pytest.raises(KafkaException, match=r"categories\.assigned\.v1: "):
             await sink.send_all([message])
         sink.close(0)
         return sink.failure
