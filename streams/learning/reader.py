@@ -17,7 +17,7 @@ from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import encode
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
 from streams.health import Health
-from streams.kafka.errors import log_or_raise
+from streams.kafka.errors import log_or_raise, of_topic
 from streams.learning.packer import pack
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
@@ -34,6 +34,7 @@ _MESSAGES_A_TURN: Final = 2_000
 # Each answer costs the broker and us half a millisecond: it comes when it is worth that, or time is up.
 _FETCHES: Final = {"fetch.wait.max.ms": 250, "fetch.min.bytes": 1 << 20}
 _STOP_SECONDS: Final = 10.0
+_MOST_PAUSE_SECONDS: Final = 5.0
 _REPORT_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
@@ -133,9 +134,11 @@ class LearningReader:
             )
             for batch in batches
         ]
+        pause = _IDLE_SECONDS
         while missing := self._not_arrived(missing):
-            if self._stopped.wait(_IDLE_SECONDS):
+            if self._stopped.wait(pause):
                 return
+            pause = min(2 * pause, _MOST_PAUSE_SECONDS)
         for message in messages:
             self._read[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
         self._commit(asynchronous=True)
@@ -144,18 +147,25 @@ class LearningReader:
         """Send, wait, and return those that the broker does not have."""
         under_way = dict(enumerate(outgoing))
         failed: list[Outgoing] = []
+        refused: KafkaError | None = None
 
         def arrived(number: int, error: KafkaError | None) -> None:
+            nonlocal refused
             message = under_way.pop(number)
             if error is not None:
-                _log.warning("a batch to learn from did not arrive (%s); it is sent again", error.str())
+                refused = of_topic(error, message.topic)
                 failed.append(message)
 
         for number, message in enumerate(outgoing):
             self._sender.send(message, partial(arrived, number))
         while under_way and not self._stopped.is_set():
             self._health.beat(_NAME)
+            self._report()
             self._sender.poll(_IDLE_SECONDS)
+        if refused is not None:
+            _log.warning(
+                "%d batches to learn from did not arrive (%s); they are sent again", len(failed), refused.str()
+            )
         if under_way:
             self._sender.flush(_STOP_SECONDS / 2)
         return failed + list(under_way.values())

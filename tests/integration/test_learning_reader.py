@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from prometheus_client import CollectorRegistry
 
 from schemas.events.codec import decode
@@ -88,3 +89,34 @@ def test_how_much_is_still_to_be_learned_from_is_shown(
     finally:
         reader.stop()
     assert 0 < max(shown) <= 3 * len(numbers)
+
+
+def set_cleanup_policy(installation: Installation, policy: str) -> None:
+    entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ResourceType.TOPIC, installation.name(LEARNING_BATCHED), incremental_configs=[entry])
+    admin = AdminClient(installation.connection.client_config())
+    for done in admin.incremental_alter_configs([topic]).values():
+        done.result(30)
+
+
+def test_while_the_broker_refuses_its_batches_what_waits_is_shown_and_the_log_names_the_topic(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_REPORT_SECONDS", 0.0)
+    set_cleanup_policy(installation, "compact")  # then it takes no message without a key
+    publish(installation, range(10))
+    shown: list[int] = []
+    metrics = Metrics(CollectorRegistry())
+    monkeypatch.setattr(metrics, "learning_unread", shown.append)
+    reader = LearningReader(installation.settings(session_timeout_seconds=6), Health(), metrics)
+    reader.start()
+    try:
+        topic = installation.name(LEARNING_BATCHED)
+        wait_until(lambda: f"did not arrive ({topic}: " in caplog.text, "a refusal")
+        publish(installation, range(10, 400))
+        wait_until(lambda: shown[-1] >= 3 * 390, "that more waits")
+        set_cleanup_policy(installation, "delete")
+        wait_until(lambda: len(learned(installation)) >= 3 * 400, "all is sent")
+    finally:
+        reader.stop()
+    assert sorted(learned(installation)) == sorted(expected(range(400)))
