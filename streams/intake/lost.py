@@ -47,7 +47,7 @@ class LostEvents:
 
     def deleted(self, partition: int, start: int, stop: int) -> None:
         """Tell of offsets that are known to have been deleted unread."""
-        self._metrics.events_lost(stop - start)
+        self._metrics.events_lost(self._topic, stop - start)
         logger.error(
             "%s/%d: offsets %d to %d were deleted before they were read, and up to %d events have no outcome;"
             " raise the topic's retention.ms and retention.bytes above the time that workers are down or behind,"

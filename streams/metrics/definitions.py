@@ -69,9 +69,10 @@ EVENTS_RECEIVED: Final = _define(
 EVENTS_LOST: Final = _define(
     "events_lost_total",
     "counter",
-    "Offsets of the source topic that Kafka deleted, by its retention, before they were read (the markers of a "
-    "feed's transactions among them). Any value but 0 needs an operator: the log says which, and the products "
-    "must be published again.",
+    "Offsets that Kafka deleted, by its retention, before they were read: of the source topic (the markers of a "
+    "feed's transactions among them), or of what learning reads. Any value but 0 needs an operator: the log says "
+    "which offsets, and what to do.",
+    ("topic",),
 )
 EVENT_OUTCOMES: Final = _define(
     "event_outcomes_total",

@@ -77,9 +77,9 @@ class Metrics:
         """Count events read from the source topic."""
         self._received.inc(count)
 
-    def events_lost(self, count: int) -> None:
-        """Count events that were deleted before they were read."""
-        self._lost.inc(count)
+    def events_lost(self, topic: str, count: int) -> None:
+        """Count messages of a topic that were deleted before they were read."""
+        self._lost.labels(topic).inc(count)
 
     def outcomes(self, counts: Mapping[Outcome, int]) -> None:
         """Count the outcomes of a completed batch."""

@@ -8,6 +8,7 @@ from streams.agents.context import Context
 from streams.agents.learning import LearningStage, add_learning_agent
 from streams.agents.statistics import StatisticsStage, add_statistics_agent
 from streams.learning.categories import Categories
+from streams.learning.lost import report_lost
 from streams.learning.reader import LearningReader
 from streams.stages.part import FaustPart
 from streams.tables import LearningTables
@@ -18,7 +19,7 @@ class LearningPart(FaustPart):
 
     def __init__(self, context: Context, categories: Categories) -> None:
         super().__init__("learning", context)
-        settings = context.settings
+        settings = self._settings = context.settings
         tables = LearningTables(self._app)
         self._stage = LearningStage(
             context,
@@ -40,6 +41,7 @@ class LearningPart(FaustPart):
 
     async def start(self) -> None:
         """Start the application, then what it is to learn from."""
+        await asyncio.get_running_loop().run_in_executor(None, report_lost, self._settings, self._metrics)
         await super().start()
         self._reader.start()
 

@@ -36,7 +36,7 @@ class Broker:
 
     def lost(self) -> float:
         self.events.turn()
-        return self.registry.get_sample_value("shelfwise_events_lost_total") or 0.0
+        return self.registry.get_sample_value("shelfwise_events_lost_total", {"topic": "t"}) or 0.0
 
 
 @pytest.fixture
