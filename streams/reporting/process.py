@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -84,7 +85,7 @@ class ReportingProcess:
                 self._process.kill()
             await self._following
         elif self._process.returncode:
-            _log.error("the %s process ended with status %d", self._name, self._process.returncode)
+            _log.error("%s", _ended(self._name, self._process.returncode))
 
     async def _follow(
         self, process: asyncio.subprocess.Process, is_ready: Callable[[], bool], ready: asyncio.Event
@@ -102,5 +103,15 @@ class ReportingProcess:
                 process.kill()
         status = await process.wait()
         if not self._stopping and self.failure is None:
-            self.failure = RuntimeError(f"the {self._name} process ended with status {status}")
+            self.failure = RuntimeError(_ended(self._name, status))
         ready.set()
+
+
+def _ended(name: str, status: int) -> str:
+    """Return what to say of a process that ended by itself, or was killed."""
+    why = (
+        " (killed; by the system, if memory ran out: look at the memory limit)"
+        if status == -signal.SIGKILL
+        else ""
+    )
+    return f"the {name} process ended with status {status}{why}"

@@ -67,7 +67,7 @@ def test_a_model_whose_process_dies_while_it_is_loaded_changes_nothing_and_is_lo
         os.replace(turned, bundle)
         wait_until(lambda: len(running(worker.process_id, _PROGRAM)) == 2, "the later model is loaded")
         os.kill(running(worker.process_id, _PROGRAM)[1], signal.SIGKILL)
-        wait_until(lambda: _says(worker, "the model process ended with status -9; still"), "its end is told")
+        wait_until(lambda: _says(worker, "look at the memory limit); still"), "its end is told")
         wait_until(lambda: _says(worker, f"model {later}, gate"), "it is loaded again")
         wait_until(lambda: len(running(worker.process_id, _PROGRAM)) == 1, "the one before is let go")
         published = installation.publish_products(row.product for row in sample_products(7, 50))
