@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
+from schemas.errors import ShelfwiseError
 from streams.agents.context import Context, Turns
 from streams.faust_app import Stage, build_app
 
 POLL_SECONDS: Final = 0.05
+# So begins what RocksDB says of files that are damaged.
+_DAMAGED: Final = "Corruption"
 
 
 class Part(Protocol):
@@ -45,7 +48,13 @@ class FaustPart:
         """What crashed the application."""
         if not self._app.crashed:
             return None
-        return self._app.crash_reason or RuntimeError("the Faust application crashed")
+        reason = self._app.crash_reason or RuntimeError("the Faust application crashed")
+        if not str(reason).startswith(_DAMAGED):
+            return reason
+        return ShelfwiseError(
+            f"a table on disk is damaged ({reason}): delete {self._app.table_directory}, and start the worker"
+            " again; it reads the tables from their changelogs"
+        )
 
     async def start(self) -> None:
         """Start; returns when partitions are assigned and tables recovered, or the application crashed."""
