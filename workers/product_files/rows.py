@@ -96,7 +96,7 @@ def _category_id(value: object) -> str | None:
     text = _identifier(value)
     if not isinstance(text, str) or len(text) > _LONGEST_ID:
         raise BadValue("category_id", value, f"is no text of up to {_LONGEST_ID} characters")
-    if not text.strip():
+    if not (text := text.strip()):
         raise BadValue("category_id", value, "is blank; leave it empty where the product has no label")
     return text
 
@@ -107,7 +107,8 @@ def _price(value: object) -> float | None:
             raise TypeError
         price = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise BadValue("price", value, "is not a number such as 12.99; omit currency and separators") from None
+        problem = "is not a number such as 12.99; omit currency and separators, or the column (--column price=)"
+        raise BadValue("price", value, problem) from None
     return None if math.isnan(price) else price
 
 

@@ -186,6 +186,7 @@ def test_a_path_is_parted_where_the_separator_is(
         ({"brand": "x" * 513}, "brand", "length <= 512"),
         ({"brand": 0}, "brand", "got `int`"),
         ({"price": "12 EUR"}, "price", "'12 EUR' is not a number"),
+        ({"price": "14,99"}, "price", "omit currency and separators, or the column (--column price=)"),
         ({"price": -1}, "price", "-1"),
         ({"stores": ["ok", 5]}, "stores", "got `int`"),
         ({"tags": 5}, "tags", "got `int`"),
@@ -212,6 +213,11 @@ def test_a_bad_value_is_named_with_file_line_column_and_remedy(
         read(path)
     assert f"{path}, line 2, column {column}:" in str(raised.value)
     assert problem in str(raised.value)
+
+
+def test_an_id_of_a_category_is_read_without_the_spaces_around_it(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "rows.csv", ["product_id", "title", "category_id"], ["1", "Cup", " 111 "])
+    assert read(file)[0].category_id == "111"
 
 
 def test_only_a_value_whose_column_is_not_there_is_missing(tmp_path: Path) -> None:
