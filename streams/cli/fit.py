@@ -93,6 +93,7 @@ def command(
       shelfwise fit --products shop.csv --path-separator " / "
       shelfwise fit --products products.jsonl --cascade var/encoders/minilm --cascade-share 0.3
     """
+    from schemas.errors import InvalidProducts
     from schemas.taxonomy import read_taxonomy
     from workers.fit.fit import FitOptions, fit
     from workers.fit.label_tree import taxonomy_of_labels
@@ -101,6 +102,8 @@ def command(
     source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
     rows = list(source)
     tell_skipped(source)
+    if not rows:
+        raise InvalidProducts(f"{products} holds no product that can be read; give a file of products")
     tree = (
         read_taxonomy(taxonomy, format=taxonomy_form, separator=separator)
         if taxonomy
@@ -138,8 +141,6 @@ def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
     from schemas.bundle import MANIFEST
     from schemas.errors import InvalidProducts
 
-    if not labelled.unlabelled:
-        raise InvalidProducts(f"{file} holds no product that can be read; give a file of products")
     found = f"{file} holds {labelled.unlabelled:,} products, none with a label"
     remedy = "name the column of the labels with --column category_path=NAME"
     if (out / MANIFEST).exists():

@@ -26,7 +26,10 @@ def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
     """
     paths = Counter(row.category_path for row in rows if row.category_path)
     if not paths:
-        raise InvalidProducts("no product has a category_path; label some, or name a taxonomy and category ids")
+        raise InvalidProducts(
+            "no product has a category_path; name the column that holds it with --column category_path=NAME,"
+            " or the tree of the products' category ids with --taxonomy FILE"
+        )
     folded = _folded_names(paths)
     spellings: defaultdict[Path, Counter[str]] = defaultdict(Counter)
     for path, count in paths.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from streams.cli import main
@@ -64,3 +65,19 @@ def test_fit_says_how_many_new_products_a_tree_of_labels_will_have_no_category_f
     for options, is_said in (([], True), (["--taxonomy", str(tmp_path / "tree.txt")], False)):
         result = CliRunner().invoke(main, ["fit", *files, *options])
         assert (result.exit_code, said in " ".join(result.output.split())) == (0, is_said), result.output
+
+
+def test_fit_says_how_to_name_the_labels_where_it_finds_none(tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text("product_id,title,Kategorie\n1,Cup,Home > Cups\n")
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    refused = CliRunner().invoke(main, ["fit", *files])
+    assert (refused.exit_code, "--column category_path=NAME" in refused.stderr) == (1, True), refused.output
+    assert "--taxonomy FILE" in refused.stderr
+
+
+@pytest.mark.parametrize("rows", ["", '1,Cup,Home,"14,99"\n'])
+def test_a_file_without_a_product_that_can_be_read_is_said_to_have_none(tmp_path: Path, rows: str) -> None:
+    (tmp_path / "products.csv").write_text("product_id,title,category_path,price\n" + rows)
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    refused = CliRunner().invoke(main, ["fit", *files, "--skip-invalid"])
+    assert (refused.exit_code, "holds no product that can be read" in refused.stderr) == (1, True), refused.output
