@@ -114,7 +114,7 @@ def command(
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     # What is fitted on none of them would take a good bundle's place.
-    require_known(labelled, f"taxonomy {tree.name} {tree.version}", "name the tree of this file")
+    require_known(labelled, tree, "name the tree of this file")
     _require_labels(labelled, products, out)
     options = FitOptions(
         encoder=_encoder(encoder),

@@ -57,11 +57,7 @@ def place_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledPro
         raise InvalidProducts("there is no product to measure on: the file has no rows; name a file of products")
     tree = bundle.taxonomy
     labelled = place(rows, tree, skip_unknown=True)
-    require_known(
-        labelled,
-        f"the bundle's taxonomy {tree.name} {tree.version}",
-        "name the file that goes with this bundle, or fit one with this file's tree",
-    )
+    require_known(labelled, tree, "name the file that goes with this bundle, or fit one with this file's tree")
     if not labelled.products:
         raise InvalidProducts(
             f"none of the {len(rows):,} products has a label; give category_path or category_id, or name the"

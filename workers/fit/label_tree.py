@@ -13,8 +13,8 @@ from workers.product_files import LabelledProduct
 
 Path = tuple[str, ...]
 
-# Longer ones first.
-_SEPARATORS: Final = (" / ", "/", "\u00bb", "\u203a", "\u2192", "::")
+SEPARATORS: Final = (" / ", "/", "\u00bb", "\u203a", "\u2192", "::")
+"""What stands between the names of paths elsewhere, the longer ones first."""
 
 
 def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
@@ -57,7 +57,7 @@ def likely_separator(taxonomy: Taxonomy) -> str | None:
     if taxonomy.depths.max() > 1:
         return None
     names = taxonomy.names
-    return next((text for text in _SEPARATORS if 2 * sum(text in name for name in names) > len(names)), None)
+    return next((text for text in SEPARATORS if 2 * sum(text in name for name in names) > len(names)), None)
 
 
 def _folded_names(paths: Iterable[Path]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
+from workers.fit.label_tree import SEPARATORS
 from workers.product_files import LabelledProduct
 from workers.text.tokens import identity
 
@@ -71,9 +72,10 @@ def place(
         raise _contradiction(contradictory, taxonomy)
     if unknown and not skip_unknown:
         shown = "; ".join(f"{label} ({count})" for label, count in unknown.most_common(_SHOWN))
+        hint = _other_separator(unknown, taxonomy)
         raise InvalidProducts(
             f"{unknown.total()} products have one of {len(unknown)} categories that are not in taxonomy"
-            f" {taxonomy.name} {taxonomy.version}: {shown}; correct them, or leave them out with"
+            f" {taxonomy.name} {taxonomy.version}: {shown}; {hint}correct them, or leave them out with"
             " --skip-unknown-categories"
         )
     return LabelledProducts(
@@ -81,15 +83,28 @@ def place(
     )
 
 
-def require_known(labelled: LabelledProducts, whose: str, remedy: str) -> None:
-    """Raise :class:`InvalidProducts` if there are labels, but none is a category of ``whose`` tree.
+def require_known(labelled: LabelledProducts, taxonomy: Taxonomy, remedy: str) -> None:
+    """Raise :class:`InvalidProducts` where there are labels, and none is a category of the tree.
 
     A file without a single label does not raise.
     """
     if labelled.products or not labelled.unknown:
         return
     shown = "; ".join(label for label, _ in labelled.unknown_labels[:_SHOWN])
-    raise InvalidProducts(f"none of the {labelled.unknown:,} labels is a category of {whose}: {shown}; {remedy}")
+    hint = _other_separator((label for label, _ in labelled.unknown_labels), taxonomy)
+    raise InvalidProducts(
+        f"none of the {labelled.unknown:,} labels is a category of taxonomy {taxonomy.name} {taxonomy.version}:"
+        f" {shown}; {hint}{remedy}"
+    )
+
+
+def _other_separator(labels: Iterable[str], taxonomy: Taxonomy) -> str:
+    """Return the remedy where labels are paths of the tree but for the text between their names, or nothing."""
+    for label in labels:
+        for separator in SEPARATORS:
+            if separator in label and taxonomy.find_path(label.split(separator)) is not None:
+                return f"if {separator!r} separates the names of a path, use --path-separator {separator!r}; else "
+    return ""
 
 
 class _Contradiction(NamedTuple):

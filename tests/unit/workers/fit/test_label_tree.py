@@ -8,7 +8,7 @@ from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.label_tree import likely_separator, other_spellings, taxonomy_of_labels
-from workers.fit.labels import place
+from workers.fit.labels import place, require_known
 from workers.product_files import LabelledProduct
 
 
@@ -66,3 +66,12 @@ def test_a_separator_is_likely_where_most_names_of_a_flat_tree_have_it(
     labels: list[str], separator: str | None
 ) -> None:
     assert likely_separator(taxonomy_of_labels(rows(*labels))) == separator
+
+
+@pytest.mark.parametrize("skip_unknown", [False, True])
+def test_labels_whose_names_are_parted_otherwise_than_read_are_told_of(skip_unknown: bool) -> None:
+    tree = taxonomy_of_labels(rows("Home > Lamps"))
+    with pytest.raises(InvalidProducts, match="use --path-separator '/'"):
+        require_known(place(rows("Moon", "home/lamps"), tree, skip_unknown=skip_unknown), tree, "name another")
+    with pytest.raises(InvalidProducts, match=r"Moon/Lamps( \(1\))?; (correct|name)"):
+        require_known(place(rows("Moon/Lamps"), tree, skip_unknown=skip_unknown), tree, "name another")
