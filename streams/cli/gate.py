@@ -140,7 +140,8 @@ def _show(report: GateReport) -> None:
     for check in report.budget:
         name = check.decisions_of.replace("_", " ")
         screen.print(
-            f"{name}: {check.wrong:,} of {check.decisions:,} wrong, budget {check.max_error:.0%}: {check.verdict}"
+            f"{name}: {check.wrong:,} of {check.decisions:,} wrong, budget {100 * check.max_error:g}%:"
+            f" {check.verdict}"
         )
     colour = "green" if report.decision == "accepted" else "red"
     against = f" beside {report.current}" if report.current else ", the first release"

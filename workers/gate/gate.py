@@ -179,9 +179,9 @@ def _audit(
     share = leaked.mean() if len(leaked) else 0.0
     if share > options.max_leaked:
         raise GateRefused(
-            f"{int(leaked.sum())} of {len(leaked)} gold products ({share:.0%}) are, or are near-duplicates of,"
-            f" training products of the bundles, more than {options.max_leaked:.0%}: this is no gold set for them;"
-            " keep its products out of the fit, or allow more with --max-leaked"
+            f"{int(leaked.sum())} of {len(leaked)} gold products ({share:.1%}) are, or are near-duplicates of,"
+            f" training products of the bundles, more than {100 * options.max_leaked:g}%: this is no gold set for"
+            " them; keep its products out of the fit, or allow more with --max-leaked"
         )
     return audits, leaked
 
@@ -229,7 +229,7 @@ def _metric_reason(change: MetricChange) -> str:
 def _budget_reason(check: BudgetCheck) -> str:
     return (
         f"the error budget is broken: {check.wrong} of {check.decisions} {check.decisions_of.replace('_', ' ')}"
-        f" products are wrong ({check.wrong / check.decisions:.1%}), more than {check.max_error:.0%}"
+        f" products are wrong ({check.wrong / check.decisions:.1%}), more than {100 * check.max_error:g}%"
     )
 
 

@@ -174,7 +174,8 @@ def test_a_first_bundle_is_judged_by_its_budget_alone(same: Path, gold: Path) ->
     assert {metric["verdict"] for metric in report["metrics"]} == {"measured"}
     broken = gate("--candidate", same, "--first", "--gold", gold, "--max-error", "0.001")
     assert broken.exit_code == 1
-    assert "the error budget is broken" in broken.stdout
+    assert "wrong, budget 0.1%: broken" in broken.stdout
+    assert "more than 0.1%" in broken.stdout
 
 
 @pytest.mark.parametrize("extra", [[], ["--first", "--current", "."]])
