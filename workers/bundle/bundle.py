@@ -62,7 +62,22 @@ def save_bundle(
     ranking: Ranking,
     provenance: Provenance,
 ) -> Manifest:
-    """Write a bundle; it appears under its name only once it is complete and can be loaded."""
+    """Write a bundle; it appears under its name only when it is whole, and loads.
+
+    Raises :class:`InvalidBundle` where it cannot be written.
+    """
+    try:
+        return _save(directory, recall, ranking, provenance)
+    except InvalidBundle:
+        raise
+    except Exception as error:  # whatever the libraries that write the files make of a full disk
+        raise InvalidBundle(
+            f"bundle {directory} cannot be written: {type(error).__name__}: {error}; make room, or name another"
+            " directory"
+        ) from error
+
+
+def _save(directory: Path, recall: Recall, ranking: Ranking, provenance: Provenance) -> Manifest:
     taxonomy = ranking.taxonomy
     with whole_directory(directory) as made:
         (made / TAXONOMY).write_bytes(taxonomy.to_json_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -281,3 +282,20 @@ def test_a_bundle_that_cannot_be_loaded_does_not_take_the_place_of_one_that_can(
         fit(place([], home), home, copy, FitOptions(encoder=encoder))
     assert read_manifest(copy) == before
     assert load_bundle(copy).model_version == before.model_version
+
+
+def test_a_bundle_that_cannot_be_written_whole_is_told_of_and_the_older_one_stays(tmp_path: Path) -> None:
+    tree = Taxonomy.from_paths("tree", None, [["Home", "Lamps"]])
+    fit(place([], tree), tree, tmp_path / "bundle")
+    before = read_manifest(tmp_path / "bundle")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(
+            InvalidBundle, match=r"bundle cannot be written: .*File too large.*; make room, or name"
+        ):
+            fit(place([], tree), tree, tmp_path / "bundle")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert read_manifest(tmp_path / "bundle") == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "bundle"]
