@@ -185,6 +185,10 @@ def test_markup_in_titles_paths_and_names_is_shown_as_text(document: dict[str, A
     assert sum(tag == "script" for tag, _ in tags(html)) == 1
 
 
+def test_a_report_names_the_unknown_categories_beside_their_number(document: dict[str, Any]) -> None:
+    assert "1 of unknown categories (Moon &gt; Craters: 1)" in " ".join(render_report(document).split())
+
+
 def test_a_report_of_one_wrong_product_of_an_unknown_model_is_drawn_too(bundle: Bundle) -> None:
     rows = [row for row in sample_products(13, 40) if row.category_path][:1]
     document = evaluate(bundle, place_labels(rows, bundle), Source("x"), Resampling(5))
