@@ -1,8 +1,10 @@
 """Bootstrap intervals: how far a figure may be off because of which products happened to be measured.
 
-Sources: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. For
-the calibration error, the basic bootstrap, Davison and Hinkley, "Bootstrap Methods and their Application" (1997),
-section 5.2: noise in the bins makes this error too large, and resampling adds the same noise once more.
+Source: the percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; for
+the calibration error, which noise in its bins makes too large, and each draw once more, the basic bootstrap,
+Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 5.2. A share of 0 or 1 is the same
+in every draw, however few the products: its interval is Clopper and Pearson's (1934), of near-duplicates counted
+once.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ def intervals(
     if not len(outcomes):
         return {}
     facts = facts or product_facts(outcomes)
+    groups = np.arange(len(outcomes)) if groups is None else groups
     tail = (1.0 - LEVEL) / 2.0
     found = {}
     with warnings.catch_warnings():
@@ -101,6 +104,10 @@ def intervals(
                 curve = Ordered.of(outcomes.confidence, facts.exact).curve()
                 low, high = _reflected(float(curve.calibration_error()[0]), low, high)
             found[key] = (number(low), number(high))
+    for key, (top, bottom) in product_ratios(outcomes, facts).items():
+        if key != "also_per_product" and bottom.any() and (not top.any() or (top == bottom).all()):
+            least = tail ** (1.0 / len(np.unique(groups[bottom > 0])))
+            found[key] = (number(least), 1.0) if top.any() else (0.0, number(1.0 - least))
     return found
 
 

@@ -278,6 +278,16 @@ def test_copies_of_products_make_no_interval_narrower() -> None:
     assert of_copies["exact_accuracy"] == pytest.approx(once["exact_accuracy"])
 
 
+def test_a_share_of_all_or_none_of_few_products_is_not_certain() -> None:
+    right = outcomes_of([DESK] * 20, [DESK] * 20, [0.9] * 20)
+    between = intervals(right, draws=20)
+    assert between["exact_accuracy"] == pytest.approx((0.025 ** (1 / 20), 1.0), abs=1e-6)
+    assert between["review_share"] == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)), abs=1e-6)
+    assert between["precision_backed_off"] == (None, None)
+    alike = intervals(right, draws=20, groups=np.arange(20) // 4)
+    assert alike["exact_accuracy"] == pytest.approx((0.025 ** (1 / 5), 1.0), abs=1e-6)
+
+
 def test_near_duplicates_are_drawn_together() -> None:
     groups = np.array([0, 1, 1, 2, 1])
     weights = np.concatenate(list(draw_weights(groups, 500)))
