@@ -10,7 +10,7 @@ from schemas.events.product import Product
 from workers.signals.mapped_text import REMEMBERED_TEXTS, MappedText
 from workers.text.tokens import fold
 
-_SEPARATORS: Final = re.compile(r"\s*[>|/»,]\s*")
+_SEPARATORS: Final = re.compile(r"[>|/»,]")
 
 
 class MerchantCategory(MappedText):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -170,6 +171,13 @@ def test_a_merchants_text_means_what_its_products_were(training: TrainingSet) ->
     signal = fit(MerchantCategory, training)
     assert best(signal, training, product(1, "x", merchant_category="HOME >  lights")) == [LAMPS]
     assert best(signal, training, product(1, "x", merchant_category="New in / Lights")) == [LAMPS]
+
+
+def test_a_merchants_text_of_white_space_is_read_as_soon_as_any_other() -> None:
+    began = time.process_time()
+    for number in range(200):
+        MerchantCategory.keys(product(1, "x", merchant_category=f"{number}{' ' * 1_990}"))
+    assert time.process_time() - began < 1
 
 
 def test_a_merchants_text_that_names_a_category_needs_no_label(training: TrainingSet) -> None:
