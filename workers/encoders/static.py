@@ -7,7 +7,7 @@ trained further on sentence similarity. Source: https://github.com/dleemiller/Wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -23,11 +23,11 @@ from schemas.errors import InvalidFile
 from workers.arrays.nearest import unit_rows
 from workers.arrays.sparse_rows import SparseRows, ends_of
 from workers.arrays.stored import require, require_below
+from workers.text.remembered import remembered
 
 _PACKAGE: Final = "wordllama"
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
-_WORDS_CACHED: Final = 200_000
 # Bounds the cost of a boilerplate description; a title is shorter.
 _MAXIMUM_WORDS: Final = 128
 
@@ -43,7 +43,7 @@ class StaticEncoder:
         self._tokenizer = tokenizer
         self._stored = vectors
         self._vectors = vectors.astype(np.float32)
-        self._tokens_of = lru_cache(_WORDS_CACHED)(partial(_tokenize, tokenizer))
+        self._tokens_of = remembered(partial(_tokenize, tokenizer))
 
     @property
     def name(self) -> str:

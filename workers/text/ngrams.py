@@ -6,9 +6,9 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, pairwise, repeat
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from workers.arrays.pairs import pair_keys, pairs_of
 from workers.arrays.segments import changes
 from workers.arrays.sparse_rows import SparseRows
+from workers.text.remembered import remembered
 from workers.text.tokens import character_ngrams, words
-
-_WORDS_CACHED: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,7 @@ class NgramVectorizer:
         self._character_columns: dict[str, int] = {}
         for column, feature in enumerate(self.vocabulary):
             (self._character_columns if feature[0] == "#" else self._word_columns)[feature[1:]] = column
-        self._characters_of = lru_cache(_WORDS_CACHED)(
-            partial(_look_up_characters, self._character_columns, options)
-        )
+        self._characters_of = remembered(partial(_look_up_characters, self._character_columns, options))
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -69,7 +66,7 @@ class NgramVectorizer:
         """Learn vocabulary and inverse document frequencies (smoothed, as in scikit-learn) from texts."""
         options = options or NgramOptions()
         documents: Counter[str] = Counter()
-        grams_of = lru_cache(_WORDS_CACHED)(_marked_characters(options))
+        grams_of = remembered(_marked_characters(options))
         count = 0
         for text in texts:
             count += 1

@@ -18,13 +18,13 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.arrays.pairs import distinct, pair_keys, pairs_of
 from workers.arrays.sparse_rows import SparseRows
 from workers.text.ngrams import weigh
+from workers.text.remembered import remembered
 from workers.text.tokens import words
 
 # A name says what is in a category, those above it where it stands.
 _WEIGHT_OF_PARENTS: Final = 0.5
 # What shares less with a category shares "home" or "accessories" with it, as with a thousand others.
 _LEAST: Final = 0.1
-_CHUNKS_CACHED: Final = 200_000
 
 
 class TreeWords:
@@ -37,7 +37,7 @@ class TreeWords:
         texts = [*(path[-1] for path in paths), *(" ".join(path[:-1]) for path in paths)]
         stems = (_stem(word) for text in texts for word in words(text))
         self._columns = {stem: column for column, stem in enumerate(dict.fromkeys(stems))}
-        self._columns_of = lru_cache(_CHUNKS_CACHED)(partial(_find, self._columns))
+        self._columns_of = remembered(partial(_find, self._columns))
         _, found = pairs_of(distinct(pair_keys(*self._occurrences(texts))))
         found_in = np.bincount(found, minlength=len(self._columns))
         self._rarity = (1 + np.log((1 + len(texts)) / (1 + found_in))).astype(np.float32)
