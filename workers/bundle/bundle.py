@@ -106,13 +106,17 @@ def load_bundle(directory: Path, admission: Admission = _TO_DECIDE) -> Bundle:
     manifest = files.verify(directory)
     release = admit(directory, manifest, admission)
     try:
-        return _load(directory, manifest, release)
+        bundle = _load(directory, manifest, release)
     except InvalidBundle:
         raise
     except Exception as error:  # whatever the libraries raise when a file holds the wrong bytes
         raise InvalidBundle(
             f"bundle {directory}: {type(error).__name__}: {error}; make it anew with `shelfwise fit`"
         ) from error
+    # What was checked and admitted above must be what was read.
+    if files.read_manifest(directory).files != manifest.files:
+        raise InvalidBundle(f"bundle {directory} was replaced while it was being loaded; load it again")
+    return bundle
 
 
 def _load(directory: Path, manifest: Manifest, release: Release) -> Bundle:

@@ -24,6 +24,7 @@ from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.files import Description, read_manifest, write_manifest
 from workers.bundle.ranking_files import load_ranking, save_ranking
+from workers.bundle.release import Release, admit
 from workers.encoders.static import StaticEncoder
 from workers.fit.fit import FitOptions, fit
 from workers.fit.labels import place
@@ -226,6 +227,24 @@ def _sign(directory: Path, signals: tuple[str, ...] | None = None) -> None:
     """Write the manifest of what lies there."""
     known = Description.of(read_manifest(directory))
     write_manifest(directory, replace(known, signals=signals or known.signals))
+
+
+def test_a_bundle_that_takes_the_place_of_the_one_that_was_checked_is_not_loaded_for_it(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(copy, tmp_path / "other"))
+    (other / "metrics.json").write_bytes(b"{}")
+    write_manifest(other, Description.of(read_manifest(copy)))
+
+    def admit_and_replace(*asked: Any) -> Release:
+        release = admit(*asked)
+        copy.rename(tmp_path / "old")
+        other.rename(copy)
+        return release
+
+    monkeypatch.setattr("workers.bundle.bundle.admit", admit_and_replace)
+    with pytest.raises(InvalidBundle, match="was replaced while it was being loaded; load it again"):
+        load_bundle(copy)
 
 
 def test_a_missing_file_is_refused_by_name(copy: Path) -> None:
