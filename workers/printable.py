@@ -1,8 +1,18 @@
-"""File names in a form that JSON and HTML pages can hold."""
+"""Text from outside, in forms that terminals, JSON and HTML pages can hold."""
 
 from __future__ import annotations
+
+import unicodedata
 
 
 def printable(name: str) -> str:
     """Return the name of a file with question marks for whatever is not valid UTF-8 in it."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def plain(text: str) -> str:
+    """Return a text of a feed or a file with its control characters shown, so that none steers the terminal."""
+    return "".join(
+        each if each.isprintable() or unicodedata.category(each) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )

@@ -15,6 +15,7 @@ from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import console, print_json, progress_bar
 from streams.cli.root import ExitCode
 from streams.cli.waiting import STOPPING, sigterm_interrupts
+from workers.printable import plain
 
 if TYPE_CHECKING:
     from streams.clients.dead_letters import Choice, Filter, ResendReport
@@ -231,5 +232,5 @@ def _aware(option: str, time: datetime | None) -> datetime | None:
 
 
 def _summary(counts: Counter[str]) -> str:
-    by_reason = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
+    by_reason = ", ".join(f"{plain(reason)} {count:,}" for reason, count in counts.most_common())
     return f"{counts.total():,} dead letters" + (f" ({by_reason})" if by_reason else "")

@@ -17,6 +17,7 @@ from streams.cli.options import (
     product_options,
 )
 from streams.cli.output import console, print_json, steps_progress, tell_skipped
+from workers.printable import plain, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,7 +97,6 @@ def command(
     from workers.bundle.release import EVALUATION
     from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
     from workers.evaluation.report.words import in_training
-    from workers.printable import printable
 
     model = load_for_good(bundle or load_settings().bundle, EVALUATION)
     source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
@@ -134,7 +134,7 @@ def _tell_left_out(labelled: LabelledProducts) -> None:
         shown = "; ".join(f"{label} ({count:,})" for label, count in labelled.unknown_labels[:_UNKNOWN_SHOWN])
         click.secho(
             f"LEFT OUT {labelled.unknown:,} products of {len(labelled.unknown_labels):,} categories that the"
-            f" bundle's tree lacks, so that it cannot get them right: {shown}",
+            f" bundle's tree lacks, so that it cannot get them right: {plain(shown)}",
             err=True,
             fg="yellow",
         )

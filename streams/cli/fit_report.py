@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from streams.cli.output import console
+from workers.printable import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,7 +45,7 @@ def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
 
     if others := other_spellings(rows, tree):
         examples = list(others.items())[:_SHOWN]
-        shown = "; ".join(f"{' > '.join(path)} into {tree.path_text(node)}" for path, node in examples)
+        shown = plain("; ".join(f"{' > '.join(path)} into {tree.path_text(node)}" for path, node in examples))
         click.echo(
             f"merged {len(others):,} spellings of categories that differ only in case, width or spaces: {shown}",
             err=True,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.printable import plain
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -101,4 +103,4 @@ def tell_skipped(file: ProductFile) -> None:
     if total := file.skipped.total():
         by_column = ", ".join(f"{column} {count:,}" for column, count in file.skipped.most_common())
         click.echo(f"left out {total:,} of {file.rows:,} rows, by column: {by_column}", err=True)
-        click.echo(f"the first: {file.first_skipped}", err=True)
+        click.echo(f"the first: {plain(file.first_skipped or '')}", err=True)

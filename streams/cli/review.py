@@ -11,6 +11,7 @@ import click
 
 from streams.cli.options import DIRECTORY, json_option, kafka_options, load_settings
 from streams.cli.output import console, print_json, progress_bar
+from workers.printable import plain
 
 if TYPE_CHECKING:
     from schemas.events.decision import NeedsReview
@@ -162,7 +163,9 @@ class _Session:
         if answer == "skip" or (now := self._waiting(product_id)) is None:
             return True
         if now.decision_id != decision.decision_id:
-            click.echo(f"{product_id} was decided again and waits again; your verdict was not sent", err=True)
+            click.echo(
+                f"{plain(product_id)} was decided again and waits again; your verdict was not sent", err=True
+            )
             return True
         category_id = None if answer.node is None else self._taxonomy.ids[answer.node]
         _tell(self._giver.give(product_id, category_id, decision), self._taxonomy, as_json=self._as_json)
@@ -175,12 +178,12 @@ class _Session:
         if not isinstance(found, str):
             return found
         self.gone += 1
-        click.echo(f"{product_id} {found}; it is passed over", err=True)
+        click.echo(plain(f"{product_id} {found}; it is passed over"), err=True)
         return None
 
 
 def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
-    from streams.clients.render import evidence_text, plain
+    from streams.clients.render import evidence_text
 
     def show(text: str, style: str = "") -> None:
         screen.print(plain(text)[:_SHOWN_CHARACTERS], style=style, markup=False, emoji=False)
@@ -221,7 +224,7 @@ def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen |
             continue
         offered = answer.nodes
         for number, node in enumerate(answer.nodes, 1):
-            click.echo(f"  {number}  {taxonomy.path_text(node)}", err=True)
+            click.echo(f"  {number}  {plain(taxonomy.path_text(node))}", err=True)
         if answer.total > len(answer.nodes):
             click.echo(f"  and {answer.total - len(answer.nodes):,} more; give more words", err=True)
 
@@ -233,4 +236,4 @@ def _tell(verdict: ReviewDecided, taxonomy: Taxonomy, *, as_json: bool) -> None:
         print_json(encode(verdict))
         return
     node = None if verdict.category_id is None else taxonomy.index_of_id(verdict.category_id)
-    click.echo(f"{verdict.product_id}: {'nowhere' if node is None else taxonomy.path_text(node)}")
+    click.echo(plain(f"{verdict.product_id}: {'nowhere' if node is None else taxonomy.path_text(node)}"))

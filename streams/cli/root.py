@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import click
 
 from schemas.errors import InvalidSettings, KafkaUnavailable, ShelfwiseError
+from workers.printable import plain
 
 # Name: the module that holds it, and what the list of commands says of it. The text stands here so that
 # listing the commands imports none of them.
@@ -91,7 +92,9 @@ class _Root(click.Group):
 
 
 def _tell(error: Exception) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+    # It names what others wrote: labels, ids, files.
+    text = "\n".join(map(plain, str(error).split("\n")))
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
 
 
 def _exit_code(error: ShelfwiseError) -> ExitCode:

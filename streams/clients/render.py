@@ -11,16 +11,12 @@ from rich.text import Text
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import CategoryAssigned, Decision, Evidence, NeedsReview, outcome_of
 from streams.clients.subscriber import Received
+from workers.printable import plain
 
 _EVIDENCE: Final = 3
 _ALTERNATIVES: Final = 3
 _KIND_WIDTH: Final = 12
 _TITLE_CHARACTERS: Final = 48
-
-
-def plain(text: str) -> str:
-    """Return a text that a feed gave with its control characters shown, so that none steers the terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def decision_text(decision: Decision, *, with_id: bool = False) -> Text:
@@ -42,13 +38,13 @@ def decision_text(decision: Decision, *, with_id: bool = False) -> Text:
     if decision.title is not None:
         text.append(plain(_short(decision.title)))
     text.append("  ->  ", "dim")
-    text.append(category or "no candidate", "bold")
+    text.append(plain(category) or "no candidate", "bold")
     if isinstance(decision, NeedsReview) and decision.reason == "new_store":
         text.append("  (its store is new)", "yellow")
     if decision.review_id is not None:
         text.append("  (by a person's verdict)", "green")
     if shown := evidence_text(decision.evidence):
-        text.append(f"  [{shown}]", "dim")
+        text.append(f"  [{plain(shown)}]", "dim")
     return text
 
 

@@ -41,8 +41,9 @@ DECISION: dict[str, object] = {
 }
 
 
-def review(*arguments: str, typed: str = "", status: int = 0) -> Result:
-    result = CliRunner().invoke(main, ["review", "--reviewer", "desk 4", *arguments], input=typed)
+def review(*arguments: str, typed: str = "", status: int = 0, color: bool = False) -> Result:
+    command = ["review", "--reviewer", "desk 4", *arguments]
+    result = CliRunner().invoke(main, command, input=typed, color=color)
     assert result.exit_code == status, result.output
     return result
 
@@ -232,12 +233,15 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
 
 
 def test_control_characters_of_a_feed_do_not_reach_the_terminal(installation: Installation) -> None:
-    (place,) = installation.publish_products([Product(product_id="p", title="\x1b[2JThing :heart:")])
+    product = Product(product_id="\x1b[2Jp", title="\x1b[2JThing :heart:")
+    (place,) = installation.publish_products([product])
     source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": place[0], "offset": place[1]}
-    installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(DECISION | {"source": source}).encode())
-    shown = review(typed="q\n").stderr
-    assert "[2JThing :heart:" in shown
-    assert "\x1b" not in shown
+    event = DECISION | {"product_id": product.product_id, "source": source}
+    installation.send(CATEGORIES_NEEDS_REVIEW, product.product_id, json.dumps(event).encode())
+    result = review(typed="n\n", color=True)
+    assert "[2JThing :heart:" in result.stderr
+    assert "[2Jp: nowhere" in result.stdout
+    assert "\x1b[2J" not in result.output
 
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])

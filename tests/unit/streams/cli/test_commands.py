@@ -93,6 +93,18 @@ def test_an_error_is_one_line_and_an_exit_status(
     assert result.stdout == ""
 
 
+def test_what_a_file_says_does_not_steer_the_terminal_that_tells_of_an_error(tmp_path: Path) -> None:
+    products, tree = tmp_path / "products.jsonl", tmp_path / "tree.txt"
+    product = {"product_id": "1", "title": "Lamp", "category_path": ["\x1b[2JHome"]}
+    products.write_text(json.dumps(product))
+    tree.write_text("Home > Lamps\n")
+    files = ("--products", str(products), "--taxonomy", str(tree), "--out", str(tmp_path / "bundle"))
+    result = CliRunner().invoke(main, ["fit", *files], color=True)
+    assert result.exit_code == 1
+    assert "\ufffd[2JHome" in result.stderr
+    assert "\x1b[2J" not in result.stderr
+
+
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> None:
         raise InvalidBundle("damaged")

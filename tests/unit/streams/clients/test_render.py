@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter
-from schemas.events.decision import Alternative, Category, NeedsReview, ReviewReason
+from schemas.events.decision import Alternative, Category, Evidence, NeedsReview, ReviewReason
 from schemas.events.position import SourcePosition
 from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.clients.render import decision_text, received_text
 from streams.clients.subscriber import Received, content_of
+from workers.printable import plain
 
 LETTER = DeadLetter(
     reason="\x1b[2J",
@@ -42,10 +43,29 @@ def test_a_request_for_review_says_where_it_is_for_the_store_alone(reason: Revie
     assert ("store is new" in text) is told
 
 
-@pytest.mark.parametrize("content", [LETTER, None, "unreadable \x1b]0;evil\x07"])
-def test_nothing_that_a_feed_or_a_header_says_steers_the_terminal(content: DeadLetter | str | None) -> None:
+FORGED = NeedsReview(
+    decision_id="d",
+    product_id="\x1b[2J",
+    confidence=0.98,
+    alternatives=(Alternative(Category("1", ("\x1b[2J\u202eHome",)), 0.98),),
+    evidence=(Evidence(signal="\x1b]0;evil\x07", contribution=1.0),),
+    model_version="m",
+    taxonomy_version="t",
+    source=SourcePosition("feed", 0, 1),
+    reason="low_confidence",
+)
+
+
+@pytest.mark.parametrize("content", [LETTER, FORGED, None, "unreadable \x1b]0;evil\x07"])
+def test_nothing_that_a_feed_or_a_header_says_steers_the_terminal(
+    content: DeadLetter | NeedsReview | str | None,
+) -> None:
     received = Received("t", 0, 1, 0, b"\x1b]0;evil\x07", None, [], content)
     assert all(each.isprintable() for each in received_text(received).plain)
+
+
+def test_spaces_of_other_scripts_are_shown_as_they_are() -> None:
+    assert plain("\u30c6\u30fc\u30d6\u30eb\u3000\u767d \u00a0") == "\u30c6\u30fc\u30d6\u30eb\u3000\u767d \u00a0"
 
 
 def test_a_header_without_a_value_makes_a_message_unreadable_and_ends_nothing() -> None:
