@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         else:
             target = path.resolve()
             with _part_of(target) as part:
-                with part.open("wb") as file:
+                with part.open("xb") as file:
                     yield file
                 os.replace(part, target)
     except OSError as error:
@@ -34,8 +35,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
-    """Yield a temporary path next to the target, and remove whatever is left there."""
-    part = target.with_name(f".{target.name}.part")
+    """Give a name beside the target, under which nothing is left."""
+    # Nobody can foresee it: in a directory of many, a link put there would have us write elsewhere.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield part
     finally:

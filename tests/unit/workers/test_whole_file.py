@@ -42,6 +42,24 @@ def test_a_link_goes_on_pointing_to_its_file(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new"
 
 
+def test_a_link_that_somebody_put_beside_it_is_not_followed(tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.write_bytes(b"theirs")
+    (tmp_path / ".report.part").symlink_to(others)
+    write(tmp_path / "report", b"ours")
+    assert others.read_bytes() == b"theirs"
+
+
+def test_of_two_that_write_it_at_once_each_writes_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    with whole_file(path) as one:
+        one.write(b"one")
+        with whole_file(path) as other:
+            other.write(b"the other")
+        assert path.read_bytes() == b"the other"
+    assert path.read_bytes() == b"one"
+
+
 def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
