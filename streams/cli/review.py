@@ -209,10 +209,14 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
 
 
 def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
-    """Ask until the answer is a verdict, ``skip`` or ``quit``; what a search finds is offered by number."""
+    """Ask until the answer is a verdict, ``skip`` or ``quit``.
+
+    What a search finds is offered by number too, counted on: each number on the screen means one category.
+    """
     from streams.review.answer import Found, understand
 
-    offered: Sequence[int | None] = [taxonomy.find_id(item.category.id) for item in decision.alternatives]
+    shown: Sequence[int | None] = [taxonomy.find_id(item.category.id) for item in decision.alternatives]
+    offered = shown
     while True:
         click.echo(_PROMPT, nl=False, err=True)
         line = answers.readline()
@@ -222,8 +226,8 @@ def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen |
         if not answer.total:
             click.echo(f"{line.strip()!r} is not a number in the list and matches no category", err=True)
             continue
-        offered = answer.nodes
-        for number, node in enumerate(answer.nodes, 1):
+        offered = [*shown, *answer.nodes]
+        for number, node in enumerate(answer.nodes, len(shown) + 1):
             click.echo(f"  {number}  {plain(taxonomy.path_text(node))}", err=True)
         if answer.total > len(answer.nodes):
             click.echo(f"  and {answer.total - len(answer.nodes):,} more; give more words", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,6 +14,7 @@ from workers.text.tokens import words
 
 SHOWN: Final = 9
 _DIGITS: Final = 2
+_ENDING: Final = re.compile(r"(?<=\w{3})(?:ies?|es?|y|(?<!s)s)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ Pass = Literal["skip", "quit"]
 def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> Chosen | Found | Pass:
     """Return what is meant: a number of ``offered`` nodes, counted from 1, a path, an id, or words to search for.
 
-    Nothing and ``s`` skip, ``q`` quits, ``n`` is nowhere. A search is for categories whose path has all words. An
-    offered node is ``None`` where the tree does not have it. A number of up to two digits is never an id.
+    Nothing and ``s`` skip, ``q`` quits, ``n`` is nowhere. A search is for categories whose path has, for each
+    word, one that begins with it or differs in its ending alone. An offered node is ``None`` where the tree does
+    not have it. A number of up to two digits is never an id.
     """
     text = text.strip()
     if text.casefold() in ("", "s", "skip"):
@@ -50,9 +53,12 @@ def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> 
     if text.isdecimal() and len(text) <= _DIGITS:
         node = offered[int(text) - 1] if 1 <= int(text) <= len(offered) else None
         return Found((), 0) if node is None else Chosen(node)
-    if (node := find_category(text, taxonomy)) is not None:
+    node = find_category(text, taxonomy)
+    if node is not None and (taxonomy.depths[node] > 1 or taxonomy.find_id(text) == node):
         return Chosen(node)
-    return _search(text, taxonomy)
+    # "furniture" may be the root, or a word to search for: it is offered first, unless there is nothing else.
+    found = _search(text, taxonomy)
+    return found if node is None or found.total > 1 else Chosen(node)
 
 
 def find_category(text: str, taxonomy: Taxonomy) -> int | None:
@@ -64,12 +70,25 @@ def find_category(text: str, taxonomy: Taxonomy) -> int | None:
 
 
 def _search(text: str, taxonomy: Taxonomy) -> Found:
-    wanted = set(words(text))
-    nodes = [
-        node
-        for node in np.flatnonzero(taxonomy.is_listed).tolist()
-        if wanted and wanted.issubset(words(" ".join(taxonomy.paths[node])))
-    ]
-    # The shortest paths first: "lamps" means the lamps more than one kind of them.
-    nodes.sort(key=lambda node: (len(taxonomy.paths[node]), taxonomy.paths[node]))
-    return Found(tuple(nodes[:SHOWN]), len(nodes))
+    wanted = {word: _stem(word) for word in words(text)}
+    stems = frozenset(wanted.values())
+    found: list[tuple[int, int, tuple[str, ...], int]] = []
+    for node in np.flatnonzero(taxonomy.is_listed).tolist() if wanted else ():
+        path = taxonomy.paths[node]
+        said = words(" ".join(path))
+        # The quicker test first: few have words that begin with the stems.
+        line = " ".join(("", *said))
+        if all(f" {stem}" in line for stem in stems) and all(
+            any(has.startswith(word) or _stem(has) == stem for has in said) for word, stem in wanted.items()
+        ):
+            others = [word for word in words(path[-1]) if _stem(word) not in stems]
+            found.append((len(others), len(path), path, node))
+    # Those first whose own name says little else, then the shortest paths: "lamp" means the lamps more than one
+    # kind of them, or what is sold for them.
+    found.sort()
+    return Found(tuple(node for *_, node in found[:SHOWN]), len(found))
+
+
+def _stem(word: str) -> str:
+    """Return what "dress" and "dresses" have in common, or "accessory" and "accessories"."""
+    return _ENDING.sub("", word)

@@ -29,8 +29,8 @@ DESK, LAMPS, VASES = (
         ("", "skip"),
         ("s", "skip"),
         ("Q", "quit"),
-        # The shorter path is likelier meant.
-        ("lamps", Found((DESK, LAMPS), 2)),
+        # The name that says nothing else is likelier meant.
+        ("lamps", Found((LAMPS, DESK), 2)),
         ("lamps desk", Found((DESK,), 1)),
         ("spaceships", Found((), 0)),
         ("3", Found((), 0)),
@@ -56,6 +56,30 @@ def test_a_parent_that_the_tree_only_created_is_no_answer() -> None:
     found = understand("Home", [], TREE)
     assert isinstance(found, Found)
     assert found.total == 3
+
+
+@pytest.mark.parametrize("text", ["dress", "Dresses", "clothing dress", "cloth > dress"])
+def test_a_search_finds_a_category_whose_name_ends_otherwise_and_before_those_that_say_more(text: str) -> None:
+    paths = ["Clothing > Dress Socks", "Clothing > Formal > Gowns > Dresses", "Clothing > Formal > Summer Dresses"]
+    tree = Taxonomy.from_paths("t", "1", paths)
+    found = understand(text, [], tree)
+    assert isinstance(found, Found)
+    assert list(map(tree.path_text, found.nodes)) == [paths[1], paths[0], paths[2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("accessory", "Accessories"), ("ties", "Tie"), ("buses", "Bus"), ("watch", "Watches")]
+)
+def test_a_search_minds_no_ending(text: str, name: str) -> None:
+    tree = Taxonomy.from_paths("t", "1", [f"Home > {name}", "Home > Toys"])
+    assert understand(text, [], tree) == Found((tree.index_of_path(f"Home > {name}"),), 1)
+
+
+def test_a_word_that_is_also_the_path_of_a_root_is_searched_for() -> None:
+    tree = Taxonomy.from_paths("t", "1", ["Furniture", "Furniture > Sofas", "Media"])
+    assert understand("furniture", [], tree) == Found((0, 1), 2)
+    assert understand(tree.ids[0], [], tree) == Chosen(0)
+    assert understand("media", [], tree) == Chosen(2), "there is nothing else that it could mean"
 
 
 def test_a_search_tells_how_much_more_there_is() -> None:
