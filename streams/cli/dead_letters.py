@@ -22,14 +22,26 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+
+
+def _time(_ctx: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else datetime.fromisoformat(value).astimezone()
+    except (ValueError, OverflowError, OSError):
+        problem = f"{value!r} is not a time such as 2026-01-31T08:00, local unless it names a zone"
+        raise click.BadParameter(problem) from None
 
 
 def _filter_options(command: Command) -> Command:
     for option in (
         click.option("--limit", type=click.IntRange(min=1), help="At most this many."),
-        click.option("--until", type=_TIME, help="Dead-lettered before this local time."),
-        click.option("--since", type=_TIME, help="Dead-lettered at or after this local time."),
+        click.option("--until", metavar="TIME", callback=_time, help="Dead-lettered before this time."),
+        click.option(
+            "--since",
+            metavar="TIME",
+            callback=_time,
+            help="Dead-lettered at or after this time, such as 2026-01-31T08:00, local unless it names a zone.",
+        ),
         click.option(
             "--partition",
             "partitions",
@@ -219,16 +231,9 @@ def _filter(
         frozenset(stages),
         frozenset(map(os.fsencode, keys)),
         frozenset(partitions),
-        _aware("--since", since),
-        _aware("--until", until),
+        since,
+        until,
     )
-
-
-def _aware(option: str, time: datetime | None) -> datetime | None:
-    try:
-        return time.astimezone() if time else None
-    except (ValueError, OverflowError):
-        raise click.BadParameter(f"{time} is out of the range of local time", param_hint=option) from None
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -272,7 +272,7 @@ def test_dead_letters_are_listed_by_filter_with_their_original_bytes(
     assert base64.b64decode(letter["value"]) == b"\xff\x00"
     assert (letter["key"], letter["dead_letter"]["source_offset"]) == ("p1", 7)
     assert len(lines(run("dead-letters", "list", "--json", "--product", "p2", "--product", "p1"))) == 2
-    assert lines(run("dead-letters", "list", "--json", "--until", "2020-01-01")) == []
+    assert lines(run("dead-letters", "list", "--json", "--until", "2020-01-01T08:00Z")) == []
     assert len(lines(run("dead-letters", "list", "--json", "--since", "2020-01-01", "--limit", "2"))) == 2
     readable = run("dead-letters", "list", "--stage", "intake").output
     assert "empty_title at intake, attempt 1: p2" in readable

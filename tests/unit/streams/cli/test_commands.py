@@ -200,6 +200,13 @@ def test_a_wrong_option_is_an_error_of_usage(sample_bundle: Path, arguments: lis
     assert (result.exit_code, said in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("time", ["yesterday", "0001-01-01", ""])
+def test_a_time_that_is_none_is_named_with_one_that_is(time: str) -> None:
+    result = CliRunner().invoke(main, ["dead-letters", "list", "--since", time])
+    assert result.exit_code == 2
+    assert f"{time!r} is not a time such as 2026-01-31T08:00" in " ".join(result.output.split())
+
+
 def test_a_separator_is_something(tmp_path: Path) -> None:
     (tmp_path / "tree.txt").write_text("Home > Lamps")
     arguments = ["--products", str(tmp_path / "tree.txt"), "--taxonomy", str(tmp_path / "tree.txt")]
