@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.review.queue import DecidedProducts, ReviewQueue
     from streams.settings import Settings
 
-_PROMPT = "number, category path or id, or words to search for; n = nowhere, s = skip, q = quit: "
+_PROMPT = "number, category path or id, or words to search for; n = nowhere, s = skip, b = back, q = quit: "
 _SHOWN_CHARACTERS = 300
 
 
@@ -59,6 +59,9 @@ def command(
     With --product nothing is asked, for use in scripts: brand and stores are taken from the product's decision,
     only the tags given with --tag are learned from, and without --title the verdict holds for no later edit. A
     verdict on a product that was never decided becomes a dead letter.
+
+    An answer can be corrected: b goes back to the product before, and the last answer counts. A number means the
+    category beside it on the screen; words find the categories that have them all, such as `desk lamp`.
 
     Several people can review at the same time: a product that someone else has answered meanwhile is skipped, and
     if two people answer, the last verdict counts.
@@ -121,15 +124,16 @@ def _review_all(
     with closing(queue), closing(DecidedProducts(settings)) as products:
         session = _Session(queue, products, giver, taxonomy, as_json=as_json)
         found = queue.waiting()
-        for number, decision in enumerate(found[:limit], 1):
-            if not session.review(decision.product_id, f"{number:,} of {len(found):,}"):
-                break
-    left = len(found) - session.given - session.gone
-    click.echo(f"gave {session.given:,} verdicts; {left:,} products are still waiting", err=True)
+        session.review_all([decision.product_id for decision in found[:limit]], len(found))
+    left = len(found) - len(session.given) - len(session.gone)
+    click.echo(f"gave {len(session.given):,} verdicts; {left:,} products are still waiting", err=True)
 
 
 class _Session:
-    """Asks about one product after the other; ``gone`` are those that others answered, or that wait no more."""
+    """Asks about one product after the other.
+
+    ``given`` are the verdicts by product, and ``gone`` the products that others answered, or that wait no more.
+    """
 
     def __init__(
         self,
@@ -140,8 +144,8 @@ class _Session:
         *,
         as_json: bool,
     ) -> None:
-        self.given = 0
-        self.gone = 0
+        self.given: dict[str, ReviewDecided] = {}
+        self.gone: set[str] = set()
         self._queue = queue
         self._products = products
         self._giver = giver
@@ -150,35 +154,54 @@ class _Session:
         # Once: where it is made anew for each answer, the first takes the others along in its buffer.
         self._answers = click.get_text_stream("stdin", errors="replace")
 
-    def review(self, product_id: str, place: str) -> bool:
-        """Ask where a product belongs, if it still waits, and give the verdict; return whether to go on."""
-        decision = self._waiting(product_id)
+    def review_all(self, product_ids: Sequence[str], waiting: int) -> None:
+        """Ask about each, and go back where that is asked for, until the end or ``quit``."""
+        at, step = 0, 1
+        while at < len(product_ids):
+            answer = self._review(product_ids[at], f"{at + 1:,} of {waiting:,}")
+            if answer == "quit":
+                return
+            # One that waits no more is passed over in the direction in which one was going.
+            if answer != "gone":
+                step = -1 if answer == "back" else 1
+            at += step
+            if at < 0:
+                at, step = 0, 1
+
+    def _review(self, product_id: str, place: str) -> Literal["given", "gone", "skip", "back", "quit"]:
+        """Ask where a product belongs, if it still waits, and give the verdict; return what became of it."""
+        decision = self._waiting(product_id, "it is passed over")
         if decision is None:
-            return True
+            return "gone"
         _show(decision, self._products.of(decision), place)
+        if (own := self.given.get(product_id)) is not None and own.decision_id == decision.decision_id:
+            click.echo(f"  you said: {plain(_said(own, self._taxonomy))}; s leaves it", err=True)
         answer = _ask(self._answers, decision, self._taxonomy)
-        if answer == "quit":
-            return False
+        if isinstance(answer, str):
+            return answer
         # A person takes time, and what others did in it is not to be overruled unseen.
-        if answer == "skip" or (now := self._waiting(product_id)) is None:
-            return True
+        now = self._waiting(product_id, "your verdict was not sent")
+        if now is None:
+            return "gone"
         if now.decision_id != decision.decision_id:
             click.echo(
                 f"{plain(product_id)} was decided again and waits again; your verdict was not sent", err=True
             )
-            return True
+            return "skip"
         category_id = None if answer.node is None else self._taxonomy.ids[answer.node]
-        _tell(self._giver.give(product_id, category_id, decision), self._taxonomy, as_json=self._as_json)
-        self.given += 1
-        return True
+        self.given[product_id] = self._giver.give(product_id, category_id, decision)
+        _tell(self.given[product_id], self._taxonomy, as_json=self._as_json)
+        return "given"
 
-    def _waiting(self, product_id: str) -> NeedsReview | None:
+    def _waiting(self, product_id: str, consequence: str) -> NeedsReview | None:
         """Return the decision that waits, or say why there is none any more."""
-        found = self._queue.look_again(product_id)
+        own = self.given.get(product_id)
+        found = self._queue.look_again(product_id, None if own is None else own.review_id)
         if not isinstance(found, str):
             return found
-        self.gone += 1
-        click.echo(plain(f"{product_id} {found}; it is passed over"), err=True)
+        if own is None:
+            self.gone.add(product_id)
+        click.echo(plain(f"{product_id} {found}; {consequence}"), err=True)
         return None
 
 
@@ -239,5 +262,10 @@ def _tell(verdict: ReviewDecided, taxonomy: Taxonomy, *, as_json: bool) -> None:
     if as_json:
         print_json(encode(verdict))
         return
-    node = None if verdict.category_id is None else taxonomy.index_of_id(verdict.category_id)
-    click.echo(plain(f"{verdict.product_id}: {'nowhere' if node is None else taxonomy.path_text(node)}"))
+    click.echo(plain(f"{verdict.product_id}: {_said(verdict, taxonomy)}"))
+
+
+def _said(verdict: ReviewDecided, taxonomy: Taxonomy) -> str:
+    if verdict.category_id is None:
+        return "nowhere"
+    return taxonomy.path_text(taxonomy.index_of_id(verdict.category_id))

@@ -32,21 +32,28 @@ class Found:
     total: int
 
 
-Pass = Literal["skip", "quit"]
+Pass = Literal["skip", "back", "quit"]
+_PASSES: Final[dict[str, Pass]] = {
+    "": "skip",
+    "s": "skip",
+    "skip": "skip",
+    "b": "back",
+    "back": "back",
+    "q": "quit",
+    "quit": "quit",
+}
 
 
 def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> Chosen | Found | Pass:
     """Return what is meant: a number of ``offered`` nodes, counted from 1, a path, an id, or words to search for.
 
-    Nothing and ``s`` skip, ``q`` quits, ``n`` is nowhere. A search is for categories whose path has, for each
-    word, one that begins with it or differs in its ending alone. An offered node is ``None`` where the tree does
-    not have it. A number of up to two digits is never an id.
+    Nothing and ``s`` skip, ``b`` goes back, ``q`` quits, ``n`` is nowhere. A search is for categories whose path
+    has, for each word, one that begins with it or differs in its ending alone. An offered node is ``None`` where
+    the tree does not have it. A number of up to two digits is never an id.
     """
     text = text.strip()
-    if text.casefold() in ("", "s", "skip"):
-        return "skip"
-    if text.casefold() in ("q", "quit"):
-        return "quit"
+    if (passed := _PASSES.get(text.casefold())) is not None:
+        return passed
     if text.casefold() in ("n", "nowhere"):
         return Chosen(None)
     # Ids may be numbers too: what is mistyped must not be taken for one.

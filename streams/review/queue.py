@@ -52,10 +52,10 @@ class ReviewQueue:
         """Return what waits by what was read last, the decisions of a partition in the order of their age."""
         return [decision for decision, decided_at in self._latest.values() if not self._has(decision, decided_at)]
 
-    def look_again(self, product_id: str) -> NeedsReview | str:
+    def look_again(self, product_id: str, own: str | None = None) -> NeedsReview | str:
         """Return the decision on a product that waits now, or what became of it.
 
-        Raises :class:`KafkaUnavailable`.
+        One whose verdict is ``own``, a review id, waits all the same. Raises :class:`KafkaUnavailable`.
         """
         key = product_id.encode()
         self._read_verdicts([partition_of(key, len(self._verdicts.partitions))])
@@ -63,7 +63,7 @@ class ReviewQueue:
         if product_id not in self._latest:
             return "was assigned or removed meanwhile"
         decision, decided_at = self._latest[product_id]
-        if self._has(decision, decided_at):
+        if self._has(decision, decided_at) and self._given.latest[product_id].review_id != own:
             return f"was answered meanwhile by {self._given.latest[product_id].reviewer}"
         return decision
 

@@ -184,6 +184,36 @@ def test_a_product_that_is_decided_anew_after_its_verdict_waits_again(installati
     assert waits() == 1, "a verdict for no category of the tree settles nothing"
 
 
+def test_a_reviewer_goes_back_to_what_was_answered_or_skipped_and_the_last_answer_counts(
+    installation: Installation,
+) -> None:
+    tree = load_taxonomy(installation.bundle)
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+    for product_id in ("p", "q", "r"):
+        event = DECISION | {"product_id": product_id, "decision_id": product_id, "source": source}
+        installation.send(CATEGORIES_NEEDS_REVIEW, product_id, json.dumps(event).encode())
+    asked = review("--json", typed=f"n\nb\n{tree.ids[4]}\ns\nb\nn\nq\n")
+    first, again, second = map(json.loads, asked.stdout.splitlines())
+    assert (first["product_id"], first["category_id"]) == (again["product_id"], None)
+    assert (again["category_id"], again["decision_id"]) == (tree.ids[4], first["decision_id"])
+    assert second["product_id"] != first["product_id"]
+    assert "you said: nowhere; s leaves it" in asked.stderr
+    assert "gave 2 verdicts; 1 products are still waiting" in asked.stderr
+
+
+def test_what_a_search_finds_is_numbered_on_from_what_was_offered(installation: Installation) -> None:
+    tree = load_taxonomy(installation.bundle)
+    offered = {"category": {"id": tree.ids[4], "path": list(tree.paths[4])}, "probability": 0.1}
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+    for product_id in ("p", "q"):
+        event = DECISION | {"product_id": product_id, "alternatives": [offered], "source": source}
+        installation.send(CATEGORIES_NEEDS_REVIEW, product_id, json.dumps(event).encode())
+    word = tree.names[tree.roots[0]].split()[0]
+    asked = review("--json", typed=f"{word}\n1\n{word}\n2\n")
+    chosen = [json.loads(line)["category_id"] for line in asked.stdout.splitlines()]
+    assert chosen[0] == tree.ids[4] != chosen[1]
+
+
 def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,7 +254,7 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
     ]
     for line in (
         "answered was answered meanwhile by desk 5; it is passed over",
-        "answered while shown was answered meanwhile by desk 5; it is passed over",
+        "answered while shown was answered meanwhile by desk 5; your verdict was not sent",
         "assigned was assigned or removed meanwhile; it is passed over",
         "decided again while shown was decided again and waits again; your verdict was not sent",
         "gave 1 verdicts; 1 products are still waiting",

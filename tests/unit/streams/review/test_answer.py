@@ -29,6 +29,7 @@ DESK, LAMPS, VASES = (
         ("", "skip"),
         ("s", "skip"),
         ("Q", "quit"),
+        ("b", "back"),
         # The name that says nothing else is likelier meant.
         ("lamps", Found((LAMPS, DESK), 2)),
         ("lamps desk", Found((DESK,), 1)),
@@ -92,4 +93,4 @@ def test_a_search_tells_how_much_more_there_is() -> None:
 @given(st.text(max_size=30))
 def test_whatever_is_typed_is_understood_or_finds_nothing(text: str) -> None:
     answer = understand(text, [LAMPS], TREE)
-    assert answer in ("skip", "quit") or isinstance(answer, Chosen | Found)
+    assert answer in ("skip", "back", "quit") or isinstance(answer, Chosen | Found)
