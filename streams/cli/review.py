@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
@@ -63,8 +64,8 @@ def command(
     An answer can be corrected: b goes back to the product before, and the last answer counts. A number means the
     category beside it on the screen; words find the categories that have them all, such as `desk lamp`.
 
-    Several people can review at the same time: a product that someone else has answered meanwhile is skipped, and
-    if two people answer, the last verdict counts.
+    Several people can review at the same time: each is asked in an order of their own, a product that someone else
+    has answered meanwhile is skipped, and if two people answer, the last verdict counts.
 
     \b
     Examples:
@@ -124,6 +125,8 @@ def _review_all(
     with closing(queue), closing(DecidedProducts(settings)) as products:
         session = _Session(queue, products, giver, taxonomy, as_json=as_json)
         found = queue.waiting()
+        # In the same order, people who start together would be asked about the same products, one after the other.
+        random.shuffle(found)
         session.review_all([decision.product_id for decision in found[:limit]], len(found))
     left = len(found) - len(session.given) - len(session.gone)
     click.echo(f"gave {len(session.given):,} verdicts; {left:,} products are still waiting", err=True)
@@ -213,7 +216,9 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
 
     screen = console(stderr=True)
     screen.print()
-    show(f"{place}  {decision.product_id}", "dim")
+    # Where the first is nearly certain, one wonders what there is to ask.
+    why = "  (its store is new)" if decision.reason == "new_store" else ""
+    show(f"{place}  {decision.product_id}{why}", "dim")
     if product is None:
         show("its event has expired; look it up by its id", "yellow")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,6 +202,17 @@ def test_a_reviewer_goes_back_to_what_was_answered_or_skipped_and_the_last_answe
     assert "gave 2 verdicts; 1 products are still waiting" in asked.stderr
 
 
+def test_two_people_are_not_asked_about_the_same_products_in_the_same_order(installation: Installation) -> None:
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+    for number in range(20):
+        event = DECISION | {"product_id": f"p{number}", "source": source}
+        installation.send(CATEGORIES_NEEDS_REVIEW, f"p{number}", json.dumps(event).encode())
+    one, other = (re.findall(r"of 20  (p\d+)", review(typed="s\n" * 20).stderr) for _ in range(2))
+    assert set(one) == set(other)
+    assert len(one) == 20
+    assert one != other
+
+
 def test_what_a_search_finds_is_numbered_on_from_what_was_offered(installation: Installation) -> None:
     tree = load_taxonomy(installation.bundle)
     offered = {"category": {"id": tree.ids[4], "path": list(tree.paths[4])}, "probability": 0.1}
@@ -266,9 +278,10 @@ def test_control_characters_of_a_feed_do_not_reach_the_terminal(installation: In
     product = Product(product_id="\x1b[2Jp", title="\x1b[2JThing :heart:")
     (place,) = installation.publish_products([product])
     source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": place[0], "offset": place[1]}
-    event = DECISION | {"product_id": product.product_id, "source": source}
+    event = DECISION | {"product_id": product.product_id, "source": source, "reason": "new_store"}
     installation.send(CATEGORIES_NEEDS_REVIEW, product.product_id, json.dumps(event).encode())
     result = review(typed="n\n", color=True)
+    assert "[2Jp  (its store is new)" in result.stderr
     assert "[2JThing :heart:" in result.stderr
     assert "[2Jp: nowhere" in result.stdout
     assert "\x1b[2J" not in result.output
