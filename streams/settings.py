@@ -172,6 +172,9 @@ def _refuse_unknown() -> None:
         if _SERVICE_LINK.fullmatch(name):
             continue
         if name.startswith(PREFIX) and not name.startswith(_OTHERS) and name not in known | {_DATA}:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            # Without the prefix, which alone makes any two of them look alike.
+            near = difflib.get_close_matches(
+                name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], 1
+            )
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else "; the README lists those that there are"
             raise InvalidSettings(f"unknown setting {name}{hint}")

@@ -50,6 +50,11 @@ def test_a_variable_that_is_none_of_ours_is_an_error_that_names_the_nearest(
     assert refused(monkeypatch, name, "1") == f"unknown setting {name}; did you mean {meant}?"
 
 
+def test_a_variable_that_is_like_none_of_ours_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refused(monkeypatch, "SHELFWISE_FOO", "1")
+    assert told == "unknown setting SHELFWISE_FOO; the README lists those that there are"
+
+
 @pytest.mark.parametrize("name", ["SHELFWISE_DATA", "SHELFWISE_TEST_MINILM"])
 def test_what_only_tests_and_benchmarks_read_is_let_be(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "somewhere")
