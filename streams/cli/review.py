@@ -212,7 +212,8 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
     from streams.clients.render import evidence_text
 
     def show(text: str, style: str = "") -> None:
-        screen.print(plain(text)[:_SHOWN_CHARACTERS], style=style, markup=False, emoji=False)
+        cut = f"{text[:_SHOWN_CHARACTERS]}…" if len(text) > _SHOWN_CHARACTERS else text
+        screen.print(plain(cut), style=style, markup=False, emoji=False)
 
     screen = console(stderr=True)
     screen.print()
@@ -225,11 +226,16 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
         price = None if product.price is None else f"{product.price:,.2f} {product.currency or ''}".strip()
         tags = ", ".join(product.tag_list())
         show(product.title, "bold")
-        show(
-            " · ".join(filter(None, (product.brand, *product.stores, product.merchant_category, tags, price))),
-            "dim",
-        )
-        show(product.description or "", "dim")
+        affiliate = product.affiliate.category if product.affiliate else None
+        told = (product.brand, *product.stores, product.merchant_category, affiliate, tags, price)
+        if any(told):
+            show(" · ".join(filter(None, told)), "dim")
+        if product.attributes:
+            show(", ".join(f"{name}: {value}" for name, value in product.attributes.items()), "dim")
+        if product.description:
+            show(product.description, "dim")
+        if product.image_url:  # whole, for terminals that open it
+            screen.print(plain(product.image_url), style="dim", markup=False, emoji=False, soft_wrap=True)
     for number, item in enumerate(decision.alternatives, 1):
         show(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}")
     if reasons := evidence_text(decision.evidence):

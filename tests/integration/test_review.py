@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from schemas.events.codec import decode
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
-from schemas.events.product import Product
+from schemas.events.product import Affiliate, Product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, REVIEWS_DECIDED, STATISTICS_CHANGED
@@ -274,13 +274,22 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
         assert line in told.splitlines()
 
 
-def test_control_characters_of_a_feed_do_not_reach_the_terminal(installation: Installation) -> None:
-    product = Product(product_id="\x1b[2Jp", title="\x1b[2JThing :heart:")
+def test_what_a_feed_tells_of_a_product_is_shown_except_for_control_characters(installation: Installation) -> None:
+    product = Product(
+        product_id="\x1b[2Jp",
+        title="\x1b[2JThing :heart:",
+        description="long " * 100,
+        affiliate=Affiliate(category="Lighting"),
+        attributes={"colour": "black"},
+        image_url="https://" + "picture/" * 100,
+    )
     (place,) = installation.publish_products([product])
     source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": place[0], "offset": place[1]}
     event = DECISION | {"product_id": product.product_id, "source": source, "reason": "new_store"}
     installation.send(CATEGORIES_NEEDS_REVIEW, product.product_id, json.dumps(event).encode())
     result = review(typed="n\n", color=True)
+    for told in ("Lighting\n", "colour: black\n", "long long …\n", "picture/" * 100 + "\n"):
+        assert told in result.stderr
     assert "[2Jp  (its store is new)" in result.stderr
     assert "[2JThing :heart:" in result.stderr
     assert "[2Jp: nowhere" in result.stdout
