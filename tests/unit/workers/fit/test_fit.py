@@ -153,7 +153,9 @@ def test_labels_in_the_bundle_metrics_add_up(twice: list[tuple[FitReport, Steps]
     metrics = twice[0][0].metrics
     assert metrics["products"] + metrics["products_without_label"] == 120
     assert 0.5 < metrics["out_of_fold"]["recall_of_union"] <= 1
-    assert np.isclose(metrics["out_of_fold"]["recall_of_signal"]["store_cooccurrence"], 0.5, atol=0.5)
+    recall = metrics["out_of_fold"]["recall_of_signal"]
+    assert np.isclose(recall["store_cooccurrence"], 0.5, atol=0.5)
+    assert recall["price"] is None, "it names no candidate, which is not that it names none right"
 
 
 def test_an_id_that_the_tree_lacks_leaves_the_word_to_the_path() -> None:
