@@ -254,7 +254,10 @@ def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen |
     while True:
         click.echo(_PROMPT, nl=False, err=True)
         line = answers.readline()
-        answer = understand(line, offered, taxonomy) if line else "quit"
+        if not line:  # Ctrl-D, or the end of a pipe
+            click.echo(err=True)
+            return "quit"
+        answer = understand(line, offered, taxonomy)
         if not isinstance(answer, Found):
             return answer
         if not answer.total:
