@@ -37,6 +37,8 @@ def command(
 ) -> None:
     """Follow decisions and dead letters as they come, until Ctrl-C.
 
+    "withdrawn" says that a product is not, or no longer, on a topic: it was decided on the other one, or removed.
+
     It joins no consumer group and commits nothing, so it does not affect workers. If its output is no longer read,
     as when piped to head, it exits with status 0.
 
