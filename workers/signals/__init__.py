@@ -1,1 +1,1 @@
-"""The signals of recall: one module each, and a registry."""
+"""The signals used by recall, one module each, and their registry."""

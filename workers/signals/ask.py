@@ -1,4 +1,4 @@
-"""What signals say of a batch."""
+"""Ask several signals for the scores of a batch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from workers.recall.batch import Batch
 from workers.signals.base import Scores, Signal
 
-# Beyond these digits scores differ by machine and library; a decision must not hang on them.
+# Beyond these digits, scores differ between machines and libraries; a decision must not depend on them.
 _DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class SignalScores:
-    """The scores of one signal, under the name that they bear from here on; likewise its context."""
+    """The scores of one signal, with the names under which they and the context columns appear from here on."""
 
     signal: str
     context_names: tuple[str, ...]
@@ -26,10 +26,10 @@ class SignalScores:
 
 
 def ask(signals: Sequence[Signal], batch: Batch) -> list[SignalScores]:
-    """Return what each signal says of the products of a batch."""
+    """Return the scores that each signal gives the products of a batch."""
     return [SignalScores(signal.name, signal.context_names, signal.score(batch)) for signal in signals]
 
 
 def rounded(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scores to the digits that count."""
+    """Return the scores rounded to the digits that a decision may depend on."""
     return np.round(scores, _DIGITS)

@@ -1,4 +1,4 @@
-"""What a signal is, what it sees, and what it is fitted on."""
+"""The interface of a signal, its input, and the data it is fitted on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from workers.text.features import TextFeatures
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Labelled products: ``batch`` of n products, and ``labels`` int32 (n,), node indices of ``taxonomy``.
+    """Labelled products: a ``batch`` of n products and their ``labels``, int32 (n,), node indices of ``taxonomy``.
 
-    ``category_vectors`` float32 (nodes, d) is the encoded text of each node.
+    ``category_vectors``, float32 (nodes, d), holds the encoded text of each node.
     """
 
     batch: Batch
@@ -29,17 +29,17 @@ class TrainingSet:
     category_vectors: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.intp]) -> TrainingSet:
-        """Return the training set of some of the products."""
+        """Return a training set that contains only the products at ``rows``."""
         return replace(self, batch=self.batch.take(rows), labels=self.labels[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What signals share and none of them stores.
+    """Data that the signals share and that none of them stores.
 
-    ``taxonomy`` is the tree that candidates are nodes of, ``category_vectors`` float32 (nodes, d) the encoded text
-    of each node, ``examples`` the labelled products, ``text_features`` what n-grams texts are made of,
-    ``linear_models`` the models of these that signals hold.
+    ``taxonomy`` is the tree whose nodes are the candidates. ``category_vectors``, float32 (nodes, d), holds the
+    encoded text of each node. ``examples`` are the labelled products. ``text_features`` extracts n-gram features
+    from the texts of products, and ``linear_models`` collects the signals' linear models over these features.
     """
 
     taxonomy: Taxonomy
@@ -50,60 +50,63 @@ class Reference:
 
     @classmethod
     def of(cls, training: TrainingSet) -> Self:
-        """Make the examples of the labelled products, and the n-grams of their texts."""
+        """Build the reference for a training set: its examples and the n-gram features of its texts."""
         products = training.batch.products
         examples = Examples.of(products, training.batch.branded, training.labels)
         return cls(training.taxonomy, training.category_vectors, examples, TextFeatures.fit(products))
 
 
 class Scores(Protocol):
-    """What one signal says of the n products of a batch."""
+    """The scores that one signal gives the n products of a batch."""
 
     @property
     def context(self) -> NDArray[np.float32]:
-        """What the signal knows of each product itself: float32 (n, columns of ``context_names``)."""
+        """What the signal knows about each product as a whole: float32 (n, len(context_names))."""
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the ``count`` best candidates of each product as (product indices, node indices), paired.
+        """Return the ``count`` best candidates of each product as parallel arrays: product and node indices.
 
-        No product has a candidate twice.
+        No product has the same candidate twice.
         """
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the score of each (product, category) pair, NaN where the signal knows nothing of it."""
+        """Return the score of each (product, category) pair, NaN if the signal knows nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """A fitted signal, ready to be stored: arrays go to safetensors, ``meta`` to JSON."""
+    """The state of a fitted signal, ready to be stored: ``arrays`` as safetensors, ``meta`` as JSON."""
 
     arrays: dict[str, NDArray[Any]]
     meta: dict[str, Any]
 
 
 class Signal(Protocol):
-    """One independent source of candidates. None is a gatekeeper: what one alone names is a candidate."""
+    """One independent source of candidates.
+
+    No signal can veto another: a category that only one signal proposes is still a candidate.
+    """
 
     name: str
     context_names: tuple[str, ...]
 
     def score(self, batch: Batch) -> Scores:
-        """Score the products of a batch; a product's scores depend on it alone, not on its batch."""
+        """Score the products of a batch; a product's scores do not depend on the rest of the batch."""
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
-        """Learn from labelled products; ``reference`` is of the same."""
+        """Fit the signal on labelled products; ``reference`` was built from the same products."""
 
     def state(self) -> SignalState:
         """Return the fitted state."""
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the signal again from its state."""
+        """Restore the signal from its state."""
 
 
 class ReferenceSignal(ABC):
-    """A signal that holds nothing of its own: the reference is all it asks."""
+    """A signal without a state of its own: it needs only the reference."""
 
     def __init__(self, reference: Reference) -> None:
         self.reference = reference
@@ -114,14 +117,14 @@ class ReferenceSignal(ABC):
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
-        """Ask the reference."""
+        """Return a signal that uses the reference."""
         return cls(reference)
 
     def state(self) -> SignalState:
-        """Return nothing: the bundle stores the reference."""
+        """Return an empty state: the bundle stores the reference."""
         return SignalState({}, {})
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Ask the reference."""
+        """Return a signal that uses the reference."""
         return cls(reference)

@@ -1,4 +1,4 @@
-"""Signal: which categories the product's brand is found in."""
+"""Signal: the categories in which the product's brand occurs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from workers.statistics import normalise_key
 
 
 class BrandFrequency(LiveCounts):
-    """A focused brand says nearly all, a diversified one nearly nothing: the context tells them apart."""
+    """Scores categories by how often the brand occurs in them.
+
+    A focused brand is strong evidence, a diversified one hardly any; the context tells the two apart.
+    """
 
     name = "brand_frequency"
     kind: StatisticKind = "brand"
@@ -17,6 +20,6 @@ class BrandFrequency(LiveCounts):
 
     @staticmethod
     def keys(product: Product) -> list[str]:
-        """Return the brand."""
+        """Return the normalised brand, if there is one."""
         key = normalise_key(product.brand)
         return [] if key is None else [key]

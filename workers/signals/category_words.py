@@ -1,7 +1,7 @@
-"""Signal: the categories whose names share words with the product, by words and meaning together.
+"""Signal: the categories whose names share words with the product, scored by words and embeddings together.
 
-A vector of meanings takes a spade for a rake; words alone know no synonym. Source: a weighted sum of a lexical
-and a dense score, Bruch, Gai and Ingber (2023), "An analysis of fusion functions for hybrid retrieval".
+Embeddings confuse a spade with a rake; words alone know no synonyms. Source: a weighted sum of a lexical and a
+dense score, Bruch, Gai and Ingber (2023), "An analysis of fusion functions for hybrid retrieval".
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from workers.signals.scores import SparseScores, no_context
 from workers.text.product_text import embedding_text
 from workers.text.tree_words import tree_words
 
-# Chosen on training sides of four catalogues, without labelled products to learn from.
+# Chosen on the training sets of four catalogues, without labelled products to learn from.
 _WEIGHT_OF_WORDS: Final = np.float32(0.2)
 _WEIGHT_OF_DESCRIPTION: Final = np.float32(0.5)
 
 
 class WordScores:
-    """The cosine of a product and a category, and more for the words that they share."""
+    """The cosine of a product and a category, plus a bonus for the words that they share."""
 
     def __init__(self, shared: SparseScores, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
-        """``vectors`` are the categories' (nodes, d) and ``queries`` the products' (n, d), both float32."""
+        """``vectors`` (nodes, d) are those of the categories, ``queries`` (n, d) of the products, both float32."""
         self.context = no_context(len(queries))
         self._shared = shared
         self._vectors = vectors
@@ -49,7 +49,7 @@ class WordScores:
 
 
 class CategoryWords(ReferenceSignal):
-    """Knows every listed node of the tree from its names alone."""
+    """Scores every listed node of the tree by its names, so it needs no labelled products."""
 
     name = "category_words"
     context_names: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class CategoryWords(ReferenceSignal):
         self._words = tree_words(reference.taxonomy)
 
     def score(self, batch: Batch) -> WordScores:
-        """Score by meaning and words; the meaning of a description counts half."""
+        """Score by embeddings and words; the description's embedding has half the weight."""
         keys, shares = self._words.shared([embedding_text(product) for product in batch.products])
         queries = unit_rows(batch.vectors + _WEIGHT_OF_DESCRIPTION * batch.described)
         shared = SparseScores(keys, shares, no_context(len(batch)))

@@ -1,7 +1,7 @@
-"""Signal: how near the nearest labelled product of a category is, however few there are of it.
+"""Signal: the nearest labelled product of each category, however few products the category has.
 
-Votes favour large categories; one near twin in a small category is evidence too. Source: the nearest-neighbour
-rule, Cover and Hart (1967).
+Voting favours large categories, but a single near-duplicate in a small category is evidence too. Source: the
+nearest-neighbour rule, Cover and Hart (1967).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workers.signals.scores import SparseScores, no_context
 
 
 class ClosestExample(ReferenceSignal):
-    """The cosine of the nearest labelled product of each category among the 48 nearest."""
+    """Scores each category by the cosine of its nearest labelled product, among the 48 nearest overall."""
 
     name = "closest_example"
     context_names: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class ClosestExample(ReferenceSignal):
         products = np.repeat(np.flatnonzero(found.known), found.labels.shape[1])
         labels = found.labels[found.known].ravel()
         keys = pair_keys(products, labels)
-        # Stable: neighbours come nearest first, and so does the nearest of each pair.
+        # Neighbours are sorted nearest first, and a stable sort keeps the nearest of each pair in front.
         order = np.argsort(keys, kind="stable")
         order = order[changes(keys[order])]
         return SparseScores(keys[order], found.cosines[found.known].ravel()[order], no_context(len(batch)))

@@ -1,4 +1,4 @@
-"""How often a key (a brand, a store, a merchant's text) went with each category, among labelled products."""
+"""Count how often a key (a brand, a store, a merchant's text) occurs with each category in labelled products."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from workers.arrays.stored import require, require_below, require_offsets
 from workers.signals.base import SignalState
 
 Weights = Mapping[int, float]
-"""Node index to summed weight."""
+"""Maps node index to summed weight."""
 
 DOUBT: Final = 1.0
-"""The weight, among that of categories, of "none of them": a key that was counted once proves little."""
+"""The weight of "none of these categories" for every key, because a key that was counted once proves little."""
 
 _NOTHING: Weights = {}
 
 
 class CategoryCounts:
-    """Weights of categories by key."""
+    """The weights of categories, by key."""
 
     def __init__(self, weights: dict[str, dict[int, float]]) -> None:
         """``weights[key]`` maps node index to summed weight."""
@@ -53,7 +53,7 @@ class CategoryCounts:
 
     @classmethod
     def restore(cls, state: SignalState, nodes: int) -> Self:
-        """Make the counts again; raises :class:`ValueError` where they are not of a tree of so many nodes."""
+        """Restore the counts; raises :class:`ValueError` if they do not fit a tree of ``nodes`` nodes."""
         arrays, keys = state.arrays, state.meta["keys"]
         require_offsets("offsets", arrays["offsets"], len(keys), len(arrays["categories"]))
         require("weights", arrays["weights"], np.float32, None)
@@ -71,20 +71,20 @@ class CategoryCounts:
 
 
 def together(weights: Weights, others: Weights) -> Weights:
-    """Return the sums of two counts."""
+    """Return the sum of two counts."""
     if not others:
         return weights
     return {node: weights.get(node, 0.0) + others.get(node, 0.0) for node in weights.keys() | others.keys()}
 
 
 def shares(weights: Weights) -> dict[int, float]:
-    """Return each category's share of the weight; some weight goes to no category at all (:data:`DOUBT`)."""
+    """Return each category's share of the weight; the shares sum to less than 1 because of :data:`DOUBT`."""
     total = sum(weights.values()) + DOUBT
     return {category: weight / total for category, weight in weights.items()}
 
 
 def focus(weights: Weights) -> tuple[float, float]:
-    """Return (log of 1 + the total weight, the largest share of it): a focused brand has a share near 1."""
+    """Return (log(1 + total weight), largest share): the largest share of a focused brand is near 1."""
     total = sum(weights.values())
     if total <= 0:
         return 0.0, 0.0

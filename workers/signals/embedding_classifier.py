@@ -1,8 +1,8 @@
 """Signal: a linear classifier on the encoder's vectors of title, brand and description.
 
-Where the linear text model knows words, this one knows meanings. Source: linear discriminant analysis with a
-covariance shared by all classes and shrunk towards a multiple of the identity (Ledoit and Wolf, 2004, with a fixed
-share); fitted in closed form, so hundreds of categories cost a second.
+The linear text model sees words; this one sees their meaning. Source: linear discriminant analysis with a
+covariance that all classes share, shrunk towards a multiple of the identity (Ledoit and Wolf, 2004, but with a
+fixed shrinkage). It is fitted in closed form, so hundreds of categories take a second.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import DenseScores, no_context
 
 _SHRINKAGE: Final = 0.1
-# Single precision keeps no more of scores in the hundreds, and what it drops hangs on the batch.
+# Scores are in the hundreds, where single precision keeps no more digits; those beyond would depend on the batch.
 _DIGITS: Final = 2
-# Products without their own evidence that a category's mean starts from: the mean of all.
+# Each category's mean starts from the mean of all products, which counts as much as this many products.
 _PRIOR_PRODUCTS: Final = 1.0
 
 
 class EmbeddingClassifier:
-    """The score is the log of the category's posterior, up to a constant of the product's."""
+    """Scores each category by its log posterior, up to a constant per product."""
 
     name = "embedding_classifier"
     context_names: tuple[str, ...] = ()
@@ -33,9 +33,9 @@ class EmbeddingClassifier:
     def __init__(
         self, weights: NDArray[np.float32], intercepts: NDArray[np.float32], known: NDArray[np.int32]
     ) -> None:
-        """``weights`` float32 (2 d, c), ``intercepts`` float32 (c,), ``known`` int32 (c,) ascending nodes."""
+        """``weights`` is float32 (2 d, c), ``intercepts`` float32 (c,), ``known`` int32 (c,), ascending nodes."""
         self._stored = weights
-        # In double precision the order in which a product of matrices is summed does not reach the digits kept.
+        # In double precision, the summation order of a matrix product does not affect the digits that are kept.
         self._weights = weights.astype(np.float64)
         self._intercepts = intercepts
         self._known = known
@@ -47,7 +47,7 @@ class EmbeddingClassifier:
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
-        """Fit means and covariance."""
+        """Fit the means of the categories and the shared covariance."""
         known, places = np.unique(training.labels, return_inverse=True)
         values = _inputs(training.batch)
         width = values.shape[1]
@@ -66,12 +66,12 @@ class EmbeddingClassifier:
         return cls(weights.astype(np.float32), intercepts.astype(np.float32), known.astype(np.int32))
 
     def state(self) -> SignalState:
-        """Return weights and categories."""
+        """Return the weights, intercepts and categories."""
         return SignalState({"weights": self._stored, "intercepts": self._intercepts, "known": self._known}, {})
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Make the classifier again."""
+        """Restore the classifier from its state."""
         return cls(state.arrays["weights"], state.arrays["intercepts"], state.arrays["known"])
 
 

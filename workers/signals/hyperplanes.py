@@ -1,4 +1,4 @@
-"""One hyperplane a class between n-grams.
+"""Fit one hyperplane per class on n-gram features.
 
 Source: one-vs-rest linear support vector machines on TF-IDF, LIBLINEAR (Fan et al., 2008).
 """
@@ -17,20 +17,21 @@ from sklearn.svm import LinearSVC
 from workers.signals.rivals import Rivals
 from workers.signals.sparse_linear import SparseLinear, largest, largest_stored, silent
 
-# With LIBLINEAR's default of 0.1 bigbasket's hyperplanes take a quarter longer, and tell a fifth of its training
-# side that is held out apart no better (76.8 and 76.7 % right, AURC 0.071 both).
+# With LIBLINEAR's default of 0.1, fitting bigbasket takes a quarter longer and is no better on a held-out fifth of
+# its training set (76.8 and 76.7 % right, AURC 0.071 with both).
 _TOLERANCE: Final = 0.3
 _REGULARISATION: Final = 0.4
-# LIBLINEAR and what becomes of its weights take 24 bytes for each feature and class: two gigabytes at once.
+# LIBLINEAR and the copies of its weights take 24 bytes for each feature and class: two gigabytes for so many.
 _CLASSES_AT_ONCE: Final = 1_024
-# The time grows with products times classes: about a minute for so many.
+# The time grows with products times classes: about a minute for this many.
 _PAIRS_AT_ONCE: Final = 1 << 24
 
 
 def fit_hyperplanes(features: sparse.csr_matrix, nodes: NDArray[np.int32]) -> SparseLinear:
-    """Tell n products, float32 CSR (n, F), apart by their ``nodes``, int32 (n,); with a single one say nothing.
+    """Fit a model that separates n products, float32 CSR (n, F), by their ``nodes``, int32 (n,).
 
-    Where classes or products are many, each class is told apart from its rivals and a sample of the others.
+    With a single node, the model scores 0 everywhere. If there are many classes or products, each class is fitted
+    against its rivals and a sample of the other products only.
     """
     known, places = np.unique(nodes, return_inverse=True)
     known = known.astype(np.int32)
@@ -70,13 +71,13 @@ def _one_by_one(
 def _separate(
     features: sparse.csr_matrix, classes: NDArray[np.generic], stands_for: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return weights (c, F) and intercepts (c,) of c classes against all others; of two, those of the second.
+    """Return one-vs-rest weights (c, F) and intercepts (c,) of c classes; of two classes, only the second's.
 
-    ``stands_for`` (n,) is how many products each is a sample of.
+    ``stands_for`` (n,) are sample weights: how many products each one stands for.
     """
     machine = LinearSVC(C=_REGULARISATION, tol=_TOLERANCE, dual=True, max_iter=50, random_state=0)
     with warnings.catch_warnings():
-        # Few products a category is how every catalogue begins, and the precision is bounded on purpose.
+        # Every catalogue starts with few products per category, and the precision is limited on purpose.
         warnings.filterwarnings("ignore", message="The number of unique classes")
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         machine.fit(features, classes, stands_for)

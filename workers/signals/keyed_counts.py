@@ -1,4 +1,4 @@
-"""What all signals share that count categories by keys of a product: its brand, its stores, its texts."""
+"""Base of all signals that count categories by a product's keys: its brand, its stores, or its texts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from workers.statistics import CategoryWeights
 
 
 class KeyedCounts(ABC):
-    """Counts the categories of labelled products by key."""
+    """Counts the categories of labelled products for each key."""
 
     name: str
     context_names: tuple[str, ...]
 
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
-        """``counts`` has been counted over :meth:`keys`."""
+        """``counts`` are counts by :meth:`keys`."""
         self._counts = counts
         self._taxonomy = taxonomy
 
@@ -30,9 +30,10 @@ class KeyedCounts(ABC):
         """Return the normalised keys of a product."""
 
     def of_nodes(self, learned: CategoryWeights) -> dict[int, float]:
-        """Return what the stream has learned of a key, by node index.
+        """Return the weights that the stream has learned for a key, by node index.
 
-        Learned under another version of the tree, a category may be gone from this one, or from its list.
+        They may have been learned with another version of the tree, so categories that do not exist in this one,
+        or are not listed in it, are left out.
         """
         found = [(self._taxonomy.find_id(category), weight) for category, weight in learned.items()]
         is_listed = self._taxonomy.is_listed
@@ -58,5 +59,5 @@ class KeyedCounts(ABC):
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the signal again."""
+        """Restore the signal from its state."""
         return cls(CategoryCounts.restore(state, len(reference.taxonomy)), reference.taxonomy)

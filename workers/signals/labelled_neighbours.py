@@ -1,4 +1,4 @@
-"""Signal: the labelled products nearest to a product vote for their categories.
+"""Signal: the nearest labelled products vote for their categories.
 
 Source: distance-weighted k-nearest neighbours, Dudani (1976).
 """
@@ -15,18 +15,18 @@ from workers.signals.base import ReferenceSignal
 from workers.signals.scores import SparseScores
 
 VOTERS: Final = 24
-# A neighbour at cosine 0.9 weighs e squared times one at 0.8: near-duplicates outvote mere relatives.
+# A neighbour at cosine 0.9 weighs e squared times as much as one at 0.8, so near-duplicates outvote the rest.
 _SHARPNESS: Final = 20.0
 
 
 class LabelledNeighbours(ReferenceSignal):
-    """Votes of the 24 nearest labelled products, as shares of 1."""
+    """Scores each category by its share of the votes of the 24 nearest labelled products."""
 
     name = "labelled_neighbours"
     context_names: tuple[str, ...] = ("labelled_neighbours_nearest_cosine",)
 
     def score(self, batch: Batch) -> SparseScores:
-        """Let the neighbours vote."""
+        """Score by votes; the context is the cosine of the nearest neighbour, 0 if there is none."""
         found = self.reference.examples.nearest(batch)
         context = np.zeros((len(batch), 1), np.float32)
         cosines = found.cosines[found.known, :VOTERS].astype(np.float64)

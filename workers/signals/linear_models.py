@@ -1,4 +1,4 @@
-"""All linear models of text, asked together: to look up a product's n-grams is what costs, and is done once."""
+"""Evaluate all linear text models together, so that the expensive lookup of a product's n-grams is done once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from workers.arrays.sparse_rows import SparseRows, ends_of
 from workers.recall.batch import Batch
 from workers.signals.sparse_linear import SparseLinear
 
-# A weight costs eight times as much in a sparse row as in a whole one, which takes up to four times the memory.
+# A weight is eight times as expensive in a sparse row as in a dense one, which takes up to four times the memory.
 _WHOLE_FROM: Final = 1 / 8
 
 
 class LinearModels:
-    """Models with the same F features; those of one batch are weighed by all of them at once."""
+    """Models over the same F features; a batch is evaluated with all of them at once."""
 
     def __init__(self) -> None:
         self._models: list[SparseLinear] = []
         self._weights: _Weights | None = None
 
     def add(self, model: SparseLinear) -> Callable[[Batch, SparseRows], NDArray[np.float32]]:
-        """Add a model.
+        """Add a model and return a function that evaluates it.
 
-        Returns what maps a batch of n products and their n-grams, n rows of F columns, to the sums of the model's
-        weights, float32 (n, c), without intercepts.
+        The function takes a batch of n products and their n-gram features, n rows of F columns. It returns the
+        products of the features and the model's weights, float32 (n, c), without intercepts.
         """
         self._models.append(model)
         self._weights = None
@@ -47,7 +47,7 @@ class LinearModels:
 
 
 class _Weights:
-    """Weights (F, c): rows of which much is filled are kept whole, the others sparse."""
+    """Weights (F, c): well-filled rows are stored dense, the others sparse."""
 
     def __init__(self, weights: sparse.csr_matrix) -> None:
         sizes = np.diff(weights.indptr)
@@ -58,7 +58,10 @@ class _Weights:
         self._others.eliminate_zeros()
 
     def weigh(self, features: SparseRows) -> NDArray[np.float32]:
-        """Return the product with n rows of F columns: float32 (n, c); a row of it depends on its own alone."""
+        """Return the product of n rows of F columns and the weights: float32 (n, c).
+
+        Each row of the result depends on one row of ``features`` only.
+        """
         place = self._place[features.columns]
         whole = place >= 0
         ends = ends_of(whole)[features.ends]

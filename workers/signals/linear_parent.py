@@ -1,7 +1,7 @@
-"""Signal: a linear classifier that tells only the parents of categories apart.
+"""Signal: a linear classifier that predicts the parent of a product's category.
 
-Parents have many more labelled products than their children, and it knows something even of a child that has none.
-Source: top-down hierarchical classification with local classifiers, Silla and Freitas (2011).
+Parents have many more labelled products than their children, so it can score even a child that has none. Source:
+top-down hierarchical classification with local classifiers, Silla and Freitas (2011).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from workers.signals.sparse_linear import SparseLinear
 
 
 class ParentScores(ProposesNothing):
-    """The score of a category is its parent's; so it proposes none: its children are all alike to it."""
+    """Scores a category by its parent's score; it proposes nothing, because all siblings score the same."""
 
     def __init__(self, parents: NDArray[np.int32], scores: DenseScores) -> None:
-        """``parents`` int32 (nodes,), of a root itself; ``scores`` are the parents'."""
+        """``parents``, int32 (nodes,), maps a root to itself; ``scores`` are those of the parents."""
         self.context = scores.context
         self._parents = parents
         self._scores = scores
@@ -33,13 +33,13 @@ class ParentScores(ProposesNothing):
 
 
 class LinearParent:
-    """One hyperplane a parent."""
+    """A linear model with one hyperplane per parent."""
 
     name = "linear_parent"
     context_names: tuple[str, ...] = ()
 
     def __init__(self, reference: Reference, model: SparseLinear) -> None:
-        """``model`` knows parents."""
+        """The classes of ``model`` are parents."""
         self._features = reference.text_features
         self._parents = _parents(reference)
         self._model = model
@@ -62,7 +62,7 @@ class LinearParent:
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the classifier again."""
+        """Restore the classifier from its state."""
         return cls(reference, SparseLinear.restore(state.arrays, reference))
 
 

@@ -1,4 +1,4 @@
-"""Signal: a linear classifier on the n-grams of title, merchant's words and description."""
+"""Signal: a linear classifier on the n-grams of the title, the merchant's text and the description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workers.text.tokens import words
 
 
 class LinearText:
-    """One hyperplane a category that has labelled products; the score is the distance's sign and size."""
+    """A linear model with one hyperplane per labelled category; the score is the signed value of its function."""
 
     name = "linear_text"
     context_names: tuple[str, ...] = ("linear_text_title_words",)
@@ -26,14 +26,14 @@ class LinearText:
         self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> DenseScores:
-        """Score every category that has labelled products."""
+        """Score every category that has labelled products; the context is the number of words in the title."""
         scores = self._weigh(batch, self._features.of(batch)) + self._model.intercepts
         title_words = [[len(words(product.title))] for product in batch.products]
         return DenseScores(self._model.known, scores, np.array(title_words, np.float32).reshape(-1, 1))
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
-        """Fit the hyperplanes; with a single category there is nothing to tell apart."""
+        """Fit the hyperplanes; with a single category there is nothing to learn."""
         features = reference.text_features.matrix(training.batch)
         return cls(reference, fit_hyperplanes(features, training.labels))
 
@@ -43,5 +43,5 @@ class LinearText:
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the classifier again."""
+        """Restore the classifier from its state."""
         return cls(reference, SparseLinear.restore(state.arrays, reference))

@@ -1,4 +1,4 @@
-"""What brand frequency and store co-occurrence share: counts of labelled products and of the stream."""
+"""Base of brand frequency and store co-occurrence: counts from labelled products and from the stream."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workers.signals.scores import SparseScores
 from workers.statistics import CategoryWeights
 
 LABELLED: Final = "_labelled"
-"""How a context column's name ends that tells what is new to the model. The policy goes by it, the ranker not."""
+"""Suffix of the context columns that count labelled products. The policy uses them, the ranker does not."""
 
-# What the stream has learned of so many keys is kept as arrays; it is made anew when it changes.
+# The weights learned from the stream are cached as arrays for this many keys, and rebuilt when they change.
 _REMEMBERED_KEYS: Final = 10_000
 
 
 class _Fitted(NamedTuple):
-    """The labelled products of a key: how many, their nodes int32, and how many are in each, float64."""
+    """The labelled products of a key: how many there are, their nodes, int32, and how many per node, float64."""
 
     labelled: float
     nodes: NDArray[np.int32]
@@ -32,7 +32,7 @@ class _Fitted(NamedTuple):
 
 
 class _Learned(NamedTuple):
-    """The weights that were learned of a key, and as arrays: int32 node indices and float64."""
+    """The weights learned from the stream for a key, also as arrays: int32 node indices and float64 values."""
 
     weights: CategoryWeights
     nodes: NDArray[np.int32]
@@ -40,26 +40,27 @@ class _Learned(NamedTuple):
 
 
 def context_of(name: str) -> tuple[str, ...]:
-    """Return the names of the context columns of such a signal."""
+    """Return the names of the context columns of the signal called ``name``."""
     return (f"{name}_log_weight", f"{name}_focus", name + LABELLED)
 
 
 class LiveCounts(KeyedCounts):
-    """Scores a category by its share of the weight of a product's keys."""
+    """Scores a category by its share of the total weight of a product's keys."""
 
     kind: StatisticKind
 
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
-        """``counts`` has been counted over :meth:`keys`."""
+        """``counts`` are counts by :meth:`keys`."""
         super().__init__(counts, taxonomy)
         self._fitted: dict[str, _Fitted] = {}
         self._learned: dict[str, _Learned] = {}
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by shares; context is (log of 1 + weight, largest share) of all keys of the product, and labelled.
+        """Score by shares.
 
-        The last is how many labelled products the signal was fitted on of the key that has most, whatever the
-        stream learned since; NaN for a product without a key.
+        The context is (log(1 + weight), largest share, labelled). The first two are of all keys of the product
+        together. The last is the number of labelled products that the signal was fitted on, for the key that has
+        most of them; what the stream has learned since does not count. It is NaN for a product without a key.
         """
         owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
         labelled = np.full(len(batch), np.nan)
@@ -69,7 +70,7 @@ class LiveCounts(KeyedCounts):
                 labelled[product] = 0.0
             for key in keys_of_product:
                 fitted = self._of_training(key)
-                # Not their sum: a product that several stores sell is one product.
+                # The maximum, not the sum: a product that several stores sell is one product.
                 labelled[product] = max(labelled[product], fitted.labelled)
                 for found in (fitted[1:], self._of_stream(key, batch.statistics.weights(self.kind, key))):
                     owners.append(product)

@@ -1,4 +1,4 @@
-"""What merchant and affiliate category texts share: a learned mapping of texts to categories."""
+"""Base of the merchant and affiliate category signals: a learned mapping from texts to categories."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.scores import SparseScores
 from workers.text.tokens import fold
 
-# A category that bears the very name is worth less than one labelled product that says so.
+# The score of a category whose name is the text itself; categories of the same name share it.
 _NAMESAKE_WEIGHT: Final = 0.5
-# Shops and networks use the same few texts over and over; what each maps to is found once.
+# Shops and networks use the same few texts over and over, so each one's mapping is cached.
 REMEMBERED_TEXTS: Final = 10_000
 
 
 class _Mapped(NamedTuple):
-    """What some keys map to: ``nodes`` int32 ascending, their float32 ``scores``, and the context."""
+    """What a product's keys map to: ``nodes``, int32, ascending, their ``scores``, float32, and the context."""
 
     nodes: NDArray[np.int32]
     scores: NDArray[np.float32]
@@ -34,7 +34,7 @@ class _Mapped(NamedTuple):
 
 @lru_cache(maxsize=2)
 def nodes_by_name(taxonomy: Taxonomy) -> Mapping[str, list[int]]:
-    """Return the listed nodes of each name, folded; made once for a tree, whose names are many."""
+    """Return the listed nodes by folded name; cached, because a tree has many names."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     for node in np.flatnonzero(taxonomy.is_listed).tolist():
         found[fold(taxonomy.names[node])].append(node)
@@ -42,19 +42,19 @@ def nodes_by_name(taxonomy: Taxonomy) -> Mapping[str, list[int]]:
 
 
 class MappedText(KeyedCounts):
-    """Maps a text to categories by what labelled products with that text were, and by the categories' names.
+    """Maps a text to the categories of labelled products with that text, and to categories of that name.
 
-    A product gives its keys from the most to the least specific; the first one that was ever counted decides.
+    A product's keys are ordered from most to least specific; the counts of the first key that has any are used.
     """
 
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
-        """``counts`` has been counted over the same keys."""
+        """``counts`` are counts by :meth:`keys`."""
         super().__init__(counts, taxonomy)
         self._namesakes = nodes_by_name(taxonomy)
         self._mapped: dict[tuple[str, ...], _Mapped] = {}
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by shares; context is (log of 1 + count, largest share) of the deciding key."""
+        """Score by shares; the context is (log(1 + count), largest share) of the key whose counts are used."""
         found = [self._map(tuple(self.keys(product))) for product in batch.products]
         products = np.repeat(np.arange(len(found)), [len(each.nodes) for each in found])
         keys = pair_keys(products, np.concatenate([_NO_NODES, *(each.nodes for each in found)]))

@@ -1,4 +1,4 @@
-"""Signal: the brand's or shop's own category text."""
+"""Signal: the category text that the brand or shop itself uses."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SEPARATORS: Final = re.compile(r"[>|/»,]")
 
 
 class MerchantCategory(MappedText):
-    """Maps the whole text, else its last part: of "Home > Sale > Lamps" the lamps."""
+    """Maps the whole text or, failing that, its last part: "Lamps" for "Home > Sale > Lamps"."""
 
     name = "merchant_category"
     context_names: tuple[str, ...] = ("merchant_category_log_count", "merchant_category_focus")
 
     @staticmethod
     def keys(product: Product) -> list[str]:
-        """Return the whole text and its last part."""
+        """Return the whole text, then its last part."""
         return list(_keys(product.merchant_category or ""))
 
 

@@ -1,7 +1,7 @@
-"""Signal: naive Bayes on n-grams. It counts where the linear classifier separates, so the two err differently.
+"""Signal: naive Bayes on n-grams. It counts, whereas the linear classifier separates, so they err differently.
 
-Source: the complement of each class is modelled, not the class, Rennie et al. (2003), "Tackling the poor
-assumptions of naive Bayes text classifiers".
+It models the complement of each class instead of the class itself. Source: Rennie et al. (2003), "Tackling the
+poor assumptions of naive Bayes text classifiers".
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SMOOTHING: Final = 0.1
 
 
 class NaiveBayes:
-    """The score is how much less likely the product is among the products of all other categories."""
+    """Scores a category by how unlikely the product is among the products of all other categories."""
 
     name = "naive_bayes"
     context_names: tuple[str, ...] = ()
 
     def __init__(self, reference: Reference, model: SparseLinear) -> None:
-        """The intercepts of ``model`` are for each unit of a product's summed features."""
+        """The intercepts of ``model`` are multiplied by the sum of a product's features."""
         self._features = reference.text_features
         self._model = model
         self._weigh = reference.linear_models.add(model)
@@ -39,7 +39,7 @@ class NaiveBayes:
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
-        """Count."""
+        """Fit the model by counting features per category."""
         features = reference.text_features.matrix(training.batch)
         known, places = np.unique(training.labels, return_inverse=True)
         known = known.astype(np.int32)
@@ -47,10 +47,10 @@ class NaiveBayes:
             return cls(reference, silent(features.shape[1], known))
         membership = sparse.csr_matrix((np.ones(len(places)), (places, np.arange(len(places)))))
         counts = (membership @ features).tocsr()
-        # Of the same sums: of features' own in float32 a category could have more of a feature than there is.
+        # Summed from the same counts: separate float32 sums of the features could be less than a category's own.
         totals = np.asarray(counts.sum(axis=0), np.float64).ravel()
-        # The logarithm of a feature's share in the complement, less that of its share in everything: zero unless
-        # the category has it, and the difference is the same for all categories.
+        # The log of a feature's total count less the log of its count in the complement: zero for categories that
+        # lack the feature, so the weights stay sparse. The subtracted term is the same for all categories.
         logs = counts.copy()
         everywhere = totals[counts.indices] + _SMOOTHING
         logs.data = np.log(everywhere) - np.log(everywhere - counts.data)
@@ -61,10 +61,10 @@ class NaiveBayes:
         return cls(reference, model)
 
     def state(self) -> SignalState:
-        """Return the logarithms."""
+        """Return the weights, intercepts and categories."""
         return SignalState(self._model.arrays(), {})
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the classifier again."""
+        """Restore the classifier from its state."""
         return cls(reference, SparseLinear.restore(state.arrays, reference))

@@ -1,8 +1,8 @@
-"""Train vectors of n-grams, and what their sum says of each category.
+"""Train a vector for each n-gram and a softmax classifier on the sum of a product's vectors.
 
-By stochastic gradients on the cross entropy, with AdaGrad (Duchi et al., 2011): a step size for each weight, and
-one for each n-gram's vector as a whole, as most are rare. Half of a product's n-grams are left out each time
-(dropout, Srivastava et al., 2014): a rare one would else carry the product alone.
+Training is stochastic gradient descent on the cross entropy with AdaGrad (Duchi et al., 2011). Each weight has its
+own step size; each n-gram's vector has one as a whole, because most n-grams are rare. In each step, half of a
+product's n-grams are dropped (dropout, Srivastava et al., 2014), so that a rare n-gram does not decide alone.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import softmax
 
-# Chosen on a fifth of the training sides of flipkart and bigbasket: 64 to 96 dimensions and 8 to 20 epochs were
-# alike, and so were steps within a factor of three.
+# Chosen on a fifth of the training sets of flipkart and bigbasket: 64 to 96 dimensions and 8 to 20 epochs gave
+# similar results, and so did step sizes within a factor of three.
 _DIMENSIONS: Final = 64
 _EPOCHS: Final = 8
 _BATCH: Final = 128
@@ -29,9 +29,10 @@ _SEED: Final = 0
 
 
 class NgramSoftmax(NamedTuple):
-    """The posterior of category j of a product is proportional to exp(sum @ weights[j] + intercepts[j]).
+    """A softmax model: the posterior of category j is proportional to exp(sum @ weights[j] + intercepts[j]).
 
-    ``vectors`` float16 (F, d) are those of the n-grams, ``weights`` float32 (c, d), ``intercepts`` float32 (c,).
+    ``sum`` is the weighted sum of the vectors of a product's n-grams. ``vectors``, float16 (F, d), are those of
+    the n-grams; ``weights`` is float32 (c, d) and ``intercepts`` float32 (c,).
     """
 
     vectors: NDArray[np.float16]
@@ -40,9 +41,10 @@ class NgramSoftmax(NamedTuple):
 
 
 def fit_softmax(features: sparse.csr_matrix, places: NDArray[np.intp], categories: int) -> NgramSoftmax:
-    """Learn from n products, float32 CSR (n, F), in the categories ``places``, intp (n,), below ``categories``.
+    """Fit the model to n products, float32 CSR (n, F), with the classes ``places``, intp (n,), from 0 up.
 
-    With one category, or none, nothing is told apart: all is zero.
+    ``categories`` is the number of classes. With fewer than two there is nothing to learn, and all parameters are
+    zero.
     """
     count, width = features.shape
     if categories < 2:
@@ -70,17 +72,17 @@ def _thinned(random: np.random.Generator, rows: sparse.csr_matrix) -> sparse.csr
 
 
 class _Training:
-    """``weights`` float32 (d + 1, c); the last row are the intercepts."""
+    """The parameters in training; ``weights`` is float32 (d + 1, c), its last row the intercepts."""
 
     def __init__(self, random: np.random.Generator, features: int, categories: int) -> None:
         self.vectors = random.standard_normal((features, _DIMENSIONS), np.float32) * _SPREAD
-        # From nothing: of few products little is said, and none of it by chance.
+        # Starting at zero, categories with few products keep small weights, without random noise.
         self.weights = np.zeros((_DIMENSIONS + 1, categories), np.float32)
         self._squares_of_vectors = np.zeros((features, 1), np.float32)
         self._squares_of_weights = np.zeros_like(self.weights)
 
     def step(self, rows: sparse.csr_matrix, places: NDArray[np.intp], share: float) -> None:
-        """Go down the gradient on some products, by ``share`` of the step."""
+        """Take a gradient step on some products; ``share`` scales the step sizes."""
         used, columns = np.unique(rows.indices, return_inverse=True)
         rows = sparse.csr_matrix((rows.data, columns, rows.indptr), shape=(rows.shape[0], len(used)))
         sums = rows @ self.vectors[used]

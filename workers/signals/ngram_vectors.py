@@ -1,7 +1,7 @@
-"""Signal: a vector for each n-gram, learned so that the sum of a product's tells its category.
+"""Signal: learned n-gram vectors, whose sum over a product predicts its category.
 
-Where the linear classifier weighs each n-gram for each category apart, here n-grams share a few dimensions: what
-is learned of those of one category tells of others too. Source: fastText's classifier, Joulin et al. (2017), "Bag
+The linear classifier has a separate weight for each n-gram and category. Here, n-grams share a few dimensions, so
+what is learned from one category helps with others too. Source: fastText's classifier, Joulin et al. (2017), "Bag
 of tricks for efficient text classification", on the TF-IDF n-grams of the linear models.
 """
 
@@ -21,27 +21,30 @@ from workers.signals.scores import ProposesNothing, no_context
 
 
 class NgramVectorScores(ProposesNothing):
-    """The logarithm of a category's posterior, up to a constant of the product's; computed when asked for."""
+    """The log posterior of a category, up to a constant per product; computed when it is asked for."""
 
     def __init__(self, signal: NgramVectors, sums: NDArray[np.float32]) -> None:
-        """``sums`` float32 (n, d) are those of the products' vectors."""
+        """``sums``, float32 (n, d), holds the sum of the n-gram vectors of each product."""
         self.context = no_context(len(sums))
         self._signal = signal
         self._sums = sums
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the score of each pair, NaN of a category without labelled products."""
+        """Return the score of each pair, NaN if the category has no labelled products."""
         return self._signal.of_sums(self._sums[products], categories)
 
 
 class NgramVectors:
-    """Proposes nothing: what it would, other linear models do."""
+    """Scores categories by n-gram vectors.
+
+    It proposes no candidates: other linear models already propose the ones it would.
+    """
 
     name = "ngram_vectors"
     context_names: tuple[str, ...] = ()
 
     def __init__(self, reference: Reference, model: NgramSoftmax, known: NDArray[np.int32]) -> None:
-        """``known`` int32 (c,), ascending, are the nodes that the model's categories are."""
+        """``known``, int32 (c,), ascending, are the node indices of the model's categories."""
         self._features = reference.text_features
         self._model = model
         self._vectors = model.vectors.astype(np.float32)
@@ -52,7 +55,7 @@ class NgramVectors:
         return NgramVectorScores(self, self._features.of(batch).times(self._vectors))
 
     def of_sums(self, sums: NDArray[np.float32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the score of each of m sums, float32 (m, d), in its category, int32 (m,): float32 (m,)."""
+        """Return the score of each of m sums, float32 (m, d), for its category, int32 (m,): float32 (m,)."""
         places, hit = find(self._known, categories)
         places = places[hit]
         found = np.full(len(categories), np.nan, np.float32)
@@ -62,18 +65,18 @@ class NgramVectors:
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
-        """Learn the vectors; with a single category there is nothing to tell apart."""
+        """Fit the vectors; with a single category there is nothing to learn."""
         known, places = np.unique(training.labels, return_inverse=True)
         model = fit_softmax(reference.text_features.matrix(training.batch), places, len(known))
         return cls(reference, model, known.astype(np.int32))
 
     def state(self) -> SignalState:
-        """Return vectors, weights and categories."""
+        """Return the vectors, weights and categories."""
         return SignalState({**self._model._asdict(), "known": self._known}, {})
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Make the signal again; raises :class:`ValueError` where the arrays do not fit together."""
+        """Restore the signal from its state; raises :class:`ValueError` if the arrays do not fit together."""
         arrays = dict(state.arrays)
         known = arrays.pop("known")
         model = NgramSoftmax(**arrays)

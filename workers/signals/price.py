@@ -1,8 +1,8 @@
-"""Signal: how likely a product's price is in a category. It proposes none, and tells apart what others propose.
+"""Signal: how likely a product's price is in a category. It proposes nothing and only scores others' candidates.
 
-The logarithms of a category's prices are taken to be normal, and mean and variance are drawn towards those of all
-products, the more the fewer products of the category have a price. Source: empirical Bayes, Casella (1985), "An
-introduction to empirical Bayes data analysis".
+The logarithms of a category's prices are modelled as normal. Their mean and variance are shrunk towards those of
+all products, the more so the fewer products of the category have a price. Source: empirical Bayes, Casella (1985),
+"An introduction to empirical Bayes data analysis".
 """
 
 from __future__ import annotations
@@ -19,49 +19,49 @@ from workers.recall.batch import Batch
 from workers.signals.base import Reference, SignalState, TrainingSet
 from workers.signals.scores import ProposesNothing
 
-# So many products of a category weigh as much as all others together.
+# The prior (the prices of all products) counts as much as this many products of a category.
 _PRIOR_PRODUCTS: Final = 4.0
 _LEAST_VARIANCE: Final = 0.01
-# A currency with fewer prices tells nothing; with more currencies a large tree would take hundreds of megabytes.
+# A currency with fewer prices says nothing; with more currencies, a large tree would take hundreds of megabytes.
 _FEWEST_PRICES: Final = 100
 _MOST_CURRENCIES: Final = 16
-# Prices further off are slips of the feed.
+# Scores are clipped to this: prices further off are errors in the feed.
 _LARGEST: Final = np.float32(6)
-# The column of all products.
+# The column for all products together.
 _ALL: Final = -1
 
 
 class _Prices(NamedTuple):
-    """Of n products the logarithms, float32 (n,), NaN where unknown, and their currencies' rows, int64 (n,)."""
+    """The log prices of n products, float32 (n,), NaN if unknown, and the rows of their currencies, int64 (n,)."""
 
     logarithms: NDArray[np.float32]
     rows: NDArray[np.int64]
 
 
 class PriceScores(ProposesNothing):
-    """The logarithm of how much likelier a price is in a category than anywhere, at most 6 either way.
+    """The log ratio of a price's likelihood in a category to that among all products, clipped to [-6, 6].
 
-    Nothing is proposed: many a category has products of any price.
+    It proposes nothing, because many categories have products at any price.
     """
 
     def __init__(self, signal: Price, prices: _Prices) -> None:
-        """``signal`` is asked for each pair."""
+        """``signal`` computes the score of each pair when it is asked for."""
         self.context = signal.relative(prices)[:, None]
         self._signal = signal
         self._prices = prices
         self._anywhere = signal.likelihood(prices, _ALL)
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the score of each pair, NaN without a price, or without one of a product of the category."""
+        """Return the score of each pair, NaN if the product or the category has no price in that currency."""
         asked = _Prices(self._prices.logarithms[products], self._prices.rows[products])
         score = self._signal.likelihood(asked, categories) - self._anywhere[products]
         return np.clip(score, -_LARGEST, _LARGEST)
 
 
 class Price:
-    """Knows how the prices of each category are spread, in each of the commonest currencies.
+    """Knows the distribution of each category's prices in each of the most common currencies.
 
-    A product that names no currency is compared with others that name none.
+    A product without a currency is compared with other products without one.
     """
 
     name = "price"
@@ -70,25 +70,26 @@ class Price:
     def __init__(
         self, currencies: Sequence[str], means: NDArray[np.float32], variances: NDArray[np.float32]
     ) -> None:
-        """``means`` and ``variances`` of logarithms are float32 (currencies + 1, nodes + 1).
+        """``means`` and ``variances`` of the log prices are float32 (currencies + 1, nodes + 1).
 
-        The last column is of all products, the last row of all other currencies, of which nothing is known: NaN.
+        The last column is for all products together. The last row is for all other currencies, for which nothing
+        is known: it is NaN.
         """
         self._rows = {currency: row for row, currency in enumerate(currencies)}
         self._means = means
         self._variances = variances
 
     def score(self, batch: Batch) -> PriceScores:
-        """Score every category with a priced product."""
+        """Score every category that has products with a price."""
         return PriceScores(self, self._read(batch.products))
 
     def relative(self, prices: _Prices) -> NDArray[np.float32]:
-        """Return by how many standard deviations prices are above the mean of all, float32 (n,)."""
+        """Return how many standard deviations each price lies above the mean of all products, float32 (n,)."""
         deviation = np.sqrt(self._variances[prices.rows, _ALL])
         return (prices.logarithms - self._means[prices.rows, _ALL]) / deviation
 
     def likelihood(self, prices: _Prices, categories: NDArray[np.int32] | int) -> NDArray[np.float32]:
-        """Return the log-likelihood, but for a constant, of each of m prices in its category: float32 (m,).
+        """Return the log-likelihood of each of m prices in its category, up to a constant: float32 (m,).
 
         ``categories`` is int32 (m,), or -1 for all products together.
         """
@@ -102,7 +103,7 @@ class Price:
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
-        """Learn from the products that have a price."""
+        """Fit the distributions on the products that have a price."""
         products, nodes = training.batch.products, len(training.taxonomy)
         counts = Counter(product.currency or "" for product in products if product.price)
         common = [name for name, count in counts.most_common(_MOST_CURRENCIES) if count >= _FEWEST_PRICES]
@@ -112,20 +113,20 @@ class Price:
         return cls(common, np.stack(means).astype(np.float32), np.stack(variances).astype(np.float32))
 
     def state(self) -> SignalState:
-        """Return means, variances and the names of the currencies."""
+        """Return the means, the variances and the names of the currencies."""
         arrays = {"means": self._means, "variances": self._variances}
         return SignalState(arrays, {"currencies": list(self._rows)})
 
     @classmethod
     def restore(cls, state: SignalState, reference: Reference) -> Self:  # noqa: ARG003
-        """Make the signal again."""
+        """Restore the signal from its state."""
         return cls(state.meta["currencies"], state.arrays["means"], state.arrays["variances"])
 
 
 def _spread(
     products: Sequence[Product], labels: NDArray[np.int32], currency: str, nodes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and variance of the logarithms of each category's prices, and of all: float64 (nodes + 1,)."""
+    """Return the mean and variance of the log prices of each category and, last, of all: float64 (nodes + 1,)."""
     priced = [
         row for row, product in enumerate(products) if product.price and (product.currency or "") == currency
     ]

@@ -1,4 +1,4 @@
-"""The signals in use. To add one: write its module, and name its class here."""
+"""The signals in use. To add one, write its module and list its class here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SENTENCE_SIGNALS: Final[tuple[type[Signal], ...]] = (
     ClosestExample,
     EmbeddingClassifier,
 )
-"""Those of a cascade's sentence encoder: what hangs on vectors alone."""
+"""The signals that a cascade runs on its sentence encoder; all of them use its vectors."""
 
 _SPELT: Final = {
     "naive_bayes": "naive Bayes",
@@ -58,5 +58,5 @@ _SPELT: Final = {
 
 
 def title_of(signal: str) -> str:
-    """Return what tables and plots for people call the signal of this name."""
+    """Return the display name of a signal, for tables and plots."""
     return _SPELT.get(signal, signal.replace("_", " "))

@@ -1,8 +1,8 @@
-"""Which products to tell a class apart from, where all of them are too many.
+"""Choose the negative examples of a class when there are too many products to use them all.
 
-Those that resemble the class, for it is these that its hyperplane passes by, and a sample of the others, each of
-which counts for all that it stands for. Source: matcher-aware hard negatives, PECOS (Yu et al., 2022), with the
-mean of a class's products as the matcher.
+The negatives are the products that resemble the class, because its hyperplane passes near them, and a weighted
+sample of the others. Source: matcher-aware hard negatives, PECOS (Yu et al., 2022), with the mean of a class's
+products as the matcher.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-# Fitted on 150,000 products in 4,371 categories, with 20, 50, 100 and 200 classes that a product may resemble,
-# 80.6, 81.3, 81.6 and 81.7 % of 16,800 others were right, after 53, 52, 86 and 124 s.
+# The number of classes that each product resembles. Fitted on 150,000 products in 4,371 categories, with 20, 50,
+# 100 and 200 such classes, 80.6, 81.3, 81.6 and 81.7 % of 16,800 other products were right, after 53, 52, 86 and
+# 124 s.
 _RESEMBLED: Final = 100
 _SAMPLED: Final = 4_096
 _COMPARED_AT_ONCE: Final = 2_048
@@ -23,14 +24,14 @@ _COMPARED_AT_ONCE: Final = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Rivals:
-    """``places`` intp (n,) are the classes of n products; ``resembling`` bool CSC (n, c), which resemble which."""
+    """The classes of n products, ``places``, intp (n,), and the classes they resemble, bool CSC (n, c)."""
 
     places: NDArray[np.intp]
     resembling: sparse.csc_matrix
 
     @classmethod
     def of(cls, features: sparse.csr_matrix, places: NDArray[np.intp]) -> Self:
-        """Compare n products, float32 CSR (n, F) of L2 norm 1 a row or less, with the mean of each class."""
+        """Compare n products, float32 CSR (n, F) with row norms (L2) of at most 1, with the mean of each class."""
         means = _unit_means(features, places)
         count = min(_RESEMBLED, means.shape[1])
         nearest = [
@@ -43,9 +44,9 @@ class Rivals:
         return cls(places, found.tocsc())
 
     def rows(self, place: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the products that a class is told by, its own among them, intp (m,), and what each counts for.
+        """Return the rows to fit a class on, including its own, intp (m,), and their sample weights.
 
-        The latter are float64 (m,), and sum to n.
+        The weights are float64 (m,) and sum to n: a sampled product counts for all products that it stands for.
         """
         chosen = self.places == place
         chosen[self.resembling.indices[self.resembling.indptr[place] : self.resembling.indptr[place + 1]]] = True
@@ -58,7 +59,7 @@ class Rivals:
 
 
 def _unit_means(features: sparse.csr_matrix, places: NDArray[np.intp]) -> sparse.csr_matrix:
-    """Return the mean of each of c classes, scaled to L2 norm 1, as a column: float32 CSR (F, c)."""
+    """Return the mean of each of the c classes as a column of L2 norm 1: float32 CSR (F, c)."""
     count = len(places)
     of_class = sparse.csr_matrix((np.ones(count, np.float32), (places, np.arange(count))))
     sums = (of_class @ features).tocsr()

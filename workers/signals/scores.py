@@ -1,4 +1,4 @@
-"""Ways to hold scores: one for every known category, a few for each product, or of some of the products alone."""
+"""Containers for scores: for every known category, for a few categories per product, or for some products only."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def no_context(products: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class DenseScores:
-    """A score for each product and each of the categories that the signal knows.
+    """A score for each product and each category that the signal knows.
 
-    ``known`` int32 (c,) ascending node indices; ``scores`` float32 (n, c); ``context`` float32 (n, columns).
+    ``known`` is int32 (c,), ascending node indices; ``scores`` float32 (n, c); ``context`` float32 (n, columns).
     """
 
     known: NDArray[np.int32]
@@ -37,7 +37,7 @@ class DenseScores:
         return np.repeat(np.arange(len(self.scores)), count), self.known[best].ravel()
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
+        """Return the scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
         columns, hit = find(self.known, categories)
         found[hit] = self.scores[products[hit], columns[hit]]
@@ -45,13 +45,14 @@ class DenseScores:
 
 
 class SparseScores:
-    """Scores of the few categories that a signal has heard of for each product.
+    """Scores for the few categories that a signal knows for each product.
 
-    ``keys`` int64 (m,), ascending, are the pairs by :func:`pair_keys`, ``scores`` float32 (m,) theirs.
+    ``keys``, int64 (m,), ascending, are the :func:`pair_keys` of (product, category) pairs; ``scores``, float32
+    (m,), are their scores.
     """
 
     def __init__(self, keys: NDArray[np.int64], scores: NDArray[np.float32], context: NDArray[np.float32]) -> None:
-        """A greater score is better; no pair occurs twice. ``context`` is float32 (n, columns)."""
+        """Higher scores are better, and no pair occurs twice. ``context`` is float32 (n, columns)."""
         self.keys = keys
         self.scores = scores
         self.context = context
@@ -59,13 +60,13 @@ class SparseScores:
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
         products = self.keys >> 32
-        # Stable: of equal scores the first category comes first.
+        # Stable: among equal scores, the category with the lower index comes first.
         best = falling(self.scores, products)
         kept = best[places(products) < count]
         return pairs_of(self.keys[kept])
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
+        """Return the scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
         rows, hit = find(self.keys, pair_keys(products, categories))
         found[hit] = self.scores[rows[hit]]
@@ -73,10 +74,10 @@ class SparseScores:
 
 
 class PartialScores:
-    """Scores of some products of a batch; of the others nothing is known, which is NaN in their context too."""
+    """Scores for some products of a batch. The scores and the context of all other products are NaN."""
 
     def __init__(self, scores: Scores, rows: NDArray[np.intp], products: int) -> None:
-        """``scores`` are of the products at ``rows``, intp (k,), of a batch of so many."""
+        """``scores`` are those of the products at ``rows``, intp (k,), in a batch of ``products`` products."""
         self._scores = scores
         self._rows = rows
         self._place = np.full(products, -1, np.int64)
@@ -90,7 +91,7 @@ class PartialScores:
         return self._rows[places].astype(np.int64), categories
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return scores of pairs; see :class:`workers.signals.base.Scores`."""
+        """Return the scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
         places = self._place[products]
         asked = places >= 0
@@ -99,7 +100,7 @@ class PartialScores:
 
 
 class ProposesNothing:
-    """Scores of a signal that is only asked about what others propose."""
+    """Base of scores that propose no candidates and only score those of other signals."""
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # noqa: ARG002
         """Return nothing."""

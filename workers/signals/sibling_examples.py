@@ -1,7 +1,7 @@
-"""Signal: the nearest labelled products among those of the same brand, or of the same shops.
+"""Signal: the nearest labelled products among those of the same brand or the same shops.
 
-A brand of cosmetics and soap says little by its counts; what it calls "lumi glow" says all. Within one brand or
-shop names are used one way.
+For a brand that sells both cosmetics and soap, counts say little, but what it calls "lumi glow" says everything:
+a brand or shop uses names consistently.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from workers.recall.examples import group_keys
 from workers.signals.base import Reference, ReferenceSignal
 from workers.signals.scores import SparseScores
 
-# Bounds the cost of a product of a shop with a hundred thousand products: half a megabyte is read.
+# Bounds the cost for a product of a shop with a hundred thousand products: half a megabyte is read.
 MAXIMUM_SIBLINGS: Final = 512
-# Vectors of groups that were asked for lately are kept side by side, which thirds the cost: 64 MiB of 256 floats.
+# The vectors of recently used groups are cached contiguously, which cuts the cost to a third: 64 MiB at d = 256.
 _VECTORS_HELD: Final = 65_536
 
 
 class _Siblings(NamedTuple):
     """A group of m products, sorted by category.
 
-    ``vectors`` float32 (m, d); ``labels`` int32 and ``firsts`` intp (c,), its categories and where each begins.
+    ``vectors`` is float32 (m, d). ``labels``, int32 (c,), are the group's categories, and ``firsts``, intp (c,),
+    the rows where they begin.
     """
 
     vectors: NDArray[np.float32]
@@ -35,14 +36,14 @@ class _Siblings(NamedTuple):
     firsts: NDArray[np.intp]
 
     def closest(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the cosine of the nearest sibling of each of ``labels``, float32."""
+        """Return the cosine of the nearest sibling in each category of ``labels``: float32 (c,)."""
         cosines = np.einsum("ij,j->i", self.vectors, vector, optimize=False)
         nearest: NDArray[np.float32] = np.maximum.reduceat(cosines, self.firsts)
         return nearest
 
 
 class SiblingExamples(ReferenceSignal):
-    """The cosine of the nearest sibling of each category; of many siblings an even sample is asked."""
+    """Scores each category by the cosine of its nearest sibling; large groups are sampled evenly."""
 
     name = "sibling_examples"
     context_names: tuple[str, ...] = ("sibling_examples_nearest_cosine",)
@@ -53,7 +54,7 @@ class SiblingExamples(ReferenceSignal):
         self._vectors_held = 0
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by cosine; of both groups of a product, brand and shop, the nearer sibling counts."""
+        """Score by the nearest sibling among all groups of a product: its brand and its shops."""
         groups = self.reference.examples.groups
         owners = [0]
         labels, cosines = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
@@ -82,7 +83,7 @@ class SiblingExamples(ReferenceSignal):
         if found is None:
             examples = self.reference.examples
             rows = examples.groups[key]
-            # Sorted by category, a sample is fair to all of them.
+            # Sorting by category makes the sample represent all categories evenly.
             rows = _sample(rows[np.argsort(examples.labels[rows], kind="stable")])
             labels = examples.labels[rows]
             firsts = starts(labels)

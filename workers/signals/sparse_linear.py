@@ -1,4 +1,4 @@
-"""A linear model over n-grams of which most weights are zero: small on disk, and fast in a stream."""
+"""A linear model over n-grams in which most weights are zero: small on disk and fast in a stream."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from workers.arrays.stored import require, require_nodes
 if TYPE_CHECKING:
     from workers.signals.base import Reference
 
-# Of a large model one weight in twenty is kept, the largest: on flipkart and bigbasket neither accuracy nor recall
-# changes by it, and the model is a thirtieth of its size.
+# A large model keeps the largest twentieth of its weights: on flipkart and bigbasket this changes neither accuracy
+# nor recall, and the model is a thirtieth of its size.
 _KEPT_SHARE: Final = 0.05
 _KEPT_AT_LEAST: Final = 1_000_000
-# Each product has a part of them read from memory: of 33 million, for 4,558 categories, 4 million tell as much.
+# Each product reads some of them from memory. Of 33 million weights for 4,558 categories, 4 million do as well.
 _KEPT_AT_MOST: Final = 4_000_000
 _KEPT_OF_A_CLASS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class SparseLinear:
-    """``weights`` float32 CSR (F, c), ``intercepts`` float32 (c,), ``known`` int32 (c,) ascending node indices."""
+    """A linear model of F features and c categories.
+
+    ``weights`` is float32 CSR (F, c), ``intercepts`` float32 (c,), ``known`` int32 (c,), ascending node indices.
+    """
 
     weights: sparse.csr_matrix
     intercepts: NDArray[np.float32]
     known: NDArray[np.int32]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what :meth:`restore` needs, weights at half precision."""
+        """Return the arrays that :meth:`restore` reads, the weights in half precision."""
         return {
             "weights": self.weights.data.astype(np.float16),
             "columns": self.weights.indices.astype(np.int32),
@@ -43,7 +46,7 @@ class SparseLinear:
 
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], reference: Reference) -> Self:
-        """Make the model again; raises :class:`ValueError` where the arrays do not fit together."""
+        """Restore the model; raises :class:`ValueError` if the arrays do not fit together."""
         known, count, features = arrays["known"], len(arrays["known"]), len(reference.text_features)
         require_nodes("known", known, len(reference.taxonomy))
         require("weights", arrays["weights"], np.float16, None)
@@ -57,15 +60,15 @@ class SparseLinear:
 
 
 def silent(features: int, known: NDArray[np.int32]) -> SparseLinear:
-    """Return the model that says 0 of everything."""
+    """Return a model whose scores are all 0."""
     weights = np.zeros((features, len(known)), np.float32)
     return SparseLinear(sparse.csr_matrix(weights), np.zeros(len(known), np.float32), known)
 
 
 def largest(weights: NDArray[np.float32]) -> sparse.csr_matrix:
-    """Return the largest of the weights (F, c), by size, as float32 CSR; the others become zero in place.
+    """Return the largest weights by absolute value, of (F, c), as float32 CSR; the others are set to 0 in place.
 
-    They keep no more digits than the half precision in which they are stored: what is fitted is what is restored.
+    The weights are rounded to half precision, in which they are stored, so a restored model equals the fitted one.
     """
     kept = _kept(weights.shape)
     if kept < weights.size:
@@ -75,7 +78,7 @@ def largest(weights: NDArray[np.float32]) -> sparse.csr_matrix:
 
 
 def largest_stored(weights: sparse.csr_matrix) -> sparse.csr_matrix:
-    """As :func:`largest`, of float32 CSR, which is changed in place."""
+    """Like :func:`largest`, but for float32 CSR, which is changed in place."""
     kept = _kept(weights.shape)
     if kept < weights.nnz:
         place = weights.nnz - kept

@@ -1,4 +1,4 @@
-"""Signal: which categories occur together with the stores that sell the product."""
+"""Signal: the categories that the product's stores sell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workers.statistics import normalise_key
 
 
 class StoreCooccurrence(LiveCounts):
-    """A shop for lamps sells lamps: the categories of what else its stores sell."""
+    """Scores categories by what else the product's stores sell: a lamp shop sells lamps."""
 
     name = "store_cooccurrence"
     kind: StatisticKind = "store"
@@ -17,5 +17,5 @@ class StoreCooccurrence(LiveCounts):
 
     @staticmethod
     def keys(product: Product) -> list[str]:
-        """Return the stores."""
+        """Return the normalised stores."""
         return list(dict.fromkeys(key for store in product.stores if (key := normalise_key(store))))

@@ -1,4 +1,4 @@
-"""Signal: the merchant's tags of the product."""
+"""Signal: the product's tags, as given by the merchant."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from workers.signals.scores import SparseScores
 from workers.statistics import CategoryWeights
 from workers.text.tokens import fold
 
-# What a tag that no labelled product has weighs where it names a category; a tag of one category alone weighs 1.
+# The weight of a tag that was never counted but is the name of a category; a tag of a single category weighs 1.
 _NAMESAKE_WEIGHT: Final = 0.5
-# Of a product, the most focused; a broad tag may map to thousands of categories.
+# Only the most focused tags of a product are used; a broad tag may map to thousands of categories.
 _MOST_TAGS: Final = 32
 
 
 class _Tag(NamedTuple):
-    """What one tag maps to: ``nodes`` int32, its float64 ``shares`` times its ``weight``, and its context.
+    """What one tag maps to.
 
-    ``learned`` is what the stream had learned of it.
+    ``nodes`` is int32; ``shares``, float64, are already multiplied by the tag's ``weight``; ``learned`` is what
+    the stream had learned about the tag when it was mapped.
     """
 
     nodes: NDArray[np.int32]
@@ -38,28 +39,28 @@ class _Tag(NamedTuple):
 
 
 class Tags(KeyedCounts):
-    """The mean of what the tags were on labelled and judged products, each weighted by the square of its focus.
+    """Averages the categories that a product's tags had on labelled and reviewed products.
 
-    "New arrival" is on everything and "Loveseat" on loveseats. A tag that was never counted speaks where it is the
-    name of a category.
+    Each tag is weighted by the square of its focus, because "New arrival" is on everything and "Loveseat" only on
+    loveseats. A tag that was never counted is used only if it is the name of a category.
     """
 
     name = "tags"
     context_names: tuple[str, ...] = ("tags_log_count", "tags_focus")
 
     def __init__(self, counts: CategoryCounts, taxonomy: Taxonomy) -> None:
-        """``counts`` has been counted over :meth:`keys`."""
+        """``counts`` are counts by :meth:`keys`."""
         super().__init__(counts, taxonomy)
         self._namesakes = nodes_by_name(taxonomy)
         self._tags: dict[str, _Tag] = {}
 
     @staticmethod
     def keys(product: Product) -> list[str]:
-        """Return the tags."""
+        """Return the folded tags."""
         return list(dict.fromkeys(key for tag in product.tag_list() if (key := fold(tag))))
 
     def score(self, batch: Batch) -> SparseScores:
-        """Score by shares; context is (log of 1 + count, largest share) of the most focused tag."""
+        """Score by shares; the context is (log(1 + count), largest share) of the most focused tag."""
         owners, nodes, values = [0], [np.empty(0, np.int32)], [np.empty(0)]
         total = np.ones(len(batch))
         context = np.zeros((len(batch), 2), np.float32)

@@ -1,4 +1,4 @@
-"""Signal: the categories whose own text lies nearest to the product's, by cosine of embeddings."""
+"""Signal: the categories whose own text is nearest to the product's, by cosine of embeddings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workers.signals.scores import no_context
 
 
 class _Listed(NamedTuple):
-    """The listed nodes: int32 (m,), their ``vectors`` float32 (m, d), and what finds the nearest of these."""
+    """The listed ``nodes``, int32 (m,), their ``vectors``, float32 (m, d), and an index of these vectors."""
 
     nodes: NDArray[np.int32]
     vectors: NDArray[np.float32]
@@ -23,17 +23,17 @@ class _Listed(NamedTuple):
 
 
 class EmbeddingScores:
-    """Nearest listed categories; the score of any pair is the cosine, computed when asked for."""
+    """Proposes the nearest listed categories; the score of any pair is its cosine, computed when asked for."""
 
     def __init__(self, listed: _Listed, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
-        """``vectors`` are the categories' (nodes, d) and ``queries`` the products' (n, d), both float32."""
+        """``vectors`` (nodes, d) are those of the categories, ``queries`` (n, d) of the products, both float32."""
         self.context = no_context(len(queries))
         self._listed = listed
         self._vectors = vectors
         self._queries = queries
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the nearest categories; a product of unknown words has none."""
+        """Return the nearest categories; a product with only unknown words has none."""
         products = np.flatnonzero(np.any(self._queries, axis=1))
         if not len(products):
             return np.empty(0, np.int64), np.empty(0, np.int32)
@@ -46,7 +46,7 @@ class EmbeddingScores:
 
 
 class TextEmbedding(ReferenceSignal):
-    """Knows every node of the tree from its text alone, so it names categories that no label ever named."""
+    """Scores every node of the tree by its text alone, so it also proposes categories that no label has."""
 
     name = "text_embedding"
     context_names: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class TextEmbedding(ReferenceSignal):
     def __init__(self, reference: Reference) -> None:
         super().__init__(reference)
         is_listed = reference.taxonomy.is_listed
-        # Where all are, no copy is held.
+        # If all nodes are listed, no copy is needed.
         vectors = reference.category_vectors if is_listed.all() else reference.category_vectors[is_listed]
         self._listed = _Listed(np.flatnonzero(is_listed).astype(np.int32), vectors, EightBits(vectors))
 

@@ -1,4 +1,7 @@
-"""What all signals say of one batch, asked together: a dozen small steps for each cost more than the signals."""
+"""Combine the scores of all signals for one batch.
+
+Handled one by one, the dozen small steps per signal would cost more than the signals themselves.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from workers.signals.scores import SparseScores
 if TYPE_CHECKING:
     from workers.signals.base import Scores
 
-# Above the bits of any pair of a product and a category: a batch has fewer than 2 ** 26 products.
+# Above the bits of any (product, category) key: a batch has fewer than 2 ** 26 products.
 _SIGNAL_BITS: Final = 58
 
 
 class ScoresTogether:
-    """The scores of s signals; those that hold few pairs are searched as one list of them."""
+    """The scores of s signals. All :class:`SparseScores` are merged into one sorted list and searched at once."""
 
     def __init__(self, scores: Sequence[Scores]) -> None:
         self._scores = tuple(scores)
@@ -33,8 +36,8 @@ class ScoresTogether:
         self._values = np.concatenate([np.empty(0, np.float32), *(each.scores for _, each in found)])
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the ``count`` best pairs of each signal and product, by :func:`pair_keys`, and their signals."""
-        # Of equal scores the first category comes first.
+        """Return the ``count`` best pairs of each signal and product as :func:`pair_keys`, and their signals."""
+        # Among equal scores, the category with the lower index comes first.
         group = np.cumsum(changes(self._keys >> 32), dtype=np.int64)
         best = self._keys[falling(self._values, group)[places(group) < count]]
         signals = best >> _SIGNAL_BITS
@@ -45,7 +48,7 @@ class ScoresTogether:
         return np.concatenate(keys), np.concatenate(columns)
 
     def at(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the scores of pairs, by :func:`pair_keys` (m,): float32 (m, s), NaN where a signal knows none."""
+        """Return the scores of m pairs, given as :func:`pair_keys`: float32 (m, s), NaN if a signal has none."""
         found = np.full((len(keys), len(self._scores)), np.nan, np.float32)
         if len(self._keys):
             wanted = keys[:, None] | (self._sparse << _SIGNAL_BITS)
