@@ -1,1 +1,1 @@
-"""Recall: products encoded, the union of what the signals propose, and the cascade."""
+"""Recall: encode products, collect the candidates that the signals propose, and run the cascade."""

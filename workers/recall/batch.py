@@ -1,4 +1,4 @@
-"""The products of a batch, encoded once, and what is worked out of them once."""
+"""A batch of products with their vectors, and a cache for values that several signals derive from it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """n products.
+    """n products and their vectors, each float32 (n, d) with rows of L2 norm 1 or 0.
 
-    ``vectors`` is float32 (n, d), rows of L2 norm 1 or 0, to compare with categories; ``branded`` likewise, with
-    the brand, to compare with products; ``described`` of the descriptions, those of ``vectors`` where there is
-    none. All are the same where the encoder is not cheap.
+    ``vectors`` are compared with categories. ``branded`` include the brand and are compared with other products.
+    ``described`` are those of the descriptions, or a row of ``vectors`` if a product has no description. If the
+    encoder is not cheap, all three are the same.
     """
 
     products: Sequence[Product]
@@ -35,12 +35,12 @@ class Batch:
         return len(self.products)
 
     def take(self, rows: NDArray[np.intp]) -> Batch:
-        """Return the batch of some of the products."""
+        """Return a batch that contains only the products at ``rows``."""
         products = [self.products[row] for row in rows]
         return Batch(products, self.vectors[rows], self.branded[rows], self.described[rows], self.statistics)
 
     def once(self, owner: object, make: Callable[[], Made]) -> Made:
-        """Return what ``make`` made of the batch for ``owner``, whichever signal asked for it first."""
+        """Return ``make()``, called once per batch and ``owner`` and then cached, so that signals can share it."""
         if owner not in self._made:
             self._made[owner] = make()
         made: Made = self._made[owner]

@@ -1,4 +1,4 @@
-"""The union of what the signals proposed for a batch of products."""
+"""The union of the candidates that the signals propose for a batch of products."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Candidates of n products, m in all; product i owns rows ``offsets[i]:offsets[i + 1]``.
+    """The candidates of n products, m in total; product i has the rows ``offsets[i]:offsets[i + 1]``.
 
     Attributes:
         signals: names of the s signals, in the order of the columns.
         context_names: names of the c context columns.
         offsets: int64 (n + 1,).
         categories: int32 (m,), node indices of the taxonomy, ascending within a product.
-        scores: float32 (m, s), NaN where a signal says nothing of the candidate.
+        scores: float32 (m, s), NaN if the signal has no score for the candidate.
         named: bool (m, s), whether the signal proposed the candidate (provenance).
-        context: float32 (n, c), what the signals know of the product itself, such as the focus of its
-            brand; NaN where they were not asked.
+        context: float32 (n, c), what the signals know about the product as a whole, such as the focus of its
+            brand; NaN if they were not asked.
     """
 
     signals: tuple[str, ...]
@@ -37,7 +37,7 @@ class Candidates:
 
     @classmethod
     def none(cls) -> Candidates:
-        """Return the candidates of no products."""
+        """Return candidates for zero products."""
         return cls(
             signals=(),
             context_names=(),
@@ -49,7 +49,7 @@ class Candidates:
         )
 
     def part(self, start: int, stop: int) -> Candidates:
-        """Return the candidates of the products from ``start`` up to, not including, ``stop``."""
+        """Return the candidates of the products from ``start`` to ``stop``, excluding ``stop``."""
         rows = slice(int(self.offsets[start]), int(self.offsets[stop]))
         return replace(
             self,
@@ -61,7 +61,7 @@ class Candidates:
         )
 
     def proposed(self) -> Candidates:
-        """Return the candidates that a signal still proposes; a product may be left without any."""
+        """Return only the candidates that a signal still proposes; a product may be left without any."""
         rows = self.named.any(axis=1)
         counts = np.bincount(self.product_of_row[rows], minlength=len(self))
         return replace(
@@ -74,10 +74,7 @@ class Candidates:
 
     @classmethod
     def together(cls, parts: Sequence[Candidates]) -> Candidates:
-        """Return the candidates of all products of several parts, at least one.
-
-        All parts that have products must be of the same signals.
-        """
+        """Concatenate one or more parts; all parts that have products must have the same signals."""
         parts = [part for part in parts if len(part)] or parts[:1]
         starts = np.cumsum([0, *(len(part.categories) for part in parts)])
         ends = [part.offsets[1:] + start for part, start in zip(parts, starts[:-1], strict=True)]

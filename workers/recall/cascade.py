@@ -1,7 +1,7 @@
-"""A sentence encoder behind the first signals: asked only about the products that these are unsure of.
+"""The cascade: a sentence encoder that is used only for products that the first signals are unsure of.
 
-A dear model need not read what a cheap one is sure of. Source: cascades (Viola and Jones, 2001); FrugalGPT (Chen,
-Zaharia and Zou, 2023), where the cheap model's own doubt decides as well.
+An expensive model need not read what a cheap one is sure of. Source: cascades (Viola and Jones, 2001); FrugalGPT
+(Chen, Zaharia and Zou, 2023), where the cheap model's own uncertainty decides as well.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from workers.signals.linear_text import LinearText
 from workers.signals.scores import PartialScores
 
 PREFIX: Final = "sentence_"
-"""What the names of the cascade's signals begin with."""
+"""Prefix of the names of the cascade's signals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """Signals of a dearer encoder, for products whose :func:`lead` is below ``below``."""
+    """Signals of a more expensive encoder, used for products whose :func:`lead` is less than ``below``."""
 
     encoder: Encoder
     signals: tuple[Signal, ...]
@@ -36,7 +36,7 @@ class Cascade:
     below: float
 
     def ask(self, batch: Batch, heard: Sequence[SignalScores]) -> list[SignalScores]:
-        """Return what they say of those products of a batch that the first signals, ``heard`` so far, doubt."""
+        """Return the cascade's scores for the products that the first signals, ``heard``, are unsure of."""
         unsure = np.flatnonzero(lead(heard, len(batch)) < self.below)
         products = [batch.products[row] for row in unsure.tolist()]
         part = encode_products(self.encoder, products, batch.statistics)
@@ -45,7 +45,7 @@ class Cascade:
 
 
 def sentence_names(said: Sequence[SignalScores]) -> list[SignalScores]:
-    """Return what the cascade's signals say, under names that tell them from the first signals."""
+    """Return the cascade's scores with prefixed names, to distinguish them from those of the first signals."""
     return [
         replace(
             each, signal=PREFIX + each.signal, context_names=tuple(PREFIX + name for name in each.context_names)
@@ -55,9 +55,9 @@ def sentence_names(said: Sequence[SignalScores]) -> list[SignalScores]:
 
 
 def lead(said: Sequence[SignalScores], products: int) -> NDArray[np.float32]:
-    """Return how far the linear classifier of text puts its first category before its second: float32 (n,).
+    """Return how far the linear text classifier's best score is ahead of its second best: float32 (n,).
 
-    0 where it has no two to choose from, and so nothing to be sure of.
+    The lead is 0 if the classifier knows fewer than two categories, because then it cannot be sure of anything.
     """
     scores = next(each.scores for each in said if each.signal == LinearText.name)
     owner, categories = scores.top(2)
@@ -70,7 +70,7 @@ def lead(said: Sequence[SignalScores], products: int) -> NDArray[np.float32]:
 
 
 def unasked(candidates: Candidates, sure: NDArray[np.bool_]) -> Candidates:
-    """Return the candidates as if the cascade had not been asked about the ``sure`` products, bool (n,)."""
+    """Return the candidates as if the cascade had not been used for the ``sure`` products, bool (n,)."""
     columns = np.array([name.startswith(PREFIX) for name in candidates.signals])
     hidden = sure[candidates.product_of_row][:, None] & columns
     of_context = np.array([name.startswith(PREFIX) for name in candidates.context_names], np.bool_)

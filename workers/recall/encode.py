@@ -1,4 +1,4 @@
-"""From products to the vectors of their texts."""
+"""Encode the texts of products as vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.text.product_text import branded_text, description_text, embedding_
 
 
 def encode_products(encoder: Encoder, products: Sequence[Product], statistics: Statistics) -> Batch:
-    """Encode the texts of products: several of each where the encoder is cheap enough."""
+    """Encode the texts of products: three texts per product if the encoder is cheap, else only one."""
     if not encoder.is_cheap:
         vectors = encoder.encode([embedding_text(product) for product in products])
         return Batch(products, vectors, vectors, vectors, statistics)

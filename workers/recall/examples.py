@@ -1,4 +1,4 @@
-"""Labelled products as examples: which of them are near a product, and which share its brand or its shops."""
+"""Labelled products as examples: find those near a product, and those that share its brand or shops."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _KEYS: Final = "examples.json"
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The examples nearest to n products, nearest first.
+    """The k examples nearest to each of n products, nearest first.
 
-    ``cosines`` float32 (n, k), ``labels`` int32 (n, k) their categories; ``known`` bool (n,) says which products
-    have a vector: the rows of the others mean nothing.
+    ``cosines`` is float32 (n, k). ``labels``, int32 (n, k), are the categories of the examples. ``known``, bool
+    (n,), says which products have a vector; the rows of the others are meaningless.
     """
 
     cosines: NDArray[np.float32]
@@ -49,9 +49,9 @@ class Examples:
         groups: dict[str, NDArray[np.int32]],
         index: InvertedLists | EightBits,
     ) -> None:
-        """``vectors`` float32 (m, d), ``labels`` int32 (m,), ``groups`` the rows of each brand or shop, int32.
+        """``vectors`` is float32 (m, d), ``labels`` int32 (m,), ``index`` an index of ``vectors``.
 
-        ``index`` is one of the vectors.
+        ``groups`` maps each brand and shop to the rows of its products, int32.
         """
         self.vectors = vectors
         self.labels = labels
@@ -60,7 +60,7 @@ class Examples:
 
     @classmethod
     def of(cls, products: Sequence[Product], vectors: NDArray[np.float32], labels: NDArray[np.int32]) -> Self:
-        """Keep the products that have a vector."""
+        """Build the examples from the products that have a vector."""
         known = np.flatnonzero(np.any(vectors, axis=1))
         groups: defaultdict[str, list[int]] = defaultdict(list)
         for row, place in enumerate(known.tolist()):
@@ -74,7 +74,7 @@ class Examples:
         return len(self.labels)
 
     def nearest(self, batch: Batch) -> Neighbours:
-        """Return the neighbours of a batch's products; found once a batch, whoever asks."""
+        """Return the neighbours of a batch's products; searched once per batch and then cached."""
         return batch.once(self, lambda: self._search(batch.branded))
 
     def _search(self, queries: NDArray[np.float32]) -> Neighbours:
@@ -103,14 +103,14 @@ class Examples:
 
     @classmethod
     def load(cls, directory: Path, nodes: int) -> Self:
-        """Read what :meth:`save` wrote, of a tree of so many nodes; raises :class:`ValueError` for all else."""
+        """Read what :meth:`save` wrote; raises :class:`ValueError` if it does not fit a tree of that size."""
         arrays = load_file(directory / _ARRAYS)
         keys = orjson.loads((directory / _KEYS).read_bytes())
         vectors = arrays["vectors"]
         index: InvertedLists | EightBits
         if "lists" in arrays:
             index = InvertedLists(vectors, arrays["centroids"], arrays["lists"])
-        else:  # lists look at the vectors themselves, of which there may be many
+        else:  # InvertedLists checks the vectors itself; there may be many, so they are not checked twice
             require(f"{_ARRAYS}: vectors", vectors, np.float32, None, None)
             index = EightBits(vectors)
         require(f"{_ARRAYS}: labels", arrays["labels"], np.int32, len(vectors))
@@ -127,7 +127,7 @@ def _index_of(vectors: NDArray[np.float32]) -> InvertedLists | EightBits:
 
 
 def group_keys(product: Product) -> list[str]:
-    """Return the brand and the shops of a product, marked by kind."""
+    """Return the keys of a product's brand and shops, each prefixed with its kind."""
     brand = normalise_key(product.brand)
     stores = (key for store in product.stores if (key := normalise_key(store)))
     return [*([] if brand is None else [f"brand {brand}"]), *(f"store {store}" for store in dict.fromkeys(stores))]

@@ -1,4 +1,4 @@
-"""Candidates as bytes, for the way from recall to ranking."""
+"""Pack candidates into bytes, to send them from recall to ranking."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def pack(candidates: Candidates) -> PackedCandidates:
 
 
 def unpack(packed: PackedCandidates) -> Candidates:
-    """Return the arrays, read-only views of the bytes where the machine is little-endian.
+    """Return the arrays; on a little-endian machine, they are read-only views of the bytes.
 
-    Raises :class:`InvalidEvent` where an array's size does not fit the others, where offsets do not rise from 0
-    to the number of candidates, or where a flag is neither 0 nor 1. Whether categories are in the tree is the
-    reader's to check: :func:`check_categories`.
+    Raises :class:`InvalidEvent` if an array's size does not fit the others, if the offsets do not rise from 0 to
+    the number of candidates, or if a flag is neither 0 nor 1. It does not check that the categories are in the
+    tree; the caller does, with :func:`check_categories`.
     """
     offsets = _array("offsets", packed.offsets, _OFFSETS)
     categories = _array("categories", packed.categories, _CATEGORIES)
@@ -60,7 +60,7 @@ def unpack(packed: PackedCandidates) -> Candidates:
 
 
 def check_categories(candidates: Candidates, nodes: int) -> None:
-    """Raise :class:`InvalidEvent` where a candidate is not one of the ``nodes`` of the tree."""
+    """Raise :class:`InvalidEvent` if a candidate is not a node of a tree of ``nodes`` nodes."""
     found = candidates.categories
     if found.size and (found.min() < 0 or found.max() >= nodes):
         raise _invalid(f"categories must be from 0 to {nodes - 1}; there are {found.min()} to {found.max()}")

@@ -1,4 +1,4 @@
-"""Recall: encode a batch once, let every signal propose, take the union."""
+"""Recall: encode a batch once, let every signal propose candidates, and take their union."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Recall:
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """The names of all signals, as candidates bear them."""
+        """The names of all signals, as used in :class:`Candidates`."""
         sentences = self.cascade.signals if self.cascade else ()
         return (*(signal.name for signal in self.signals), *(PREFIX + signal.name for signal in sentences))
 
     def candidates(self, products: Sequence[Product], statistics: Statistics) -> Candidates:
-        """Return the union of all signals' candidates; a product's candidates depend on it alone."""
+        """Return the union of all signals' candidates; those of a product do not depend on the other products."""
         return self.of(encode_products(self.encoder, products, statistics))
 
     def of(self, batch: Batch) -> Candidates:
-        """Return the candidates of products that the first encoder has read."""
+        """Return the candidates of products that the first encoder has already encoded."""
         said = ask(self.signals, batch)
         if self.cascade is not None:
             said += self.cascade.ask(batch, said)
@@ -52,7 +52,7 @@ class Recall:
 
 
 def union(said: Sequence[SignalScores], products: int) -> Candidates:
-    """Return what any signal proposes of so many products, scored by all of them."""
+    """Return all candidates that any signal proposes for the products, scored by every signal."""
     scores = ScoresTogether([each.scores for each in said])
     proposed, by = scores.top(CANDIDATES_PER_SIGNAL)
     keys = distinct(proposed)
