@@ -1,1 +1,1 @@
-"""Text to sparse features: tokens and n-grams."""
+"""Turn text into sparse features: tokens and n-grams."""

@@ -1,4 +1,4 @@
-"""The n-grams of a product's texts: one matrix that all linear models of text share."""
+"""N-gram features of a product's texts: one matrix that all linear text models share."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _VOCABULARIES: Final = "text_features.json"
 
 
 class TextFeatures:
-    """Maps products to rows of TF-IDF features: those of title, context and description side by side."""
+    """Maps products to rows of TF-IDF features: title, context and description side by side."""
 
     def __init__(self, vectorizers: dict[str, NgramVectorizer]) -> None:
-        """``vectorizers`` has one for each of the fields of a product's text."""
+        """``vectorizers`` has one vectorizer for each text field of a product."""
         self._vectorizers = vectorizers
         self._idf = np.concatenate([vectorizer.idf for vectorizer in vectorizers.values()])
-        # Words and characters of a field are weighed apart.
+        # The words and the characters of a field are normalised separately.
         parts = [2 * at + each.of_characters for at, each in enumerate(vectorizers.values())]
         self._part = np.concatenate(parts).astype(np.int64)
 
@@ -44,7 +44,7 @@ class TextFeatures:
 
     @classmethod
     def fit(cls, products: Sequence[Product]) -> Self:
-        """Learn the vocabularies of labelled products."""
+        """Learn the vocabularies from labelled products."""
         return cls(
             {
                 field: NgramVectorizer.fit(map(FIELDS[field], products), options)
@@ -53,7 +53,7 @@ class TextFeatures:
         )
 
     def of(self, batch: Batch) -> SparseRows:
-        """Return the features of a batch's n products, n rows of F columns; made once a batch, whoever asks."""
+        """Return the features of a batch's n products, n rows of F columns; computed once per batch and cached."""
         return batch.once(self, lambda: self._of(batch.products))
 
     def _of(self, batch: Sequence[Product]) -> SparseRows:
@@ -66,7 +66,7 @@ class TextFeatures:
         return weigh(np.concatenate(products), np.concatenate(columns), len(batch), self._idf, self._part)
 
     def matrix(self, batch: Batch) -> sparse.csr_matrix:
-        """Return the same as float32 CSR (n, F)."""
+        """Return the features of a batch as float32 CSR (n, F)."""
         return self.of(batch).matrix(len(self))
 
     def save(self, directory: Path) -> None:

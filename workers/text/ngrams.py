@@ -1,4 +1,4 @@
-"""TF-IDF features of one text field: word n-grams and, within words, character n-grams."""
+"""TF-IDF features of one text field: word n-grams, and character n-grams within words."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from workers.text.tokens import character_ngrams, words
 class NgramOptions:
     """What counts as a feature.
 
-    ``characters`` is the shortest and longest character n-gram, or ``None`` for words alone; a feature must
-    stand in ``minimum_documents`` texts, and the ``maximum_features`` commonest of them are kept.
+    ``characters`` gives the shortest and the longest character n-gram, or is ``None`` for words only. A feature
+    must occur in at least ``minimum_documents`` texts; the ``maximum_features`` most common ones are kept.
     """
 
     bigrams: bool = True
@@ -36,14 +36,17 @@ class NgramOptions:
 
 
 class NgramVectorizer:
-    """Maps texts to rows of a CSR matrix: sublinear TF-IDF, words and characters each of L2 norm 1.
+    """Finds the word and character n-grams of texts; :func:`weigh` turns them into TF-IDF features.
 
-    Features of a word depend on the word alone, so they are computed once a word and cached: this makes
-    character n-grams, the best cheap features of product titles, affordable in a stream.
+    The character n-grams of a word depend only on the word, so they are computed once per word and cached. This
+    makes character n-grams, the best cheap features for product titles, affordable in a stream.
     """
 
     def __init__(self, options: NgramOptions, vocabulary: Sequence[str], idf: NDArray[np.float32]) -> None:
-        """``vocabulary`` is F features, those of words marked ``_``, of characters ``#``; ``idf`` is (F,)."""
+        """``vocabulary`` has F features: word n-grams, prefixed ``_``, and character n-grams, prefixed ``#``.
+
+        ``idf`` is float32 (F,).
+        """
         self.options = options
         self.vocabulary = tuple(vocabulary)
         self.idf = idf
@@ -58,12 +61,12 @@ class NgramVectorizer:
         return len(self.vocabulary)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
-        """Go to another process without what is cached."""
+        """Pickle without the caches."""
         return type(self), (self.options, self.vocabulary, self.idf)
 
     @classmethod
     def fit(cls, texts: Iterable[str], options: NgramOptions | None = None) -> Self:
-        """Learn vocabulary and inverse document frequencies (smoothed, as in scikit-learn) from texts."""
+        """Learn the vocabulary and the inverse document frequencies (smoothed, as in scikit-learn) from texts."""
         options = options or NgramOptions()
         documents: Counter[str] = Counter()
         grams_of = remembered(_marked_characters(options))
@@ -81,7 +84,7 @@ class NgramVectorizer:
         return cls(options, vocabulary, idf.astype(np.float32))
 
     def occurrences(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the text and the column of each feature that occurs, each time that it does: (m,) each."""
+        """Return the text and the column of every occurrence of a feature: int64 (m,) and int32 (m,)."""
         tokens = [words(text, self.options.maximum_words) for text in texts]
         parts = list(map(self._word_indices, tokens))
         owners = list(range(len(texts)))
@@ -96,12 +99,12 @@ class NgramVectorizer:
         return _columns(self._word_columns, _word_grams(tokens, self.options))
 
     def state(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
-        """Return what :meth:`restore` needs: a JSON object, and ``idf``."""
+        """Return what :meth:`restore` needs: a JSON object and ``idf``."""
         return {"options": asdict(self.options), "vocabulary": list(self.vocabulary)}, self.idf
 
     @classmethod
     def restore(cls, state: dict[str, Any], idf: NDArray[np.float32]) -> Self:
-        """Make the vectorizer again from its state."""
+        """Restore the vectorizer from its state."""
         options = dict(state["options"])
         if options["characters"] is not None:
             options["characters"] = tuple(options["characters"])
@@ -115,10 +118,10 @@ def weigh(
     idf: NDArray[np.float32],
     part: NDArray[np.int64],
 ) -> SparseRows:
-    """Return sublinear term frequency times idf, ``count`` rows of F columns, each part of a row of L2 norm 1.
+    """Return sublinear TF-IDF features: ``count`` rows of F columns, with each part of a row scaled to L2 norm 1.
 
-    ``texts`` and ``columns`` (m,) are of what occurs, in any order; ``idf`` is (F,), ``part`` the part of each
-    column, int64 (F,), from 0 to 7.
+    ``texts`` and ``columns``, (m,) each, are the occurrences of features, in any order. ``idf`` is (F,). ``part``,
+    int64 (F,), assigns each column to a part, from 0 to 7.
     """
     keys = np.sort(pair_keys(texts, columns))
     firsts = np.flatnonzero(changes(keys))
@@ -137,7 +140,7 @@ def _look_up_characters(known: dict[str, int], options: NgramOptions, token: str
 
 
 def _columns(known: dict[str, int], grams: list[str]) -> bytes:
-    """Return the columns of known n-grams, int32, as bytes: a thousand are joined sooner than arrays are."""
+    """Return the int32 columns of known n-grams as bytes, which are faster to join than arrays."""
     return array("i", [column for column in map(known.get, grams) if column is not None]).tobytes()
 
 
@@ -148,7 +151,10 @@ def _word_grams(tokens: list[str], options: NgramOptions) -> list[str]:
 
 
 def _marked_characters(options: NgramOptions) -> Callable[[str], tuple[str, ...]]:
-    """Character n-grams are marked ``#`` and word n-grams ``_``, so that one vocabulary holds both."""
+    """Return a function from a token to its character n-grams, prefixed ``#``.
+
+    Word n-grams are prefixed ``_``, so one vocabulary can hold both.
+    """
     if options.characters is None:
         return lambda _token: ()
     shortest, longest = options.characters

@@ -1,4 +1,4 @@
-"""Which words of a product each reader of text sees."""
+"""The texts of a product that encoders and n-gram features read."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ from typing import Final
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 
-# A shop's boilerplate sits at the end of its descriptions, and cost grows with length.
+# Shops put boilerplate at the end of descriptions, and the cost grows with the length.
 _DESCRIPTION_CHARACTERS: Final = 600
-# With a semicolon: without one "&not" and others would be read in names of brands.
+# The semicolon is required; otherwise "&not" and others would be decoded inside brand names.
 _REFERENCE: Final = re.compile(r"&#?\w{1,31};")
-# Where a word may be broken, or must not be, and the mark of a byte order. A zero-width space stays: it is between
-# words, in scripts that have no other.
+# Soft hyphen, word joiner and byte order mark. The zero-width space is kept: it separates words in scripts that
+# have no other separator.
 _WITHIN_WORDS: Final = re.compile("[\u00ad\u2060\ufeff]")
 
 
 def embedding_text(product: Product) -> str:
-    """Return what is compared with categories: title, and merchant's text, which says the kind of thing."""
+    """Return the text that is compared with categories.
+
+    It is the title and the merchant's category text, which says what kind of thing the product is.
+    """
     return _joined(product.title, product.merchant_category)
 
 
 def branded_text(product: Product) -> str:
-    """Return what is compared with other products: those of one brand are more alike than their titles say."""
+    """Return the text that is compared with other products.
+
+    It includes the brand, because products of one brand are more alike than their titles suggest.
+    """
     return _joined(product.title, product.brand, product.merchant_category)
 
 
 def description_text(product: Product) -> str:
-    """Return the beginning of the description; empty where there is none."""
+    """Return the beginning of the description, or an empty text if there is none."""
     return _plain((product.description or "")[:_DESCRIPTION_CHARACTERS])
 
 
 def category_texts(taxonomy: Taxonomy) -> tuple[list[str], list[str]]:
-    """Return each node's name, and its names from the root on: a name may stand in several places of a tree."""
+    """Return each node's name and each node's full path, because a name may occur in several places of a tree."""
     return list(taxonomy.names), [" ".join(path) for path in taxonomy.paths]
 
 
@@ -44,7 +50,7 @@ def _joined(*parts: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text with HTML's character references read, and without characters that nobody sees in a word."""
+    """Return the text with HTML character references decoded and invisible characters inside words removed."""
     if "&" in text:
         text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
     return text if text.isascii() else _WITHIN_WORDS.sub("", text)
@@ -69,4 +75,4 @@ FIELDS: Final[dict[str, Callable[[Product], str]]] = {
     "context": _context,
     "description": _description,
 }
-"""The fields whose words are features apart: a word in a title is not the word in a description."""
+"""The fields with separate features: a word in a title is not the same feature as that word in a description."""

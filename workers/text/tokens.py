@@ -1,4 +1,4 @@
-"""Words of a text."""
+"""Split and normalise text into words and character n-grams."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W_]+")
-# Variation selectors: how a sign is to be drawn.
+# Variation selectors, which only say how a character is drawn.
 _VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Shops and networks use the same few texts over and over.
 _TEXTS_CACHED: Final = 10_000
 
 
 def words(text: str, limit: int | None = None) -> list[str]:
-    """Return the words of a text, normalised (Unicode NFKC) and case-folded; at most ``limit``."""
+    """Return the words of a text, normalised (Unicode NFKC) and case-folded; only the first ``limit`` if given."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     found: list[str] = _WORD.findall(text.casefold())
@@ -23,9 +23,10 @@ def words(text: str, limit: int | None = None) -> list[str]:
 
 
 def identity(text: str) -> str:
-    """Return what texts have in common that differ in case, punctuation and white space alone.
+    """Return a form that is equal for texts that differ only in case, punctuation and white space.
 
-    Words leave out the vowel signs of Indic scripts; here they tell texts apart. A text of signs alone is itself.
+    Unlike :func:`words`, it keeps the vowel signs of Indic scripts, so texts that differ in them stay different.
+    A text without letters, marks or numbers keeps its symbols.
     """
     if text.isascii():
         return " ".join(words(text)) or " ".join(text.split())
@@ -36,14 +37,14 @@ def identity(text: str) -> str:
 
 @lru_cache(_TEXTS_CACHED)
 def fold(text: str) -> str:
-    """Return a text's words, normalised: the form under which short texts and names of categories are compared."""
+    """Return the normalised words of a text, the form in which short texts and category names are compared."""
     return " ".join(words(text))
 
 
 def character_ngrams(word: str, shortest: int, longest: int) -> list[str]:
-    """Return the character n-grams of one word, its edges marked by spaces.
+    """Return the character n-grams of one word, with its edges marked by spaces.
 
-    A word shorter than n gives itself once a length, as in scikit-learn's ``char_wb`` analyser.
+    A word that is too short for a length is returned once as it is, as by scikit-learn's ``char_wb`` analyser.
     """
     marked = f" {word} "
     grams: list[str] = []

@@ -1,7 +1,7 @@
-"""The words that a text shares with the names of a tree's categories: TF-IDF, weighed by the tree's own words.
+"""The words that a text shares with a tree's category names: TF-IDF with document frequencies from the tree.
 
-Source: the vector space model, Salton, Wong and Yang (1975); plurals are cut by the S stemmer of Harman (1991),
-"How effective is suffixing?".
+Source: the vector space model, Salton, Wong and Yang (1975); plural endings are removed by the S stemmer of Harman
+(1991), "How effective is suffixing?".
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from workers.text.ngrams import weigh
 from workers.text.remembered import remembered
 from workers.text.tokens import words
 
-# A name says what is in a category, those above it where it stands.
+# A category's own name says what is in it, the names above say where it is.
 _WEIGHT_OF_PARENTS: Final = 0.5
-# What shares less with a category shares "home" or "accessories" with it, as with a thousand others.
+# Texts that share less with a category share only words like "home" or "accessories", as with a thousand others.
 _LEAST: Final = 0.1
 
 
 class TreeWords:
-    """The words of the listed nodes of a tree: those of each one's name, and of the names above it."""
+    """The words of each listed node of a tree: those of its name and of the names above it."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self._taxonomy = taxonomy
@@ -50,9 +50,10 @@ class TreeWords:
         return tree_words, (self._taxonomy,)
 
     def shared(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return pairs of texts and nodes, keys int64 (m,) ascending, and how much they share, float32 (m,).
+        """Return (text, node) pairs as keys, int64 (m,), ascending, and how much they share, float32 (m,).
 
-        At most 1.5; what shares less than 0.1 is left out. What is said of a text depends on it alone.
+        The values are at most 1.5; pairs below 0.1 are left out. The result for a text does not depend on the
+        other texts.
         """
         found = self._weigh(texts).product(self._words)
         kept = np.flatnonzero(found.values >= _LEAST)
@@ -62,11 +63,11 @@ class TreeWords:
         return keys[order], found.values[kept[order]]
 
     def _weigh(self, texts: Sequence[str]) -> SparseRows:
-        """Return the words of each text by how few texts of the tree have them, rows of L2 norm 1."""
+        """Return the TF-IDF weights of the words of each text, as rows of L2 norm 1."""
         return weigh(*self._occurrences(texts), len(texts), self._rarity, self._one_part)
 
     def _occurrences(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the text and the column of each word of the tree, each time that it occurs: (m,) each."""
+        """Return the text and the column of every occurrence of a word of the tree: (m,) each."""
         rows = [list(chain.from_iterable(map(self._columns_of, text.split()))) for text in texts]
         sizes = list(map(len, rows))
         columns = np.fromiter(chain.from_iterable(rows), np.int32, sum(sizes))
@@ -74,14 +75,14 @@ class TreeWords:
 
 
 def _find(columns: dict[str, int], chunk: str) -> tuple[int, ...]:
-    """Return the words of the tree in a piece of text without white space; pieces repeat, and are cached."""
+    """Return the columns of the tree's words in a chunk of text without white space; cached, as chunks repeat."""
     stems = map(_stem, words(chunk))
     return tuple(columns[stem] for stem in stems if stem in columns)
 
 
 @lru_cache(maxsize=2)
 def tree_words(taxonomy: Taxonomy) -> TreeWords:
-    """Return the words of a tree, read once: folds, and the encoders of a cascade, share them."""
+    """Return the words of a tree; cached, because folds and the encoders of a cascade share them."""
     return TreeWords(taxonomy)
 
 
