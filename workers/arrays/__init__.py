@@ -1,1 +1,1 @@
-"""Arrays: rows of products, pairs, sparse rows, nearest vectors, and what stored ones must be."""
+"""Array operations: rows grouped by product, pairs, sparse rows, nearest vectors, and checks of stored arrays."""

@@ -1,8 +1,8 @@
-"""All vectors compared with queries in 8-bit integers, to find those that are worth an exact comparison.
+"""Compare queries with all vectors in 8-bit integers, to find those that are worth an exact comparison.
 
-A product of float32 matrices reads four times as many bytes, and takes up to eight times as long if the processor
-has instructions for 8-bit products (AVX-512 VNNI, AVX-VNNI, Arm's dot product). Sums of integers are exact, so the
-result for a query depends neither on the rest of its batch nor on the processor.
+A float32 matrix product reads four times as many bytes, and takes up to eight times as long if the processor has
+instructions for 8-bit products (AVX-512 VNNI, AVX-VNNI, Arm's dot product). Integer sums are exact, so the result
+for a query depends neither on the rest of its batch nor on the processor.
 
 Source: symmetric linear quantisation, Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference" (2018); ONNX, ``MatMulInteger``, by ONNX Runtime.
@@ -22,24 +22,24 @@ from onnx.numpy_helper import from_array
 
 from workers.arrays.segments import falling, places
 
-# The largest integers of a vector and of a query. Processors without those instructions add two products in 16
-# bits, which larger ones would overflow.
+# The largest integers in a vector and in a query. Processors without those instructions add two products in 16
+# bits, which larger integers would overflow.
 _VECTOR_STEPS: Final = 63
 _QUERY_STEPS: Final = 127
 # Added to each number of a query: the instructions multiply unsigned integers by signed ones.
 _ZERO: Final = 128
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
-# The bound is looked for among the greatest products of strides, each of so many vectors at most; and of at least
-# three strides for each vector that is wanted: with one each, five times as many vectors would pass the bound.
+# The bound is searched among the greatest products of strides. A stride has at most this many vectors. Each vector
+# wanted has at least three strides: with one stride each, five times as many vectors would pass the bound.
 _MOST_APART: Final = 64
 _STRIDES_FOR_EACH: Final = 3
 
 
 class EightBits:
-    """m vectors, float32 (m, d) of L2 norm 1 at most, rounded to one of 127 numbers in each of their d dimensions.
+    """m vectors, float32 (m, d) of L2 norm at most 1, rounded to one of 127 values in each dimension.
 
-    The 60 nearest by these numbers held all of the 48 nearest, for each of 512 products among 167,250.
+    For each of 512 products among 167,250, the 60 nearest by these values included all of the 48 nearest.
     """
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
@@ -50,19 +50,20 @@ class EightBits:
 
     @cached_property
     def _session(self) -> Any:
-        """The vectors in ONNX Runtime; made on the first search, which many vectors of a fit never see."""
+        """The vectors in ONNX Runtime; built on the first search, because in a fit many are never searched."""
         step = float(np.abs(self._vectors).max()) / _VECTOR_STEPS or 1.0
         return _multiplier(np.rint(self._vectors.T / step).astype(np.int8))
 
     def search(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """Return rows int64 (n, count) of about the nearest of float32 (n, d), nearest first.
+        """Return the rows of approximately the nearest vectors, int64 (n, count), nearest first.
 
-        Of equally near ones the first comes first. n and ``count`` are at least 1, ``count`` at most m.
+        ``queries`` is float32 (n, d), with n at least 1; ``count`` is from 1 to m. Among equally near vectors, the
+        first row comes first.
         """
         return _greatest(self._products(queries), count)
 
     def _products(self, queries: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Return the products of queries and vectors, int32 (n, m); they compare within a query only."""
+        """Return the products of queries and vectors, int32 (n, m); only those of one query are comparable."""
         greatest = np.abs(queries).max(axis=1, keepdims=True)
         scaled = np.divide(queries * _QUERY_STEPS, greatest, out=np.zeros_like(queries), where=greatest > 0)
         rounded = (np.rint(scaled) + _ZERO).astype(np.uint8)
@@ -88,19 +89,19 @@ def _multiplier(vectors: NDArray[np.int8]) -> Any:
 
 
 def _greatest(products: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    """Return the columns of the ``count`` greatest of each row, int64 (n, count), greatest first."""
+    """Return the columns of the ``count`` greatest products of each row, int64 (n, count), greatest first."""
     passing = np.flatnonzero(products >= _bound(products, count)[:, None])
     row, column = np.divmod(passing, products.shape[1])
-    # Exact in float32 for up to 2,000 dimensions: no product is above 63 * 127 * d.
+    # Exact in float32 for up to 2,000 dimensions, because no product exceeds 63 * 127 * d.
     order = falling(products.ravel()[passing].astype(np.float32), row)
     return column[order[places(row) < count]].reshape(len(products), count)
 
 
 def _bound(products: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Return a bound that at least ``count`` of each row reach, int32 (n,), and few others do.
+    """Return a bound for each row, int32 (n,), that at least ``count`` of its products reach, and few others.
 
-    ``count`` of the strides' greatest products reach it, and these are products too. To find it among them takes a
-    third of the time.
+    It is the ``count``-th greatest among the greatest products of the strides. Those are products of the row too,
+    so at least ``count`` products reach it. Searching only among them takes a third of the time.
     """
     rows, columns = products.shape
     apart = min(_MOST_APART, columns // (_STRIDES_FOR_EACH * count))

@@ -1,4 +1,4 @@
-"""An index of many vectors that looks at few of them: those whose nearest centroids are near the query.
+"""An index of many vectors that compares a query with few of them: those of the centroids nearest to it.
 
 Source: inverted lists over a k-means partition, Sivic and Zisserman (2003); FAISS, ``IndexIVFFlat``.
 """
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from workers.arrays.stored import require, require_below
 
-# To compare fewer, all in eight bits, costs less; in batches of 8 or more twice as many would.
+# With fewer vectors, comparing all of them in eight bits is cheaper; in batches of 8 or more, even twice as many.
 LEAST_VECTORS: Final = 65_536
 _LISTS_FOR_SQUARE_ROOT: Final = 4
-# With as many lists as that, the vectors compared grow with the square root of their number.
+# With that number of lists, the number of vectors compared grows with the square root of their total number.
 _PROBED: Final = 64
 _ITERATIONS: Final = 10
 _SAMPLED_FOR_EACH: Final = 128
@@ -24,14 +24,17 @@ _ROWS_AT_ONCE: Final = 4_096
 
 
 class InvertedLists:
-    """Chooses the lists nearest to a query in float64: rounding that hangs on the batch chooses none."""
+    """An inverted-list index (FAISS) that chooses a query's lists in float64.
+
+    In float64, rounding errors that depend on the batch do not affect which lists are chosen.
+    """
 
     def __init__(
         self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], lists: NDArray[np.int32]
     ) -> None:
-        """``vectors`` float32 (n, d) of L2 norm 1, ``centroids`` float32 (k, d), ``lists`` int32 (n,) below k.
+        """``vectors`` is float32 (n, d) of L2 norm 1, ``centroids`` float32 (k, d), ``lists`` int32 (n,) below k.
 
-        Raises :class:`ValueError` where they are not.
+        Raises :class:`ValueError` if a shape, a type or a list number is wrong.
         """
         require("vectors", vectors, np.float32, None, None)
         require("centroids", centroids, np.float32, None, vectors.shape[1])
@@ -54,7 +57,7 @@ class InvertedLists:
 
     @classmethod
     def of(cls, vectors: NDArray[np.float32]) -> Self:
-        """Partition vectors float32 (n, d) of L2 norm 1; the same vectors give the same partition."""
+        """Partition vectors, float32 (n, d) of L2 norm 1; the same vectors give the same partition."""
         count = 1 << round(np.log2(_LISTS_FOR_SQUARE_ROOT * np.sqrt(len(vectors))))
         kmeans = faiss.Kmeans(
             vectors.shape[1],
@@ -75,10 +78,10 @@ class InvertedLists:
         return cls(vectors, centroids, np.concatenate(lists).astype(np.int32))
 
     def search(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """Return rows int64 (n, count) of about the nearest, nearest first.
+        """Return the rows of approximately the nearest vectors, int64 (n, count), nearest first.
 
-        ``queries`` is float32 (n, d), ``count`` at most the number of vectors. A query near whose centroids there
-        are too few vectors is compared with all.
+        ``queries`` is float32 (n, d); ``count`` is at most the number of vectors. If the lists near a query hold
+        fewer than ``count`` vectors, the query is compared with all vectors.
         """
         likeness = queries.astype(np.float64) @ self._wide
         probed = np.argpartition(-likeness, self._index.nprobe - 1, axis=1)[:, : self._index.nprobe]

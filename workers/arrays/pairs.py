@@ -1,4 +1,4 @@
-"""Pairs of a product and a category, each as one int64, in order of the products."""
+"""(product, category) pairs packed into one int64 each, so that they sort by product, then category."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from workers.arrays.segments import changes, groups
 
 
 def pair_keys(products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return one int64 for each pair of a product and a category: in its order, and theirs."""
+    """Return one int64 key for each (product, category) pair; keys sort by product, then category."""
     return (products.astype(np.int64) << 32) | categories
 
 
 def pairs_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the products and the categories of :func:`pair_keys`."""
+    """Return the products and categories of keys made by :func:`pair_keys`."""
     return keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
 
 
 def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each of the keys once, ascending."""
+    """Return the distinct keys in ascending order."""
     ordered = np.sort(keys)
     return ordered[changes(ordered)]
 
@@ -27,6 +27,6 @@ def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 def summed(
     products: NDArray[np.int64], categories: NDArray[np.int32], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the key of each pair once, ascending, and the sum of its values, added up in their order."""
+    """Return the distinct keys of the pairs, ascending, and the sum of each one's values, added in input order."""
     keys, places = groups(pair_keys(products, categories))
     return keys, np.bincount(places, values, len(keys)).astype(np.float64, copy=False)

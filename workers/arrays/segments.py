@@ -1,6 +1,6 @@
-"""Vectorised work on rows that belong to products, product by product.
+"""Vectorised operations on rows grouped by product.
 
-Everywhere ``owner`` is int64 (m,), the product of each row, ascending.
+In all functions, ``owner`` is int64 (m,), the product of each row, ascending.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# Those of as_integers: 32 and a sign.
+# The bits of as_integers: 32 and a sign.
 _VALUE_BITS: Final = 33
 _MOST_BITS: Final = 62
 
 
 def changes(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return whether each of the keys (m,) differs from the one before it, bool (m,); the first does."""
+    """Return whether each of the keys (m,) differs from the one before it, bool (m,); True for the first."""
     changed = np.ones(len(keys), np.bool_)
     np.not_equal(keys[1:], keys[:-1], out=changed[1:])
     return changed
@@ -28,7 +28,7 @@ def starts(owner: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def groups(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct keys, ascending, and the place of each of the keys among them, int64 (m,)."""
+    """Return the distinct keys, ascending, and the index of each key among them, int64 (m,)."""
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     first = changes(ordered)
@@ -38,9 +38,10 @@ def groups(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return where each of the wanted (m,) is among the keys (k,), ascending: intp (m,), and bool (m,), whether.
+    """Look up the ``wanted`` keys (m,) in ``keys`` (k,), ascending.
 
-    Where it is not there, the place is that of another key; where there are no keys, 0.
+    Returns the index of each wanted key, intp (m,), and whether it was found, bool (m,). If it was not found, the
+    index is that of another key, or 0 if there are no keys.
     """
     if not len(keys):
         return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), np.bool_)
@@ -49,15 +50,15 @@ def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArra
 
 
 def places(owner: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Return how many rows of its product come before each row: intp (m,)."""
+    """Return the position of each row within its product, from 0: intp (m,)."""
     first = changes(owner)
     return np.arange(len(owner)) - np.flatnonzero(first)[np.cumsum(first) - 1]
 
 
 def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the row of the greatest value of each segment, of equal ones the first; segments begin at ``firsts``.
+    """Return the row of the greatest value of each segment, the first one among equal values.
 
-    ``values`` is (m,) without NaN; no segment is empty, and the first begins at 0.
+    Segments begin at the rows ``firsts``; none is empty, and the first begins at 0. ``values`` (m,) has no NaN.
     """
     if not len(firsts):
         return firsts
@@ -69,16 +70,17 @@ def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> ND
 
 
 def falling(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each product's rows by falling value, NaN last, products as they come: int64 (m,) or (columns, m).
+    """Return the rows sorted by product, then by falling value, NaN last: int64 (m,) or (columns, m).
 
-    ``values`` is float32 (m,) or, each column for itself, (m, columns). Of equal values the first row comes first.
+    ``values`` is float32 (m,), or (m, columns) to sort by each column separately. Among equal values, the first
+    row comes first.
     """
     keys = (owner << _VALUE_BITS) - as_integers(values.T)
     place = places(owner)
     bits = int(place.max(initial=0)).bit_length()
     if len(owner) and int(owner[-1]).bit_length() + _VALUE_BITS + bits > _MOST_BITS:
         return np.argsort(keys, axis=-1, kind="stable")
-    # With its place in it each key is another, and to sort keys takes a tenth of the time of an order of them.
+    # With the row's position in the low bits, all keys differ; sorting them takes a tenth of the time of argsort.
     ordered = np.sort((keys << bits) | place, axis=-1)
     return (ordered & ((1 << bits) - 1)) + (np.arange(len(owner)) - place)
 
@@ -86,10 +88,10 @@ def falling(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np
 def ranks(
     values: NDArray[np.float32], owner: NDArray[np.int64], order: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """Return each row's place in its product by falling value, 1 being first; 0 where the value is NaN.
+    """Return each row's rank within its product by falling value, from 1, or 0 if the value is NaN.
 
-    ``values`` is float32 (m,) or, each column for itself, (m, columns); the places are of its shape. ``order`` is
-    what :func:`falling` says of them, where that is known.
+    ``values`` is float32 (m,), or (m, columns) to rank each column separately; the ranks have its shape. ``order``
+    is the result of :func:`falling`, if it is known already.
     """
     order = falling(values, owner) if order is None else order
     firsts = starts(owner)
@@ -103,9 +105,10 @@ def ranks(
 def best_two(
     values: NDArray[np.float32], owner: NDArray[np.int64], order: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return for each row the greatest value of its product, and the next: float32 (m, columns) each.
+    """Return the greatest and the second greatest value of each row's product: float32 (m, columns) each.
 
-    NaN where no value is known; ``values`` is float32 (m, columns), ``order`` what :func:`falling` says of them.
+    They are NaN if there is no such value. ``values`` is float32 (m, columns), ``order`` the result of
+    :func:`falling`.
     """
     firsts = starts(owner)
     sizes = _sizes(firsts, owner)
@@ -117,10 +120,10 @@ def best_two(
 
 
 def as_integers(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return integers of 32 bits and a sign, in the order of the values, NaN below all.
+    """Return integers of 32 bits and a sign that sort like the values, with NaN below all others.
 
-    Source: IEEE 754-2019, 5.10: numbers of one sign are in the order of their bits. To sort by one integer takes
-    half as long as by product and value.
+    Sorting by one integer takes half as long as sorting by product and value. Source: IEEE 754-2019, 5.10: numbers
+    of the same sign sort like their bits.
     """
     bits = np.ascontiguousarray(values).view(np.int32).astype(np.int64)
     ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
@@ -134,6 +137,6 @@ def _sizes(firsts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.in
 
 
 def total(values: NDArray[np.float64], keys: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return for each row the sum of values of all rows with its key; keys are int64 (m,) in any order."""
+    """Return for each row the sum of the values of all rows with its key; keys are int64 (m,), in any order."""
     _, place = groups(keys)
     return np.bincount(place, weights=values)[place].astype(np.float64, copy=False)

@@ -1,7 +1,7 @@
-"""Rows of few values, and their products with matrices.
+"""Sparse rows and their products with matrices.
 
-SciPy's kernels without its matrices: to make and check one takes a hundred microseconds, longer than to multiply
-it where a batch has few products.
+It calls SciPy's kernels without SciPy's matrix classes. Making and checking such a matrix takes a hundred
+microseconds, which is longer than the multiplication if a batch has few products.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import _sparsetools
 
-# Its type stub takes the values for indices.
+# SciPy's type stub mistakes the values for indices.
 _add_to_dense: Final[Any] = _sparsetools.csr_todense
 
 
 @dataclass(frozen=True, slots=True)
 class SparseRows:
-    """n rows: ``values`` float32 (m,) in ``columns`` int32 (m,), of which row i has ``ends[i]:ends[i + 1]``.
+    """n rows in CSR form; row i has the entries ``ends[i]:ends[i + 1]``.
 
-    ``ends`` is int32 (n + 1,). What stands twice in a row counts twice.
+    ``values`` is float32 (m,), ``columns`` int32 (m,), ``ends`` int32 (n + 1,). If a column occurs twice in a row,
+    its values add up.
     """
 
     values: NDArray[np.float32]
@@ -46,9 +47,9 @@ class SparseRows:
         return sums
 
     def times(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the product with C-contiguous float32 (F, c): float32 (n, c).
+        """Return the product with a C-contiguous float32 (F, c) matrix: float32 (n, c).
 
-        A row of it depends on its own row alone.
+        Each row of the result depends on one row of this object only.
         """
         found = np.zeros((len(self), weights.shape[1]), np.float32)
         _sparsetools.csr_matvecs(
@@ -64,7 +65,7 @@ class SparseRows:
         return found
 
     def product(self, weights: sparse.csr_matrix) -> SparseRows:
-        """Return the product with float32 CSR (F, c), int32 indices: rows of c columns, each of these once."""
+        """Return the product with a float32 CSR matrix (F, c), int32 indices: rows without repeated columns."""
         most = int((weights.indptr[self.columns + 1] - weights.indptr[self.columns]).sum())
         ends = np.empty(len(self) + 1, np.int32)
         columns, values = np.empty(most, np.int32), np.empty(most, np.float32)
@@ -84,16 +85,16 @@ class SparseRows:
         return SparseRows(values[: ends[-1]], columns[: ends[-1]], ends)
 
     def add_product(self, weights: sparse.csr_matrix, to: NDArray[np.float32]) -> None:
-        """Add the product with float32 CSR (F, c), int32 indices, to C-contiguous float32 (n, c)."""
+        """Add the product with a float32 CSR matrix (F, c) with int32 indices to a C-contiguous float32 (n, c)."""
         self.product(weights).add_to(to)
 
     def add_to(self, to: NDArray[np.float32]) -> None:
-        """Add the rows to C-contiguous float32 (n, c), what stands twice in the order in which it stands."""
+        """Add the rows to a C-contiguous float32 (n, c); repeated columns are added in their order."""
         _add_to_dense(len(self), to.shape[1], self.ends, self.columns, self.values, to)
 
 
 def ends_of(sizes: Sequence[int] | NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return where n rows of these sizes begin and end: int32 (n + 1,), the first 0."""
+    """Return the offsets of n rows of these sizes: int32 (n + 1,), starting with 0."""
     ends = np.zeros(len(sizes) + 1, np.int32)
     np.cumsum(np.asarray(sizes, np.int32), out=ends[1:])
     return ends
