@@ -1,1 +1,1 @@
-"""Ranking: features of candidates, margins, probabilities, and the decision."""
+"""Ranking: the features of candidates, their margins and probabilities, and the decision."""

@@ -1,4 +1,4 @@
-"""XGBoost asked through its C API: its Python calls check and convert for longer than they predict a few rows.
+"""Call XGBoost through its C API: for a few rows, its Python API spends more time on checks than on prediction.
 
 Source: https://xgboost.readthedocs.io/en/stable/c.html, ``XGBoosterPredictFromDense``.
 """
@@ -20,11 +20,11 @@ _MARGIN_OPTIONS: Final = (
 
 
 def margins(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the margins, float32 (m,), of feature values float32 (m, f), NaN where unknown.
+    """Return the margins, float32 (m,), for feature values, float32 (m, f), NaN if unknown.
 
-    Raises :class:`ValueError` where the booster knows another number of features.
+    Raises :class:`ValueError` if the booster was fitted with another number of features.
     """
-    # XGBoost finds that out too, but may read beyond the row before.
+    # XGBoost detects this too, but may read beyond the end of a row first.
     if (features := booster.num_features()) != values.shape[1]:
         raise ValueError(f"rows of {values.shape[1]} features for a ranker of {features}; make the bundle anew")
     rows = np.ascontiguousarray(values, np.float32)
@@ -32,13 +32,13 @@ def margins(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
     found = ctypes.POINTER(ctypes.c_float)()
     places = ctypes.byref(shape), ctypes.byref(dimensions), ctypes.byref(found)
     _check(_LIB.XGBoosterPredictFromDense(booster.handle, _array(rows), _MARGIN_OPTIONS, None, *places))
-    # A copy: XGBoost overwrites it at the thread's next call. NumPy's ctypeslib would make a type of every length,
-    # and ctypes keeps them all.
+    # Copied, because XGBoost overwrites the result at this thread's next call. NumPy's ctypeslib would create a
+    # type for every length, and ctypes keeps them all.
     return np.frombuffer(ctypes.string_at(found, len(rows) * rows.itemsize), np.float32)
 
 
 def _array(values: NDArray[np.float32]) -> bytes:
-    """Return the description of a C-contiguous array that XGBoost reads in place."""
+    """Return the array interface (JSON) of a C-contiguous array, which XGBoost reads in place."""
     rows, columns = values.shape
     return b'{"data": [%d, true], "shape": [%d, %d], "typestr": "<f4", "version": 3}' % (
         values.ctypes.data,

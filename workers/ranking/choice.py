@@ -1,4 +1,4 @@
-"""What the ranker learns by, and what margins say: which of a product's candidates is right, or that none is.
+"""The model behind the ranker's loss and its probabilities: one of a product's candidates is right, or none is.
 
 Source: conditional logit with an outside option, McFadden (1974), "Conditional logit analysis of qualitative
 choice behavior".
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 from workers.arrays import segments
 
-# Where a candidate is sure to be right or wrong its curvature vanishes, and a tree's step would have no bound.
+# The curvature vanishes if a candidate is certain to be right or wrong; then a tree's step would be unbounded.
 _LEAST_CURVATURE: Final = 1e-6
 _LEAST_PROBABILITY: Final = 1e-12
 
 
 class Choices:
-    """A softmax over each product's candidates and one more: that none of them is right."""
+    """A softmax over each product's candidates and one more option: that none of them is right."""
 
     def __init__(self, owner: NDArray[np.int64]) -> None:
-        """``owner`` int64 (m,) is each candidate's product, ascending."""
+        """``owner``, int64 (m,), is each candidate's product, ascending."""
         self.firsts = segments.starts(owner)
         self._sizes = np.diff(self.firsts, append=len(owner))
 
     def probabilities(
         self, logits: NDArray[np.floating], none_logit: float = 0.0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the probability of each candidate, float64 (m,), and of "none" for each product that has any."""
+        """Return the probability of each candidate, float64 (m,), and of "none" per product with candidates."""
         if not len(logits):
             return np.empty(0), np.empty(0)
         greatest = np.maximum(np.maximum.reduceat(logits, self.firsts), none_logit).astype(np.float64)
@@ -41,9 +41,10 @@ class Choices:
     def losses(
         self, relevant: NDArray[np.bool_], probability: NDArray[np.float64], none: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the cross entropy of each product that has candidates; at most one of them is ``relevant``.
+        """Return the cross entropy of each product that has candidates.
 
-        The others are what :meth:`probabilities` returns.
+        ``relevant`` marks the right candidate, at most one per product. ``probability`` and ``none`` are the
+        results of :meth:`probabilities`.
         """
         if not len(none):
             return none
@@ -53,23 +54,23 @@ class Choices:
 
 
 class ChoiceLoss:
-    """The cross entropy of :class:`Choices` whose "none" has the margin 0, by the margins.
+    """The cross entropy of :class:`Choices` as a function of the margins, with "none" at margin 0.
 
-    Trees that judge each candidate apart learn from every one of them alike; here they learn to tell rivals apart.
-    Source: as a loss for ranking, ListNet, Cao et al. (2007).
+    With a separate loss for each candidate, trees learn from all candidates alike; with this one, they learn to
+    distinguish rivals. Source: as a loss for ranking, ListNet, Cao et al. (2007).
     """
 
     def __init__(self, owner: NDArray[np.int64], relevant: NDArray[np.bool_], weight: NDArray[np.float32]) -> None:
-        """``owner`` int64 (m,) is each candidate's product, ascending; at most one of a product is ``relevant``.
+        """``owner``, int64 (m,), is each candidate's product, ascending; at most one per product is ``relevant``.
 
-        ``weight`` float32 (m,) is what each candidate's product counts.
+        ``weight``, float32 (m,), is the weight of each candidate's product.
         """
         self._choices = Choices(owner)
         self._relevant = relevant
         self._weight = weight.astype(np.float64)
 
     def derivatives(self, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the loss's first derivatives by each margin, and bounds of the second, float64 (m,) both.
+        """Return the first derivatives of the loss by each margin and bounds on the second, both float64 (m,).
 
         The bound is twice the diagonal, as in XGBoost's own softmax: candidates of one product move together.
         """
@@ -78,13 +79,13 @@ class ChoiceLoss:
         return self._slopes(probability), curvature * self._weight
 
     def total(self, margins: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
-        """Return the weighted sum of all losses, and its first derivatives by each margin: float64 (m,)."""
+        """Return the weighted sum of all losses and its first derivatives by each margin, float64 (m,)."""
         probability, none = self._choices.probabilities(margins)
         losses = self._choices.losses(self._relevant, probability, none)
         return float(losses @ self._weight[self._choices.firsts]), self._slopes(probability)
 
     def mean(self, margins: NDArray[np.float32]) -> float:
-        """Return the mean loss of a product, each counting alike; 0 where there is none."""
+        """Return the unweighted mean loss of the products that have candidates, 0 if there are none."""
         losses = self._choices.losses(self._relevant, *self._choices.probabilities(margins))
         return float(losses.mean()) if len(losses) else 0.0
 

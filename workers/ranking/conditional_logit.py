@@ -1,6 +1,6 @@
-"""Where the ranker's trees begin: a weighted sum of a candidate's features.
+"""The starting point of the ranker's trees: a weighted sum of a candidate's features.
 
-Trees need many splits to say that several signals together speak for a candidate, which a sum says at once.
+Trees need many splits to express that several signals together support a candidate; a sum expresses it directly.
 Source: conditional logit, McFadden (1974), "Conditional logit analysis of qualitative choice behavior".
 """
 
@@ -18,9 +18,9 @@ from scipy.optimize import minimize
 from workers.arrays.stored import require
 from workers.ranking.choice import ChoiceLoss
 
-# Of a feature's deviations from its mean, in standard deviations: what lies beyond counts no more.
+# Feature values are clipped at this many standard deviations from their mean.
 _REACH: Final = 5.0
-# On the sum of the loss of all products; from 1 to 30, figures out of fold are alike.
+# Relative to the loss summed over all products; values from 1 to 30 give similar results out of fold.
 _REGULARISATION: Final = 10.0
 _STEPS: Final = 100
 _LEAST_SPREAD: Final = 1e-4
@@ -28,10 +28,10 @@ _LEAST_SPREAD: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class ConditionalLogit:
-    """A margin that is a sum over f features, each of them within bounds; all are float32 (f,), ``bias`` (1,).
+    """A margin that is a sum of contributions of f clipped features; all arrays are float32 (f,), ``bias`` (1,).
 
-    A value counts ``weights`` times itself, held between ``low`` and ``high``, and ``offsets``; where it is NaN,
-    ``missing``. Each feature's share is 0 on average over what was learned from.
+    A value is clipped to ``low`` and ``high``, multiplied by ``weights`` and shifted by ``offsets``; a NaN
+    contributes ``missing``. Each feature's contribution averages 0 over the training data.
     """
 
     low: NDArray[np.float32]
@@ -42,11 +42,11 @@ class ConditionalLogit:
     bias: NDArray[np.float32]
 
     def contributions(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return each feature's share of the margin, and the bias: float32 (m, f + 1) of float32 (m, f)."""
+        """Return the contribution of each feature and, last, the bias: float32 (m, f + 1) for float32 (m, f)."""
         return np.hstack([self._shares(values), np.broadcast_to(self.bias, (len(values), 1))])
 
     def margins(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return margins float32 (m,) of feature values float32 (m, f); each depends on its own row alone."""
+        """Return the margins, float32 (m,), for feature values, float32 (m, f); rows do not affect each other."""
         return self._shares(values).sum(axis=1) + self.bias
 
     def _shares(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ class ConditionalLogit:
             raise ValueError(
                 f"rows of {values.shape[1]} features for a ranker of {len(self.weights)}; make the bundle anew"
             )
-        # Sums of a row hang on how it lies in memory.
+        # Contiguous, because the rounding of a row's sum depends on its memory layout.
         shares = np.clip(np.ascontiguousarray(values), self.low, self.high) * self.weights + self.offsets
         return np.where(np.isnan(shares), self.missing, shares)
 
@@ -62,15 +62,15 @@ class ConditionalLogit:
     def fit(
         cls, values: NDArray[np.float32], loss: ChoiceLoss, monotone: tuple[int, ...], share: float = 1.0
     ) -> Self:
-        """Minimise the loss of candidates with the feature values float32 (m, f), and go a share of the way there.
+        """Fit the weights that minimise ``loss`` for feature values, float32 (m, f), and scale them by ``share``.
 
-        Where ``monotone`` is 1, a greater value may only raise the margin.
+        If ``monotone`` is 1 for a feature, a greater value may only raise the margin.
         """
         unknown = np.isnan(values)
         centre, spread = np.array(
             [_moments(values[~unknown[:, place], place]) for place in range(values.shape[1])]
         ).T
-        # One copy, in place: there may be gigabytes of them.
+        # One copy, changed in place, because the values may take gigabytes.
         scaled = values - centre.astype(np.float32)
         scaled /= spread.astype(np.float32)
         np.clip(scaled, -_REACH, _REACH, out=scaled)
@@ -100,7 +100,7 @@ class ConditionalLogit:
 
     @classmethod
     def load(cls, file: Path, features: int) -> Self:
-        """Read what :meth:`save` wrote for so many features; raises :class:`ValueError` for anything else."""
+        """Read what :meth:`save` wrote; raises :class:`ValueError` if it does not fit ``features`` features."""
         found = cls(**load_file(file))
         for name, array in asdict(found).items():
             require(f"{file.name}: {name}", array, np.float32, 1 if name == "bias" else features)
@@ -108,17 +108,17 @@ class ConditionalLogit:
 
 
 def _moments(known: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the mean of what is known of a feature, float32 (m,), and its standard deviation, never 0."""
+    """Return the mean and the standard deviation, never 0, of a feature's known values, float32 (m,)."""
     if not len(known):
         return 0.0, 1.0
     known = known.astype(np.float64)
     mean, deviation = float(known.mean()), float(known.std())
-    # Beside a large mean, 32 bits cannot tell less.
+    # Next to a large mean, float32 cannot resolve smaller deviations.
     return mean, max(deviation, _LEAST_SPREAD * abs(mean)) or 1.0
 
 
 def _minimise(design: NDArray[np.float32], loss: ChoiceLoss, monotone: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the weights, float64 (columns,), of the columns of a design, the first of which are the features."""
+    """Return the weights, float64 (columns,), of the design's columns; the features are the first columns."""
 
     def regularised(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         total, slopes = loss.total(design @ weights.astype(np.float32))

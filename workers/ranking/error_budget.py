@@ -1,21 +1,22 @@
-"""Thresholds that keep an error budget: tests along sequences, from what is surest down.
+"""Choose thresholds that keep an error budget, by testing sequences of thresholds from the surest decisions down.
 
-Of a sequence of ever lower thresholds each is tested in turn, until one fails; the last that passed is chosen.
-What is tested is that more than ``max_error`` of the decisions accepted are wrong, by the exact binomial tail.
-The sequence is settled before a label is looked at, so a threshold that breaks the budget is chosen with a
-probability of at most ``risk``: to choose one, the first of the sequence that breaks it has to pass.
+In a sequence of ever lower thresholds, each one is tested in turn until one fails; the last one that passed is
+chosen. The null hypothesis is that more than ``max_error`` of the accepted decisions are wrong; it is tested with
+the exact binomial tail. The sequence is fixed before any label is looked at, so a threshold that breaks the budget
+is chosen with a probability of at most ``risk``: to choose one, the first such threshold in the sequence would
+have to pass.
 
-A few wrong ones by chance among the first decisions would end a sequence where it begins, and nothing would be
-decided. So there are three, which begin at ever more decisions and share the risk; the lowest threshold that any
-of them found is chosen.
+A few decisions that are wrong by chance at the start would end a sequence where it begins, and nothing would be
+decided. So there are three sequences, which start with more and more decisions and share the risk. The lowest
+threshold that any of them finds is chosen.
 
-Near-duplicates that are wrong together count as fewer decisions than they are (:mod:`workers.design_effect`), by
-an estimate from the decisions that each test is of: the surest ones may be alike where the others are not. It is
-exact where none are alike.
+Near-duplicates that are wrong together count as fewer decisions than they are (:mod:`workers.design_effect`). How
+many fewer is estimated for each test from its own decisions, because the surest ones may be alike when the others
+are not. If no decisions are alike, the test is exact.
 
-This is said of the rule whose decisions were tested. Out of fold these are several rules, each fitted without
-the products that it decides; of the rule fitted on all products it holds as far as that one is no worse than
-they.
+The guarantee is for the rule whose decisions were tested. Out of fold, these are several rules, each fitted
+without the products that it decides. For the rule fitted on all products, the guarantee holds as far as that rule
+is no worse than they are.
 
 Source: Learn then Test, fixed-sequence testing from several starts (Angelopoulos et al., arXiv 2110.01052); exact
 binomial test (Clopper and Pearson, 1934).
@@ -34,25 +35,26 @@ from numpy.typing import NDArray
 from workers.design_effect import design_effects, p_of_as_few
 
 Threshold: TypeAlias = Annotated[float, Meta(ge=0)]
-"""A probability from which on something is done; above 1 it never is."""
+"""The least probability at which something is done; above 1 it is never done."""
 
 NEVER: Final = 2.0
 """A threshold that no probability meets."""
 
-# Fewer would often fail the first test with one in a hundred wrong.
+# The fewest decisions to start with: with fewer, one wrong in a hundred would often fail the first test.
 _FEWEST: Final = 200
-# The part of ``max_error`` that the model expects at most of each of the decisions that a sequence starts with.
+# A sequence starts with the decisions whose expected error is at most this share of ``max_error``.
 _SURER: Final = 0.2
 _TESTS: Final = 400
-# Where sequences begin, in times the first, and their shares of the risk: nearly always the first is enough.
+# The start of each sequence, as a multiple of the first's, and its share of the risk. The first is nearly always
+# enough.
 _STARTS: Final = {1: 0.8, 2: 0.1, 4: 0.1}
-# A sequence begins with so many times the decisions that pass a test when none of them is wrong.
+# A sequence starts with at least this many times the decisions that would pass a test if none of them were wrong.
 _ROOM: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBudget:
-    """``max_error`` is the greatest share of wrong assignments; ``risk`` the chance that the bound fails."""
+    """``max_error`` is the greatest share of wrong assignments, ``risk`` the probability that the bound fails."""
 
     max_error: float = 0.05
     risk: float = 0.05
@@ -61,11 +63,11 @@ class ErrorBudget:
 def threshold(
     probability: NDArray[np.float64], right: NDArray[np.bool_], groups: NDArray[np.int64], budget: ErrorBudget
 ) -> float:
-    """Return the least probability above which the share of wrong decisions keeps the budget, or ``NEVER``.
+    """Return the lowest probability from which on the share of wrong decisions keeps the budget, or ``NEVER``.
 
-    ``probability`` float64 (n,) and ``right`` bool (n,) are of decisions out of fold; those of probability 0 are
-    never accepted, and count for nothing. ``groups`` int64 (n,), from 0 on, are of those that may be wrong
-    together.
+    ``probability``, float64 (n,), and ``right``, bool (n,), describe out-of-fold decisions; those with probability
+    0 are never accepted and are ignored. ``groups``, int64 (n,), numbered from 0, groups the decisions that may be
+    wrong together.
     """
     order = np.argsort(-probability, kind="stable")
     order = order[probability[order] > 0]
@@ -82,14 +84,17 @@ def threshold(
 
 
 def _enough(groups: NDArray[np.int64], budget: ErrorBudget) -> int:
-    """Return how many decisions leave room for a wrong one, were all of a group wrong together; no label tells."""
+    """Return how many decisions a sequence must start with to leave room for a wrong one.
+
+    It assumes that all decisions of a group are wrong together, so it does not look at the labels.
+    """
     fewest = _ROOM * math.log(budget.risk) / math.log1p(-budget.max_error)
     independent = np.arange(1, len(groups) + 1) / design_effects(groups, np.ones(len(groups)))
     return 1 + int(np.argmax(np.append(independent, np.inf) >= fewest))
 
 
 def threshold_observed(probability: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:
-    """As :func:`threshold`, where the share of errors on these very decisions is all that is asked: no bound."""
+    """Like :func:`threshold`, but keep the share of errors only on these very decisions, without a bound."""
     levels = np.unique(probability)[::-1]
     accepted, wrong = accepted_at(levels, probability, right)
     kept = np.flatnonzero((wrong <= max_error * accepted) & (levels > 0))
@@ -99,7 +104,7 @@ def threshold_observed(probability: NDArray[np.float64], right: NDArray[np.bool_
 def accepted_at(
     levels: NDArray[np.float64], probability: NDArray[np.float64], right: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many decisions each threshold accepts, and how many of these are wrong: int64, of its shape."""
+    """Return how many decisions each level accepts and how many of these are wrong, int64 in the levels' shape."""
     order = np.argsort(-probability, kind="stable")
     wrong = np.concatenate([[0], np.cumsum(~right[order])])
     accepted = np.searchsorted(-probability[order], -levels, side="right")
@@ -107,7 +112,7 @@ def accepted_at(
 
 
 def levels_to_test(probability: NDArray[np.float64], first: int) -> NDArray[np.float64]:
-    """Return thresholds in the order of their tests, float64 (tests,), from the ``first`` surest to all."""
+    """Return the thresholds in test order, float64 (tests,): from the ``first`` surest decisions to all."""
     count = len(probability)
     accepted = np.linspace(min(max(first, 1), count), count, _TESTS).astype(np.intp)
     return (-np.sort(-probability))[accepted - 1] if count else np.empty(0)
@@ -120,9 +125,9 @@ def lowest_passing(
     effects: NDArray[np.float64],
     budget: ErrorBudget,
 ) -> float:
-    """Return the last threshold before the first that fails its test, or ``NEVER``.
+    """Return the last threshold before the first one that fails its test, or ``NEVER``.
 
-    All arrays are (tests,); ``effects`` are the design effects of what is accepted.
+    All arrays are (tests,); ``effects`` are the design effects of the accepted decisions.
     """
     chance = p_of_as_few(wrong, accepted, budget.max_error, effects)
     fails = (levels <= 0) | (chance > budget.risk)

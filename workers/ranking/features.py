@@ -1,4 +1,4 @@
-"""The ranker's features: one matrix for all candidates of a batch."""
+"""The features of the ranker: one matrix for all candidates of a batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGREEMENT: Final = "agreement"
 CATEGORY: Final = "category"
 
 _Named = tuple[str, str, int]
-"""Of a feature its name, its source, and whether it is monotone."""
+"""A feature's name, its source, and whether it is monotone (1) or not (0)."""
 
 _AGREEMENT: Final[tuple[_Named, ...]] = (
     (AGREEMENT + "_named", AGREEMENT, 1),
@@ -40,14 +40,14 @@ _CATEGORY: Final[tuple[_Named, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class FeatureMatrix:
-    """Features of m candidates.
+    """The features of m candidates.
 
     Attributes:
-        values: float32 (m, f), NaN where unknown.
-        names: f names.
-        sources: for each feature the signal it comes from, or ``agreement`` or ``category``.
-        monotone: for each feature 1 where a greater value may only raise the margin, else 0.
-        ranks: int64 (m, signals), the place each signal gave the candidate, 0 where it gave none.
+        values: float32 (m, f), NaN if unknown.
+        names: the names of the f features.
+        sources: for each feature, the signal it comes from, or ``agreement`` or ``category``.
+        monotone: for each feature, 1 if a greater value may only raise the margin, else 0.
+        ranks: int64 (m, signals), the rank that each signal gave the candidate, 0 if it gave none.
     """
 
     values: NDArray[np.float32]
@@ -58,7 +58,7 @@ class FeatureMatrix:
 
 
 class FeatureBuilder:
-    """Builds features; ``record`` has what is known of labelled products."""
+    """Builds the features of candidates; ``record`` has the statistics of labelled products."""
 
     def __init__(self, taxonomy: Taxonomy, record: TrackRecord) -> None:
         self.record = record
@@ -70,12 +70,12 @@ class FeatureBuilder:
 
     @classmethod
     def fit(cls, taxonomy: Taxonomy, labels: NDArray[np.int32], supported: NDArray[np.int32]) -> Self:
-        """Make it of labelled products: their categories, int32 (n,), and what :func:`most_supported` says."""
+        """Fit to labelled products: their categories, int32 (n,), and the result of :func:`most_supported`."""
         counts = np.bincount(labels, minlength=len(taxonomy)).astype(np.float32)
         return cls(taxonomy, TrackRecord.fit(supported, labels, counts / np.float32(max(len(labels), 1))))
 
     def build(self, candidates: Candidates) -> FeatureMatrix:
-        """Return the features of every candidate; a row depends on its own product's candidates alone."""
+        """Return the features of every candidate; a row depends only on the candidates of its own product."""
         owner = candidates.product_of_row
         order = segments.falling(candidates.scores, owner)
         ranks = segments.ranks(candidates.scores, owner, order)
@@ -98,7 +98,7 @@ class FeatureBuilder:
         reciprocal: NDArray[np.float32],
         owner: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Return float64 (m, 7), as ``_AGREEMENT`` names them."""
+        """Return the features that ``_AGREEMENT`` names, float64 (m, 7)."""
         support = _support(reciprocal)
         parents = self._parents[candidates.categories] + 1
         above = np.concatenate([pair_keys(owner, parents), ~pair_keys(owner, self._roots[candidates.categories])])
@@ -106,7 +106,7 @@ class FeatureBuilder:
         found[:, 0] = np.count_nonzero(candidates.named, axis=1)
         found[:, 1] = np.count_nonzero(ranks == 1, axis=1)
         found[:, 2] = support
-        # Keys of parents are positive, those of roots negative.
+        # The keys of parents are not negative and those of roots are, so they cannot clash.
         found[:, 3:5] = segments.total(np.concatenate([support, support]), above).reshape(2, -1).T
         supported = _most_supported(candidates, support, owner)[owner]
         found[:, 5] = self.record.log_share(supported, candidates.categories)
@@ -114,13 +114,13 @@ class FeatureBuilder:
         return found
 
     def _category(self, candidates: Candidates) -> NDArray[np.float32]:
-        """Return float32 (m, 3), as ``_CATEGORY`` names them."""
+        """Return the features that ``_CATEGORY`` names, float32 (m, 3)."""
         nodes = candidates.categories
         return np.stack([self._log_priors[nodes], self._depths[nodes], self._leaves[nodes]], axis=1)
 
 
 def most_supported(candidates: Candidates) -> NDArray[np.int32]:
-    """Return the category that the signals, each by the place it gives, support most: int32 (n,), -1 for none."""
+    """Return each product's category with the highest mean reciprocal rank: int32 (n,), -1 for none."""
     owner = candidates.product_of_row
     support = _support(_reciprocal(segments.ranks(candidates.scores, owner)))
     return _most_supported(candidates, support, owner)
@@ -142,7 +142,7 @@ def _support(reciprocal: NDArray[np.float32]) -> NDArray[np.float64]:
 def _leads(
     scores: NDArray[np.float32], ranks: NDArray[np.int64], best: NDArray[np.float32], second: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return each score less that of the best other candidate: float32 (m, signals), negative behind it."""
+    """Return each score minus that of the best other candidate: float32 (m, signals), negative if it is behind."""
     rival = np.where(ranks == 1, second, best)
     return scores - np.where(np.isfinite(rival), rival, np.float32(0))
 
@@ -152,13 +152,13 @@ def _reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def feature_names(signals: tuple[str, ...], context_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the features of candidates of these signals with this context, in their order."""
+    """Return the names of the features, in order, for candidates with these signals and context columns."""
     return _named(signals, context_names)[0]
 
 
 @lru_cache(maxsize=8)
 def _feature_columns(context_names: tuple[str, ...]) -> NDArray[np.intp]:
-    """Return the places of the context columns that are features: not of what the policy alone goes by."""
+    """Return the indices of the context columns that are features; the others are for the policy only."""
     return np.array([place for place, name in enumerate(context_names) if not name.endswith(LABELLED)], np.intp)
 
 
@@ -166,10 +166,13 @@ def _feature_columns(context_names: tuple[str, ...]) -> NDArray[np.intp]:
 def _named(
     signals: tuple[str, ...], context_names: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
-    """Return names, sources and monotony of all features: three a signal, and what it knows of the product."""
+    """Return the names, sources and monotonicity of all features, in order.
+
+    Each signal has three features, and one for each of its context columns.
+    """
     kinds = ("score", "lead", "reciprocal_rank")
-    # A signal's own score may count against a category that others put first, where it is known to exaggerate:
-    # held to be monotone, it cost up to 0.7 points of accuracy out of fold, on four catalogues.
+    # Not monotone: if a signal is known to exaggerate, its high score may count against a category that others put
+    # first. Monotone scores cost up to 0.7 points of accuracy out of fold, on four catalogues.
     of_signals: list[_Named] = [(f"{signal}_{kind}", signal, 0) for signal in signals for kind in kinds]
     context = [context_names[place] for place in _feature_columns(context_names)]
     of_context: list[_Named] = [(name, _signal_of(name, signals), 0) for name in context]
@@ -178,5 +181,5 @@ def _named(
 
 
 def _signal_of(context_name: str, signals: tuple[str, ...]) -> str:
-    """Context columns bear the name of their signal in front, and count as its own."""
+    """Return the signal of a context column, whose name starts with that of the signal."""
     return next(signal for signal in signals if context_name.startswith(f"{signal}_"))

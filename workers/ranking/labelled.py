@@ -1,6 +1,6 @@
-"""How well a model knows the stores and the brand of a product: by the labelled products that it was fitted on.
+"""How well the model knows a product's stores and brand, measured by the labelled products it was fitted on.
 
-What the stream has learned of them since does not count: most of it are the model's own decisions.
+What the stream has learned since does not count, because most of it comes from the model's own decisions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from workers.signals.store_cooccurrence import StoreCooccurrence
 
 
 class Labelled(NamedTuple):
-    """The labelled products of each product's ``stores``, of the one that has most, and of its ``brand``.
+    """The number of labelled products of each product's ``stores`` and ``brand``, both float32 (n,).
 
-    Both are float32 (n,); NaN where a product has no store or no brand, or no signal tells.
+    For ``stores``, it is that of the store with the most labelled products. The values are NaN if a product has no
+    store or no brand, or if no signal provides them.
     """
 
     stores: NDArray[np.float32]
@@ -27,16 +28,16 @@ class Labelled(NamedTuple):
 
     @classmethod
     def of(cls, candidates: Candidates) -> Self:
-        """Return what the signals counted."""
+        """Read the numbers from the context of the candidates."""
         return cls(_column(candidates, StoreCooccurrence.name), _column(candidates, BrandFrequency.name))
 
     @property
     def new_brand(self) -> NDArray[np.bool_]:
-        """Which products are of a *new brand*, one without a labelled product: bool (n,)."""
+        """Which products have a *new brand*, that is one without labelled products: bool (n,)."""
         return self.brand == 0
 
     def take(self, chosen: NDArray[np.bool_]) -> Labelled:
-        """Return those of some of the products, bool (n,)."""
+        """Return the numbers of only the ``chosen`` products, bool (n,)."""
         return Labelled(self.stores[chosen], self.brand[chosen])
 
 

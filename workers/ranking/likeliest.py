@@ -1,4 +1,4 @@
-"""The likeliest candidate of a product, and the likeliest ancestor at every depth."""
+"""Find the likeliest candidate of each product, and the likeliest ancestor at every depth."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from workers.recall.candidates import Candidates
 class TopCandidates:
     """The likeliest candidate of each of n products.
 
-    ``row`` int64 (n,) its row among the candidates, -1 where there are none; ``category`` int32 (n,) its node,
-    -1 likewise; ``probability`` float64 (n,), 0 likewise.
+    ``row``, int64 (n,), is its row among the candidates, ``category``, int32 (n,), its node, and ``probability``,
+    float64 (n,), its probability. For a product without candidates, they are -1, -1 and 0.
     """
 
     row: NDArray[np.int64]
@@ -27,7 +27,7 @@ class TopCandidates:
 
     @classmethod
     def of(cls, candidates: Candidates, probability: NDArray[np.float64]) -> Self:
-        """Find them; of equal ones the first in the order of the tree's nodes."""
+        """Find the likeliest candidates; among equal ones, the first in the order of the tree's nodes."""
         rows = np.full(len(candidates), -1, np.int64)
         owner = candidates.product_of_row
         likeliest = segments.first_greatest(probability, segments.starts(owner))
@@ -42,10 +42,10 @@ class TopCandidates:
 
 @dataclass(frozen=True, slots=True)
 class AncestorLevels:
-    """For each product and depth the likeliest node, by the summed probability of the candidates in its subtree.
+    """The likeliest node for each product and depth, by the summed probability of the candidates in its subtree.
 
-    ``category`` int32 (n, depths), -1 where no candidate is that deep; ``probability`` float64 (n, depths),
-    never rising with depth.
+    ``category`` is int32 (n, depths), -1 if no candidate is that deep. ``probability`` is float64 (n, depths) and
+    never rises with depth.
     """
 
     category: NDArray[np.int32]
@@ -53,7 +53,7 @@ class AncestorLevels:
 
     @classmethod
     def of(cls, candidates: Candidates, probability: NDArray[np.float64], ancestors: NDArray[np.int32]) -> Self:
-        """Sum the candidates' probabilities up the tree; ``ancestors`` is the tree's int32 ancestor matrix."""
+        """Sum the candidates' probabilities up the tree; ``ancestors``, int32, is the tree's ancestor matrix."""
         depths = ancestors.shape[1]
         category = np.full((len(candidates), depths), -1, np.int32)
         best = np.zeros((len(candidates), depths))
@@ -70,10 +70,10 @@ class AncestorLevels:
         return cls(category, np.minimum.accumulate(best, axis=1))
 
     def above(self, nodes: NDArray[np.int32]) -> AncestorLevels:
-        """Return the levels above one node of each product, int32 (n,): backing off from it does not end there."""
+        """Return only the levels above ``nodes``, int32 (n,): backing off from a node must not end at the node."""
         reached = np.logical_or.accumulate(self.category == nodes[:, None], axis=1)
         return AncestorLevels(np.where(reached, -1, self.category), np.where(reached, 0.0, self.probability))
 
     def deepest(self, threshold_: float) -> NDArray[np.int64]:
-        """Return for each product the deepest level whose probability meets a threshold, -1 for none."""
+        """Return for each product the deepest level whose probability meets a threshold, -1 if none does."""
         return (self.probability >= threshold_).sum(axis=1) - 1

@@ -1,8 +1,7 @@
-"""New stores: those that the model was fitted on few labelled products of, or none.
+"""New stores: stores with few or no labelled products among those that the model was fitted on.
 
-Confidence and thresholds are learned from products like the labelled ones. What a new store sells is not like
-them, and how sure one has to be there is another question: :mod:`workers.fit.fit_new_stores` answers it, on stores
-that were held out.
+Confidence and thresholds are learned from products like the labelled ones. The products of a new store differ from
+these, so they need separate thresholds: :mod:`workers.fit.fit_new_stores` finds them on held-out stores.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from workers.ranking.labelled import Labelled
 
 @dataclass(frozen=True, slots=True)
 class NewStores:
-    """A product is of a new store where none of its stores has ``below`` labelled products or more.
+    """The thresholds for products of new stores: each of their stores has fewer than ``below`` labelled products.
 
-    ``assign`` and ``back_off`` are the thresholds then, in place of those of the
-    :class:`~workers.ranking.policy.Policy`. A product that names no store is decided by the latter.
+    For these products, ``assign`` and ``back_off`` replace the thresholds of the
+    :class:`~workers.ranking.policy.Policy`. The policy's own thresholds apply to products without a store.
     """
 
     below: int = 0

@@ -1,8 +1,8 @@
 """The decision: assign the likeliest category, back off to an ancestor, or ask a person.
 
-Every product gets exactly one of the three. :mod:`workers.fit.fit_policy` says what the thresholds promise.
+Every product gets exactly one of the three. :mod:`workers.fit.fit_policy` documents what the thresholds guarantee.
 
-Backing off: hierarchical selective classification (Goren et al., arXiv 2405.11533).
+Source for backing off: hierarchical selective classification (Goren et al., arXiv 2405.11533).
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from workers.ranking.likeliest import AncestorLevels, TopCandidates
 from workers.ranking.new_stores import NewStores
 
 LEAST_ASSIGNED: Final = 0.5
-"""An assignment more likely wrong than right is none, however much of the budget is left."""
+"""An assignment that is more likely wrong than right is never made, however much of the budget is left."""
 
-# Of the error that backing off may risk on a product, the part that it may risk to go deeper than the top
-# level. With all of it three to five products in a hundred fewer could be backed off, out of fold on four
-# catalogues.
+# The share of the error allowed for backing off that may be spent on going below the top level. If it were 1,
+# three to five fewer products in a hundred could be backed off, out of fold on four catalogues.
 _FOR_DEPTH: Final = 0.25
 
 
 class Decided(NamedTuple):
-    """Which of n products are assigned, bool (n,), and the level to which each other one is backed off.
+    """Which of n products are assigned, bool (n,), and the level to which each of the others is backed off.
 
-    ``level`` int64 (n,) is -1 for review. ``withheld`` bool (n,) are to be reviewed for their stores' sake alone.
+    ``level``, int64 (n,), is -1 for review. ``withheld``, bool (n,), marks products that need review only because
+    their stores are new.
     """
 
     assigned: NDArray[np.bool_]
@@ -40,15 +40,17 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Assign where the best candidate's probability is ``assign`` or more; else back off where that of the
-    likeliest top-level category is ``back_off`` or more; else review. A threshold above 1 is never met.
+    """The thresholds of the decision; a threshold above 1 is never met.
 
-    ``assign_under`` maps top-level categories (node indices) to their own, stricter thresholds. Beside an
-    assignment every other candidate is reported that is right rather than none with a probability of ``also`` or
-    more. A product of a new brand (:class:`~workers.ranking.labelled.Labelled`) is assigned from
-    ``assign_new_brands`` on, where that is stricter.
+    A product is assigned if its best candidate's probability is at least ``assign``. Otherwise it is backed off if
+    the probability of its likeliest top-level category is at least ``back_off``, and else reviewed.
 
-    Products of new stores have thresholds of their own, in ``new_stores``, in place of all these.
+    ``assign_under`` maps top-level categories (node indices) to their own, stricter thresholds. A product of a new
+    brand (:class:`~workers.ranking.labelled.Labelled`) must also reach ``assign_new_brands`` to be assigned.
+    Besides an assignment, every other candidate is reported that is right rather than none with a probability of
+    at least ``also``.
+
+    For products of new stores, the thresholds in ``new_stores`` replace all these.
     """
 
     assign: Threshold
@@ -61,7 +63,7 @@ class Policy:
     def decide(
         self, top: TopCandidates, levels: AncestorLevels, roots: NDArray[np.int32], labelled: Labelled
     ) -> Decided:
-        """Decide n products; ``roots`` int32 (n,) are of the best candidates."""
+        """Decide n products; ``roots``, int32 (n,), are the top-level categories of the best candidates."""
         assigned, level = self.assigns(top, roots, labelled), self.level(levels)
         new = self.new_stores.covers(labelled)
         if not new.any():
@@ -72,7 +74,7 @@ class Policy:
         return Decided(np.where(new, assigned_there, assigned), np.where(new, level_there, level), withheld)
 
     def assigns(self, top: TopCandidates, roots: NDArray[np.int32], labelled: Labelled) -> NDArray[np.bool_]:
-        """Return which of n products are assigned where stores are known, bool (n,)."""
+        """Return which of n products are assigned, bool (n,), leaving ``new_stores`` aside."""
         thresholds = np.full(len(roots), self.assign)
         for root, stricter in self.assign_under.items():
             thresholds[roots == root] = stricter
@@ -80,10 +82,10 @@ class Policy:
         return top.probability >= thresholds
 
     def level(self, levels: AncestorLevels) -> NDArray[np.int64]:
-        """Return the level to back off to where stores are known, int64 (n,), 0 being the top.
+        """Return the level to back off to, int64 (n,), 0 being the top, leaving ``new_stores`` aside.
 
-        It is -1 where not even that is sure enough. Below the top it is the deepest level that is much surer than
-        the top has to be.
+        It is -1 if not even the top is sure enough. A level below the top must be much surer than the top has to
+        be; the deepest such level is chosen.
         """
         deeper = 1 - _FOR_DEPTH * (1 - self.back_off)
         enough = levels.probability[:, 0] >= self.back_off

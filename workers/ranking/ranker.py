@@ -1,4 +1,4 @@
-"""The ranker: gradient-boosted trees (XGBoost) on a weighted sum of features give every candidate a margin."""
+"""The ranker: a weighted sum of features plus gradient-boosted trees (XGBoost) gives each candidate a margin."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from workers.ranking.tree_shap import TreeShap
 
 # Finer histograms cost time and change no decision.
 _BINS: Final = 64
-# Chosen out of fold among 1, 10 and 30, with a loss for each candidate apart: the two larger are alike, but on the
-# smallest of four catalogues.
+# Chosen out of fold among 1, 10 and 30, with a separate loss for each candidate. The two larger ones give similar
+# results, except on the smallest of four catalogues.
 _REGULARISATION: Final = 10.0
 _SUM: Final = "ranker_sum.safetensors"
 _TREES: Final = "ranker.ubj"
@@ -27,11 +27,11 @@ _TABLES: Final = "ranker_shap.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class RankerOptions:
-    """Size of the ranker: enough for the ~70 features, small enough to score a product's candidates in ~100 us.
+    """The size of the ranker: enough for ~70 features, small enough to score a product's candidates in ~100 us.
 
-    ``trees`` is the most; how many are kept is chosen on products that a ranker did not see. Begun from the whole
-    sum, trees can less well take back what it exaggerates: of shares of 0.3, 0.5, 0.7 and 1 the half was best out
-    of fold.
+    ``trees`` is the maximum; how many are kept is chosen on products that a ranker did not see. ``share_of_sum``
+    is the share of the weighted sum that the trees start from. Starting from all of it makes it harder for them to
+    correct what it exaggerates: of 0.3, 0.5, 0.7 and 1, a half was best out of fold.
     """
 
     trees: int = 150
@@ -45,9 +45,10 @@ class RankerOptions:
 class Lessons:
     """Candidates to learn from.
 
-    ``values`` is float32 (m, f) of the features ``names``, of which ``monotone`` says 1 where a greater value may
-    only raise the margin, else 0; ``owner`` int64 (m,), ascending, the products; ``relevant`` bool (m,), which are
-    right, one of a product at most; ``weight`` float32 (m,), what the product counts.
+    ``values``, float32 (m, f), holds the features ``names``. ``monotone`` is 1 for a feature if a greater value
+    may only raise the margin, else 0. ``owner``, int64 (m,), ascending, is the product of each candidate;
+    ``relevant``, bool (m,), says whether it is right (at most one per product); ``weight``, float32 (m,), is the
+    weight of its product.
     """
 
     names: tuple[str, ...]
@@ -58,7 +59,7 @@ class Lessons:
     weight: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.intp]) -> Lessons:
-        """Return some of the rows, all of each of their products."""
+        """Return only these rows, which must include all or none of the rows of each product."""
         return replace(
             self,
             values=self.values[rows],
@@ -69,11 +70,11 @@ class Lessons:
 
     @property
     def loss(self) -> ChoiceLoss:
-        """The loss of margins of these candidates."""
+        """The loss of these candidates as a function of their margins."""
         return ChoiceLoss(self.owner, self.relevant, self.weight)
 
     def matrix(self, begun: ConditionalLogit, bins: Any = None) -> Any:
-        """Return what XGBoost reads, with the margins to begin from; where given, with another matrix's bins."""
+        """Return XGBoost's matrix with ``begun``'s margins as base margins, and the bins of ``bins`` if given."""
         return xgboost.QuantileDMatrix(
             self.values,
             base_margin=begun.margins(self.values),
@@ -85,12 +86,12 @@ class Lessons:
 
 
 class Ranker:
-    """Scores candidates; the margin is the log-odds that a candidate is right rather than none."""
+    """Gives candidates a margin: the log-odds that a candidate is right rather than none."""
 
     def __init__(self, begun: ConditionalLogit, trees: Any, tree_shap: TreeShap | None = None) -> None:
-        """``trees`` is XGBoost's booster, whose margins are added to those of ``begun``.
+        """``trees`` is an XGBoost booster, whose margins are added to those of ``begun``.
 
-        ``tree_shap`` is made of it when first needed where it is not given.
+        If ``tree_shap`` is not given, it is made from the booster when it is first needed.
         """
         self._begun = begun
         self._booster = trees
@@ -103,7 +104,8 @@ class Ranker:
     ) -> tuple[Self, NDArray[np.float64]]:
         """Learn which candidates are right.
 
-        Returns the ranker and, after each tree, the mean loss of ``held_out``: float64 (trees,), empty without.
+        Returns the ranker and the mean loss of ``held_out`` after each tree, float64 (trees,), empty if there is
+        no ``held_out``.
         """
         loss = lessons.loss
         begun = ConditionalLogit.fit(lessons.values, loss, lessons.monotone, options.share_of_sum)
@@ -138,20 +140,20 @@ class Ranker:
         return cls(begun, trees), np.array(losses.get("held_out", {}).get("loss", []))
 
     def first(self, trees: int) -> Ranker:
-        """Return the ranker as it was after so many trees."""
+        """Return a ranker with only the first ``trees`` trees."""
         return Ranker(self._begun, self._booster[:trees])
 
     def margins(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the margins, float32 (m,), of feature values float32 (m, f)."""
+        """Return the margins, float32 (m,), for feature values, float32 (m, f)."""
         if not len(values):
             return np.empty(0, np.float32)
         return self._begun.margins(values) + booster.margins(self._booster, values)
 
     def contributions(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return each feature's share of the margin, float32 (m, f + 1), of feature values float32 (m, f).
+        """Return each feature's contribution to the margin, float32 (m, f + 1), for float32 (m, f) values.
 
         The last column is the bias; a row sums to its margin. Source: SHAP values, Lundberg and Lee (2017), "A
-        unified approach to interpreting model predictions"; those of a sum and of trees add up.
+        unified approach to interpreting model predictions"; the values of the sum and of the trees add up.
         """
         return self._begun.contributions(values) + self._tables().contributions(values)
 
@@ -161,14 +163,14 @@ class Ranker:
         return self._tree_shap
 
     def save(self, directory: Path) -> None:
-        """Write the sum, the trees, and the tables of the trees' contributions."""
+        """Write the weighted sum, the trees and the tables of the trees' contributions."""
         self._begun.save(directory / _SUM)
         self._booster.save_model(directory / _TREES)
         self._tables().save(directory / _TABLES)
 
     @classmethod
     def load(cls, directory: Path, names: tuple[str, ...]) -> Self:
-        """Read what :meth:`save` wrote; raises :class:`ValueError` where its features are not the ones named."""
+        """Read what :meth:`save` wrote; raises :class:`ValueError` if its features are not ``names``."""
         trees = xgboost.Booster(model_file=directory / _TREES)
         features = len(names)
         if trees.feature_names != list(names):

@@ -1,4 +1,4 @@
-"""Ranking: candidates in, predictions out."""
+"""Ranking: turn candidates into predictions."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Prediction:
     """The decision on one product; categories are node indices of the tree.
 
     ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
-    ``likeliest_confidence`` that the first of the alternatives is. ``alternatives`` are (node, probability),
-    likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` says that the model
-    was sure enough, but not for a product of stores that it knows so little. ``review_id`` is of the verdict
-    where a person decided in the model's place.
+    ``likeliest_confidence`` the probability that the first alternative is right. ``alternatives`` are pairs (node,
+    probability), likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` means
+    that the model was sure enough in general, but not for a product whose stores it hardly knows. ``review_id``
+    identifies the verdict if a person decided instead of the model.
     """
 
     outcome: Outcome
@@ -50,10 +50,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class ScoredCandidates:
-    """What the ranker says of m candidates.
+    """m candidates as scored by the ranker.
 
-    ``features`` are those of the ``candidates``, ``margins`` float32 (m,) the log-odds that each is right rather
-    than none, and ``probability`` float64 (m,) that it is the one right category.
+    ``features`` are the features of the ``candidates``. ``margins``, float32 (m,), are the log-odds that a
+    candidate is right rather than none. ``probability``, float64 (m,), is that of being the one right category.
     """
 
     candidates: Candidates
@@ -62,9 +62,10 @@ class ScoredCandidates:
     probability: NDArray[np.float64]
 
     def places(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return where each of n labels, int32 (n,), stands by each signal and, last, by probability.
+        """Return the rank of each of n labels, int32 (n,), by each signal and, in the last column, by probability.
 
-        int64 (n, signals + 1); 0 where a signal says nothing of the label, or it is no candidate.
+        The ranks are int64 (n, signals + 1), from 1. They are 0 if a signal has no score for the label, or if the
+        label is not a candidate.
         """
         owner = self.candidates.product_of_row
         by_probability = segments.ranks(self.probability.astype(np.float32), owner)
@@ -77,7 +78,7 @@ class ScoredCandidates:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Scores candidates, calibrates, decides, explains; the same candidates give the same prediction."""
+    """Scores, calibrates, decides and explains; the same candidates always give the same prediction."""
 
     taxonomy: Taxonomy
     features: FeatureBuilder
@@ -88,7 +89,7 @@ class Ranking:
     policy: Policy
 
     def score(self, candidates: Candidates) -> ScoredCandidates:
-        """Return what the ranker says of each candidate."""
+        """Return the features, margin and probability of each candidate."""
         matrix = self.features.build(candidates)
         margins = self.ranker.margins(matrix.values)
         probability = self.probabilities(margins, candidates.product_of_row)
@@ -121,7 +122,7 @@ class Ranking:
     def _also(
         self, candidates: Candidates, margins: NDArray[np.float32], top: TopCandidates, outcomes: list[Outcome]
     ) -> list[tuple[int, ...]]:
-        """Return the further categories of each product that was assigned, likeliest first."""
+        """Return further categories for each product that was assigned, likeliest first."""
         found: list[tuple[int, ...]] = [() for _ in outcomes]
         if self.policy.also > 1:
             return found
@@ -174,15 +175,15 @@ class Ranking:
 def _by_source(
     candidates: Candidates, matrix: FeatureMatrix, rows: NDArray[np.int64], shares: NDArray[np.float32]
 ) -> list[tuple[Evidence, ...]]:
-    """Sum the features' contributions to some rows by the signal they come from, weightiest first."""
+    """Sum the features' contributions to ``rows`` by their source, such as a signal, the largest first."""
     names, features, firsts = _sorted_sources(matrix.sources)
     total = np.add.reduceat(shares[:, features], firsts, axis=1, dtype=np.float64)
-    # Of equal weight the first name comes first.
+    # Among equal contributions, the first name comes first.
     order = np.argsort(-np.abs(total), axis=1, kind="stable")
     places = {signal: place for place, signal in enumerate(candidates.signals)}
     columns = [places.get(name, -1) for name in names]
     nothing = np.zeros((len(rows), 1))
-    # The last column, which -1 names, is of sources that are no signals.
+    # The last column, with index -1, is for sources that are not signals.
     ranks = np.hstack([matrix.ranks[rows], nothing.astype(np.int64)])[:, columns].tolist()
     scores = np.round(
         np.hstack([candidates.scores[rows].astype(np.float64), nothing])[:, columns], _DIGITS
@@ -204,7 +205,7 @@ def _by_source(
 
 @lru_cache(maxsize=8)
 def _sorted_sources(sources: tuple[str, ...]) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the names of the sources, the features in their order, and the first of each among these."""
+    """Return the sorted names of the sources, the features ordered by source, and where each source starts."""
     features = sorted(range(len(sources)), key=lambda feature: sources[feature])
     ordered = [sources[feature] for feature in features]
     names = sorted(set(sources))
@@ -212,13 +213,13 @@ def _sorted_sources(sources: tuple[str, ...]) -> tuple[list[str], NDArray[np.int
 
 
 def _confidences(sure: NDArray[np.float64], top: TopCandidates) -> list[float]:
-    """Return the confidence in each product's likeliest candidate, 0 where it has none."""
+    """Return the confidence in each product's likeliest candidate, 0 if it has no candidates."""
     return [round(each, 6) for each in np.where(top.row >= 0, sure, 0.0).tolist()]
 
 
 def _alternatives(candidates: Candidates, probability: NDArray[np.float64]) -> list[tuple[tuple[int, float], ...]]:
     """Return the likeliest candidates of each product and their probabilities, likeliest first."""
-    # Stable: of equally likely ones the first category comes first.
+    # Stable: among equally likely candidates, the first category comes first.
     order = np.lexsort((-probability, candidates.product_of_row))
     firsts = candidates.offsets[:-1, None] + np.arange(ALTERNATIVES)
     has = firsts < candidates.offsets[1:, None]

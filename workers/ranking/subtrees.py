@@ -1,4 +1,7 @@
-"""Trees cut into small subtrees, and what each way through one adds to the contributions of features."""
+"""Cut trees into small subtrees, and compute what each way through a subtree adds to the features' contributions.
+
+A *way* is one combination of outcomes (left or right) of the splits that decide in a subtree.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tree: TypeAlias = dict[str, Any]
-"""A tree as XGBoost's JSON model has it: lists by node; the root is node 0."""
+"""A tree as in XGBoost's JSON model: lists indexed by node; the root is node 0."""
 
-# Of splits that decide in a subtree, its own and those on the way to it: each doubles the lines of its table.
+# The most splits that decide in a subtree: its own and those on the path to it. Each one doubles the lines of its
+# table.
 _MOST_SPLITS: Final = 7
 _LEAVES_AT_ONCE: Final = 2_048
 
 
 class Split(NamedTuple):
-    """A row goes left where its value of ``feature`` is below ``threshold``, or NaN and ``missing_left``."""
+    """A split; a row goes left if its ``feature`` is less than ``threshold``, or is NaN and ``missing_left``."""
 
     feature: int
     threshold: float
@@ -28,7 +32,7 @@ class Split(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """One side of a split, by the split's number, and the share of the split's cover on that side."""
+    """One side of a split: the split's number, the side, and its share of the split's cover."""
 
     split: int
     left: bool
@@ -37,7 +41,7 @@ class _Step(NamedTuple):
 
 
 class _Leaf(NamedTuple):
-    """A leaf of a subtree, and the steps that lead to it from the root, those at one feature together."""
+    """A leaf of a subtree, and the steps that lead to it from the root, grouped by feature."""
 
     subtree: int
     value: float
@@ -46,10 +50,10 @@ class _Leaf(NamedTuple):
 
 @dataclass(slots=True)
 class Subtrees:
-    """The subtrees of trees, each as large as may be with so few splits that decide in it.
+    """The subtrees of some trees, each as large as the limit on the splits that decide in it allows.
 
-    ``splits`` are those of all trees. For each subtree ``met`` has the numbers of those that decide in it, on the
-    way to it from the root and its own, and ``columns`` the features that it contributes to.
+    ``splits`` are the splits of all trees. For each subtree, ``met`` has the numbers of the splits that decide in
+    it (its own and those on the path from the root) and ``columns`` the features that it contributes to.
     """
 
     trees: Sequence[Tree]
@@ -64,21 +68,21 @@ class Subtrees:
 
     @property
     def bias(self) -> float:
-        """The mean of the sum of all trees, by cover."""
+        """The cover-weighted mean of the sum of all trees."""
         return sum(leaf.value * prod(step.share for step in _all(leaf)) for leaf in self._leaves)
 
     def table(self) -> NDArray[np.float64]:
         """Return what each way through each subtree adds to its columns: float64 (subtrees, columns, ways).
 
-        Bit i of a way, the lowest first, is set where it goes left at the i-th split that is ``met``; where there
-        are fewer, the further bits change nothing.
+        Bit i of a way, counted from the lowest, is set if it goes left at the i-th split in ``met``. If a subtree
+        has fewer splits, the remaining bits make no difference.
         """
         bits = max(map(len, self.met), default=0)
         table = np.zeros((len(self.columns), max([1, *map(len, self.columns)]), 1 << bits))
         by_features: defaultdict[int, list[_Leaf]] = defaultdict(list)
         for leaf in self._leaves:
             by_features[len(leaf.steps)].append(leaf)
-        by_features.pop(0, None)  # a tree of one leaf adds to the bias alone
+        by_features.pop(0, None)  # a tree with a single leaf only adds to the bias
         for leaves in by_features.values():
             for first in range(0, len(leaves), _LEAVES_AT_ONCE):
                 self._add(table, leaves[first : first + _LEAVES_AT_ONCE])
@@ -113,7 +117,7 @@ class Subtrees:
             yield child, _Step(number, left, feature, cover[child] / cover[node])
 
     def _add(self, table: NDArray[np.float64], leaves: Sequence[_Leaf]) -> None:
-        """Add the contributions of leaves that all have as many features."""
+        """Add the contributions of leaves that all have the same number of features."""
         subtrees = np.array([leaf.subtree for leaf in leaves])
         value = np.array([leaf.value for leaf in leaves])
         share = np.array([[prod(step.share for step in own) for own in leaf.steps.values()] for leaf in leaves])
@@ -126,7 +130,7 @@ class Subtrees:
             np.add.at(table, (subtrees, column[:, place]), added)
 
     def _passed(self, leaf: _Leaf, ways: int) -> NDArray[np.bool_]:
-        """Return which ways take all steps at each of a leaf's features: (features, ways)."""
+        """Return which ways take all steps on each of the leaf's features: bool (features, ways)."""
         way = np.arange(ways)
         passed = np.ones((len(leaf.steps), ways), np.bool_)
         for place, steps in enumerate(leaf.steps.values()):
@@ -138,9 +142,10 @@ class Subtrees:
 def shapley(passed: NDArray[np.bool_], share: NDArray[np.float64], place: int) -> NDArray[np.float64]:
     """Return the Shapley value of one of f features in n leaves of value 1: float64 (n, ways).
 
-    ``passed``, bool (n, f, ways), says whether the feature leads to the leaf where it is known, ``share``, float64
-    (n, f), with which probability it does where it is not. Polynomials in the number of known features are
-    multiplied out: Lundberg et al. (2018), "Consistent individualized feature attribution for tree ensembles".
+    ``passed``, bool (n, f, ways), says whether a feature leads to the leaf if its value is known. ``share``,
+    float64 (n, f), is the probability that it does if its value is unknown. The method multiplies polynomials in
+    the number of known features: Lundberg et al. (2018), "Consistent individualized feature attribution for tree
+    ensembles".
     """
     n, features, ways = passed.shape
     by_known = np.ones((1, n, ways))

@@ -1,4 +1,4 @@
-"""What became of earlier products on which the signals agreed as they do on this one."""
+"""Statistics of earlier products for which the signals supported the same category most."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.arrays.pairs import pair_keys
 from workers.arrays.segments import find, groups
 from workers.arrays.stored import require, require_ascending
 
-# What is believed before there are any products, and how many of them that belief is worth.
+# The prior: how many products it counts as, and which share of them was in the most supported category.
 _BELIEF_PRODUCTS: Final = 4.0
 _BELIEF_RIGHT: Final = 0.6
 _LEAST_SHARE: Final = 1e-4
@@ -22,15 +22,15 @@ _LEAST_SHARE: Final = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackRecord:
-    """How often products for which the signals supported one category most were in it, or in another.
+    """Counts how often products were in the category that the signals supported most, or in another one.
 
-    Some categories are taken for each other, or are labelled without care: then agreement is worth less than
-    elsewhere, and the other candidate more. Source: a confusion matrix, smoothed with a Dirichlet prior.
+    Some categories are easily confused or carelessly labelled. There, agreement between signals is worth less than
+    elsewhere, and the other candidate is worth more. Source: a confusion matrix, smoothed with a Dirichlet prior.
 
     Attributes:
-        pairs: int64 (k,), ascending: the most supported category and the right one, by ``pair_keys``.
-        counts: float32 (k,), how many products each pair had.
-        totals: float32 (nodes,), of how many products each node was the most supported.
+        pairs: int64 (k,), ascending, the most supported and the right category, as ``pair_keys``.
+        counts: float32 (k,), the number of products of each pair.
+        totals: float32 (nodes,), the number of products for which each node was the most supported.
         priors: float32 (nodes,), each category's share of the labelled products.
     """
 
@@ -41,7 +41,7 @@ class TrackRecord:
 
     @classmethod
     def fit(cls, supported: NDArray[np.int32], labels: NDArray[np.int32], priors: NDArray[np.float32]) -> Self:
-        """Count n products: ``supported`` int32 (n,), -1 for none, is the most supported, ``labels`` the right."""
+        """Count n products by most supported category, int32 (n,), -1 for none, and right category, int32 (n,)."""
         known = supported >= 0
         supported, labels = supported[known], labels[known]
         pairs, places = groups(pair_keys(supported.astype(np.int64), labels))
@@ -51,7 +51,7 @@ class TrackRecord:
 
     @classmethod
     def load(cls, file: Path, nodes: int) -> Self:
-        """Read what was stored of a tree of so many nodes; raises :class:`ValueError` for anything else."""
+        """Read stored counts; raises :class:`ValueError` if they do not fit a tree of ``nodes`` nodes."""
         found = cls(**load_file(file))
         require(f"{file.name}: pairs", found.pairs, np.int64, None)
         require_ascending(f"{file.name}: pairs", found.pairs)
@@ -61,9 +61,10 @@ class TrackRecord:
         return found
 
     def log_share(self, supported: NDArray[np.int32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return of each of m rows the logarithm of the share of such products that were in its category.
+        """Return the log share of products with the same most supported category that were in the row's category.
 
-        ``supported`` is int32 (m,), the most supported category of each row's product, ``categories`` int32 (m,).
+        The result is float32 (m,), one value per row. ``supported``, int32 (m,), is the most supported category of
+        each row's product, ``categories``, int32 (m,), the row's own category.
         """
         belief = np.where(
             supported == categories,
@@ -75,7 +76,7 @@ class TrackRecord:
         return share
 
     def log_products(self, supported: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the logarithm of 1 more than the number of such products, float32 (m,)."""
+        """Return log(1 + the number of products with this most supported category), float32 (m,)."""
         return np.log1p(self.totals[supported])
 
     def _count(self, supported: NDArray[np.int32], categories: NDArray[np.int32]) -> NDArray[np.float32]:

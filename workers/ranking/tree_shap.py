@@ -1,10 +1,10 @@
-"""Exact contributions of features to a margin (TreeSHAP): looked up, where XGBoost computes for ten times as long.
+"""Exact contributions of features to a margin (TreeSHAP), from lookup tables: ten times as fast as XGBoost's own.
 
-What a leaf adds to the contributions hangs only on which of the splits above it a row passes on the leaf's side.
-The leaves of one small subtree share most of these splits, so a table a subtree, with a line for each way through
-them, holds it all, and a row's contributions are the sum of one line of each. Sources: the values are the
+What a leaf adds to the contributions depends only on which of the splits above it a row passes on the leaf's side.
+The leaves of a small subtree share most of these splits. So each subtree has a table with one line for each way
+through its splits, and a row's contributions are the sum of one line of each table. Sources: the values are the
 path-dependent ones of Lundberg et al. (2020), "From local explanations to global understanding with explainable AI
-for trees"; to prepare them by leaf is from Yang (2021), "Fast TreeSHAP: Accelerating SHAP value computation for
+for trees"; preparing them by leaf is from Yang (2021), "Fast TreeSHAP: Accelerating SHAP value computation for
 trees".
 """
 
@@ -23,7 +23,7 @@ from workers.arrays.sparse_rows import SparseRows
 from workers.ranking.subtrees import Subtrees
 
 _ROWS_AT_ONCE: Final = 64
-# Of the fields, in their order.
+# The dtypes of the fields of TreeShap, in order.
 _KINDS: Final = [np.int32, np.float32, np.bool_, np.int32, np.int32, np.float32, np.float32]
 
 
@@ -31,10 +31,11 @@ _KINDS: Final = [np.int32, np.float32, np.bool_, np.int32, np.int32, np.float32,
 class TreeShap:
     """The tables of g subtrees, and the s splits of all trees.
 
-    A row goes left at a split where its value of ``features``, int32 (s,), is below ``thresholds``, float32 (s,),
-    or where it is NaN and ``missing_left``, bool (s,). Where it goes left at the splits ``met``, int32 (b, g), is
-    its line in each subtree's table, the first the lowest bit; ``table``, float32 (g * 2^b, c), is what a line
-    adds to the features ``columns``, int32 (g, c). ``bias``, float32 (1,), is the mean margin.
+    A row goes left at a split if its value of the split's feature in ``features``, int32 (s,), is less than
+    ``thresholds``, float32 (s,), or if it is NaN and ``missing_left``, bool (s,), is set. ``met``, int32 (b, g),
+    are the splits of each subtree. Their outcomes (1 for left), read as bits from the lowest, are the row's line
+    in the subtree's table. ``table``, float32 (g * 2^b, c), is what each line adds to the features ``columns``,
+    int32 (g, c). ``bias``, float32 (1,), is the mean margin.
     """
 
     features: NDArray[np.int32]
@@ -47,7 +48,7 @@ class TreeShap:
 
     @classmethod
     def of(cls, booster: Any) -> Self:
-        """Prepare the tables of an XGBoost booster of numeric features and a base score of 0."""
+        """Prepare the tables of an XGBoost booster that has only numeric features and a base score of 0."""
         model = orjson.loads(booster.save_raw("json"))
         subtrees = Subtrees(model["learner"]["gradient_booster"]["model"]["trees"])
         table = subtrees.table()
@@ -55,7 +56,7 @@ class TreeShap:
             features=np.array([split.feature for split in subtrees.splits], np.int32),
             thresholds=np.array([split.threshold for split in subtrees.splits], np.float32),
             missing_left=np.array([split.missing_left for split in subtrees.splits], np.bool_),
-            # Where fewer splits are met, the further bits change nothing.
+            # If a subtree has fewer splits, the remaining bits make no difference.
             met=np.ascontiguousarray(_padded(subtrees.met, 0).T),
             columns=_padded(subtrees.columns, 1),
             table=table.transpose(0, 2, 1).astype(np.float32).reshape(-1, table.shape[1]),
@@ -63,9 +64,9 @@ class TreeShap:
         )
 
     def contributions(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return each feature's share of the margin, and the bias: float32 (m, f + 1) of float32 (m, f).
+        """Return the contribution of each feature and, last, the bias: float32 (m, f + 1) for float32 (m, f).
 
-        A row of it depends on its own row alone. Raises :class:`ValueError` for rows of too few features.
+        Rows do not affect each other. Raises :class:`ValueError` if rows have too few features.
         """
         if self.columns.max(initial=0) >= values.shape[1]:
             raise ValueError(f"rows of {values.shape[1]} features for a ranker of more; make the bundle anew")
@@ -76,7 +77,7 @@ class TreeShap:
         return found
 
     def _add(self, values: NDArray[np.float32], found: NDArray[np.float32]) -> None:
-        # By split and subtree, then by row: whole runs of memory are read.
+        # Arrays are ordered by split or subtree, then by row, so that memory is read in contiguous runs.
         asked = np.ascontiguousarray(values.T)[self.features]
         left = (asked < self.thresholds[:, None]) | (np.isnan(asked) & self.missing_left[:, None])
         bits, subtrees = self.met.shape
@@ -95,7 +96,7 @@ class TreeShap:
 
     @classmethod
     def load(cls, file: Path, features: int) -> Self:
-        """Read what :meth:`save` wrote for so many features; raises :class:`ValueError` for other tables."""
+        """Read what :meth:`save` wrote; raises :class:`ValueError` if it does not fit ``features`` features."""
         tables = cls(**load_file(file))
         if not tables._fit_together(features):
             raise ValueError(f"{file.name}: not the tables of a ranker of {features} features")
@@ -110,7 +111,7 @@ class TreeShap:
             and self.table.shape == (subtrees << bits, self.columns.shape[1])
             and self.columns.shape[0] == subtrees
             and self.bias.shape == (1,)
-            # What adds rows up writes wherever it is told to, and counts in 32 bits.
+            # The native code that adds rows up writes wherever the columns point, and counts in 32 bits.
             and self.columns.size * _ROWS_AT_ONCE < 1 << 31
             and _below(self.columns, features)
             and _below(self.features, features)
@@ -124,7 +125,7 @@ def _below(numbers: NDArray[np.int32], end: int) -> bool:
 
 
 def _padded(lists: list[list[int]], least: int) -> NDArray[np.int32]:
-    """Return lists as rows of one length, at least so many, filled up with zeros."""
+    """Return the lists as rows padded with zeros to one length, which is at least ``least``."""
     padded = np.zeros((len(lists), max([least, *map(len, lists)])), np.int32)
     for row, each in zip(padded, lists, strict=True):
         row[: len(each)] = each
