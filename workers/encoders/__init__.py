@@ -1,1 +1,1 @@
-"""Text encoders: a static one fitted on the catalogue, and any sentence encoder as an ONNX file."""
+"""Text encoders: a static one with pretrained token vectors, and any sentence encoder as an ONNX file."""

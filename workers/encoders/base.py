@@ -1,4 +1,4 @@
-"""What every text encoder offers."""
+"""The interface of text encoders."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 
 class Encoder(Protocol):
-    """Turns texts into vectors; the same text gives the same vector, bit for bit, whatever its batch."""
+    """Turns texts into vectors; the same text always gives the same vector, bit for bit, in every batch."""
 
     @property
     def name(self) -> str:
-        """The encoder's name, as the manifest and the logs show it."""
+        """The encoder's name, as shown in the manifest and the logs."""
 
     @property
     def dimensions(self) -> int:
@@ -23,10 +23,10 @@ class Encoder(Protocol):
 
     @property
     def is_cheap(self) -> bool:
-        """Whether several texts of a product may be encoded, its description among them."""
+        """Whether it is fast enough to encode several texts per product, including the description."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 vectors of shape (len(texts), d) with L2 norm 1; an unknown text gives zeros."""
 
     def save(self, directory: Path) -> None:
-        """Write the encoder's files into ``directory``, which exists and is empty."""
+        """Write the encoder's files into ``directory``, which must exist and be empty."""

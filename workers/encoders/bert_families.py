@@ -1,9 +1,9 @@
-"""The networks that compute as BERT does but for a few places, and what Hugging Face calls their weights.
+"""The model families that differ from BERT only in a few places, and Hugging Face's names for their weights.
 
-RoBERTa (Liu et al., 2019) counts positions from two on, the first being those of padding; XLM-RoBERTa (Conneau et
-al., 2020) is the same network. MPNet (Song et al., 2020) does so too, knows no token types, and adds a learnt
-number to each attention score by how far apart two tokens are (Raffel et al., "Exploring the Limits of Transfer
-Learning", 2020, section 2.1).
+RoBERTa (Liu et al., 2019) counts positions from two, because the first ones are for padding. XLM-RoBERTa (Conneau
+et al., 2020) is the same network. MPNet (Song et al., 2020) also counts from two, has no token types, and adds a
+learned number to each attention score that depends on the distance between two tokens (Raffel et al., "Exploring
+the Limits of Transfer Learning", 2020, section 2.1).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# A table (buckets of distances, attention heads), under the name that BERT's weights would give it.
+# A table (distance buckets, attention heads), named as it would be among BERT's weights.
 RELATIVE_ATTENTION: Final = "encoder.relative_attention_bias.weight"
-# Tokens this far apart and further share a bucket.
+# Tokens at this distance or further share a bucket.
 _FARTHEST: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What differs from BERT.
+    """How a family of models differs from BERT.
 
-    ``prefix`` is that of the weights of a model saved with a task's head. ``first_position`` is the row of the
-    table of positions that a text's first token has. ``names`` maps parts of BERT's names to the family's.
+    ``prefix`` is the prefix of weight names in a model saved with a task's head. ``first_position`` is the row of
+    a text's first token in the table of positions. ``names`` maps parts of BERT's weight names to the family's.
     """
 
     prefix: str
@@ -59,17 +59,18 @@ _MPNET: Final = Family(
 )
 _ROBERTA: Final = Family(prefix="roberta.", first_position=2)
 
-# By ``model_type`` of ``config.json``.
+# By the ``model_type`` in ``config.json``.
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
     {"bert": Family(prefix="bert."), "roberta": _ROBERTA, "xlm-roberta": _ROBERTA, "mpnet": _MPNET}
 )
 
 
 def distance_buckets(distances: NDArray[np.int64], buckets: int) -> NDArray[np.int64]:
-    """Return the row of the table of relative attention for each distance: the place attended to less one's own.
+    """Return the row of the relative attention table for each distance.
 
-    The second half of the ``buckets`` rows is of positions ahead. Of each half the first half is of distances of
-    their own, the rest of ranges that grow by a constant factor up to 128 (T5's rule, Raffel et al., 2020).
+    A distance is the position attended to minus the token's own. The second half of the ``buckets`` rows is for
+    positions ahead. In each half, the first half of the rows is for single distances, and the rest for ranges that
+    grow by a constant factor up to 128 (T5's rule, Raffel et al., 2020).
     """
     half = buckets // 2
     near = half // 2

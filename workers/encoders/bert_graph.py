@@ -1,9 +1,9 @@
-"""The ONNX graph of BERT or its kin, written node by node from its weights; no deep-learning framework is needed.
+"""Build the ONNX graph of BERT and similar models node by node from weights, without a deep-learning framework.
 
 The network is that of Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language
-Understanding" (2019), section 3, with post-layer normalisation, learnt absolute positions and the exact GELU
-``x * (1 + erf(x / sqrt 2)) / 2`` of Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). In what its kin
-differ: :mod:`workers.encoders.bert_families`.
+Understanding" (2019), section 3, with post-layer normalisation, learned absolute positions and the exact GELU
+``x * (1 + erf(x / sqrt 2)) / 2`` of Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016).
+:mod:`workers.encoders.bert_families` describes how similar models differ.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from onnx import TensorProto, helper, numpy_helper
 from workers.encoders.bert_families import RELATIVE_ATTENTION, distance_buckets
 from workers.encoders.bert_weights import BertConfig, layer_prefix
 
-# The lowest version that has LayerNormalization as one operator, so that old runtimes can read the file too.
+# The lowest version with LayerNormalization as a single operator, so that old runtimes can read the file too.
 OPSET: Final = 17
 IR_VERSION: Final = 8
 OUTPUT_NAME: Final = "last_hidden_state"
-# Added to the attention score of a masked position: far below any score, and exp of it is exactly 0 in float32.
+# Added to the attention scores of masked positions: far below any score, so its exp is exactly 0 in float32.
 _MASKED_SCORE: Final = np.float32(-1e9)
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -34,11 +34,11 @@ def build(
 ) -> Any:
     """Return the ``onnx.ModelProto`` of the encoder.
 
-    Its inputs are ``input_ids``, ``attention_mask`` and, where the family knows them, ``token_type_ids``, int64 of
-    shape (batch, sequence), both axes dynamic; its output is ``last_hidden_state``, float32 of shape (batch,
-    sequence, hidden_size). ``weights`` holds float32 arrays under the names of Hugging Face's ``BertModel`` (a
-    linear layer's weight: (out, in)), already checked by :func:`workers.encoders.bert_weights.read_weights`.
-    ``progress`` gets (layers done, layers).
+    Its inputs are ``input_ids``, ``attention_mask`` and, if the family uses them, ``token_type_ids``: int64
+    (batch, sequence), with both axes dynamic. Its output is ``last_hidden_state``, float32 (batch, sequence,
+    hidden_size). ``weights`` holds float32 arrays under the names of Hugging Face's ``BertModel``, the weight of a
+    linear layer as (out, in), already checked by :func:`workers.encoders.bert_weights.read_weights`. ``progress``
+    is called with (layers done, layers).
     """
     graph = _Graph(weights)
     hidden = _embeddings(graph, config)
@@ -58,7 +58,7 @@ def build(
 
 
 class _Graph:
-    """Nodes and initialisers in the making; every value has a name that it is referred to by."""
+    """Collects the nodes and initialisers of a graph; every value is referred to by its name."""
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
@@ -73,25 +73,25 @@ class _Graph:
         return output
 
     def split(self, source: str, parts: int, width: int) -> list[str]:
-        """Append a node that cuts the last axis into ``parts`` pieces of ``width``."""
+        """Append a node that splits the last axis into ``parts`` pieces of ``width``; return their names."""
         outputs = [f"Split_{len(self.nodes)}_{part}" for part in range(parts)]
         sizes = self.constant(f"sizes_{parts}x{width}", np.full(parts, width, dtype=np.int64))
         self.nodes.append(helper.make_node("Split", [source, sizes], outputs, name=f"{outputs[0]}_node", axis=-1))
         return outputs
 
     def constant(self, name: str, value: NDArray[Any] | np.float32) -> str:
-        """Store an initialiser once under its name."""
+        """Store an initialiser under its name unless it is stored already; return the name."""
         if name not in self._stored:
             self._stored.add(name)
             self.initializers.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def weight(self, name: str) -> str:
-        """Store a weight as it is."""
+        """Store a weight unchanged; return its name."""
         return self.constant(name, self.weights[name])
 
     def linear(self, source: str, names: Sequence[str]) -> str:
-        """Append ``source @ W.T + b``; several layers of one source become one product, which is faster."""
+        """Append ``source @ W.T + b``; several layers with the same source become one product, which is faster."""
         label = "+".join(names)
         matrix = np.concatenate([self.weights[f"{name}.weight"] for name in names]).T
         offset = np.concatenate([self.weights[f"{name}.bias"] for name in names])
@@ -105,7 +105,7 @@ class _Graph:
 
 
 def _embeddings(graph: _Graph, config: BertConfig) -> str:
-    """Words + positions + token types, normalised; shape (batch, sequence, hidden)."""
+    """Append the normalised sum of word, position and token type embeddings; shape (batch, sequence, hidden)."""
     total = graph.add("Gather", [graph.weight("embeddings.word_embeddings.weight"), "input_ids"], axis=0)
     if config.family.token_types:
         table = graph.weight("embeddings.token_type_embeddings.weight")
@@ -121,14 +121,17 @@ def _integer(graph: _Graph, value: int) -> str:
 
 
 def _range(graph: _Graph) -> str:
-    """Append the numbers 0, 1, ... of a text's tokens; shape (sequence,)."""
+    """Append the numbers 0, 1, ... of the tokens of a text; shape (sequence,)."""
     length = graph.add("Gather", [graph.add("Shape", ["input_ids"]), _integer(graph, 1)], axis=0)
     return graph.add("Range", [_integer(graph, 0), length, _integer(graph, 1)])
 
 
 def _attention_bias(graph: _Graph, config: BertConfig) -> str:
-    """What is added to attention scores: a very low one where a position may not be attended to, else 0; and by
-    distance where the family does so. Shape (batch, 1, 1, sequence), or (batch, heads, sequence, sequence)."""
+    """Append the bias that is added to attention scores.
+
+    It is very low for positions that may not be attended to, else 0; some families also add a bias by distance.
+    The shape is (batch, 1, 1, sequence), or (batch, heads, sequence, sequence) with a bias by distance.
+    """
     axes = graph.constant("mask_axes", np.array([1, 2], dtype=np.int64))
     mask = graph.add("Cast", [graph.add("Unsqueeze", ["attention_mask", axes])], to=TensorProto.FLOAT)
     absent = graph.add("Sub", [graph.constant("one_float", np.float32(1)), mask])
@@ -139,7 +142,7 @@ def _attention_bias(graph: _Graph, config: BertConfig) -> str:
 
 
 def _distance_bias(graph: _Graph, config: BertConfig) -> str:
-    """What each token (last axis) adds to the scores of others by its distance; (heads, sequence, sequence)."""
+    """Append the bias for attending to each token (last axis) by its distance; (heads, sequence, sequence)."""
     most = config.positions - 1
     buckets = distance_buckets(np.arange(-most, most + 1), config.relative_attention_num_buckets)
     table = graph.constant("by_distance", graph.weights[RELATIVE_ATTENTION][buckets])
@@ -163,7 +166,7 @@ def _layer(graph: _Graph, config: BertConfig, prefix: str, hidden: str, bias: st
 
 
 def _attention(graph: _Graph, config: BertConfig, prefix: str, hidden: str, bias: str) -> str:
-    """Multi-head attention; the softmax runs over the last axis of (batch, heads, sequence, sequence)."""
+    """Append multi-head attention; the softmax is over the last axis of (batch, heads, sequence, sequence)."""
     width = config.hidden_size // config.num_attention_heads
     joined = graph.linear(hidden, [f"{prefix}.{part}" for part in ("query", "key", "value")])
     heads = graph.constant("heads", np.array([0, 0, config.num_attention_heads, width], dtype=np.int64))
@@ -183,7 +186,7 @@ def _attention(graph: _Graph, config: BertConfig, prefix: str, hidden: str, bias
 
 
 def _gelu(graph: _Graph, source: str) -> str:
-    """The order of operators is the one that runtimes fuse into one."""
+    """Append the exact GELU, with the operators in the order that runtimes can fuse into one."""
     scaled = graph.add("Div", [source, graph.constant("sqrt_two", np.float32(math.sqrt(2)))])
     shifted = graph.add("Add", [graph.add("Erf", [scaled]), "one_float"])
     product = graph.add("Mul", [source, shifted])

@@ -1,4 +1,4 @@
-"""Reads the ``config.json`` and ``model.safetensors`` of BERT or its kin, checked against each other."""
+"""Read the ``config.json`` and ``model.safetensors`` of BERT and similar models, and check that they match."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from schemas.errors import InvalidFile
 from workers.encoders.bert_families import FAMILIES, RELATIVE_ATTENTION, Family
 from workers.encoders.json_file import read_json
 
-# A BERT-large has 1.3 GB; ONNX (protocol buffers) cannot hold 2 GiB in one file.
+# BERT-large has 1.3 GB; an ONNX file (protocol buffers) must be smaller than 2 GiB.
 MAX_WEIGHT_BYTES: Final = 1_900_000_000
 _FLOATS: Final = ("F32", "F16", "F64")
 _COUNT = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
 class BertConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What of ``config.json`` shapes the network; the names are Hugging Face's."""
+    """The values of ``config.json`` that define the network, under Hugging Face's names."""
 
     model_type: str
     hidden_size: _COUNT
@@ -44,17 +44,17 @@ class BertConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def positions(self) -> int:
-        """The most tokens of a text, special ones included."""
+        """The maximum number of tokens of a text, including special tokens."""
         return self.max_position_embeddings - self.family.first_position
 
 
 def layer_prefix(layer: int) -> str:
-    """Return the prefix of the names of a layer's weights."""
+    """Return the prefix of the weight names of a layer."""
     return f"encoder.layer.{layer}"
 
 
 def read_config(path: Path) -> BertConfig:
-    """Read ``config.json``. Raises :class:`InvalidFile` where it is no encoder that can be written here."""
+    """Read ``config.json``. Raises :class:`InvalidFile` if it is not that of an encoder that can be converted."""
     raw = read_json(path)
     model_type = raw.get("model_type") if isinstance(raw, dict) else None
     if not isinstance(model_type, str) or model_type not in FAMILIES:
@@ -91,7 +91,7 @@ def _reasons(config: BertConfig) -> list[tuple[bool, str]]:
 
 
 def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight the network needs, by the name that it has in BERT."""
+    """Return the shape of every weight that the network needs, by its name in BERT."""
     wide, narrow = config.intermediate_size, config.hidden_size
     shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, narrow),
@@ -124,9 +124,9 @@ def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
 def read_weights(path: Path, config: BertConfig) -> dict[str, NDArray[np.float32]]:
     """Read the weights as float32 under the names of :func:`expected_shapes`.
 
-    The family's prefix (a model saved with a task's head) is removed; the pooler and heads are left out. Raises
-    :class:`InvalidFile` for a file that is missing, too large, not safetensors or cut short, for a weight that is
-    missing, of another shape, of a type that numpy does not hold (bfloat16, int8) or not finite.
+    The family's prefix, which models saved with a task's head have, is removed; the pooler and heads are left out.
+    Raises :class:`InvalidFile` if the file is missing, too large, not safetensors or truncated, or if a weight is
+    missing, has another shape or an unsupported type (such as bfloat16 or int8), or is not finite.
     """
     if not path.is_file():
         raise InvalidFile(

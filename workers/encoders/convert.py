@@ -1,4 +1,4 @@
-"""Makes an encoder's directory from the safetensors of BERT or its kin (sentence-transformers), without torch."""
+"""Convert the safetensors of BERT and similar sentence encoders to an encoder directory, without torch."""
 
 from __future__ import annotations
 
@@ -33,16 +33,15 @@ def convert(  # noqa: PLR0913 - all but two are options by keyword
     prefix: str = "",
     progress: Progress = silent,
 ) -> OnnxEncoder:
-    """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``out``; return the encoder there.
+    """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``out`` and return the loaded encoder.
 
-    ``source`` holds ``config.json`` (model_type bert, roberta, xlm-roberta or mpnet), ``model.safetensors``,
-    ``tokenizer.json`` and, from sentence-transformers, ``modules.json`` and ``1_Pooling/config.json`` (mean where
-    they are absent). ``out`` is absent or empty; it appears whole or not at all. ``name`` is the source's folder
-    by default; ``max_tokens`` is cut to the model's own limit; ``prefix`` is put before each text (E5:
-    ``"query: "``).
+    ``source`` contains ``config.json`` (model_type bert, roberta, xlm-roberta or mpnet), ``model.safetensors``,
+    ``tokenizer.json`` and, from sentence-transformers, ``modules.json`` and ``1_Pooling/config.json`` (without
+    them, pooling is mean). ``out`` must be absent or empty; it appears whole or not at all. ``name`` defaults to
+    the name of the source's folder; ``max_tokens`` is reduced to the model's own limit; ``prefix`` is put before
+    each text (E5: ``"query: "``).
 
-    Raises :class:`InvalidFile` for a source that is not such a directory or disagrees with itself, and
-    :class:`schemas.errors.ShelfwiseError` where the package ``onnx`` is not installed.
+    Raises :class:`InvalidFile` if the source is not such a directory or is inconsistent.
     """
     check_vacant(out)
     config = read_config(source / "config.json")
@@ -74,7 +73,7 @@ def convert(  # noqa: PLR0913 - all but two are options by keyword
 
 
 def check_vacant(out: Path) -> None:
-    """Make the parent of ``out``. Raises :class:`InvalidFile` where ``out`` holds something or has no place."""
+    """Create the parent of ``out``. Raises :class:`InvalidFile` if ``out`` is not empty or cannot be created."""
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InvalidFile(f"{out}: exists already; name a new directory, or remove this one")
@@ -85,9 +84,9 @@ def check_vacant(out: Path) -> None:
 
 @contextmanager
 def new_directory(out: Path) -> Iterator[Path]:
-    """Yield an empty directory beside ``out`` that takes its place at the end; nothing is left after an error.
+    """Yield an empty directory beside ``out`` that becomes ``out`` at the end; nothing is left after an error.
 
-    Raises :class:`InvalidFile` where ``out`` is a file or holds something, or its parent cannot be written.
+    Raises :class:`InvalidFile` if ``out`` is a file or not empty, or if its parent cannot be written.
     """
     check_vacant(out)
     try:

@@ -1,4 +1,4 @@
-"""Gets a sentence encoder from the Hugging Face hub, converting it where it has no ONNX file."""
+"""Fetch a sentence encoder from the Hugging Face hub, and convert it if it has no ONNX file."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ _MODELS: Final[tuple[str, ...]] = ("onnx/model.onnx", "model.onnx")
 
 @dataclass(frozen=True)
 class HubListing:
-    """A repository at one commit; ``sizes`` gives bytes by path."""
+    """The files of a repository at one commit; ``sizes`` maps paths to bytes."""
 
     commit: str
     sizes: dict[str, int]
 
 
 class Hub(Protocol):
-    """Where models are kept."""
+    """A place from which models can be downloaded."""
 
     def list_files(self, name: str, revision: str) -> HubListing:
-        """Return the commit that ``revision`` stands for, and its files. Raises :class:`ShelfwiseError`."""
+        """Return the commit of ``revision`` and its files. Raises :class:`ShelfwiseError` if that fails."""
 
     def download(self, name: str, commit: str, path: str, directory: Path) -> None:
-        """Write one file to ``directory / path``. Raises :class:`ShelfwiseError`."""
+        """Write one file to ``directory / path``. Raises :class:`ShelfwiseError` if that fails."""
 
 
 class HuggingFaceHub:
-    """The hub at huggingface.co, or the one that the environment variable HF_ENDPOINT names."""
+    """The hub at huggingface.co, or at the URL in the environment variable HF_ENDPOINT."""
 
     def __init__(self) -> None:
-        """Raises :class:`ShelfwiseError` where the package ``huggingface_hub`` is not installed."""
+        """Raises :class:`ShelfwiseError` if the package ``huggingface_hub`` is not installed."""
         try:
             import huggingface_hub  # noqa: PLC0415
         except ImportError:
@@ -69,7 +69,7 @@ class HuggingFaceHub:
         self._package: Any = huggingface_hub
 
     def list_files(self, name: str, revision: str) -> HubListing:
-        """Ask the hub's interface; one request of at most 10 seconds."""
+        """Ask the hub's API, in one request of at most 10 seconds."""
         try:
             info = self._package.HfApi().model_info(name, revision=revision, files_metadata=True, timeout=10)
         except Exception as error:
@@ -77,7 +77,7 @@ class HuggingFaceHub:
         return HubListing(info.sha or revision, {item.rfilename: item.size or 0 for item in info.siblings or ()})
 
     def download(self, name: str, commit: str, path: str, directory: Path) -> None:
-        """Download through the package, which takes up a broken download again and checks its size."""
+        """Download with the package, which resumes an interrupted download and checks its size."""
         try:
             self._package.hf_hub_download(name, path, revision=commit, local_dir=directory)
         except Exception as error:
@@ -104,15 +104,15 @@ def fetch(  # noqa: PLR0913 - all but two are options by keyword
     progress: Progress = silent,
     hub: Hub | None = None,
 ) -> OnnxEncoder:
-    """Get the encoder ``name`` ("owner/model") into ``out`` and return it opened.
+    """Fetch the encoder ``name`` ("owner/model") into ``out`` and return the loaded encoder.
 
-    Only the files that are needed are downloaded, at most 2 GiB: settings, tokenizer, and one ONNX file or else
-    safetensors, which :func:`workers.encoders.convert.convert` then takes. The encoder's name becomes
-    ``owner/model@commit``. ``progress`` gets ("download", bytes done, bytes in all), then convert's stages.
-    ``out`` is absent or empty; it appears whole or not at all.
+    Only the files that are needed are downloaded, at most 2 GiB: the settings, the tokenizer, and one ONNX file or
+    else safetensors, which :func:`workers.encoders.convert.convert` then converts. The encoder's name becomes
+    ``owner/model@commit``. ``progress`` is called with ("download", bytes done, bytes in total), then with
+    convert's stages. ``out`` must be absent or empty; it appears whole or not at all.
 
-    Raises :class:`ShelfwiseError` where the hub cannot be reached or lacks the model, and :class:`InvalidFile`
-    where the name is malformed or the model is not one that can be used.
+    Raises :class:`ShelfwiseError` if the hub cannot be reached or lacks the model, and :class:`InvalidFile` if the
+    name is malformed or the model cannot be used.
     """
     if not _NAME.fullmatch(name) or not _REVISION.fullmatch(revision) or ".." in name + revision:
         raise InvalidFile(
@@ -143,9 +143,9 @@ def fetch(  # noqa: PLR0913 - all but two are options by keyword
 
 
 def choose_files(name: str, listing: HubListing) -> list[str]:
-    """Return the paths to download: an ONNX file in one piece if there is one, else safetensors; and settings.
+    """Return the paths to download: settings, and a self-contained ONNX file if there is one, else safetensors.
 
-    Raises :class:`InvalidFile` where the repository lacks them or they are above :data:`MAX_DOWNLOAD_BYTES`.
+    Raises :class:`InvalidFile` if the repository lacks them or they exceed :data:`MAX_DOWNLOAD_BYTES`.
     """
     sizes = listing.sizes
     whole = [

@@ -1,4 +1,4 @@
-"""Reads the small JSON files beside a model."""
+"""Read the small JSON files that accompany a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_JSON_BYTES: Final = 1024 * 1024
 
 
 def read_json(path: Path) -> Any:
-    """Return what the file holds. Raises :class:`InvalidFile` where it is missing, above 1 MiB, or not JSON."""
+    """Return the parsed file. Raises :class:`InvalidFile` if it is missing, larger than 1 MiB, or not JSON."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_JSON_BYTES + 1)

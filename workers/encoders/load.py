@@ -1,4 +1,4 @@
-"""Load an encoder from a bundle: which kind it is stands in its ``encoder.json``."""
+"""Load an encoder from a bundle; its ``encoder.json`` says which kind it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS: Final = ("static", "onnx")
 
 
 def load_encoder(directory: Path) -> Encoder:
-    """Load the encoder in a directory; raises :class:`InvalidBundle` where there is none."""
+    """Load the encoder in a directory; raises :class:`InvalidBundle` if there is none or its kind is unknown."""
     file = directory / "encoder.json"
     if not file.is_file():
         raise InvalidBundle(f"{file} is missing; make the bundle anew with `shelfwise fit`")
@@ -23,7 +23,7 @@ def load_encoder(directory: Path) -> Encoder:
     if kind == "static":
         return StaticEncoder.load(directory)
     if kind == "onnx":
-        # onnxruntime takes half a second to import: only those who use it wait for it.
+        # onnxruntime takes half a second to import, so it is imported only when it is needed.
         from workers.encoders.onnx import OnnxEncoder  # noqa: PLC0415
 
         return OnnxEncoder.load(directory)

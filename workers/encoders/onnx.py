@@ -1,9 +1,10 @@
-"""Any sentence encoder as an ONNX file and a ``tokenizer.json`` in a local directory.
+"""Any sentence encoder, given as an ONNX file and a ``tokenizer.json`` in a local directory.
 
-How the same text keeps the same vector, bit for bit, whatever stands beside it: texts are run together only with
-texts of exactly their own number of tokens, so nothing is ever padded; only in batch shapes that equalled
-batch 1 on this machine when the model was loaded; on one thread; and what follows the graph (pooling, length) is
-computed text by text in float64. Where no batch shape equals batch 1, texts run one by one.
+A text always gets the same vector, bit for bit, whatever other texts are in the batch. To ensure this, texts run
+together only if they have exactly the same number of tokens, so nothing is ever padded. Only those batch sizes are
+used whose results equalled batch size 1 on this machine when the model was loaded; if there is none, texts run one
+by one. The graph runs on one thread, and what follows it (pooling, normalisation) is computed text by text in
+float64.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from workers.encoders.sentence_directory import (
 )
 
 _MAX_TOKENIZER_BYTES: Final = 128 * 1024 * 1024
-# Texts whose tokens are held at once, so that a catalogue of millions needs memory for its vectors only.
+# The number of texts whose tokens are held at once, so that a catalogue of millions needs memory only for vectors.
 _CHUNK: Final = 4_096
 
 Tokens = tuple[list[int], list[int]]
@@ -41,10 +42,10 @@ Item = TypeVar("Item")
 
 
 class OnnxEncoder:
-    """Sentence vectors through ONNX Runtime; made by :meth:`load`. Several threads may call ``encode``."""
+    """Encodes texts with ONNX Runtime; created by :meth:`load`. Several threads may call ``encode``."""
 
     def __init__(self, directory: Path, settings: EncoderSettings) -> None:
-        """Open the model and the tokenizer of ``directory``; raises :class:`InvalidFile`."""
+        """Open the model and the tokenizer in ``directory``; raises :class:`InvalidFile` if that fails."""
         self._directory = directory
         self._settings = settings
         self._tokenizer, self._silent = _read_tokenizer(directory / TOKENIZER_FILE, settings.max_tokens)
@@ -53,11 +54,12 @@ class OnnxEncoder:
 
     @classmethod
     def load(cls, directory: Path, max_tokens: int | None = None) -> Self:
-        """Read a directory that :meth:`save`, ``convert`` or sentence-transformers (with ``model.onnx``) wrote.
+        """Read a directory written by :meth:`save`, ``convert`` or sentence-transformers (with ``model.onnx``).
 
-        ``max_tokens`` replaces the directory's own limit, special tokens included (128 where it says nothing).
+        ``max_tokens``, including special tokens, replaces the limit in ``encoder.json`` or, without that file, the
+        model's own limit or 128, whichever is less.
 
-        Raises :class:`InvalidFile` where a file is missing, damaged, or of a model that cannot be run here.
+        Raises :class:`InvalidFile` if a file is missing or damaged, or if the model cannot be run here.
         """
         settings = read_settings(directory)
         if max_tokens is not None:
@@ -71,7 +73,7 @@ class OnnxEncoder:
 
     @property
     def name(self) -> str:
-        """The encoder's name, as ``encoder.json`` says it; else the directory's."""
+        """The encoder's name from ``encoder.json``, or else the directory's name."""
         return self._settings.name
 
     @property
@@ -81,24 +83,24 @@ class OnnxEncoder:
 
     @property
     def is_cheap(self) -> bool:
-        """Milliseconds a text, and ten times as much for a description."""
+        """False: a text takes milliseconds, and a description ten times as long."""
         return False
 
     @property
     def settings(self) -> EncoderSettings:
-        """Pooling, limit of tokens and prefix in use."""
+        """The settings in use, such as the pooling, the token limit and the prefix."""
         return self._settings
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """How many texts of one length may run at once on this machine; ``(1,)`` where batches change the bits."""
+        """The batch sizes for texts of one length on this machine; ``(1,)`` if every larger batch changes bits."""
         return self._session.batch_sizes
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 vectors of shape (len(texts), d) with L2 norm 1; equal texts are computed once.
 
-        Zeros stand for a text without any token that the tokenizer knows, and for one on which the model itself
-        gives values that are not finite.
+        A text gets zeros if the tokenizer knows none of its tokens, or if the model's output is not finite or all
+        zeros.
         """
         rows: dict[str, int] = {}
         indices = [rows.setdefault(text, len(rows)) for text in texts]
@@ -109,7 +111,7 @@ class OnnxEncoder:
         return vectors[np.asarray(indices, dtype=np.int64)]
 
     def save(self, directory: Path) -> None:
-        """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``directory``, which exists."""
+        """Write ``model.onnx``, ``tokenizer.json`` and ``encoder.json`` into ``directory``, which must exist."""
         shutil.copyfile(_find_model(self._directory), directory / MODEL_FILE)
         shutil.copyfile(self._directory / TOKENIZER_FILE, directory / TOKENIZER_FILE)
         write_settings(directory, self._settings)
@@ -128,8 +130,8 @@ class OnnxEncoder:
                     vectors[row] = self._pool(output)
 
     def _tokenize(self, text: str) -> Tokens:
-        """Return ids and types, or nothing where every token is special or unknown."""
-        # A lone surrogate is no character: it becomes "?" as it would in any UTF-8 that carried the text here.
+        """Return token ids and types, or empty lists if every token is special or unknown."""
+        # A lone surrogate is not a character and cannot be encoded in UTF-8; it becomes "?".
         clean = text.encode("utf-8", "replace").decode("utf-8")
         encoding = self._tokenizer.encode(clean)
         if self._silent.issuperset(encoding.ids):
@@ -139,7 +141,7 @@ class OnnxEncoder:
         return encoding.ids, encoding.type_ids
 
     def _pool(self, output: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One text's output, (d,) or (t, d), to its vector (d,) of norm 1."""
+        """Turn the output for one text, (d,) or (t, d), into its vector, (d,), of L2 norm 1, or into zeros."""
         values = output.astype(np.float64)
         if not self._session.pooled:
             values = values[0] if self._settings.pooling == "cls" else values.mean(axis=0)
@@ -159,13 +161,13 @@ def cut(group: Sequence[Item], sizes: tuple[int, ...]) -> Iterator[Sequence[Item
 
 
 def _find_model(directory: Path) -> Path:
-    """``model.onnx``, or ``onnx/model.onnx`` as model hubs store it."""
+    """Return the path of ``model.onnx``, or of ``onnx/model.onnx``, where model hubs store it."""
     nested = directory / "onnx" / MODEL_FILE
     return nested if nested.is_file() and not (directory / MODEL_FILE).exists() else directory / MODEL_FILE
 
 
 def _read_tokenizer(path: Path, max_tokens: int) -> tuple[Any, frozenset[int]]:
-    """Return the tokenizer, without padding, and the ids that say nothing of a text: special ones and unknown."""
+    """Return the tokenizer, without padding, and the ids that carry no text: special tokens and unknown."""
     if not path.is_file():
         raise InvalidFile(f"{path}: no such file; save the tokenizer in its fast form (tokenizer.json)")
     if path.stat().st_size > _MAX_TOKENIZER_BYTES:
@@ -173,7 +175,7 @@ def _read_tokenizer(path: Path, max_tokens: int) -> tuple[Any, frozenset[int]]:
     data = path.read_bytes()
     try:
         tokenizer = Tokenizer.from_str(data.decode("utf-8"))
-        tokenizer.no_padding()  # MiniLM's file has padding to 128 tokens baked in
+        tokenizer.no_padding()  # MiniLM's file enables padding to 128 tokens
         tokenizer.enable_truncation(max_tokens)
         unknown = orjson.loads(data)["model"].get("unk_token")
     except Exception as error:  # the library raises bare Exception

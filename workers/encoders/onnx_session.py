@@ -1,4 +1,4 @@
-"""One ONNX sentence encoder in ONNX Runtime: checked inputs and outputs, and which batches may be trusted."""
+"""Run an ONNX sentence encoder in ONNX Runtime, with checked inputs and outputs and trusted batch sizes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from numpy.typing import NDArray
 
 from schemas.errors import InvalidFile
 
-# The batch shapes in use, largest first: each is compared with batch 1 when the model is loaded. More than 16
-# texts a run gained nothing, and lost where they are long.
+# The batch sizes to try, largest first. Each is compared with batch size 1 when the model is loaded. More than 16
+# texts per run gained nothing, and were slower with long texts.
 BATCH_SIZES: Final = (16, 8, 4, 2, 1)
 _TRIAL_LENGTHS: Final = (5, 16, 31)
-_MAX_MODEL_BYTES: Final = 2 * 1024**3  # of protocol buffers
+_MAX_MODEL_BYTES: Final = 2 * 1024**3  # the limit of protocol buffers
 _INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
-# In this order; a graph with one output may name it as it likes. (A `pooler_output` is no sentence embedding.)
+# In order of preference. A graph with a single output may use any name. (A `pooler_output` is no sentence
+# embedding.)
 _OUTPUTS: Final = ("sentence_embedding", "last_hidden_state", "token_embeddings")
 _INTEGERS: Final[dict[str, type[np.signedinteger[Any]]]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 _FLOATS: Final = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
 class EncoderSession:
-    """Runs token ids of one length through the graph.
+    """Runs token ids of equal length through the graph.
 
-    ``pooled`` says whether the graph gives one vector a text, or one a token. ``batch_sizes`` are those of
-    :data:`BATCH_SIZES` whose results equal batch 1 bit for bit on this machine; 1 is always among them.
+    ``pooled`` says whether the graph returns one vector per text, or else one per token. ``batch_sizes`` are those
+    of :data:`BATCH_SIZES` whose results equal those of batch size 1, bit for bit, on this machine; 1 is always
+    included.
     """
 
     def __init__(self, path: Path, highest_id: int, max_tokens: int) -> None:
-        """Open the model and try it on ids up to ``highest_id``; raises :class:`InvalidFile`."""
+        """Open the model and try it on ids up to ``highest_id``; raises :class:`InvalidFile` if that fails."""
         self._path = path
         self._session = _open(path)
         self._inputs = _check_inputs(path, self._session.get_inputs())
@@ -42,13 +44,13 @@ class EncoderSession:
         self.batch_sizes = self._trusted(highest_id, max_tokens)
 
     def run(self, ids: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return (n, d) where pooled, else (n, t, d), for ``ids`` and token ``types``, int64 (n, t), unpadded."""
+        """Return float32 (n, d) if pooled, else (n, t, d), for unpadded ``ids`` and ``types``, int64 (n, t)."""
         values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
         feed = {name: values[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
         return np.asarray(self._session.run([self._output], feed)[0], dtype=np.float32)
 
     def _try(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Run once while loading, where a failure means that the files do not belong together."""
+        """Run the graph while loading, when a failure probably means that the files do not belong together."""
         try:
             result = self.run(ids, np.zeros_like(ids))
         except Exception as error:
@@ -68,7 +70,10 @@ class EncoderSession:
         return result
 
     def _trusted(self, highest_id: int, max_tokens: int) -> tuple[int, ...]:
-        """Compare each batch shape with batch 1: dynamic int8 and some processors' kernels mix texts."""
+        """Return the batch sizes that give the same results as batch size 1.
+
+        With dynamic int8 quantisation, and with some processors' kernels, texts of a batch affect each other.
+        """
         random = np.random.default_rng(0)
         trusted = set(BATCH_SIZES)
         self._try(random.integers(0, highest_id + 1, (1, max_tokens)))
@@ -87,8 +92,8 @@ def _open(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    # A bundle takes the file alone along, so it has to hold its weights itself: of a model given as bytes they are
-    # looked for in this folder, which cannot be.
+    # A bundle contains only this file, so it must hold its weights itself. ONNX Runtime would look for the
+    # external weights of a model given as bytes in this folder, which cannot exist.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

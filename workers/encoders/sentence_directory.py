@@ -1,7 +1,8 @@
-"""What a sentence encoder's directory says of itself: its files, its pooling and its limits.
+"""Read and write the settings in a sentence encoder's directory: its pooling and its limits.
 
-Two layouts are read: ours (``model.onnx``, ``tokenizer.json``, ``encoder.json``) and that of sentence-transformers
-(``modules.json``, ``1_Pooling/config.json``, ``sentence_bert_config.json``; https://sbert.net).
+Two layouts can be read: ours (``model.onnx``, ``tokenizer.json``, ``encoder.json``) and that of
+sentence-transformers (``modules.json``, ``1_Pooling/config.json``, ``sentence_bert_config.json``;
+https://sbert.net).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from workers.encoders.json_file import read_json
 SETTINGS_FILE: Final = "encoder.json"
 TOKENIZER_FILE: Final = "tokenizer.json"
 MODEL_FILE: Final = "model.onnx"
-# A product's title, brand and first sentences; sentence encoders were trained on 128 to 256 tokens.
+# Enough for a product's title, brand and first sentences; sentence encoders are trained on 128 to 256 tokens.
 DEFAULT_MAX_TOKENS: Final = 128
 _LIMITS: Final = (
     ("sentence_bert_config.json", "max_seq_length"),
@@ -30,10 +31,10 @@ Pooling = Literal["mean", "cls"]
 
 
 class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Our ``encoder.json``.
+    """The contents of our ``encoder.json``.
 
-    ``max_tokens`` counts the tokenizer's special tokens too. ``prefix`` is put before each text, for encoders
-    trained so (E5: ``"query: "``).
+    ``max_tokens`` includes the tokenizer's special tokens. ``prefix`` is put before each text, for encoders that
+    were trained with one (E5: ``"query: "``).
     """
 
     kind: Literal["onnx"] = "onnx"
@@ -45,9 +46,9 @@ class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def read_settings(directory: Path) -> EncoderSettings:
-    """Read ``encoder.json``, or where there is none what sentence-transformers wrote.
+    """Read ``encoder.json`` or, if there is none, the files of sentence-transformers.
 
-    Raises :class:`InvalidFile` where a file is damaged or asks for something that we do not compute.
+    Raises :class:`InvalidFile` if a file is damaged or asks for something that we do not compute.
     """
     path = directory / SETTINGS_FILE
     if not path.is_file():
@@ -63,7 +64,7 @@ def read_settings(directory: Path) -> EncoderSettings:
 def make_settings(
     where: Path, *, name: str, pooling: Pooling, max_tokens: int, prefix: str = ""
 ) -> EncoderSettings:
-    """Return checked settings. Raises :class:`InvalidFile`, naming ``where``, for a value out of bounds."""
+    """Return validated settings. Raises :class:`InvalidFile`, naming ``where``, if a value is out of bounds."""
     values = {"name": name, "pooling": pooling, "max_tokens": max_tokens, "prefix": prefix}
     try:
         return msgspec.convert(values, EncoderSettings)
@@ -78,20 +79,20 @@ def write_settings(directory: Path, settings: EncoderSettings) -> None:
 
 
 def read_limit(directory: Path) -> int:
-    """Return the most tokens that the model was made for; 8,192 where no file says it."""
+    """Return the maximum number of tokens that the model supports; 8,192 if no file says it."""
     limits = [8_192]
     for file, key in _LIMITS:
         path = directory / file
         raw = read_json(path) if path.is_file() else None
         value = raw.get(key) if isinstance(raw, dict) else None
-        # Some tokenizers write 1e30 for "no limit".
+        # Some tokenizers write 1e30 to mean "no limit".
         if isinstance(value, int) and value >= 8:
             limits.append(value)
     return min(limits)
 
 
 def read_pooling(directory: Path) -> Pooling:
-    """Return how token vectors become one; mean where the directory does not say.
+    """Return how token vectors are pooled into one; "mean" if the directory does not say.
 
     Raises :class:`InvalidFile` for modules and poolings that we do not compute.
     """

@@ -1,7 +1,7 @@
-"""The default encoder: the mean of pretrained token vectors. No network runs, so a title costs microseconds.
+"""The default encoder: the mean of pretrained token vectors. It runs no network, so a title takes microseconds.
 
-The vectors are WordLlama's (MIT licence, in its Python package): token embeddings of large language models,
-trained further on sentence similarity. Source: https://github.com/dleemiller/WordLlama
+The vectors are WordLlama's (MIT licence, included in its Python package): token embeddings of large language
+models, trained further on sentence similarity. Source: https://github.com/dleemiller/WordLlama
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from workers.text.remembered import remembered
 _PACKAGE: Final = "wordllama"
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
-# Bounds the cost of a boilerplate description; a title is shorter.
+# Bounds the cost of boilerplate descriptions; titles are shorter.
 _MAXIMUM_WORDS: Final = 128
 
 
 class StaticEncoder:
-    """A text's vector is the mean of its tokens' vectors, scaled to length 1. Case is folded.
+    """Encodes a text as the mean of its tokens' vectors, scaled to L2 norm 1. Texts are lowercased.
 
-    Tokens of a word are found once and cached, as the words of a catalogue repeat.
+    The tokens of each word are cached, because the words of a catalogue repeat.
     """
 
     def __init__(self, tokenizer: Tokenizer, vectors: NDArray[np.float16]) -> None:
@@ -47,7 +47,7 @@ class StaticEncoder:
 
     @property
     def name(self) -> str:
-        """``static-d`` with d dimensions."""
+        """``static-d`` for d dimensions."""
         return f"static-{self.dimensions}"
 
     @property
@@ -57,12 +57,12 @@ class StaticEncoder:
 
     @property
     def is_cheap(self) -> bool:
-        """Microseconds a text."""
+        """True: a text takes microseconds."""
         return True
 
     @classmethod
     def pretrained(cls) -> Self:
-        """Read the vectors from the installed package; raises :class:`InvalidFile` where it is incomplete."""
+        """Read the vectors from the installed package; raises :class:`InvalidFile` if it is not all there."""
         package = find_spec(_PACKAGE)
         if package is None or package.origin is None:
             raise InvalidFile(f"the package {_PACKAGE} is not installed; install it with `pip install {_PACKAGE}`")
@@ -90,7 +90,7 @@ class StaticEncoder:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote; raises :class:`ValueError` where a token has no vector."""
+        """Read what :meth:`save` wrote; raises :class:`ValueError` if a token has no vector."""
         tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         vectors = load_file(directory / "encoder.safetensors")["vectors"]
         require("vectors", vectors, np.float16, None, None)
@@ -100,7 +100,7 @@ class StaticEncoder:
 
 
 def _tokenize(tokenizer: Tokenizer, word: str) -> bytes:
-    """Return the tokens of a word, int32, as bytes: a thousand of these are joined sooner than arrays are."""
-    # A lone surrogate is no character, and the tokenizer would raise.
+    """Return the int32 tokens of a word as bytes, which are faster to join than arrays."""
+    # The tokenizer would raise on a lone surrogate, which is not a character.
     clean = word.encode("utf-8", "replace").decode("utf-8")
     return np.array(tokenizer.encode(clean, add_special_tokens=False).ids, np.int32).tobytes()
