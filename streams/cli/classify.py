@@ -110,7 +110,8 @@ def command(
         outcomes = _in_processes(model, admission, source, _Target(output, resume, processes))
     if source is not None:
         counts = ", ".join(f"{outcome.replace('_', ' ')} {count:,}" for outcome, count in outcomes.most_common())
-        click.echo(f"classified {outcomes.total():,} products" + (f": {counts}" if counts else ""), err=True)
+        more = "more " if resume else ""
+        click.echo(f"classified {outcomes.total():,} {more}products" + (f": {counts}" if counts else ""), err=True)
         tell_skipped(source)
 
 

@@ -48,6 +48,8 @@ def test_an_output_that_was_cut_is_resumed_to_what_it_would_have_been(sample_bun
         output.write_bytes(whole[:-2_000])
         result = classify(sample_bundle, name, "--output", output, "--resume")
         assert (result.exit_code, output.read_bytes()) == (0, whole), result.output
+    again = classify(sample_bundle, products, "--output", output, "--resume")
+    assert again.stderr == "classified 0 more products\n"
 
 
 def test_an_output_is_not_resumed_where_the_file_has_other_products(sample_bundle: Path, products: Path) -> None:
