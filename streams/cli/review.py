@@ -61,8 +61,8 @@ def command(
     only the tags given with --tag are learned from, and without --title the verdict holds for no later edit. A
     verdict on a product that was never decided becomes a dead letter.
 
-    An answer can be corrected: b goes back to the product before, and the last answer counts. A number means the
-    category beside it on the screen; words find the categories that have them all, such as `desk lamp`.
+    An answer can be corrected: b goes back to the product before, and the last answer counts. Words find the
+    categories that have them all, such as `desk lamp`, numbered on from those that the model offers.
 
     Several people can review at the same time: each is asked in an order of their own, a product that someone else
     has answered meanwhile is skipped, and if two people answer, the last verdict counts.
@@ -245,7 +245,7 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
 def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
     """Ask until the answer is a verdict, ``skip`` or ``quit``.
 
-    What a search finds is offered by number too, counted on: each number on the screen means one category.
+    What the last search found is offered by number too, counted on from the alternatives, which keep their own.
     """
     from streams.review.answer import Found, understand
 
