@@ -177,8 +177,11 @@ def _read_tokenizer(path: Path, max_tokens: int) -> tuple[Any, frozenset[int]]:
         tokenizer = Tokenizer.from_str(data.decode("utf-8"))
         tokenizer.no_padding()  # MiniLM's file enables padding to 128 tokens
         tokenizer.enable_truncation(max_tokens)
+        tokenizer.encode("a")  # some damage shows only then
         unknown = orjson.loads(data)["model"].get("unk_token")
-    except Exception as error:  # the library raises bare Exception
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # bare Exception, and a panic of the library's Rust code is not even that
         raise InvalidFile(f"{path}: not a tokenizer's file ({error}); download it again") from None
     silent = {identifier for identifier, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     if isinstance(unknown, str) and (identifier := tokenizer.token_to_id(unknown)) is not None:

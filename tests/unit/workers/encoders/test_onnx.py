@@ -235,6 +235,15 @@ def test_a_damaged_tokenizer_is_refused_by_name(saved: Path) -> None:
         OnnxEncoder.load(saved)
 
 
+@pytest.mark.parametrize("table", ["AAAA", "AAAAAA=="])
+def test_a_tokenizer_whose_own_tables_are_damaged_is_refused_by_name(saved: Path, table: str) -> None:
+    raw = orjson.loads((saved / "tokenizer.json").read_bytes())
+    raw["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": table}
+    (saved / "tokenizer.json").write_bytes(orjson.dumps(raw))
+    with pytest.raises(InvalidFile, match=r"tokenizer\.json: not a tokenizer's file"):
+        OnnxEncoder.load(saved)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [({"pooling": "max"}, "pooling"), ({"max_tokens": 3}, "max_tokens"), ({"colour": 1}, "colour")],
