@@ -25,6 +25,7 @@ from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCT
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
+from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
 PARTITIONS = 4
@@ -114,7 +115,7 @@ class Installation:
         consumer = Consumer(self.connection.consumer_config("reader-of-a-test"))
         try:
             places = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
-            ends = {place.partition: consumer.get_watermark_offsets(place)[1] for place in places}
+            ends = {place.partition: watermarks(consumer, place, 30)[1] for place in places}
             consumer.assign(places)
             found: list[Message] = []
             missing = {number for number, end in ends.items() if end}
@@ -145,7 +146,7 @@ class Installation:
             places = [TopicPartition(self.name(PRODUCTS_CHANGED), number) for number in range(self.partitions)]
             found = {}
             for place in consumer.committed(places, 30):
-                end = consumer.get_watermark_offsets(place, 30)[1]
+                end = watermarks(consumer, place, 30)[1]
                 if max(place.offset, 0) < end:
                     found[place.partition] = (place.offset, end)
             return found

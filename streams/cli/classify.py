@@ -107,7 +107,12 @@ def command(
     if source is None or not as_json:
         outcomes = _in_this_process(model, admission, source or _one(fields), as_json=as_json)
     else:
-        outcomes = _in_processes(model, admission, source, _Target(output, resume, processes))
+        try:
+            outcomes = _in_processes(model, admission, source, _Target(output, resume, processes))
+        except KeyboardInterrupt:
+            if output is not None:
+                click.echo("\ninterrupted; the same command with --resume goes on", err=True)
+            raise
     if source is not None:
         counts = ", ".join(f"{outcome.replace('_', ' ')} {count:,}" for outcome, count in outcomes.most_common())
         more = "more " if resume else ""

@@ -8,7 +8,7 @@ from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import console, forsake_standard_output, print_json
 from streams.cli.root import ExitCode
 
-_KINDS = ("assigned", "backed_off", "needs_review", "dead_letter", "withdrawn")
+_KINDS = ("assigned", "backed_off", "needs_review", "dead_letter", "withdrawn", "unreadable")
 
 
 @click.command("watch")

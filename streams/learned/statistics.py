@@ -39,18 +39,15 @@ class LearnedStatistics:
     def _apply(self, message: Any) -> None:
         if is_ours(message.key() or b""):
             return
+        try:
+            known = {} if message.value() is None else _decoder.decode(message.value()).weights
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
+            return
         kind = self._kinds[message.topic()]
         self._refuse_other_partition(kind, message)
         weights = self._weights[kind]
         key = message.key().decode(errors="replace")
-        if message.value() is None:
-            weights.pop(key, None)
-            return
-        try:
-            known = _decoder.decode(message.value()).weights
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            _log.error("%s [%d] offset %d is no statistics; skipped", *_place(message))
-            return
         # After a crash a change of one topic may arrive before the change of another that it takes back.
         live = {category: weight for category, weight in known.items() if weight > 0}
         if live:

@@ -40,7 +40,7 @@ class TrainingDataReport:
 
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
-        return asdict(self)
+        return {"written": self.written, **asdict(self)}
 
 
 def training_rows(

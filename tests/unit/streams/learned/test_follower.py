@@ -23,6 +23,7 @@ class _Message:
 
     brand: bytes
     place: int
+    content: bytes = b'{"weights":{"lamps":1}}'
 
     def topic(self) -> str:
         return "shelfwise-learning-brand_frequency-changelog"
@@ -34,7 +35,7 @@ class _Message:
         return self.place
 
     def value(self) -> bytes:
-        return b'{"weights":{"lamps":1}}'
+        return self.content
 
     def error(self) -> None:
         pass
@@ -93,12 +94,12 @@ def test_what_does_not_heal_is_a_failure(tmp_path: Path, monkeypatch: pytest.Mon
     assert isinstance(follower.failure, KafkaException)
 
 
-def test_statistics_that_lie_where_other_numbers_of_partitions_put_them_are_refused(
+def test_statistics_and_nothing_else_are_refused_where_another_number_of_partitions_put_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brand = b"lumo"
     right = statistics_partition("brand", brand, 2)
-    messages = _Message(brand, right), _Message(brand, 1 - right)
+    messages = _Message(brand, 1 - right, b"{"), _Message(brand, right), _Message(brand, 1 - right)
     follower, statistics = _followed(tmp_path, [], monkeypatch, *messages)
     follower.start()
     follower.join()
