@@ -160,12 +160,13 @@ def _products(report: GateReport) -> str:
             lines.append(f"  the {name} does not say what it was fitted on: leaks into it are not known")
         else:
             lines.append(
-                f"  the {name} was fitted on {leaks.exact:,} of them and near-duplicates of {leaks.near:,}"
+                f"  the {name} was fitted on {leaks.exact:,} products of the gold set and near-duplicates of"
+                f" {leaks.near:,} more"
             )
         lines += [f"    {example.product_id}: {example.title}" for example in leaks.examples]
     lines.append(
         f"  leaked: {report.leaked:,}; without label: {report.unlabelled:,};"
-        f" category not in both trees: {report.unknown_categories:,}"
+        f" category not in {'both trees' if report.current else 'the tree'}: {report.unknown_categories:,}"
     )
     return "\n".join(lines)
 

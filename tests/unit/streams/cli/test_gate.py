@@ -131,6 +131,9 @@ def test_products_that_leaked_are_left_out_and_counted(
     assert report["leaks_candidate"]["exact"] >= sum(bool(row["category_path"]) for row in seen)
     assert report["products"] == labelled - report["leaked"]
     assert report["leaks_candidate"]["examples"]
+    said = gate("--candidate", same, "--current", current, "--gold", gold, "--dry-run").stdout
+    found = report["leaks_candidate"]
+    assert f"on {found['exact']:,} products of the gold set and near-duplicates of {found['near']:,} more" in said
     kept = gate("--candidate", same, "--current", current, "--gold", gold, "--json", "--keep-leaked")
     assert orjson.loads(kept.stdout)["products"] == labelled
 

@@ -34,6 +34,9 @@ class _Message:
     def partition(self) -> int:
         return self.place
 
+    def offset(self) -> int:
+        return 0
+
     def value(self) -> bytes:
         return self.content
 
