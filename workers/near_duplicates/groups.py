@@ -24,10 +24,11 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float = THRESHOLD, ma
     Groups are the connected components of texts whose similarity is at least ``threshold``. Boilerplate ("Shirt
     red M", "Shirt red L", ...) may chain thousands of texts. A component of more than ``max_group`` texts is
     therefore cut at the lowest similarity above the threshold that leaves parts of at most that size (a cut of the
-    single-linkage dendrogram). Texts with the same words stay in one group, however many they are. The partition
-    does not depend on the order of the texts, and a higher threshold only divides groups further. The result is
-    exact as long as none of a text's rarest words is shared by more than 300 other texts of similar length; beyond
-    that, a text is compared with 300 of them. Raises :class:`ValueError` if the threshold is outside (0, 1].
+    single-linkage dendrogram), and small parts of one cut are gathered into groups of up to that size. Texts with
+    the same words stay in one group, however many they are. The partition does not depend on the order of the
+    texts. If nothing has to be cut, a higher threshold only divides groups further. The result is exact as long as
+    none of a text's rarest words is shared by more than 300 other texts of similar length; beyond that, a text is
+    compared with 300 of them. Raises :class:`ValueError` if the threshold is outside (0, 1].
     """
     _check(threshold)
     sets = WordSets.of(texts)
@@ -103,23 +104,48 @@ def _reduced(parts: list[Pairs], count: int) -> Pairs:
 
 
 def _cut(forest: Pairs, weights: Ints, max_group: int) -> Ints:
-    """Return groups, int64 (n,): components; those over ``max_group`` lose their weakest edges until they fit."""
+    """Return groups, int64 (n,): the forest's components, those over ``max_group`` divided until they fit."""
     left, right, similarity = forest
     # Rounded because equal similarities may differ after the conversion to a distance and back.
     level = np.round(similarity, 9)
-    count = len(weights)
-    groups = np.arange(count)
-    while len(left):
-        _, component = connected_components(coo_array((np.ones(len(left)), (left, right)), shape=(count, count)))
-        fits = (np.bincount(component, weights) <= max_group)[component]
-        touched = np.zeros(count, bool)
-        touched[left] = touched[right] = True
-        settled = fits & touched
-        # Each component is named by its first member.
-        _, first = np.unique(component, return_index=True)
-        groups[settled] = first[component[settled]]
-        weakest = np.full(count, np.inf)
-        np.minimum.at(weakest, component[left], level)
-        stays = ~fits[left] & (level > weakest[component[left]])
-        left, right, level = left[stays], right[stays], level[stays]
+    groups = _components(len(weights), left, right)
+    for group in np.flatnonzero(np.bincount(groups, weights) > max_group).tolist():
+        members, inside = np.flatnonzero(groups == group), groups[left] == group
+        edges = (np.searchsorted(members, left[inside]), np.searchsorted(members, right[inside]), level[inside])
+        groups[members] = _divided(edges, weights[members], max_group) + groups.max() + 1
     return groups
+
+
+def _divided(edges: Pairs, weights: Ints, max_group: int) -> Ints:
+    """Return the groups of one component that is too large, int64 (n,), without its weakest edges.
+
+    What these held together is gathered again, in the order of the texts, up to ``max_group``: thousands of texts
+    that are all equally similar would otherwise count as thousands that have nothing in common.
+    """
+    left, right, level = (part[edges[2] > edges[2].min(initial=np.inf)] for part in edges)
+    parts = _components(len(weights), left, right)
+    sizes = np.bincount(parts, weights)
+    groups = np.empty(len(weights), np.int64)
+    last, gathered = 0, 0.0
+    for part, size in enumerate(sizes.tolist()):
+        members, inside = np.flatnonzero(parts == part), parts[left] == part
+        if size > max_group and inside.any():
+            within = (
+                np.searchsorted(members, left[inside]),
+                np.searchsorted(members, right[inside]),
+                level[inside],
+            )
+            groups[members] = _divided(within, weights[members], max_group) + last + 1
+            last, gathered = int(groups[members].max()) + 1, 0.0
+            continue
+        if gathered + size > max_group:
+            last, gathered = last + 1, 0.0
+        groups[members] = last
+        gathered += size
+    return groups
+
+
+def _components(count: int, left: Ints, right: Ints) -> Ints:
+    """Return the connected component of each of ``count`` nodes, int64 (n,), numbered by their first nodes."""
+    edges = coo_array((np.ones(len(left)), (left, right)), shape=(count, count))
+    return connected_components(edges, directed=False)[1].astype(np.int64)

@@ -60,10 +60,10 @@ def test_the_order_of_the_texts_does_not_matter(
     assert partition(back.tolist()) == partition(near_duplicate_groups(texts, threshold, most).tolist())
 
 
-@given(TEXTS, THRESHOLDS, THRESHOLDS, st.integers(1, 10))
-def test_a_higher_threshold_only_divides_groups(texts: list[str], one: float, other: float, most: int) -> None:
-    coarse = near_duplicate_groups(texts, min(one, other), most).tolist()
-    fine = near_duplicate_groups(texts, max(one, other), most).tolist()
+@given(TEXTS, THRESHOLDS, THRESHOLDS)
+def test_a_higher_threshold_only_divides_groups(texts: list[str], one: float, other: float) -> None:
+    coarse = near_duplicate_groups(texts, min(one, other)).tolist()
+    fine = near_duplicate_groups(texts, max(one, other)).tolist()
     assert len(set(zip(coarse, fine, strict=True))) == len(set(fine))
 
 
@@ -99,10 +99,18 @@ def test_boilerplate_does_not_chain_into_one_group() -> None:
     assert np.bincount(groups).max() <= 200
 
 
-def test_thousands_of_texts_of_one_boilerplate_are_kept_apart() -> None:
+def test_thousands_of_texts_that_are_all_equally_similar_are_groups_of_the_largest_size() -> None:
     texts = [f"one two three four five six seven eight nine ten number{i}" for i in range(2_000)]
-    groups = near_duplicate_groups(texts)
-    assert np.bincount(groups).max() <= 200
+    assert np.bincount(near_duplicate_groups(texts)).tolist() == [200] * 10
+
+
+@given(TEXTS, THRESHOLDS, st.integers(1, 10))
+def test_a_group_is_never_of_texts_that_no_chain_of_similar_ones_joins(
+    texts: list[str], threshold: float, most: int
+) -> None:
+    groups = near_duplicate_groups(texts, threshold, most).tolist()
+    chained = components(texts, threshold)
+    assert len(set(zip(chained, groups, strict=True))) == len(set(groups))
 
 
 @settings(max_examples=200)
