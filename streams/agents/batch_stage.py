@@ -1,4 +1,4 @@
-"""What the recall and the ranking agent have in common: batches that wait are worked on together."""
+"""The base of the recall and ranking agents: it works on waiting batches together."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from streams.agents.rereading import LogPlace, Rereading
 from streams.faust_app import raw_topic
 
 Prepared = TypeVar("Prepared")
-# What left the loop and is not over; more would only fill the producer's queue.
+# Tasks that left the loop and have not finished; more would only fill the producer's queue.
 PENDING: Final = 8
 _log = logging.getLogger(__name__)
 
 
 class BatchStage(ABC, Generic[Prepared]):
-    """Works on batches, of each partition one after the other; what has to be awaited is awaited beside the loop.
+    """Works on batches, those of one partition one after the other; long waits happen in tasks outside the loop.
 
-    What cannot be done is logged, and not completed: intake sends it again.
+    A batch that fails is logged and not completed, so intake sends it again.
     """
 
     name: ClassVar[str]
@@ -41,21 +41,21 @@ class BatchStage(ABC, Generic[Prepared]):
         self._pending: set[asyncio.Task[None]] = set()
 
     def add_to(self, app: faust.App) -> None:
-        """Let the application run the stage on its topic."""
+        """Register the stage as an agent of the application on the stage's topic."""
         topic = self.context.settings.topic(self.topic)
         app.agent(raw_topic(app, topic), name=self.name, concurrency=1)(self.run)
         self.rereading.follow(app, topic)
         app.on_partitions_revoked.connect(self._revoked)
 
     async def run(self, stream: Any) -> None:
-        """The agent's loop."""
+        """Run the agent's loop."""
         await self.gathering.run(stream)
 
     async def give_up(self) -> None:
-        """Finish what is under way, before another worker may have the partitions, and forget what waits.
+        """Finish the work in progress before others may own the partitions, and forget the waiting batches.
 
-        Else what we decide late could stand after what that worker decides of a later event. Takes at most half a
-        session: for longer, Kafka would wait for nobody.
+        Otherwise a late decision of ours could overwrite that of another worker on a later event. Takes at most
+        half the session timeout, because Kafka would not wait longer.
         """
         self.forget_waiting()
         try:
@@ -66,28 +66,28 @@ class BatchStage(ABC, Generic[Prepared]):
             _log.warning("%s gave its partitions up with %d batches under way", self.name, len(self._pending))
 
     def forget_waiting(self) -> None:
-        """Leave what waits to whoever has the partitions next."""
+        """Leave the waiting batches to the next owner of the partitions."""
         self.gathering.forget()
 
     async def drain(self, seconds: float) -> None:
-        """Wait, at most so long, for what is awaited beside the loop."""
+        """Wait at most ``seconds`` for the tasks outside the loop."""
         if self._pending:
             await asyncio.wait(self._pending, timeout=seconds)
 
     @abstractmethod
     async def prepare(self, value: bytes | None, place: LogPlace) -> Prepared | None:
-        """Return what is to be worked on, or ``None`` where the batch is over and done with."""
+        """Return the work to do on a batch, or ``None`` if nothing is left to do."""
 
     async def prepare_item(self, item: Any) -> Prepared | None:
-        """As :meth:`prepare`, of a Faust event."""
+        """Like :meth:`prepare`, but for a Faust event."""
         return await self.prepare(item.value, LogPlace.of(item))
 
     @abstractmethod
     async def finish(self, prepared: Sequence[Prepared]) -> None:
-        """Do the model's work on several batches, and hand over what comes of it."""
+        """Run the model on several batches, and hand over the results."""
 
     async def beside(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
-        """Begin the work, which logs what it raises; waits first while too much is pending."""
+        """Start ``work`` in a task, which must log its own errors; wait first if too many tasks are pending."""
         with self.turns.waiting():
             await self._slots.acquire()
         task = asyncio.get_running_loop().create_task(work(*arguments))

@@ -1,4 +1,4 @@
-"""Dead letters of what people send us: a verdict that cannot be used is kept, with its bytes and why."""
+"""Dead letters for what people send: a verdict that cannot be used is kept, with its bytes and the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.outgoing import Outgoing
 async def bury(
     context: Context, stage: str, source: SourcePosition, message: VerdictMessage, error: InvalidEvent
 ) -> None:
-    """Send a message that came from ``source`` to the dead letters, and return when the broker has it."""
+    """Send a message that was read at ``source`` to the dead letters, and return when the broker has it."""
     original = list(message.headers)
     letter = DeadLetter.of(source, original, error.reason, error.detail, stage)
     topic = context.settings.topic(PRODUCTS_DEAD_LETTER)

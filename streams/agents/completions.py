@@ -1,4 +1,4 @@
-"""The completions that ranking sent lately: a batch that comes once more needs no second decision."""
+"""The latest completions that ranking sent: a batch that arrives again needs no second decision."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Final
 from schemas.events.batch import RecalledBatch
 from streams.outgoing import Outgoing
 
-# Some 3 KB each; by default the windows of up to 128 partitions of a worker hold no more batches than this.
+# About 3 KB each. By default, this is as many batches as the windows of 128 partitions of a worker hold.
 _KEPT: Final = 1_024
 _Name = tuple[int | None, str]
 
 
 class Completions:
-    """Knows the batches under way, and the completions of the latest that are done.
+    """Remembers the batches in progress, and the completions of the latest finished ones.
 
-    Intake sends a batch again when its completion is late, which may only mean that it stood in a queue. The first
-    attempt is always worked on: should a source topic be made anew, its batches bear the ids of earlier ones.
+    Intake sends a batch again when its completion is late, which may only mean that the batch waited in a queue.
+    The first attempt is always worked on: if a source topic is recreated, its batches have the ids of earlier
+    ones.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class Completions:
         self._done: OrderedDict[_Name, Outgoing] = OrderedDict()
 
     def under_way(self, batch: RecalledBatch) -> bool:
-        """Return whether the batch was decided and only awaits its acknowledgements."""
+        """Return whether the batch was sent again while its decisions still await their acknowledgements."""
         return batch.attempt > 1 and _name(batch) in self._under_way
 
     def known(self, batch: RecalledBatch) -> Outgoing | None:

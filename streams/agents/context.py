@@ -23,7 +23,10 @@ class Context:
 
 
 class Turns:
-    """Whether an agent's loop turns: idle or waiting it beats by itself, at work when some of the work ends."""
+    """Tells health whether an agent's loop makes progress.
+
+    An idle or waiting loop beats by itself; a working one beats when a part of its work ends.
+    """
 
     def __init__(self, health: Health, name: str, limit_seconds: float) -> None:
         self._health = health
@@ -34,7 +37,7 @@ class Turns:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Mark one turn of the loop, or what is done beside it."""
+        """Mark one iteration of the loop, or work that it started outside the loop."""
         self._working += 1
         try:
             yield
@@ -44,7 +47,7 @@ class Turns:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Mark that a turn waits for others, as for a broker that is away: it does not stand still."""
+        """Mark that an iteration waits for something else, such as an unavailable broker: it is not stuck."""
         self._waiting += 1
         try:
             yield
@@ -53,10 +56,10 @@ class Turns:
             self._health.beat(self._name)
 
     def beat_if_idle(self) -> None:
-        """To be called every half second from the event loop, which thereby shows that it turns too."""
+        """Beat if no work is running; called every half second in the event loop, which shows that this runs."""
         if self._working <= self._waiting:
             self._health.beat(self._name)
 
 
 async def at_once() -> None:
-    """Wait for nothing: tables in memory alone are as safe as they will be."""
+    """Return at once: changes of tables that are only in memory need not be waited for."""

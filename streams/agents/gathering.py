@@ -1,7 +1,7 @@
-"""Reading ahead of the work, so that the work takes at once what has come meanwhile.
+"""Read ahead of the work, so that each step of the work takes everything that has arrived meanwhile.
 
-A call of the model costs as much as ten products, whatever their number; with one message at a time, eight
-partitions of a quiet feed cost eight calls.
+A call of the model has a fixed cost, as much as ten products. With one message at a time, the eight partitions of
+a quiet feed would cost eight calls.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from typing import Any, Final
 from schemas.events.batch import ProductBatch
 from streams.agents.rereading import LogPlace
 
-# Of all partitions, while one group is worked on: enough for the windows of many, as what is fetched comes
-# partition by partition, and the last would else wait until all is done of the first. Faust itself holds more.
+# The most events of all partitions to read ahead while a group is worked on. This is enough for the windows of
+# many partitions: fetched events come partition by partition, and with less room the last partition would wait
+# until all events of the first are done. Faust itself holds more.
 _READ_AHEAD: Final = 1_024
-# Of a batch each: a call of the model takes no longer than a second.
+# Batches of one group, one per partition: few enough that a call of the model takes no longer than a second.
 MOST_AT_ONCE: Final = 16
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalBatch:
-    """A batch that did not come through Kafka: it has no place in a log, and nothing to be acknowledged."""
+    """A batch that did not come through Kafka: it has no place in a log, and needs no acknowledgement."""
 
     batch: ProductBatch
 
@@ -35,11 +36,12 @@ class LocalBatch:
 
 
 class Gathering:
-    """Gives ``work`` groups of a Faust stream's events, the first that waits of each partition; then acknowledges.
+    """Passes groups of a Faust stream's events to ``work``, then acknowledges them.
 
-    Batches that were handed over in this process (:meth:`add`) wait among them.
-    So events of one partition are worked on one after the other, in their order. Of more than 16 partitions those
-    come first that have waited longest. What ``work`` raises is logged.
+    A group holds the first waiting event of each partition, so the events of one partition are worked on one after
+    the other, in their order. Batches that were handed over in this process (:meth:`add`) wait in the same queues.
+    If more than 16 partitions have events, those that have waited longest come first. What ``work`` raises is
+    logged.
     """
 
     def __init__(self, work: Callable[[list[Any]], Awaitable[None]]) -> None:
@@ -51,7 +53,7 @@ class Gathering:
         self._ended = False
 
     async def run(self, stream: Any) -> None:
-        """Read and work; returns when the stream has ended and all is done."""
+        """Read and work; return when the stream has ended and all work is done."""
         events: AsyncIterable[Any] = stream.noack().events()
         self._ended = False
         if self._waiting:
@@ -66,20 +68,20 @@ class Gathering:
             self._come.set()
 
     def add(self, batches: Sequence[ProductBatch]) -> None:
-        """Let batches wait for their turn, behind what waits of their partitions."""
+        """Queue batches behind the events of their partitions that already wait."""
         for batch in batches:
             self._waiting[batch.source_partition].append(LocalBatch(batch))
         self._come.set()
 
     def forget(self) -> list[ProductBatch]:
-        """Leave what waits to whoever reads it next: it was not acknowledged. Return what came by :meth:`add`."""
+        """Drop what waits, which the next owner reads again, and return those batches that :meth:`add` added."""
         waiting = [item for queue in self._waiting.values() for item in queue]
         self._waiting.clear()
         self._make_room(waiting)
         return [item.batch for item in waiting if isinstance(item, LocalBatch)]
 
     async def idle(self) -> None:
-        """Return when nothing is worked on."""
+        """Return when no work is running."""
         async with self._turn:
             pass
 
@@ -117,5 +119,5 @@ class Gathering:
 
 
 def described(item: Any) -> str:
-    """Return what a Faust event or a local batch is called in logs."""
+    """Return how logs refer to a Faust event or a local batch."""
     return str(item if isinstance(item, LocalBatch) else LogPlace.of(item))

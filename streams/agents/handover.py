@@ -1,7 +1,7 @@
-"""From recall to ranking without Kafka between, where one process does both.
+"""Hand candidates from recall to ranking without Kafka, if one process does both.
 
-Through Kafka candidates, hundreds of bytes each, cost a round trip and a seventh of the CPU time. They need not
-outlive the process, for what is not completed intake sends again, to recall.
+Through Kafka, candidates (hundreds of bytes each) cost a round trip and a seventh of the CPU time. They need not
+outlive the process: intake sends a batch that is not completed to recall again.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _log = logging.getLogger(__name__)
 class Handover:
     """Gives batches of candidates to the ranking stage of this process, in the order of their partition's log.
 
-    Another worker, which does recall alone, may have had the partition before: what it sent through Kafka must be
-    decided first, or an older decision would stand last. ``undecided`` says of a partition how many messages of
-    the topic of candidates ranking has yet to decide; it blocks. ``take`` is the ranking stage's.
+    A worker that does only recall may have owned the partition before. What it sent through Kafka must be decided
+    first; otherwise an older decision would be the last one. ``undecided`` returns how many messages of a
+    partition of the candidates topic ranking has yet to decide; it blocks. ``take`` is the ranking stage's method.
     """
 
     def __init__(self, ranking: RankingStage, undecided: Callable[[int], int]) -> None:
@@ -32,7 +32,7 @@ class Handover:
 
     async def ready(self, partition: int) -> None:
         """Return when batches of a partition may be handed over."""
-        # Those of now: what is found out after :meth:`forget` says nothing any more.
+        # Keep the current set: what is found out after :meth:`forget` is no longer valid.
         ready = self._ready
         if partition in ready:
             return
@@ -45,5 +45,5 @@ class Handover:
         ready.add(partition)
 
     def forget(self) -> None:
-        """Note that other workers may have the partitions now."""
+        """Forget which partitions are ready, because other workers may own them now."""
         self._ready = set()

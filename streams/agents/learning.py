@@ -1,4 +1,4 @@
-"""The learning agent: what decisions and verdicts say becomes state of products, and changes of the statistics."""
+"""The learning agent: turns decisions and verdicts into the state of products and changes of the statistics."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from workers import learning
 from workers.learning import ProductState, Source
 
 STAGE: Final = "learning"
-# The reader sends batches of all partitions at once, and what comes of them leaves together.
+# The reader sends the batches of all partitions at once; the changes that they cause are sent together.
 _GATHER_SECONDS: Final = 0.05
-# Changes that wait for those before them to arrive.
+# The most changes that wait until earlier changes have arrived.
 _WAITING_CHANGES: Final = 10_000
 _log = logging.getLogger(__name__)
 _states: Final = msgspec.json.Decoder(ProductState)
@@ -43,18 +43,18 @@ _Name = tuple[Source, str]
 
 @dataclass(frozen=True, slots=True)
 class _States:
-    """The states of a batch's products, each read once and written once."""
+    """The states of a batch's products; each is read once and written once."""
 
     stored: Entries
     found: dict[bytes, bytes] = field(default_factory=dict)
     changed: dict[bytes, ProductState] = field(default_factory=dict)
 
     def read(self, keys: Iterable[bytes]) -> None:
-        """Read the states of products, as they are stored; raises what the table raises."""
+        """Read the stored states of products; raises what the table raises."""
         self.found.update((key, value) for key in keys if (value := self.stored.get(key)) is not None)
 
     def of(self, key: bytes) -> ProductState:
-        """Return a product's state with what the batch has changed so far."""
+        """Return a product's state, including what the batch has changed so far."""
         if (state := self.changed.get(key)) is not None:
             return state
         stored = self.found.get(key)
@@ -68,7 +68,7 @@ class _States:
 
 @dataclass(frozen=True, slots=True)
 class _Learned:
-    """A batch whose changes have yet to leave, and the products that each topic spoke of."""
+    """A batch whose changes are not sent yet; ``names`` are the topics and products of its events."""
 
     names: set[_Name]
     changes: list[StatisticsChanged]
@@ -77,15 +77,15 @@ class _Learned:
 
 
 class LearningStage:
-    """Keeps what each product contributes, and sends the changes to the statistics of its keys.
+    """Stores what each product contributes to the statistics, and sends the changes to the keys that they concern.
 
-    Changes leave in lots, each when the states that they come of are safe and the lot before it has arrived: had a
-    state been lost, another topic might be read first the next time, and the same position would change something
-    else. Then their batches are acknowledged to Faust. A product has at most one event of each topic under way; so
-    an event that Faust delivers again is either finished, or the latest of its product in its topic, whose changes
-    the table can tell once more under the same position.
+    Changes are sent in lots. A lot is sent when the states behind it are safe and the lot before it has arrived:
+    if a state were lost, another topic might be read first the next time, and the same position would cause a
+    different change. Then the batches of the lot are acknowledged to Faust. At most one event of each product and
+    topic is in progress. So an event that Faust delivers again is either finished, or it is the latest one of its
+    product in its topic, and the table can produce its changes again under the same position.
 
-    ``failure`` is what kept changes from being safe, if anything did: they are learned again after a restart.
+    ``failure`` is what kept changes from becoming safe, if anything did; they are learned again after a restart.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class LearningStage:
         is_category: Callable[[str], bool],
         state_arrived: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
-        """``products`` is the table of states; ``state_arrived`` waits until every change of it so far is safe.
+        """``products`` is the table of states, and ``state_arrived`` waits until all its changes so far are safe.
 
-        ``is_category`` says of an id whether a verdict may name it.
+        ``is_category`` says whether a verdict may name a category id.
         """
         settings = context.settings
         self.context = context
@@ -112,7 +112,7 @@ class LearningStage:
         self.failure: BaseException | None = None
 
     async def run(self, stream: Any) -> None:
-        """The agent's loop; acknowledges by itself."""
+        """Run the agent's loop, which acknowledges events itself."""
         unacknowledged = stream.noack()
         events: AsyncIterable[Any] = unacknowledged.events()
         async for event in events:
@@ -130,11 +130,11 @@ class LearningStage:
                     with self.turns.waiting():
                         await self.drain()
                 if self.failure is not None:
-                    continue  # left unacknowledged; what comes later may not be counted before what was lost
+                    continue  # left unacknowledged: later events may not be counted before what was lost
                 try:
                     changes = await self.learn(batch)
                 except Interrupted:
-                    continue  # the partition is another's, who reads it
+                    continue  # another worker owns the partition now and reads it
                 except Exception as error:
                     self._stop(event, error)
                     continue
@@ -144,7 +144,7 @@ class LearningStage:
                     await unacknowledged.ack(event)
 
     async def learn(self, batch: LearningBatch) -> list[StatisticsChanged]:
-        """Bring the products' states up to date, and return the changes to send; keeps what cannot be used."""
+        """Update the products' states, and return the changes to send; unusable verdicts become dead letters."""
         states = _States(self._products(batch.partition))
         decided = {decision.product_id.encode() for decision in batch.decisions}
         states.read(decided | {verdict.key for verdict in batch.verdicts if verdict.key})
@@ -174,7 +174,7 @@ class LearningStage:
         return changes
 
     async def drain(self, seconds: float | None = None) -> None:
-        """Wait, at most so long, until the changes under way are acknowledged."""
+        """Wait, at most ``seconds``, until the changes in progress are acknowledged."""
         if self._shipping is not None:
             await asyncio.wait([self._shipping], timeout=seconds)
 
@@ -192,16 +192,17 @@ class LearningStage:
     ) -> list[StatisticsChanged]:
         partitions = self.context.settings.partitions
         key, decided = read_verdict(verdict.key, verdict.value, position.partition, partitions)
-        # A verdict that died and was sent again is no newer than when it was first given.
+        # A verdict that became a dead letter and was sent again counts as given when it was first published.
         place = original_offset(list(verdict.headers), verdict.offset)
         said = learning.said_by_tombstone(place) if decided is None else learning.said_by_verdict(decided, place)
         self._check(said, states.of(key))
         return self._apply(states, key, "verdict", said, position)
 
     def _check(self, verdict: Said, state: ProductState) -> None:
-        """Raise :class:`InvalidEvent` for a verdict that would count for a category or a product there is none of.
+        """Raise :class:`InvalidEvent` if a verdict names an unknown category or a product that was never decided.
 
-        One that came ahead of its decision brings a brand, stores or tags of its own, and counts for these.
+        A verdict that arrives before its decision is accepted if it has a brand, stores or tags of its own; it
+        counts for these.
         """
         category = verdict.category
         if category is not None and not self._is_category(category):
@@ -224,7 +225,7 @@ class LearningStage:
             self._shipping = asyncio.get_running_loop().create_task(self._ship())
 
     async def _ship(self) -> None:
-        """Send what waits, and what comes to wait meanwhile."""
+        """Send the waiting changes, and those that are added meanwhile."""
         while self._waiting:
             await asyncio.sleep(_GATHER_SECONDS)
             lot, self._waiting = self._waiting, []
@@ -255,7 +256,7 @@ class LearningStage:
 
 
 def _names(batch: LearningBatch) -> set[_Name]:
-    """Return which topics speak of which products."""
+    """Return the topic and product of each event in the batch."""
 
     def found() -> Iterator[_Name]:
         for decision in batch.decisions:
@@ -271,6 +272,6 @@ def _of(decision: LearnedDecision) -> _Name:
 
 
 def add_learning_agent(app: faust.App, stage: LearningStage) -> None:
-    """Let the application run the stage on its topic."""
+    """Register the stage as an agent of the application on its topic."""
     topic = raw_topic(app, stage.context.settings.topic(LEARNING_BATCHED))
     app.agent(topic, name=STAGE, concurrency=1)(stage.run)

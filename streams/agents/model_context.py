@@ -1,4 +1,4 @@
-"""What the stages that decide share beyond what all do: the model, and batches of events."""
+"""What the deciding stages share beyond the common context: the models, and messages about batches."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from streams.progress import Progress, Unknown
 
 
 class ModelsToAsk(Protocol):
-    """The models that decide: see :class:`streams.model_process.models.Models`."""
+    """The models that decide; see :class:`streams.model_process.models.Models`."""
 
     @property
     def current(self) -> ModelCalls:
-        """The one that recall works with; it may be another one after the next ``await``."""
+        """The model that recall uses; it may be another one after the next ``await``."""
 
     def of(self, version: str) -> ModelCalls | None:
-        """Return the model of this version, if there is one."""
+        """Return the model of this version, or ``None``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelContext(Context):
-    """What the stages that decide need."""
+    """What the deciding stages need."""
 
     models: ModelsToAsk
     progress: Progress = field(default_factory=Unknown)
     local: LocalFlow = field(default_factory=LocalFlow)
 
     def message(self, topic: Topic, partition: int, batch_id: str, kind: EventType, value: bytes) -> Outgoing:
-        """Return an internal message about a batch; it travels on the batch's partition number."""
+        """Return an internal message about a batch, to be sent on the batch's partition number."""
         return Outgoing(self.settings.topic(topic), batch_id.encode(), value, headers(kind, batch_id), partition)
 
     def completion(self, batch: ProductBatch | RecalledBatch, outcomes: list[EventOutcome]) -> Outgoing:
-        """Return the message that ends a batch."""
+        """Return the message that completes a batch."""
         value = encode(BatchCompleted.of(batch, outcomes))
         return self.message(
             BATCHES_COMPLETED, batch.source_partition, batch.batch_id, EventType.BATCH_COMPLETED, value

@@ -1,4 +1,4 @@
-"""The ranking agent: batches of candidates in, decisions and completions out."""
+"""The ranking agent: reads batches of candidates, and sends decisions and completions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch to be ranked by its model."""
+    """A batch to rank, and the model to rank it with."""
 
     batch: CandidateBatch
     model: ModelCalls
 
 
 class RankingStage(BatchStage[_Prepared]):
-    """Decides batches; acknowledgements are awaited beside the loop."""
+    """Decides batches; acknowledgements are awaited outside the loop."""
 
     name = STAGE
     topic = CANDIDATES
@@ -47,7 +47,7 @@ class RankingStage(BatchStage[_Prepared]):
         self._completions = Completions()
 
     async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
-        """Return what is to be ranked, or ``None`` where the batch needs no decision, or another worker's."""
+        """Return the batch to rank, or ``None`` if it needs no decision or only another worker can rank it."""
         batch = decode(value, CandidateBatch)
         if await self._is_done(batch):
             return None
@@ -58,7 +58,7 @@ class RankingStage(BatchStage[_Prepared]):
         return _Prepared(_known(batch) if self.rereading.possible(place) else batch, model)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
-        """Decide, and hand the decisions over."""
+        """Decide the batches, and send the decisions."""
         await self._send(await self._decided([item.batch for item in prepared], _ranked(prepared)))
 
     async def take(
@@ -67,9 +67,10 @@ class RankingStage(BatchStage[_Prepared]):
         decided: Awaitable[Decided],
         recorded: Callable[[], Awaitable[None]],
     ) -> None:
-        """Send what is ``decided`` of batches that nobody can have read before.
+        """Send the decisions in ``decided`` for batches that nobody can have read before.
 
-        No decision leaves before its product is ``recorded``, which is asked last; raises what that raises.
+        No decision is sent before its product is recorded: ``recorded`` is awaited last before sending. Raises
+        what ``recorded`` and ``decided`` raise.
         """
         with self.turns.working():
             done = {batch.batch_id for batch in batches if await self._is_done(batch)}
@@ -81,7 +82,7 @@ class RankingStage(BatchStage[_Prepared]):
     async def _decided(
         self, batches: Sequence[RecalledBatch], decided: Awaitable[Decided]
     ) -> list[tuple[RecalledBatch, Ranked]]:
-        """Return the batches that are decided, as they are from now on."""
+        """Return the decided batches with their decisions, and tell intake that the model has finished them."""
         answer = await decided
         found: list[tuple[RecalledBatch, Ranked]] = []
         for batch, outcome in zip(batches, answer.batches, strict=True):
@@ -103,7 +104,10 @@ class RankingStage(BatchStage[_Prepared]):
             await self.beside(self._complete, batch, ranked, acknowledged)
 
     async def _is_done(self, batch: RecalledBatch) -> bool:
-        """Return whether the batch needs no decision; one whose completion may have been lost gets that again."""
+        """Return whether the batch needs no decision; send its completion again if that is known.
+
+        The completion may have been lost.
+        """
         completion = self._completions.known(batch)
         if completion is None and not self._completions.under_way(batch):
             return False
@@ -141,7 +145,7 @@ class RankingStage(BatchStage[_Prepared]):
 
 
 async def _ranked(prepared: Sequence[_Prepared]) -> Decided:
-    """Rank batches, those of one model together."""
+    """Rank batches, those of the same model together."""
     by_model: dict[ModelCalls, list[CandidateBatch]] = {}
     for item in prepared:
         by_model.setdefault(item.model, []).append(item.batch)
@@ -152,6 +156,6 @@ async def _ranked(prepared: Sequence[_Prepared]) -> Decided:
 
 
 def _known(batch: CandidateBatch) -> CandidateBatch:
-    """Return the batch as one of which any product may have been decided before."""
+    """Return the batch with every product marked as possibly decided before."""
     products = [msgspec.structs.replace(product, known=True) for product in batch.products]
     return msgspec.structs.replace(batch, products=products)

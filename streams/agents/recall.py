@@ -1,4 +1,4 @@
-"""The recall agent: batches of products in, batches of candidates out."""
+"""The recall agent: reads batches of products, and sends batches of candidates."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from streams.outgoing import Outgoing
 from workers.recall.candidates import Candidates
 from workers.recall.packing import pack, unpack
 
-# Room for the headers and the record's own fields.
+# Leaves room for the headers and the record's own fields.
 _MAX_VALUE_BYTES: Final = CANDIDATES.max_message_bytes - 4_096
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch to be recalled; ``times_given_up`` is how often partitions had been given up when it was begun."""
+    """A batch to recall; ``times_given_up`` is how often partitions had been given up when its work began."""
 
     batch: ProductBatch
     sifted: Sifted
@@ -49,11 +49,11 @@ class _Prepared:
 
     @property
     def is_to_be_ranked(self) -> bool:
-        """Whether anything is left for ranking to say, if only that it is at work."""
+        """Whether ranking has anything to do, if only to answer a probe."""
         return bool(self.sifted.products or self.sifted.removed or self.batch.probe)
 
     def recalled(self, model_version: str) -> RecalledBatch:
-        """Return what ranking must know of the batch beside its candidates."""
+        """Return what ranking must know about the batch besides its candidates."""
         batch, sifted = self.batch, self.sifted
         ranked = [
             CandidateProduct.of(product, event.offset, event.timestamp_ms, known=known)
@@ -73,10 +73,10 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What the model is at.
+    """The work that the model is doing.
 
-    ``batches`` are those of the ``prepared`` in which something is to be ranked, what is ``recalled`` is of all
-    their products; ``decided`` is what comes of them where this process ranks.
+    ``batches`` are made of those of the ``prepared`` in which something is to be ranked. ``recalled`` covers the
+    products of all ``prepared``. ``decided`` holds the decisions on ``batches`` if this process ranks.
     """
 
     prepared: Sequence[_Prepared]
@@ -88,10 +88,10 @@ class _Begun:
 class RecallStage(BatchStage[_Prepared]):
     """Finds the candidates of batches.
 
-    A batch is sent to ranking when its records are safe: a product without a record was never decided. Meanwhile
-    the next ones are recalled; batches leave in the order in which they were recorded.
+    A batch is sent to ranking only when its records are safe, so a product without a record was never decided. The
+    next batches are recalled meanwhile. Batches leave in the order in which they were recorded.
 
-    The table goes by offsets of one source topic: give a source topic that was made anew another topic prefix.
+    The table relies on the offsets of one source topic: if a source topic is recreated, use another topic prefix.
     """
 
     name = STAGE
@@ -103,7 +103,7 @@ class RecallStage(BatchStage[_Prepared]):
         table: ProductRecords,
         handover: Handover | None = None,
     ) -> None:
-        """``handover`` takes the candidates where this process ranks them too; else they leave through Kafka."""
+        """``handover`` takes the candidates if this process ranks them too; otherwise they leave through Kafka."""
         super().__init__(context)
         self._table = table
         self._handover = handover
@@ -111,23 +111,23 @@ class RecallStage(BatchStage[_Prepared]):
         self._times_given_up = 0
 
     def take_from_intake(self) -> None:
-        """Take the batches of the partitions that are opened to intake of this process; in the event loop."""
+        """Start taking batches from intake of this process; must be called in the event loop."""
         self.context.local.deliver_to(self.gathering.add)
 
     async def give_up(self) -> None:
-        """Finish what is under way, and begin anew with whatever partitions come."""
+        """Finish the work in progress, and forget what was known about the old assignment."""
         await super().give_up()
         self._times_given_up += 1
         if self._handover is not None:
             self._handover.forget()
 
     def forget_waiting(self) -> None:
-        """Leave what waits to whoever has the partitions next; intake sends it there."""
+        """Leave the waiting batches to the next owner of the partitions; intake sends its own ones there."""
         self.context.local.close()
         self.context.local.give_back(self.gathering.forget())
 
     async def prepare(self, value: bytes | None, place: LogPlace) -> _Prepared | None:
-        """Sort what is to be recalled from what has its outcome."""
+        """Sort the batch into events to recall and events that have an outcome; ``None`` if it needs no work."""
         batch = decode(value, ProductBatch)
         place.expect(batch.source_partition)
         times_given_up = self._times_given_up
@@ -136,13 +136,13 @@ class RecallStage(BatchStage[_Prepared]):
         prepared = await self._begin(batch, times_given_up, again=self.rereading.possible(place))
         if not passed:
             return prepared
-        # Recorded all the same: the worker that decided it may have died before its records were safe.
+        # The records are written all the same: the worker that decided it may have died before they were safe.
         self._record(prepared)
         self.context.metrics.batch_skipped(STAGE)
         return None
 
     async def prepare_item(self, item: Any) -> _Prepared | None:
-        """Sort a batch that came through Kafka, or one that intake handed over: nobody has read that before."""
+        """Sort a batch that came through Kafka, or one that intake handed over, which nobody has read before."""
         if not isinstance(item, LocalBatch):
             return await super().prepare_item(item)
         if not self.context.local.awaits(item.batch):
@@ -161,7 +161,7 @@ class RecallStage(BatchStage[_Prepared]):
         return _Prepared(batch, sifted, times_given_up)
 
     async def finish(self, prepared: Sequence[_Prepared]) -> None:
-        """Recall, record, and let the candidates leave beside the loop."""
+        """Recall and record, then let the candidates leave outside the loop."""
         started = perf_counter()
         begun, recalled = await self._recall(self.context.models.current, prepared)
         leaving = self._messages(begun, recalled)
@@ -174,9 +174,10 @@ class RecallStage(BatchStage[_Prepared]):
         self.context.metrics.stage_finished(STAGE, perf_counter() - started, products)
 
     async def _leave(self, leaving: Sequence[Outgoing], begun: _Begun, times_given_up: int) -> None:
-        """Hand over in order, and wait for the acknowledgement.
+        """Hand over the batches in order, and wait for the acknowledgements.
 
-        Ranking may decide at once: were we killed then, the next owner must know that the products were decided.
+        Ranking may decide at once. If this process were killed then, the next owner must still know that the
+        products were decided.
         """
         arrived = asyncio.ensure_future(self._table.arrived())
         recorded = partial(self._recorded, arrived, times_given_up)
@@ -193,15 +194,15 @@ class RecallStage(BatchStage[_Prepared]):
             _log.error("%d batches did not leave recall (%r); they will be sent again", len(begun.prepared), error)
 
     async def _recorded(self, arrived: Awaitable[None], times_given_up: int) -> None:
-        """Return when records have ``arrived``, if they are ours; raises where partitions were given up since.
+        """Return when the records have ``arrived``; raise if partitions were given up since the work began.
 
-        The next owner may have read the changelog before they reached it: it would never learn of them.
+        The next owner may then have read the changelog before the records reached it, and would never see them.
         """
         await arrived
         self._require_kept(times_given_up)
 
     def _require_kept(self, times_given_up: int) -> None:
-        """Raise where partitions were given up since: others may work on them, and what we read is old."""
+        """Raise if partitions were given up since: others may work on them, and what we have read is outdated."""
         if self._times_given_up != times_given_up:
             raise RuntimeError("the partitions were given up meanwhile")
 
@@ -211,7 +212,7 @@ class RecallStage(BatchStage[_Prepared]):
             records[key] = encode(record)
 
     async def _recall(self, model: ModelCalls, prepared: Sequence[_Prepared]) -> tuple[_Begun, Recalled]:
-        """Recall all at once; where that fails, without the products that fail alone too."""
+        """Recall all batches at once; if that fails, leave out the products that also fail alone."""
         begun = self._begin_recall(model, prepared)
         try:
             return begun, await begun.recalled
@@ -245,7 +246,7 @@ class RecallStage(BatchStage[_Prepared]):
         sifted.products, sifted.events, sifted.known = good.products, good.events, good.known
 
     def _messages(self, begun: _Begun, recalled: Recalled) -> list[Outgoing]:
-        """Return the completions of batches without anything to rank, and what others are to rank."""
+        """Return completions for batches with nothing to rank, and candidates for other workers to rank."""
         self.context.metrics.candidates(recalled.named, recalled.sizes)
         candidates = unpack(recalled.candidates) if recalled.candidates else Candidates.none()
         messages, start = [], 0

@@ -1,4 +1,4 @@
-"""Which messages of its log a stage may have read before: this worker until it crashed, or another one."""
+"""Which messages of a stage's log may have been read before, by this worker before a crash or by another one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LogPlace:
-    """The place of a message."""
+    """The place of a message in Kafka."""
 
     topic: str
     partition: int
@@ -30,7 +30,7 @@ class LogPlace:
         return cls(message.topic, message.partition, message.offset)
 
     def expect(self, partition: int) -> None:
-        """Raise :class:`InvalidEvent` where a batch that came here says that it is of another partition."""
+        """Raise :class:`InvalidEvent` if a batch read here says that it belongs to another partition."""
         if partition != self.partition:
             raise InvalidEvent(Reason.OUT_OF_BOUNDS, f"a batch of partition {partition} came on {self.partition}")
 
@@ -39,13 +39,13 @@ class LogPlace:
 
 
 class Rereading:
-    """Goes by where each partition ended when it was assigned: what lies beyond, nobody has read before."""
+    """Remembers where each partition ended when it was assigned: messages beyond were never read before."""
 
     def __init__(self) -> None:
         self._ends: dict[int, int] = {}
 
     def follow(self, app: faust.App, topic: str) -> None:
-        """Ask for the ends whenever partitions are assigned: others may have read them meanwhile."""
+        """Ask for the ends at each assignment, because other workers may have read the partitions meanwhile."""
 
         async def assigned(_app: object, places: Any, **_: object) -> None:
             wanted = [place for place in places if place.topic == topic]
@@ -60,10 +60,10 @@ class Rereading:
         app.on_partitions_assigned.connect(assigned)
 
     def begin(self, ends: Mapping[int, int]) -> None:
-        """Go by these ends, by partition, and by no earlier ones."""
+        """Use these ends, by partition, in place of the earlier ones."""
         self._ends = dict(ends)
 
     def possible(self, place: LogPlace) -> bool:
-        """Return whether the message may have been read before: so too where the end is not known."""
+        """Return whether the message may have been read before; true if the partition's end is unknown."""
         end = self._ends.get(place.partition)
         return end is None or place.offset < end

@@ -1,4 +1,4 @@
-"""What of a batch is to be decided, and what has its outcome already."""
+"""Sort the events of a batch into those to decide and those that already have an outcome."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TOMBSTONE: Final = b"null"
 
 @dataclass(frozen=True, slots=True)
 class ProductRecords:
-    """The table of records. ``of`` gives those of a partition.
+    """The table of records; ``of`` returns those of a partition.
 
-    ``forgetful`` says of a partition that records are missing: any product may then have been decided.
-    ``arrived`` waits until every change of records is safe that was made before the call.
+    ``forgetful`` says whether records of a partition are missing; any of its products may then have been decided.
+    ``arrived`` waits until every change made before the call is safe.
     """
 
     of: EntriesOf
@@ -33,11 +33,12 @@ class ProductRecords:
 
 @dataclass(slots=True)
 class Sifted:
-    """A batch, sorted: what is to be ranked, what was removed, and what has its outcome already.
+    """A sorted batch: the products to rank, the removed ones, and the events that already have an outcome.
 
-    ``coalesced`` are offsets that intake settled. One of them that is on record as decided was recorded by a
-    worker that died before the decision left; packed anew with a later event, it is left out. Nothing may pass for
-    unchanged by it, in this batch or a later one: the product would have no decision at all.
+    ``coalesced`` are the offsets that intake settled. The table may say that one of them was decided: it was
+    recorded by a worker that died before the decision was sent, and intake has now packed it together with a later
+    event and left it out. No event may count as unchanged because of such a record, in this batch or a later one;
+    the product would get no decision at all.
     """
 
     settled: list[EventOutcome]
@@ -50,7 +51,7 @@ class Sifted:
     records: dict[bytes, ProductRecord] = field(default_factory=dict)
 
     def forget(self, product_id: str) -> None:
-        """Remember of a product that it could not be decided."""
+        """Record that a product could not be decided."""
         key = product_id.encode()
         if key in self.records:
             self.records[key] = undecided(self.records[key])
@@ -72,7 +73,7 @@ def sift(batch: ProductBatch, records: Entries, model_version: str, *, again: bo
 def _record(
     batch: ProductBatch, event: BatchedProduct, product: Product | None, model_version: str
 ) -> ProductRecord:
-    """Return what is to be remembered of an event if it is decided."""
+    """Return the record to store if this event is decided."""
     updated_at = None if product is None else product.updated_at
     digest = content_digest(product, model_version)
     return ProductRecord(batch.source_partition, event.place, updated_at, digest, event.offset)
@@ -105,7 +106,7 @@ def _sift_event(
 
 
 def _latest_first(events: Sequence[BatchedProduct]) -> Iterator[BatchedProduct]:
-    """Yield of two events of one product the later one first: where it stands, the other is never decided."""
+    """Yield the later of two events of a product first: if it wins, the earlier one is never decided."""
     of_product: dict[str, list[BatchedProduct]] = {}
     for event in events:
         of_product.setdefault(event.product_id, []).append(event)

@@ -1,4 +1,4 @@
-"""The statistics agent: changes of brands, stores and tags, on the way to the worker that keeps them."""
+"""The statistics agent: applies changes of brand, store and tag statistics on the worker that keeps them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streams.tables import statistics_partition
 from workers import learning
 from workers.learning import Key, KeyStatistics
 
-# Of one message, some 200 bytes each and their keys.
+# Limits for one message; a change takes about 200 bytes plus its key.
 _MAX_CHANGES: Final = 2_000
 _MAX_KEY_BYTES: Final = 262_144
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _decoder: Final = msgspec.json.Decoder(KeyStatistics)
 
 
 def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]) -> list[Outgoing]:
-    """Return the changes as messages to the partitions of their keys, those of one key in their order."""
+    """Return the changes as messages to the partitions of their keys; the changes of one key stay in order."""
     by_partition: dict[int, list[StatisticsChanged]] = defaultdict(list)
     for change in changes:
         partition = statistics_partition(change.kind, change.key.encode(), settings.partitions)
@@ -55,7 +55,7 @@ def statistics_messages(settings: Settings, changes: Iterable[StatisticsChanged]
 
 
 def _lots(changes: Iterable[StatisticsChanged]) -> Iterator[list[StatisticsChanged]]:
-    """Yield runs of changes, each of which one message takes."""
+    """Yield runs of changes that fit into one message each."""
     lot: list[StatisticsChanged] = []
     key_bytes = 0
     for change in changes:
@@ -69,19 +69,19 @@ def _lots(changes: Iterable[StatisticsChanged]) -> Iterator[list[StatisticsChang
 
 
 class StatisticsStage:
-    """Applies changes to the tables: weights and the position up to which they count, in one value.
+    """Applies changes to the tables, which store a key's weights and the positions counted so far in one value.
 
-    ``failure`` is what kept changes from being applied, if anything did: they are read again after a restart.
+    ``failure`` is what kept changes from being applied, if anything did; they are read again after a restart.
     """
 
     def __init__(self, context: Context, tables: Mapping[str, EntriesOf]) -> None:
-        """``tables`` are those of brands, stores and tags, by kind."""
+        """``tables`` are the tables of brands, stores and tags, by kind."""
         self.context = context
         self._tables = tables
         self.failure: BaseException | None = None
 
     async def run(self, stream: Any) -> None:
-        """The agent's loop; acknowledges by itself."""
+        """Run the agent's loop, which acknowledges events itself."""
         unacknowledged = stream.noack()
         events: AsyncIterable[Any] = unacknowledged.events()
         async for event in events:
@@ -89,7 +89,7 @@ class StatisticsStage:
                 await unacknowledged.ack(event)
 
     def _done(self, event: Any) -> bool:
-        """Return whether there is nothing left to do of a message."""
+        """Return whether the message is done and may be acknowledged."""
         try:
             self.apply(event.value, event.message.partition)
         except InvalidEvent as error:
@@ -103,10 +103,10 @@ class StatisticsStage:
         return True
 
     def apply(self, value: bytes | None, partition: int) -> None:
-        """Apply changes that came on a partition; a repeated one is counted and changes nothing.
+        """Apply the changes of a message read from ``partition``; repeated changes are counted and have no effect.
 
-        A key whose statistics cannot be read is left as it is. Raises :class:`InvalidEvent` where the message is
-        not one of changes, and what the tables raise.
+        If the statistics of a key cannot be read, they are left as they are. Raises :class:`InvalidEvent` if the
+        message does not hold changes, and what the tables raise.
         """
         by_key: dict[Key, list[StatisticsChanged]] = defaultdict(list)
         for change in decode(value, StatisticsBatch).changes:
@@ -132,6 +132,6 @@ class StatisticsStage:
 
 
 def add_statistics_agent(app: faust.App, stage: StatisticsStage) -> None:
-    """Let the application run the stage on its topic."""
+    """Register the stage as an agent of the application on its topic."""
     topic = raw_topic(app, stage.context.settings.topic(STATISTICS_CHANGED))
     app.agent(topic, name="statistics", concurrency=1)(stage.run)
