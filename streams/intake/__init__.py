@@ -1,4 +1,4 @@
-"""Intake: feeds' events are checked, packed, and followed until each has an outcome."""
+"""Intake: checks and packs the events of feeds, and follows each until it has an outcome."""
 
 from streams.intake.loop import Intake
 

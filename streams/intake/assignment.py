@@ -1,4 +1,4 @@
-"""Where reading starts on the partitions that a rebalance brings, and what Kafka is told of their new owner."""
+"""Where to start reading the partitions that a rebalance assigns, and how to tell Kafka about their new owner."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 _BROKER_SECONDS: Final = 10.0
-# All partitions are asked about in one rebalance, and meanwhile nothing else is done.
+# One rebalance asks about all partitions, and intake does nothing else meanwhile.
 _LEADER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What is committed of a partition: ``mark`` is ``None`` where nothing is, or where that is not ``known``."""
+    """What is committed for a partition; ``mark`` is ``None`` if nothing is, or if that is not ``known``."""
 
     mark: Mark | None = None
     known: bool = False
 
 
 def begin(consumer: Consumer, settings: Settings, number: int, committed: Committed) -> PartitionIntake:
-    """Return the state of a partition that is now ours; ``committed`` is what its last owner left."""
+    """Return the initial state of a newly assigned partition; ``committed`` is what its last owner committed."""
     return PartitionIntake(
         settings.topic(PRODUCTS_CHANGED),
         number,
@@ -47,13 +47,13 @@ def begin(consumer: Consumer, settings: Settings, number: int, committed: Commit
 
 
 def committed(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[int, Committed]:
-    """Return what is committed of each partition; of none where the broker does not answer."""
+    """Return what is committed for each partition, or nothing if the broker does not answer."""
     if not partitions:
         return {}
     try:
         answer = consumer.committed(list(partitions), timeout=_BROKER_SECONDS)
     except KafkaException as error:
-        # The consumer asks for offsets itself, and waits as long as it must.
+        # The consumer itself also asks for the offsets, and waits as long as it must.
         logger.warning("committed offsets are not known: %s", error.args[0].str())
         return {}
     return {
@@ -66,19 +66,19 @@ def committed(consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[
 
 
 def end_offset(consumer: Consumer, partition: TopicPartition) -> int:
-    """Return the partition's end as an offset, or ``OFFSET_END`` where the broker does not answer.
+    """Return the partition's end as an offset, or ``OFFSET_END`` if the broker does not answer.
 
-    Asked for now: "the end" as librdkafka understands it is found only when it first fetches, perhaps after the
-    first completions. Missing those would cost a resend.
+    It must be asked for now: librdkafka finds its own "end" only at its first fetch, perhaps after the first
+    completions. Missing those would cost a resend.
     """
     ends = _ends(consumer, partition)
     return int(OFFSET_END) if ends is None else ends[1]
 
 
 def first_offset(consumer: Consumer, partition: TopicPartition) -> int | None:
-    """Return the partition's first offset, or ``None`` where the broker does not answer.
+    """Return the partition's first offset, or ``None`` if the broker does not answer.
 
-    To be asked before the partitions are assigned: after it each question waits half a second, behind a fetch.
+    Ask before the partitions are assigned: afterwards each question waits half a second behind a fetch.
     """
     ends = _ends(consumer, partition)
     return None if ends is None else ends[0]
@@ -95,10 +95,10 @@ def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | No
 
 
 def generation(consumer: Consumer, batched: TopicPartition, committed: Committed) -> int | None:
-    """Return the generation of the partition's new owner, or ``None`` where the broker did not say enough.
+    """Return the generation of the partition's new owner, or ``None`` if the broker did not say enough.
 
-    It is the end of the topic of batches: whatever lies before it was sent by an earlier owner. But it is later
-    than that owner's in any case, which may have sent nothing through Kafka.
+    It is the end offset of the topic of batches, because everything before it was sent by an earlier owner. It is
+    at least one more than the earlier owner's generation, because that owner may have sent nothing through Kafka.
     """
     end = end_offset(consumer, batched)
     if end == OFFSET_END or not committed.known:
@@ -109,10 +109,11 @@ def generation(consumer: Consumer, batched: TopicPartition, committed: Committed
 
 
 def announce(consumer: Consumer, topic: str, owned: Mapping[int, tuple[int | None, int | None]]) -> None:
-    """Commit offsets that are committed already, now with the new owner's generation, before it sends anything.
+    """Commit the committed offsets again, with the new owner's generation, before it sends anything.
 
-    ``owned`` has offset and generation of each partition. Should that fail, or one of the two not be known, the
-    next commit says it; until then batches of earlier owners are merely decided once more.
+    ``owned`` maps partitions to their offset and generation. If the commit fails, or offset or generation is
+    unknown, the next commit announces the owner; until then batches of earlier owners are merely decided once
+    more.
     """
     places = [
         TopicPartition(topic, number, offset, commit_metadata(owner))

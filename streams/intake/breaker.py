@@ -1,6 +1,7 @@
-"""The circuit breaker: a bad release must stop the flow, not drain the topic into the dead letters.
+"""The circuit breaker: a bad release must stop the flow, not turn the whole topic into dead letters.
 
-The pattern of M. Nygard, "Release It!": closed, all flows; open, nothing does; half open, a probe says which.
+It follows the pattern in M. Nygard, "Release It!": closed, everything flows; open, nothing does; half open, a
+probe decides which of the two comes next.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Final, NamedTuple
 
 MAX_PAUSE_SECONDS: Final = 600.0
 PROBE_EVENTS: Final = 8
-"""The most events of a probe: as many a bad release costs at each try."""
+"""The most events in a probe, and so the cost of each try while a release is still bad."""
 
 
 class State(StrEnum):
-    """Of the breaker."""
+    """The state of the breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -27,10 +28,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Shares, of the latest ``events``, above which it opens; a share of 1 is never above.
+    """The shares of the latest ``events`` above which the breaker opens; a share of 1 is never exceeded.
 
-    ``failed`` is of events that our own stages could not work on, ``invalid`` of those that break their contract:
-    feeds do send such, so the two are kept apart.
+    ``failed`` is the share of events that our own stages could not process, ``invalid`` that of events that break
+    their contract. They are counted separately because feeds do send invalid events.
     """
 
     events: int
@@ -40,7 +41,7 @@ class Limits:
 
 
 class _Counts(NamedTuple):
-    """Of events: how many, and how many of them failed or were invalid."""
+    """How many events there were, and how many of them failed or were invalid."""
 
     events: int
     failed: int
@@ -52,7 +53,7 @@ _NOTHING: Final = _Counts(0, 0, 0)
 
 @dataclass(slots=True)
 class Breaker:
-    """Counts what became of the latest events, and says whether to go on; ``clock`` returns seconds."""
+    """Counts the outcomes of the latest events, and says whether to go on; ``clock`` returns seconds."""
 
     limits: Limits
     clock: Callable[[], float]
@@ -71,11 +72,11 @@ class Breaker:
 
     @property
     def sends(self) -> bool:
-        """Whether a batch may be sent: while half open one alone, and :meth:`probe` must be told which."""
+        """Whether a batch may be sent; while half open only one may, to be passed to :meth:`probe`."""
         return self.state is State.CLOSED or (self.state is State.HALF_OPEN and self._probe is None)
 
     def turn(self) -> bool:
-        """Become half open once the pause is over; return whether it did now."""
+        """Become half open when the pause is over; return whether that happened now."""
         if self.state is State.OPEN and self.clock() - self._opened_at >= self.pause_seconds:
             self.state = State.HALF_OPEN
             self._probe = None
@@ -87,11 +88,11 @@ class Breaker:
         self._probe = batch
 
     def lost(self) -> None:
-        """Note that what is in flight is no longer followed: another batch must be the probe."""
+        """Note that the batches in flight are no longer followed: another batch must become the probe."""
         self._probe = None
 
     def record(self, batch: object, *, events: int, failed: int = 0, invalid: int = 0, done: int = 0) -> bool:
-        """Take in what became of events of a batch, ``done`` of them well; return whether the state changed."""
+        """Count the outcomes of a batch's events, ``done`` of them good; return whether the state changed."""
         if self.state is State.CLOSED:
             return self._count(events, failed, invalid)
         if self.state is State.HALF_OPEN and batch is self._probe:
@@ -126,7 +127,7 @@ class Breaker:
             self._open(min(self.pause_seconds * 2, MAX_PAUSE_SECONDS))
             return True
         self._probe = None
-        if not done:  # nothing came as far as ranking
+        if not done:  # no event got as far as ranking
             return False
         self.state = State.CLOSED
         return True

@@ -1,4 +1,4 @@
-"""Intake's circuit breaker, with what operators see of it: readiness, a metric, and a log line with the remedy."""
+"""Intake's circuit breaker, with what operators see of it: readiness, a metric, and log lines with the remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_DONE: Final = frozenset({Outcome.FAILED, Outcome.DEAD_LETTER, Outcome.UNCHA
 
 
 class Circuit:
-    """Counts the outcomes of intake's batches, and stops reading and sending when too many fail."""
+    """Counts the outcomes of intake's batches, and stops reading and sending if too many fail."""
 
     def __init__(self, settings: Settings, metrics: Metrics, health: Health) -> None:
         limits = Limits(
@@ -42,34 +42,34 @@ class Circuit:
 
     @property
     def sends(self) -> bool:
-        """Whether a further batch may be sent."""
+        """Whether another batch may be sent."""
         return self._breaker.sends
 
     @property
     def most_events(self) -> int | None:
-        """The most events of the next batch, where it is to be a probe."""
+        """The most events of the next batch if it is to be a probe, otherwise ``None``."""
         return None if self._breaker.state is State.CLOSED else PROBE_EVENTS
 
     def turn(self) -> None:
-        """Try a probe, where it is time."""
+        """Allow a probe if the pause is over."""
         if self._breaker.turn():
             logger.warning("intake probes whether events can be processed again, with at most %d", PROBE_EVENTS)
             self._show()
 
     def sent(self, item: InFlight) -> None:
-        """Take note of a new batch, and of its events that break their contract."""
+        """Note a new batch, and count its events that break their contract."""
         if self._breaker.state is State.CLOSED:
             if rejected := item.batch.rejected:
                 self._last_failure = str(rejected[-1].error)
                 self._record(item, events=len(rejected), invalid=len(rejected))
             return
         self._breaker.probe(item)
-        # What was sent of a probe says how it went, whatever else was in it.
+        # The result of a probe is that of its sent events, whatever else was in it.
         if not item.shipments:
             self._record(item, events=0)
 
     def completed(self, shipment: Shipment) -> None:
-        """Take note of the outcomes of events that were sent."""
+        """Count the outcomes of events that were sent."""
         outcomes = shipment.outcomes or []
         failed = [outcome for outcome in outcomes if outcome.outcome is Outcome.FAILED]
         if failed:
@@ -78,7 +78,7 @@ class Circuit:
         self._record(shipment.of, events=len(outcomes), failed=len(failed), done=done)
 
     def lost(self) -> None:
-        """Take note that batches in flight are no longer followed."""
+        """Note that the batches in flight are no longer followed."""
         self._breaker.lost()
 
     def _record(self, item: InFlight, *, events: int, failed: int = 0, invalid: int = 0, done: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Write dead letters, and say when the broker has them."""
+"""Write dead letters, and report when the broker has them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from streams.sender import Sender
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 1.0
-# What is kept of a letter that is too large for its topic.
+# What is kept of a dead letter that is too large for its topic.
 _CUT_KEY_BYTES: Final = 1_024
 _CUT_VALUE_BYTES: Final = 524_288
 
 
 class Death(NamedTuple):
-    """Why an event died, as a metric's label and for a person, and the stage that gave up on it."""
+    """Why an event became a dead letter, as a metric label and in words, and the stage that gave up on it."""
 
     reason: Reason
     detail: str
@@ -45,10 +45,10 @@ class _Letter:
 
 
 class DeadLetterWriter:
-    """Sends events that died to the dead-letter topic, with the key, value and headers they came with.
+    """Sends events to the dead-letter topic, with the key, value and headers with which they arrived.
 
-    A topic's limit is on what is compressed: what a feed has packed well may be too large as we send it. Of such
-    an event the beginning is kept, and the letter says so.
+    A topic's limit applies to the compressed size, so an event that a feed compressed well may be too large when
+    we send it. Only the beginning of such an event is kept, and the letter says so.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class DeadLetterWriter:
         acknowledged: Callable[[], None],
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Send a dead letter to the partition its event came from; ``acknowledged`` is called when it is safe.
+        """Send a dead letter to its event's partition number; call ``acknowledged`` when the broker has it.
 
-        What the broker refuses is sent again by :meth:`retry`, while ``wanted``: until the letter is safe, its
-        event counts as not done.
+        If the broker refuses it, :meth:`retry` sends it again as long as ``wanted`` returns true. The event counts
+        as not done until then.
         """
         source = SourcePosition(self._source_topic, partition, event.offset)
         headers = DeadLetter.of(source, event.headers, *death).to_headers(event.headers)
@@ -86,7 +86,7 @@ class DeadLetterWriter:
         self._send(_Letter(message, death, event.offset, wanted, acknowledged))
 
     def retry(self) -> None:
-        """Send again, at most once a second, what was refused and is still wanted."""
+        """Send refused letters that are still wanted again, at most once a second."""
         if not self._refused or self._clock() < self._retry_at:
             return
         letters, self._refused = self._refused, []
@@ -109,9 +109,9 @@ class DeadLetterWriter:
 
 
 def _cut(letter: _Letter) -> _Letter:
-    """Return a letter with the beginning of its key and value, and our headers alone; a small one as it is.
+    """Return the letter with only the beginning of its key and value, and only our own headers.
 
-    A small one was refused along with its neighbours.
+    A small letter is returned unchanged: it was refused because of others in the same request.
     """
     message = letter.message
     key, value = message.key or b"", message.value or b""

@@ -1,4 +1,4 @@
-"""Where the source partitions end, asked of the broker now and then without waiting for the answer."""
+"""The end offsets of the source partitions, asked for now and then without waiting for the answer."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from streams.kafka.connection import KafkaConnection
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS: Final = 10.0
-# A broker that is started again answers sooner.
+# A broker that restarts answers sooner than this.
 _UNKNOWN_SECONDS: Final = 60.0
-# A client asks the leaders that it knows, in their epochs, and after such an answer it asks them again: for five
-# minutes, until it reads the metadata anew. Another client knows nothing yet; to make it takes a millisecond.
+# After one of these errors a client keeps asking the leaders and epochs that it knows, for five minutes, until it
+# reads the metadata again. A new client knows nothing yet, and creating it takes a millisecond.
 _MISLED: Final = (
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.OFFSET_NOT_AVAILABLE,
-    KafkaError._TIMED_OUT,  # from a leader that is no more
+    KafkaError._TIMED_OUT,  # from a leader that no longer exists
 )
 
 
 class PartitionEnds:
     """The end offsets of one topic's partitions.
 
-    The consumer's own notion of them stands still while a partition is paused, which is when lag matters most.
+    The consumer's own values do not move while a partition is paused, which is when lag matters most.
     """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
@@ -48,11 +48,11 @@ class PartitionEnds:
         self._warned = False
 
     def known(self, partition: int) -> int | None:
-        """Return the last answer."""
+        """Return the last known end of a partition, or ``None``."""
         return self._known.get(partition)
 
     def refresh(self, partitions: Iterable[int]) -> None:
-        """Take in the answers that have come; ask again once all of them have."""
+        """Take in the answers that have arrived; when all of them have, ask again."""
         for number, future in list(self._asked.items()):
             if future.done():
                 del self._asked[number]
@@ -76,7 +76,7 @@ class PartitionEnds:
         except KafkaException as error:
             self._not_told(number, error.args[0])
             return
-        if offset < 0:  # no error, and no offset: seen after a broker was killed
+        if offset < 0:  # neither an error nor an offset, as seen after a broker was killed
             self._not_told(number, KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
             return
         self._known[number] = offset
@@ -88,7 +88,7 @@ class PartitionEnds:
         logger.debug("the end of %s/%d is not known: %s", self._topic, number, self._trouble)
 
     def _tell_of_unknown(self, now: float) -> None:
-        """Warn once for as long as the end of any partition is not known."""
+        """Warn once while the end of any partition stays unknown."""
         unknown = [number for number, at in self._current_at.items() if now - at >= _UNKNOWN_SECONDS]
         if unknown and self._trouble and not self._warned:
             logger.warning(

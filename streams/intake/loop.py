@@ -37,13 +37,16 @@ ASSIGNED: Final = "intake partitions assigned"
 _IDLE_SECONDS: Final = 0.1
 _DRAIN_READ_SECONDS: Final = 0.01
 _MESSAGES_A_TURN: Final = 2_000
-# Each pause throws away what was fetched and not yet read, so little is fetched ahead: with 16 MiB of each
-# partition at a time, and up to 64 MiB held, each event of a backlog of 150,000 was fetched 18 times.
-# A partition of which something lay here when a fetch left is asked for again 4 ms later: with 10, decisions came
-# 4 ms later too.
-# One fetch is under way at a time, of the partitions of which nothing lay here when it left. That may be a single
-# one, and until something comes in it the others wait: half a second by librdkafka's default. Shorter waits
-# make more fetches: with 20 ms decisions came later near capacity (docs/throughput-changes.md).
+# Each pause throws away what was fetched but not yet read, so little is fetched ahead. With 16 MiB per partition
+# at a time, and up to 64 MiB held, each event of a backlog of 150,000 was fetched 18 times.
+#
+# fetch.queue.backoff.ms: if something of a partition was still queued here when a fetch was sent, librdkafka asks
+# for that partition again 4 ms later. With 10 ms, decisions came 4 ms later too.
+#
+# fetch.wait.max.ms: one fetch is sent at a time, for the partitions of which nothing was queued when it was sent.
+# That may be a single partition, and the others wait until something arrives for it: half a second by librdkafka's
+# default. Shorter waits cause more fetches: with 20 ms, decisions came later near capacity
+# (docs/throughput-changes.md).
 _FETCHES: Final = {
     "queued.min.messages": 1,
     "fetch.message.max.bytes": 262_144,
@@ -53,16 +56,16 @@ _FETCHES: Final = {
 
 
 class Intake:
-    """Follows every event of its partitions until it has an outcome, and only then commits it.
+    """Follows every event of its partitions until it has an outcome, and commits it only then.
 
-    Both topics are assigned by ``range``: with equal numbers of partitions a member gets the same numbers of both,
-    so the completion of a batch comes back to whoever sent it.
+    Both topics are assigned by ``range``: with equal numbers of partitions, a member gets the same partition
+    numbers of both, so the completion of a batch returns to its sender.
     """
 
     def __init__(
         self, settings: Settings, metrics: Metrics, health: Health, local: LocalFlow | None = None
     ) -> None:
-        """``local`` leads to recall where this process does that too; else all goes through Kafka."""
+        """``local`` leads to recall if this process runs that too; otherwise everything goes through Kafka."""
         self._settings = settings
         self._metrics = metrics
         self._health = health
@@ -82,14 +85,14 @@ class Intake:
         health.condition(ASSIGNED, ready=False)
 
     def stop(self) -> None:
-        """Ask :meth:`run` to read no more, drain and return; from any thread, at any time."""
+        """Ask :meth:`run` to stop reading, drain and return; may be called from any thread at any time."""
         self._stop.set()
 
     def run(self) -> None:
-        """Work until :meth:`stop`, then wait up to ``drain_seconds`` for what is in flight, and commit it.
+        """Work until :meth:`stop`, then wait up to ``drain_seconds`` for the batches in flight, and commit.
 
-        Raises :class:`schemas.errors.KafkaUnavailable` on what cannot heal; nothing is lost then, the next owner
-        reads it again.
+        Raises :class:`schemas.errors.KafkaUnavailable` on an error that cannot heal. Nothing is lost then, because
+        the next owner reads the events again.
         """
         self._health.watch(STAGE, self._settings.stall_seconds)
         self._consumer.subscribe(
@@ -104,13 +107,14 @@ class Intake:
                 self._pack()
             self._drain()
         finally:
-            # Leaves the group: others need not wait for the session to time out.
+            # Leave the group, so that others need not wait for the session to time out.
             self._consumer.close()
             self._health.forget(STAGE)
 
     def _read(self) -> list[Message]:
-        # Asked for many, consume() waits its whole time for them: only where waiting fills batches. The wait ends
-        # when the stages of this process have decided what they had: then the next batches may leave.
+        # consume() waits its whole timeout if it is asked for many messages, so it waits only when that fills
+        # batches. await_news() returns early when the stages of this process have finished a batch: the next may
+        # then leave.
         if any(not state.idle for state in self._partitions.values()):
             self._local.await_news(self._read_seconds)
             return list(self._consumer.consume(_MESSAGES_A_TURN, 0))
@@ -131,7 +135,7 @@ class Intake:
         self._lost.turn()
 
     def _take(self, message: Message) -> bool:
-        """Take in a message; return whether it is an event that is new to us."""
+        """Take in a message; return whether it is a new event."""
         if (error := message.error()) is not None:
             log_or_raise(error, message, "events and completions", logger)
             return False
@@ -149,7 +153,7 @@ class Intake:
         return state.add(SourceEvent(message.offset(), timestamp_ms, message.key(), message.value(), headers))
 
     def _hear(self, news: News) -> None:
-        """Take in what the stages of this process say of a batch."""
+        """Take in what the stages of this process report about a batch."""
         state = self._partitions.get(news.source_partition)
         if state is None:
             return
@@ -175,7 +179,8 @@ class Intake:
     def _pack(self) -> None:
         self._circuit.turn()
         states = self._partitions.values()
-        # A call of the stages costs as much for one batch as for one of each partition: they leave in rounds.
+        # Batches of several partitions leave together in rounds, because a call of the stages costs as much for
+        # one batch as for one of each partition.
         presses = any(state.presses and self._outbox.may_open(state) for state in states)
         begins = presses or not any(state.window.at_work for state in states)
         for state in states:
@@ -253,7 +258,7 @@ class Intake:
             owned[item.partition] = (first if found.mark is None else found.mark.offset, state.generation)
         consumer.assign(assigned)
         announce(consumer, self._products, owned)
-        # One that was paused when it was revoked is still paused for librdkafka, and would never be read again.
+        # librdkafka keeps a partition paused that was paused when it was revoked; it would never be read again.
         consumer.resume([item for item in assigned if item.topic == self._products])
         logger.info("intake owns partitions %s", sorted(self._partitions))
         self._health.condition(ASSIGNED, ready=True)
@@ -268,7 +273,7 @@ class Intake:
         return state
 
     def _begin_anew(self, number: int, offset: int) -> PartitionIntake:
-        """Forget what is held of a partition whose topic was made anew, or reset: its events are no more."""
+        """Start a partition again whose topic was recreated or reset: the events that are held no longer exist."""
         logger.warning("%s/%d continues from the earlier offset %d", self._products, number, offset)
         before = self._partitions[number]
         before.owned = False
@@ -288,7 +293,8 @@ class Intake:
         self._forget(consumer)
 
     def _forget(self, consumer: Consumer) -> None:
-        # What is in flight is dropped: it is not committed, so its next owner reads and decides it again.
+        # Batches in flight are dropped. They are not committed, so the next owner reads and decides their events
+        # again.
         self._offsets.forget()
         self._local.disown()
         for number, state in self._partitions.items():

@@ -1,4 +1,4 @@
-"""Events that Kafka deleted before they were read: they get no outcome, so somebody must hear of them."""
+"""Report events that Kafka deleted before they were read: they get no outcome, so operators must know."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REQUEST_SECONDS: Final = 10.0
 
 
 class _Gap(NamedTuple):
-    """Offsets that the consumer did not bring, ``stop`` not among them."""
+    """Offsets that the consumer did not deliver, from ``start`` up to but not including ``stop``."""
 
     partition: int
     start: int
@@ -26,10 +26,10 @@ class _Gap(NamedTuple):
 
 
 class LostEvents:
-    """Tells which of the offsets that the consumer left out were deleted.
+    """Finds out which of the offsets that the consumer skipped were deleted.
 
-    librdkafka says nothing of it: it goes on with the first event that is left. Aborted transactions, and the
-    markers of all, leave gaps too, but behind the first offset that is there: so that is asked for.
+    librdkafka reports no deletion: it continues with the first event that is left. Aborted transactions and
+    transaction markers also leave gaps, but after the partition's first offset. So that offset is asked for.
     """
 
     def __init__(self, connection: KafkaConnection, topic: str, metrics: Metrics) -> None:
@@ -42,11 +42,11 @@ class LostEvents:
         self._asked: list[tuple[_Gap, Future[Any]]] = []
 
     def skipped(self, partition: int, start: int, stop: int) -> None:
-        """Note offsets that the consumer did not bring; what became of them is told by a later :meth:`turn`."""
+        """Note offsets that the consumer did not deliver; a later :meth:`turn` reports what happened to them."""
         self._gaps.append(_Gap(partition, start, stop))
 
     def deleted(self, partition: int, start: int, stop: int) -> None:
-        """Tell of offsets that are known to have been deleted unread."""
+        """Report offsets that are known to have been deleted unread."""
         self._metrics.events_lost(self._topic, stop - start)
         logger.error(
             "%s/%d: offsets %d to %d were deleted before they were read, and up to %d events have no outcome;"
@@ -60,7 +60,7 @@ class LostEvents:
         )
 
     def turn(self) -> None:
-        """Take in the answers that have come, without waiting; then ask about what was noted since."""
+        """Take in the answers that have arrived, without waiting, then ask about the gaps noted since."""
         if not all(future.done() for _, future in self._asked):
             return
         for gap, future in self._asked:
@@ -80,7 +80,7 @@ class LostEvents:
             first = int(future.result().offset)
         except KafkaException:
             self._gaps.append(gap)
-            self._admin = None  # one that was misled asks the same broker again
+            self._admin = None  # a client with outdated metadata would ask the same broker again
             return
         if first > gap.start:
             self.deleted(gap.partition, gap.start, min(gap.stop, first))

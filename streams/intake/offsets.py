@@ -1,4 +1,4 @@
-"""Committed offsets and lag: what intake has finished, and what Kafka knows of it."""
+"""Committed offsets and lag: what intake has finished, and what Kafka knows about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPORT_SECONDS: Final = 1.0
 
 
 class Offsets:
-    """Commits the source topic now and then, and shows how far it is."""
+    """Commits the offsets of the source topic now and then, and reports progress and lag."""
 
     def __init__(self, topic: str, metrics: Metrics, ends: PartitionEnds) -> None:
         self._topic = topic
@@ -35,28 +35,28 @@ class Offsets:
         self._reported_at = self._committed_at - REPORT_SECONDS
 
     def assigned(self, partition: int, generation: int | None) -> None:
-        """Say under which generation a partition is ours; every commit of it tells."""
+        """Note the generation under which this worker owns a partition; every commit includes it."""
         self._generations[partition] = generation
 
     def finished(self, partition: int, offset: int) -> None:
-        """Say that every event before ``offset`` has its outcome."""
+        """Note that every event before ``offset`` has its outcome."""
         self._uncommitted[partition] = offset
 
     def revoked(self, partition: int) -> None:
-        """Commit nothing of what was finished so far of one partition."""
+        """Do not commit what was finished so far in one partition."""
         for known in (self._uncommitted, self._asked):
             known.pop(partition, None)
         self._unread_since.pop(partition, None)
 
     def forget(self) -> None:
-        """Commit nothing of what was finished so far: the partitions are no longer ours."""
+        """Do not commit what was finished so far: the partitions are no longer ours."""
         self._uncommitted.clear()
         self._asked.clear()
         self._generations.clear()
         self._unread_since.clear()
 
     def turn(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> None:
-        """Commit and report, where it is time."""
+        """Commit and report if it is time to."""
         now = time.monotonic()
         if self._uncommitted and now - self._committed_at >= COMMIT_SECONDS:
             self.commit(consumer, asynchronous=True)
@@ -65,7 +65,7 @@ class Offsets:
             self._report(consumer, partitions)
 
     def commit(self, consumer: Consumer, *, asynchronous: bool) -> None:
-        """Commit what was finished; synchronously, also what earlier asynchronous commits have not confirmed."""
+        """Commit what was finished; a synchronous commit repeats unconfirmed asynchronous ones."""
         self._committed_at = time.monotonic()
         self._asked |= self._uncommitted
         wanted = self._uncommitted if asynchronous else self._asked
@@ -97,7 +97,7 @@ class Offsets:
                 del self._asked[item.partition]
 
     def _refused(self, error: KafkaError) -> None:
-        # Asked again at the next turn. Should that fail too, the next owner reads these events once more.
+        # It is committed again in the next turn. If that fails too, the next owner reads these events once more.
         logger.warning("offsets were not committed: %s", error.str())
         self._uncommitted = self._asked | self._uncommitted
 
@@ -110,24 +110,29 @@ class Offsets:
             if processed is None:
                 continue
             self._metrics.processed(self._topic, number, processed)
-            # What was read is there, however old the answer about the end is.
+            # What was read exists, even if the known end is older.
             events = max(end or 0, state.next_offset or 0) - max(processed, passed.get(number, 0))
             self._metrics.lag(self._topic, number, events, self._age(state, events))
 
     def _passed(self, consumer: Consumer, partitions: Mapping[int, PartitionIntake]) -> dict[int, int]:
-        """Return where the consumer is with the partitions of which it brought nothing that has no outcome.
+        """Return the consumer's position in the partitions of which every delivered event has its outcome.
 
-        It is past what it never brings: the events of transactions that were aborted, and the markers of all. Only
-        the lag goes by it: nothing is committed by it, and no event that comes is measured by it.
+        The position is past what the consumer never delivers: events of aborted transactions, and transaction
+        markers. It is used only for the lag: nothing is committed by it, and no event that arrives is compared
+        with it.
         """
         places = [TopicPartition(self._topic, number) for number, state in partitions.items() if state.caught_up]
         return {place.partition: place.offset for place in consumer.position(places)}
 
     def _age(self, state: PartitionIntake, events: int) -> float:
-        """Return the age in seconds of the oldest event without an outcome; where none is read, since when."""
+        """Return the age in seconds of the oldest event without an outcome.
+
+        If no such event has been read, it is 0 while the partition is being read, and otherwise the time since
+        unread events were first seen.
+        """
         oldest = state.oldest_timestamp_ms
         if oldest is not None or state.reading or events <= 0:
-            # While it reads, what lies there unread is on its way, or belongs to a transaction that is open.
+            # While it reads, unread events are on their way or belong to an open transaction.
             self._unread_since.pop(state.partition, None)
             return 0.0 if oldest is None else time.time() - oldest / 1000
         return time.monotonic() - self._unread_since.setdefault(state.partition, time.monotonic())

@@ -1,4 +1,4 @@
-"""What intake sends: batches to recall, through Kafka or straight, and dead letters."""
+"""What intake sends: batches to recall (through Kafka or directly) and dead letters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNKNOWN_DETAIL: Final = "no reason was given"
 
 
 class Outbox:
-    """Sends what a batch asks for; callbacks run in :meth:`poll`, so in intake's own thread."""
+    """Sends batches and their dead letters; callbacks run in :meth:`poll`, so in intake's own thread."""
 
     def __init__(self, settings: Settings, metrics: Metrics, local: LocalFlow) -> None:
         self._metrics = metrics
@@ -44,16 +44,16 @@ class Outbox:
         )
 
     def poll(self) -> None:
-        """Take note of what was delivered; raises :class:`KafkaUnavailable` when nothing can be sent any more."""
+        """Process deliveries; raises :class:`KafkaUnavailable` if nothing can be sent any more."""
         self._sender.poll(0)
         self._letters.retry()
 
     def may_open(self, state: PartitionIntake) -> bool:
-        """Whether a new batch may be sent: none is handed over past others that travel through Kafka."""
+        """Return whether a new batch may be sent: a batch handed over must not overtake one sent through Kafka."""
         return not (self._local.takes(state.partition) and state.window.through_kafka)
 
     def open(self, state: PartitionIntake, item: InFlight) -> None:
-        """Send a new batch, and a dead letter for each event that was rejected."""
+        """Send a new batch, and a dead letter for each rejected event."""
         for rejected in item.batch.rejected:
             error = rejected.error
             self._bury(state, item, rejected.event, Death(error.reason, error.detail, STAGE))
@@ -61,7 +61,7 @@ class Outbox:
             self._send(state, shipment)
 
     def send_again(self, state: PartitionIntake, shipment: Shipment) -> None:
-        """Send a batch, or a part of one, that did not reach the broker or was not completed in time."""
+        """Send a batch, or a part of one, again: it did not reach the broker or was not completed in time."""
         count, tries = len(shipment.message.products), shipment.tries + shipment.attempt
         logger.warning("batch %s of %d is sent again, attempt %d", shipment.message.batch_id, count, tries)
         self._metrics.batch_resent()
@@ -70,7 +70,7 @@ class Outbox:
         self._send(state, shipment)
 
     def send_probe(self, state: PartitionIntake, probe: ProductBatch) -> None:
-        """Ask whether recall and ranking are at work; another follows where this one is lost."""
+        """Ask whether recall and ranking are working; if this probe is lost, another follows."""
         logger.info("batches of %s/%d hang; probe %s is sent", self._batched, state.partition, probe.batch_id)
         message = msgspec.structs.replace(probe, generation=state.generation)
         straight = self._local.takes(state.partition)
@@ -81,15 +81,15 @@ class Outbox:
             self._sender.send(self._outgoing(message), lambda _error: None)
 
     def hand_over(self) -> None:
-        """Give recall of this process all at once what was sent to it since the last call."""
+        """Give recall of this process everything that was sent to it since the last call, in one step."""
         if self._handed_over:
             self._local.hand_over(self._handed_over)
             self._handed_over = []
 
     def redirect(self, state: PartitionIntake, batch: ProductBatch) -> None:
-        """Send through Kafka what recall of this process gave back, unless nobody waits for it any more.
+        """Send a batch that recall of this process gave back through Kafka, if its completion is still awaited.
 
-        No attempt is over: nothing was begun.
+        This does not count as a new attempt, because no work had begun.
         """
         shipment = state.window.awaited(batch.batch_id)
         if shipment is None or batch.attempt != shipment.attempt or batch.generation != state.generation:
@@ -97,7 +97,7 @@ class Outbox:
         self._send_through_kafka(state, shipment, batch)
 
     def bury_failed(self, state: PartitionIntake, shipment: Shipment) -> None:
-        """Send a dead letter for each event that recall or ranking could not work on."""
+        """Send a dead letter for each event that recall or ranking could not process."""
         failed = [outcome for outcome in shipment.outcomes or () if outcome.outcome is Outcome.FAILED]
         item = shipment.of
         item.letters_outstanding += len(failed)

@@ -1,4 +1,4 @@
-"""Check the events of one partition, let edits of one product coalesce, pack the rest into a micro-batch."""
+"""Check the events of one partition, coalesce edits of the same product, and pack the rest into a micro-batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMESPACE: Final[UUID] = uuid5(NAMESPACE_URL, "urn:shelfwise:batch")
 
 
 class SourceEvent(NamedTuple):
-    """A message of the source topic as it came."""
+    """A message of the source topic as it arrived."""
 
     offset: int
     timestamp_ms: int
@@ -32,13 +32,13 @@ class SourceEvent(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of key, value and headers, which are held, and buried, with it."""
+        """The bytes of key, value and headers, which intake holds and would write to a dead letter."""
         return len(self.key or b"") + len(self.value or b"") + bytes_of(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An event that breaks its contract, and how."""
+    """An event that breaks its contract, and how it does."""
 
     event: SourceEvent
     error: InvalidEvent
@@ -46,9 +46,9 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """A run of events of one partition without a gap, the last included: the unit that intake follows.
+    """A run of all events of one partition up to and including ``last_offset``: the unit that intake follows.
 
-    ``originals`` are the events of ``message`` by offset. ``rejected`` become dead letters.
+    ``originals`` maps offsets to the events of ``message``. ``rejected`` become dead letters.
     """
 
     message: ProductBatch
@@ -60,12 +60,13 @@ class PackedBatch:
 
 
 def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBatch:
-    """Pack events, at least one, in the order of their offsets.
+    """Pack at least one event; the events must be in the order of their offsets.
 
-    Of a product's events those are left out that can stand no more, whatever came before the batch: there remain
-    one or two, the last without a date and that of the newest date (:mod:`workers.precedence`).
+    Events of a product that can no longer win are left out, whatever came before the batch. One or two remain per
+    product: the last one without a date, and the one with the newest date (:mod:`workers.precedence`).
 
-    The batch's id, a UUIDv5 (RFC 9562), is made of its place alone: the same events packed again have the same id.
+    The batch's id, a UUIDv5 (RFC 9562), depends only on its topic, partition and offsets: the same events packed
+    again have the same id.
     """
     contenders: dict[str, Contenders[SourceEvent]] = {}
     superseded: list[int] = []
@@ -102,7 +103,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
 
 
 def _batched(product_id: str, event: SourceEvent, place: int) -> BatchedProduct:
-    # The value goes on byte for byte: decoding it checked that it is JSON.
+    # The value is passed on byte for byte: it was already checked to be JSON when it was decoded.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
     attempt = attempt_of(event.headers)
     original = None if place == event.offset else place

@@ -1,4 +1,4 @@
-"""What intake holds of one source partition: events read and not yet packed, and batches in flight."""
+"""What intake holds of one source partition: events that were read but not packed, and batches in flight."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Final
 from streams.intake.packer import PackedBatch, SourceEvent, pack
 from streams.intake.window import Window
 
-# A batch of large events stays far below the topic's largest message (schemas.topics).
+# Keeps a batch of large events far below the topic's largest message (schemas.topics).
 MAX_BATCH_BYTES: Final = 2_097_152
-# Together with the window this bounds the memory a partition takes.
+# Together with the window, this bounds the memory that a partition takes.
 MAX_BACKLOG_BYTES: Final = 8_388_608
-# About what one fetch brings of a backlog: a pause throws away what of it does not fit in here.
+# About as much of a backlog as one fetch delivers: a pause throws away what does not fit in here.
 _BACKLOG_BATCHES: Final = 32
-# So that batches which hang hold up nothing behind them while the window has room, nor other partitions.
+# Limits how long stuck batches hold up those behind them, while the window has room, and other partitions.
 _PATIENCE_SECONDS: Final = 1.0
 _PATIENCE_WITH_OTHERS_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
 class PartitionIntake:
-    """Packs as the window allows.
+    """The state of one partition, which packs batches as its window allows.
 
-    ``reading`` says whether the consumer should bring more; ``owned`` turns false when another worker takes over.
+    ``reading`` says whether the consumer should deliver more. ``owned`` becomes false when another worker takes
+    over, or when this state is replaced.
     """
 
     topic: str
@@ -41,12 +42,12 @@ class PartitionIntake:
     _dropped: bool = False
 
     def made_anew(self, offset: int) -> bool:
-        """Return whether an event at this offset lies below all that is held: the topic was made anew or reset."""
+        """Return whether ``offset`` is below everything that is held: the topic was recreated or reset."""
         processed = self.processed_offset
         return processed is not None and offset < processed
 
     def add(self, event: SourceEvent) -> bool:
-        """Take in the next event; return ``False``, and do not, for one that is held already."""
+        """Add the next event, and return ``True``; ignore an event that is already held, and return ``False``."""
         if self.next_offset is not None and event.offset < self.next_offset:
             return False
         if not self._backlog:
@@ -57,7 +58,7 @@ class PartitionIntake:
         return True
 
     def drop_backlog(self) -> None:
-        """Forget what is not packed: it has not been committed, so the next owner reads it again."""
+        """Drop events that are not packed; they are not committed, so the next owner reads them again."""
         if self._backlog:
             self.next_offset = self._backlog[0].offset
             self._dropped = True
@@ -66,27 +67,27 @@ class PartitionIntake:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is held."""
+        """Whether no events and no batches are held."""
         return not self._backlog and not len(self.window)
 
     @property
     def caught_up(self) -> bool:
-        """Whether all that the consumer brought has its outcome."""
+        """Whether every event that the consumer delivered has its outcome."""
         return self.idle and not self._dropped
 
     @property
     def overfull(self) -> bool:
-        """Whether reading must stop: it is this, in the end, that slows feeds' events down to our pace."""
+        """Whether reading must stop: in the end, this is what slows the feeds' events down to our pace."""
         return self._bytes >= MAX_BACKLOG_BYTES or len(self._backlog) >= _BACKLOG_BATCHES * self.batch_products
 
     @property
     def hungry(self) -> bool:
-        """Whether reading may go on. Well below ``overfull``, since each pause throws the prefetched away."""
+        """Whether reading may go on; well below ``overfull``, because each pause throws prefetched events away."""
         return self._bytes < MAX_BACKLOG_BYTES // 2 and len(self._backlog) < 2 * self.batch_products
 
     @property
     def processed_offset(self) -> int | None:
-        """The next offset to process: all before it have their outcome. ``None`` while that is not known."""
+        """The next offset to process: all events before it have their outcome; ``None`` while unknown."""
         oldest = self.window.oldest
         if oldest is not None:
             return oldest.batch.first_offset
@@ -94,7 +95,7 @@ class PartitionIntake:
 
     @property
     def oldest_timestamp_ms(self) -> int | None:
-        """The Kafka timestamp of the oldest event held that has no outcome yet."""
+        """The Kafka timestamp of the oldest event held that has no outcome yet, in milliseconds."""
         oldest = self.window.oldest
         if oldest is not None:
             return oldest.batch.first_timestamp_ms
@@ -102,7 +103,7 @@ class PartitionIntake:
 
     @property
     def presses(self) -> bool:
-        """Whether there is a batch that leaves whatever is in flight: it is full, or has waited for long."""
+        """Whether a batch is to leave whatever is in flight, because it is full or has waited long enough."""
         if not self._backlog or self.window.full:
             return False
         if len(self._backlog) >= self.batch_products or self._bytes >= MAX_BATCH_BYTES:
@@ -111,11 +112,12 @@ class PartitionIntake:
         return self.window.clock() - self._held_since >= patience
 
     def next_batch(self, most: int | None = None, *, joins: bool = True) -> PackedBatch | None:
-        """Pack the next batch, if there is one to send now, of ``most`` events where that is given.
+        """Pack the next batch if one is to be sent now; ``most`` limits its number of events.
 
         A batch that is not full waits up to a second while another is worked on, and fills meanwhile (after
-        Nagle's rule, RFC 896): so batches are small when there is little to do and large when there is much. It
-        also waits for other partitions, up to a quarter of a second, unless it ``joins`` theirs that leave now.
+        Nagle's algorithm, RFC 896). So batches are small when there is little to do and large when there is much.
+        It also waits up to a quarter of a second for other partitions, unless it ``joins`` the batches that leave
+        now.
         """
         if not self._backlog or self.window.full:
             return None

@@ -1,4 +1,4 @@
-"""What is sent of a batch: all of it at first, halves once that was of no avail, at last its events one by one."""
+"""What is sent of a batch: first all of it, then halves if that failed, and in the end single events."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from schemas.events.batch import EventOutcome, Outcome, ProductBatch
 from streams.intake.packer import PackedBatch
 
 _NAMESPACE: Final[UUID] = uuid5(NAMESPACE_URL, "urn:shelfwise:batch-part")
-# Only ranking gives these: recall settles the others by itself, even while ranking does nothing.
+# Only ranking gives these outcomes: recall settles the others itself, even if ranking does nothing.
 _RANKED: Final = frozenset({Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW, Outcome.REMOVED})
 
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """A batch that is followed: done when its outcomes are known and its dead letters are acknowledged."""
+    """A batch in flight; it is done when its outcomes are known and its dead letters are acknowledged."""
 
     batch: PackedBatch
     shipments: list[Shipment] = field(default_factory=list)
@@ -27,27 +27,29 @@ class InFlight:
 
     @property
     def done(self) -> bool:
-        """Whether nothing of the batch is left to do."""
+        """Whether nothing is left to do for the batch."""
         return self.outcomes is not None and self.letters_outstanding == 0
 
     def gather(self) -> None:
-        """Take the outcomes of the shipments together, once all of them have theirs."""
+        """Combine the outcomes of the shipments when all of them have theirs."""
         if any(shipment.outcomes is None for shipment in self.shipments):
             return
         found = {outcome.offset: outcome for shipment in self.shipments for outcome in shipment.outcomes or ()}
-        # What intake itself settled stays as it was, whatever a completion says of it.
+        # Outcomes that intake itself settled stay, whatever a completion says.
         found |= {outcome.offset: outcome for outcome in self.batch.message.settled}
         self.outcomes = [found[offset] for offset in sorted(found)]
 
 
 @dataclass(slots=True, eq=False)
 class Shipment:
-    """Events of a batch that travel as one message; ``sequence`` tells what was sent first, alike for both halves.
+    """Events of a batch that travel as one message.
 
-    ``queued`` says that the producer has it and the broker has not yet acknowledged it. ``overtaken`` says that
-    something of the partition, or a probe, came through ranking that was sent no earlier: then it is this that
-    cannot be done, and not all. ``tries`` are those of what it was split from. ``local`` says that
-    it was handed over in this process, ``decided`` that its decisions are on their way to the broker.
+    ``sequence`` orders shipments by when they were first sent; both halves of a split have the same one.
+    ``queued`` says that the producer has the message and the broker has not acknowledged it yet. ``overtaken``
+    says that a probe or another shipment of the partition, sent no earlier, came through ranking: then the problem
+    is this shipment, not the stages. ``tries`` counts the attempts of the shipments that it was split from.
+    ``local`` says that it was handed over in this process, ``decided`` that its decisions are on their way to the
+    broker.
     """
 
     of: InFlight
@@ -66,18 +68,18 @@ class Shipment:
 
     @property
     def awaited(self) -> bool:
-        """Whether its completion has not come."""
+        """Whether its completion is still awaited."""
         return self.outcomes is None
 
     @property
     def is_part(self) -> bool:
-        """Whether it is not all of its batch."""
+        """Whether it holds only a part of its batch."""
         return self.message.batch_id != self.of.batch.message.batch_id
 
     def complete(self, outcomes: dict[int, EventOutcome]) -> bool:
-        """Take in the outcomes of its events, and return whether they came through ranking.
+        """Store the outcomes of its events, and return whether any event came through ranking.
 
-        Raises :class:`ValueError` where an event has none: such a completion changes nothing.
+        Raises :class:`ValueError` if an event has no outcome; such a completion changes nothing.
         """
         offsets = [product.offset for product in self.message.products]
         if missing := [offset for offset in offsets if offset not in outcomes]:
@@ -98,7 +100,7 @@ class Shipment:
         self.of.gather()
 
     def split(self, sequence: int, due_at: float) -> list[Shipment]:
-        """Put two halves in its place, and return them."""
+        """Replace it with two halves, and return them."""
         middle = len(self.message.products) // 2
         halves = [
             Shipment(self.of, self._part(start, end), sequence, due_at, tries=self.tries + self.attempt)

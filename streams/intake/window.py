@@ -1,4 +1,4 @@
-"""The micro-batches of one partition that are in flight, and the offset up to which all is done."""
+"""The micro-batches of one partition that are in flight, and the offset up to which everything is done."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ _MAX_BACKOFF_SECONDS: Final = 30.0
 
 @dataclass(slots=True)
 class Window:
-    """At most ``limit`` batches of one partition in flight; pure bookkeeping, it sends nothing.
+    """At most ``limit`` batches of one partition in flight; pure bookkeeping that sends nothing.
 
-    A batch whose completion does not come within ``timeout_seconds`` is due again, the next time after twice as
-    long, and so on up to 10 minutes; but not while completions of others come, behind which it may stand. No more
-    than the window can come, so that ends. ``clock`` returns seconds that never go back.
+    A batch whose completion does not arrive within ``timeout_seconds`` is due again, the next time after twice as
+    long, and so on up to 10 minutes. It is not due while completions of other batches arrive, because it may be
+    queued behind them; that cannot last, since no more than the window can arrive. ``clock`` returns seconds that
+    never go back.
 
-    After ``attempts`` a batch is split in halves, and these again each time, until the event is alone that keeps
-    the others from being done; that one is given up after as many attempts. While nothing else of the partition
-    comes through either, it is rather the stages that are down: then a batch is split only after twice as many
-    attempts, and no event is ever given up. So that this can be told where nothing else is sent, or all of it is
-    done by recall alone, a :meth:`probe` follows what is sent again after so many attempts.
+    After ``attempts`` a batch is split into halves, and these are split again each time they are due, until the
+    event that keeps the others from being done is alone. That event is given up after as many attempts. While
+    nothing else of the partition comes through either, the stages themselves are probably down: then a batch is
+    split only after twice as many attempts, and no event is ever given up. To tell the two cases apart even if
+    nothing else is sent, or recall alone settles everything, a :meth:`probe` is sent behind a batch that is sent
+    again after that many attempts.
     """
 
     limit: int
@@ -57,26 +59,26 @@ class Window:
 
     @property
     def waiting(self) -> int:
-        """Batches whose completion is awaited."""
+        """The number of batches whose completion is awaited."""
         return sum(item.outcomes is None for item in self._batches)
 
     @property
     def at_work(self) -> bool:
-        """Whether the stages may be at work on a batch: one that is decided only awaits the broker."""
+        """Whether the stages may be working on a batch; a decided one only awaits the broker."""
         return any(not shipment.decided for shipment in self._shipments.values())
 
     @property
     def through_kafka(self) -> bool:
-        """Whether something is awaited that was sent through Kafka, and not for long."""
+        """Whether a shipment that was sent through Kafka is awaited in its first attempt."""
         return any(not shipment.local and shipment.attempt == 1 for shipment in self._shipments.values())
 
     @property
     def oldest(self) -> InFlight | None:
-        """The first batch that is not done, or none."""
+        """The first batch that is not done, or ``None``."""
         return next((item for item in self._batches if not item.done), None)
 
     def open(self, batch: PackedBatch) -> InFlight:
-        """Follow a batch, later in the partition than any before; one without products awaits no completion."""
+        """Follow the partition's next batch; one without products awaits no completion."""
         item = InFlight(batch, letters_outstanding=len(batch.rejected))
         self._batches.append(item)
         if batch.message.products:
@@ -89,19 +91,19 @@ class Window:
         return item
 
     def acknowledged(self, shipment: Shipment) -> None:
-        """Note that the broker has it: the wait for its completion begins."""
+        """Note that the broker has the shipment: the wait for its completion begins."""
         shipment.queued = False
         shipment.rejections = 0
         shipment.due_at = self.clock() + self._timeout(shipment.attempt)
 
     def refused(self, shipment: Shipment) -> None:
-        """Note that the broker will never have it: it is due again after 0.5 s, then 1 s, up to 30 s."""
+        """Note that the broker refused the shipment: it is due again after 0.5 s, then 1 s, up to 30 s."""
         shipment.queued = False
         shipment.due_at = self.clock() + min(_FIRST_BACKOFF_SECONDS * 2**shipment.rejections, _MAX_BACKOFF_SECONDS)
         shipment.rejections = min(shipment.rejections + 1, 10)
 
     def awaited(self, batch_id: str) -> Shipment | None:
-        """Return what was sent under this id, if its completion has not come."""
+        """Return the shipment of this id if its completion is awaited, or ``None``."""
         return self._shipments.get(batch_id)
 
     def decided(self, batch_id: str) -> None:
@@ -110,11 +112,11 @@ class Window:
             shipment.decided = True
 
     def complete(self, batch_id: str, outcomes: Sequence[EventOutcome]) -> Shipment | None:
-        """Take in a completion, and return what it completes.
+        """Process a completion, and return the shipment that it completes.
 
-        Returns ``None`` where it is no news of events: a probe, an unknown batch (of an earlier run), or one
-        completed before. Raises
-        :class:`ValueError` where an event of the batch has no outcome: such a completion changes nothing.
+        Returns ``None`` if it says nothing new about events: it is that of a probe, of an unknown batch (from an
+        earlier run), or of one completed before. Raises :class:`ValueError` if an event of the batch has no
+        outcome; such a completion changes nothing.
         """
         self._completed_at = self.clock()
         if self._probe is not None and batch_id == self._probe[0]:
@@ -131,22 +133,23 @@ class Window:
         return shipment
 
     def due(self) -> list[Shipment]:
-        """Return what to send again now, each counted as sent, and what was given up now, which has outcomes.
+        """Return the shipments to send again now, and those given up now, which have outcomes.
 
-        What the producer still holds is not due, however long that takes: a copy would only stand behind it.
+        Those to send again count as sent. A shipment that the producer still holds is not due, however long that
+        takes: a copy would only queue behind it.
         """
         now = self.clock()
         late = [item for item in self._shipments.values() if not item.queued and item.due_at <= now]
         if now - self._completed_at < self.timeout_seconds:
-            # Completions say that the stages are at work, not that the broker now takes what it refused.
+            # Completions show that the stages work, not that the broker now accepts what it refused.
             late = [item for item in late if item.rejections]
         return [due for shipment in late for due in self._again(shipment, now)]
 
     def probe(self) -> ProductBatch | None:
-        """Return a batch without products to send behind what was due, or none where there is nothing to find out.
+        """Return a probe, a batch without products, to send behind the due batches, or ``None`` if none is needed.
 
-        Recall and ranking work in the order of their logs: once its completion comes, both have had all that was
-        sent before. Only the latest is awaited.
+        Recall and ranking work in the order of their logs: when the probe's completion arrives, both have had
+        everything that was sent before it. Only the latest probe is awaited.
         """
         suspect, self._suspect = self._suspect, None
         if suspect is None:
@@ -158,18 +161,19 @@ class Window:
         return message
 
     def probe_sent(self, *, local: bool) -> None:
-        """Note by which way the latest probe went."""
+        """Note whether the latest probe was handed over locally or sent through Kafka."""
         self._probe_is_local = local
 
     def settle(self) -> list[InFlight]:
-        """Forget the batches that are done and have none before them that is not, and return them in order.
+        """Forget the leading batches that are done, and return them in order.
 
-        After the last of them the partition may be committed: every event up to its last offset has its outcome.
+        The partition may be committed up to the end of the last one: every event up to there has its outcome.
         """
         settled = []
         while self._batches and self._batches[0].done:
             item = self._batches.popleft()
-            # Each knows the other: all events would stay in memory until the garbage collector comes by.
+            # Item and shipments refer to each other: all events would stay in memory until the garbage collector
+            # runs.
             item.shipments.clear()
             settled.append(item)
         return settled
@@ -177,7 +181,7 @@ class Window:
     def _again(self, shipment: Shipment, now: float) -> list[Shipment]:
         alone = len(shipment.message.products) == 1
         enough = self.attempts if alone or not shipment.is_part else 1
-        # What never reached the broker says nothing about the events.
+        # A shipment that never reached the broker says nothing about its events.
         hopeless = not shipment.rejections and shipment.attempt >= (enough if shipment.overtaken else 2 * enough)
         if hopeless and alone and shipment.overtaken:
             shipment.give_up()
@@ -197,7 +201,7 @@ class Window:
         return [shipment]
 
     def _overtake(self, sequence: int, *, local: bool) -> None:
-        # What went by the other way may be late for reasons of its own.
+        # A shipment sent the other way (locally or through Kafka) may be late for other reasons.
         for shipment in self._shipments.values():
             shipment.overtaken |= shipment.sequence <= sequence and shipment.local == local
 
