@@ -1,1 +1,1 @@
-"""What was learned from the stream, as whoever decides reads it: statistics and standing verdicts."""
+"""What was learned from the stream, as the deciding stages read it: statistics and standing verdicts."""

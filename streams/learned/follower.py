@@ -1,4 +1,4 @@
-"""Topics that are read from their beginning into memory, and then followed."""
+"""Read topics from their beginning into memory, and then follow them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
 Reader = Callable[[Any], None]
-"""Takes in a message; raises :class:`schemas.errors.InvalidSettings` where nothing on the topic can be used."""
+"""Processes a message; raises :class:`schemas.errors.InvalidSettings` if nothing on the topic can be used."""
 
 _GROUP: Final = "statistics-view"
 _READ_AT_ONCE: Final = 1_000
@@ -25,13 +25,13 @@ _log = logging.getLogger(__name__)
 
 
 class Follower:
-    """Hands each message of all partitions of topics to its reader, in a thread.
+    """Passes each message of all partitions of some topics to the topic's reader, in a thread.
 
-    Not a Faust GlobalTable, which takes each record over the event loop, at some 6,000 a second.
+    A Faust GlobalTable is not used: it processes each record on the event loop, some 6,000 records a second.
     """
 
     def __init__(self, settings: Settings, readers: Mapping[str, Reader]) -> None:
-        """``readers`` are by the names of their topics."""
+        """``readers`` maps topic names to their readers."""
         self._readers = readers
         self._partitions = settings.partitions
         self._consumer = Consumer(settings.kafka.consumer_config(settings.group(_GROUP)), logger=_log)
@@ -41,15 +41,15 @@ class Follower:
         self._thread = Thread(target=self._run, name="shelfwise-follower", daemon=True)
 
     def start(self) -> None:
-        """Begin to read, in a thread; :meth:`await_caught_up` tells when all was read that was there."""
+        """Start reading, in a thread; :meth:`await_caught_up` waits for everything that was there at the start."""
         self._thread.start()
 
     def await_caught_up(self) -> None:
-        """Return when all that was there has been read, or nothing is read any more."""
+        """Return when everything that was there at the start has been read, or reading has ended."""
         self._caught_up.wait()
 
     def join(self) -> None:
-        """Return when nothing is read any more."""
+        """Return when reading has ended."""
         self._thread.join()
 
     def stop(self) -> None:
@@ -64,7 +64,7 @@ class Follower:
         except InvalidSettings as error:
             _log.error("what was learned cannot be used: %s", error)
             self.failure = error
-        except BaseException as error:  # the worker looks at it and ends
+        except BaseException as error:  # the worker checks ``failure`` and ends
             _log.exception("what was learned can no longer be read")
             self.failure = error
         finally:
@@ -103,6 +103,6 @@ class Follower:
     def _drop_reached(self, missing: dict[tuple[str, int], int]) -> None:
         waiting = [TopicPartition(*partition) for partition in missing]
         for position in self._consumer.position(waiting):
-            # Below zero: nothing was read of it yet.
+            # The offset is below zero while nothing of the partition has been read.
             if position.offset >= missing[position.topic, position.partition]:
                 del missing[position.topic, position.partition]

@@ -1,4 +1,4 @@
-"""The statistics of all partitions, which the learning stage's tables hold, whoever has them."""
+"""The statistics of all partitions, read from the changelogs of the learning stage's tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class LearnedStatistics:
-    """The statistics, as the changelogs of their tables tell them."""
+    """The statistics, as read from the changelogs of their tables."""
 
     def __init__(self, settings: Settings) -> None:
         self._weights: dict[StatisticKind, dict[str, CategoryWeights]] = {kind: {} for kind in STATISTICS}
@@ -29,11 +29,11 @@ class LearnedStatistics:
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What takes in the messages of which topic."""
+        """The reader of each topic, by topic name."""
         return dict.fromkeys(self._kinds, self._apply)
 
     def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:
-        """Return the weights of a normalised brand, store or tag, empty where it is unknown."""
+        """Return the weights of a normalised brand, store or tag; empty if it is unknown."""
         return self._weights[kind].get(key, NO_WEIGHTS)
 
     def _apply(self, message: Any) -> None:
@@ -48,7 +48,8 @@ class LearnedStatistics:
         self._refuse_other_partition(kind, message)
         weights = self._weights[kind]
         key = message.key().decode(errors="replace")
-        # After a crash a change of one topic may arrive before the change of another that it takes back.
+        # A weight may be negative: after a crash, a change may arrive before the one of another topic that it
+        # reverses.
         live = {category: weight for category, weight in known.items() if weight > 0}
         if live:
             weights[key] = live
@@ -56,9 +57,9 @@ class LearnedStatistics:
             weights.pop(key, None)
 
     def _refuse_other_partition(self, kind: StatisticKind, message: Any) -> None:
-        """Raise :class:`InvalidSettings` where a record shows that the topics were once divided otherwise.
+        """Raise :class:`InvalidSettings` if a record shows that the topics once had another number of partitions.
 
-        More partitions take keys over from those that have counted them: each key would have two owners.
+        More partitions would take over keys from those that have counted them, so each key would have two owners.
         """
         partition = statistics_partition(kind, message.key(), self._partitions)
         if partition != message.partition():

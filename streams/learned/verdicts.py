@@ -1,4 +1,4 @@
-"""The verdicts that stand, as the topic of verdicts tells them."""
+"""The standing verdicts, as read from the topic of verdicts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.standing_verdicts import StandingVerdicts
 
 
 class LearnedVerdicts:
-    """The verdicts of all partitions; what learning makes a dead letter of is passed over."""
+    """The verdicts of all partitions; those that learning turns into dead letters are skipped."""
 
     def __init__(self, settings: Settings, taxonomy: Taxonomy) -> None:
         self.standing = StandingVerdicts(taxonomy)
@@ -25,7 +25,7 @@ class LearnedVerdicts:
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What takes in the messages of which topic."""
+        """The reader of each topic, by topic name."""
         return {self._topic: self._apply}
 
     def _apply(self, message: Any) -> None:
