@@ -1,1 +1,1 @@
-"""What leads to the learning agents: decisions and verdicts, read and packed without Faust."""
+"""The input of the learning agents: decisions and verdicts are read and packed without Faust."""

@@ -1,4 +1,4 @@
-"""The categories that a verdict may name: those of the bundle that lies where workers take theirs from."""
+"""The categories that a verdict may name: those of the bundle in the directory that workers load from."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _log = logging.getLogger(__name__)
 
 
 class Categories:
-    """The ids of the tree alone: who learns needs no model, which would take some hundred MB.
+    """Knows the tree's category ids without a model, which would take some hundred MB.
 
-    A bundle that takes the place of another is looked at with the next verdict; one that cannot be read, or that
-    the gate is against, changes nothing. The tree before counts on beside the new one: the stages that decide turn
-    to that later, or not at all, and people judge what they decided.
+    A bundle that replaces the current one is checked at the next verdict; one that cannot be read, or that the
+    gate rejects, changes nothing. The previous tree stays valid beside the new one: the deciding stages switch to
+    the new bundle later, or not at all, and people judge what those stages decided.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Read the tree; raises :class:`schemas.errors.InvalidBundle`. The stages that decide ask for the gate."""
+        """Read the tree; raises :class:`schemas.errors.InvalidBundle`. The deciding stages check the gate."""
         self._bundle = settings.bundle
         self._fixed = settings.bundle_poll_seconds == 0
         self._later: Final = Admission(require_gate=settings.require_gate)
@@ -35,13 +35,13 @@ class Categories:
         self._trees = [_load(self._bundle, EVALUATION)]
 
     def has(self, category_id: str) -> bool:
-        """Return whether a category of this id is in the tree that is there now, or in the one before."""
+        """Return whether the current tree or the previous one has a category with this id."""
         mark = self._mark()
         if mark != self._seen and not self._fixed:
             try:
                 tree = _load(self._bundle, self._later)
                 self._seen = mark
-                if tree.ids != self._trees[0].ids:  # not where the gate wrote a verdict, or only the model is new
+                if tree.ids != self._trees[0].ids:  # not if only the gate's verdict or the model is new
                     self._trees = [tree, self._trees[0]]
             except (ShelfwiseError, OSError) as error:
                 if mark != self._told:
@@ -50,7 +50,7 @@ class Categories:
         return any(tree.find_id(category_id) is not None for tree in self._trees)
 
     def _mark(self) -> _Mark:
-        """Return what changes with the bundle; ``None`` where there is none."""
+        """Return a value that changes with the bundle, or ``None`` if there is none."""
         try:
             found = (self._bundle / MANIFEST).stat()
         except OSError:

@@ -1,4 +1,4 @@
-"""What Kafka deleted before learning had read it: the statistics lack it for good, so somebody must hear of it."""
+"""Report what Kafka deleted before learning read it: the statistics lack it for good, so operators must know."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def report_lost(settings: Settings, metrics: Metrics) -> None:
-    """Tell of messages that were deleted while no worker learned; asks the broker, and waits for its answers."""
+    """Report messages that were deleted while no worker learned; blocks until the broker answers."""
     consumer = Consumer(settings.observer_config("learning"))
     names = [settings.topic(topic) for topic in (LEARNING_BATCHED, STATISTICS_CHANGED)]
     places = [TopicPartition(name, number) for name in names for number in range(settings.partitions)]

@@ -1,4 +1,4 @@
-"""Pack messages of decisions and verdicts: Faust takes half a millisecond for a message, whatever it holds."""
+"""Pack messages of decisions and verdicts: Faust takes half a millisecond per message, whatever its size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from schemas.events.learning import LearnedDecision, LearningBatch, VerdictMessa
 from streams.kafka.headers import bytes_of, headers_of
 from workers.learning import Source, said_by_decision, said_by_tombstone
 
-# Of one message.
+# The limits of one batch, which is one message.
 _MAX_EVENTS: Final = 500
 _MAX_BYTES: Final = 2 << 20
-# Of key, value and headers of a verdict each: they are carried whole, but for what none of ours can be.
+# The limit for each of a verdict's key, value and headers. They are passed on whole if they are smaller, as those
+# of all valid verdicts are.
 _MAX_PART_BYTES: Final = 1 << 20
-# Of one character in JSON, at most but for control characters, which take six.
+# The most bytes of a character in JSON, except for control characters, which take six.
 _CHARACTER_BYTES: Final = 4
 _KINDS: Final[dict[str, type[CategoryAssigned | NeedsReview]]] = {
     "assigned": CategoryAssigned,
@@ -40,14 +41,14 @@ class _Open:
     bytes_held: int = 0
 
     def full(self, verdict: VerdictMessage | None) -> bool:
-        """Return whether a further event, this verdict or a decision, has to go into another batch."""
+        """Return whether the next event, this verdict or (if ``None``) a decision, must go into another batch."""
         if verdict is not None and verdict.key in self.verdicts:
             return True
         many = len(self.decisions) + len(self.verdicts) >= _MAX_EVENTS
         return many or self.bytes_held >= _MAX_BYTES
 
     def batch(self, partition: int) -> LearningBatch:
-        """Return the batch, the decisions of each topic in the order of their offsets."""
+        """Return the batch; the decisions of each topic are in the order of their offsets."""
         decisions = sorted(self.decisions.values(), key=lambda item: (item.topic, item.offset))
         return LearningBatch(partition=partition, decisions=decisions, verdicts=list(self.verdicts.values()))
 
@@ -55,10 +56,10 @@ class _Open:
 def pack(
     messages: Iterable[Message], sources: Mapping[str, Source], minimum_confidence: float
 ) -> Iterator[LearningBatch]:
-    """Yield batches of messages of several partitions, those of each in the order in which they came.
+    """Yield batches of messages of several partitions; those of each partition stay in order.
 
-    ``sources`` says by a topic's name what it is. Of a product's decisions on one topic the last is kept, as
-    compaction would do. What is no decision is logged and left out.
+    ``sources`` maps a topic's name to what it holds. Of a product's decisions on one topic, only the last is kept,
+    as compaction would do. A message that is not a valid decision is logged and left out.
     """
     filling: dict[int, _Open] = {}
     for message in messages:
@@ -81,7 +82,10 @@ def pack(
 
 
 def _verdict(message: Message) -> VerdictMessage:
-    """Return a verdict as it came; the beginning of one that only compression brought through its topic."""
+    """Return a verdict as it arrived, or only its beginning if it is too large.
+
+    A verdict can only be that large if compression brought it through its topic.
+    """
     headers = tuple((name, bytes(value or b"")) for name, value in headers_of(message))
     key, value = (part and part[:_MAX_PART_BYTES] for part in (message.key(), message.value()))
     kept = headers if bytes_of(headers) <= _MAX_PART_BYTES else ()

@@ -1,4 +1,4 @@
-"""Reads decisions and verdicts, and sends them packed to the learning agent."""
+"""Read decisions and verdicts, and send them in batches to the learning agent."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from workers.learning import Source
 GROUP: Final = "learning-reader"
 _NAME: Final = "learning reader"
 _IDLE_SECONDS: Final = 0.1
-# What a key counts is written whole at every change: the more changes at once, the fewer writes.
+# A key's statistics are written whole at every change: the more changes at once, the fewer writes.
 _FILL_SECONDS: Final = 0.5
 _MESSAGES_A_TURN: Final = 2_000
-# Each answer costs the broker and us half a millisecond: it comes when it is worth that, or time is up.
+# Each fetch answer costs the broker and us half a millisecond, so it comes only when it is large enough, or time
+# is up.
 _FETCHES: Final = {"fetch.wait.max.ms": 250, "fetch.min.bytes": 1 << 20}
 _STOP_SECONDS: Final = 10.0
 _MOST_PAUSE_SECONDS: Final = 5.0
@@ -40,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 def learning_sources(settings: Settings) -> dict[str, Source]:
-    """Return the topics that are learned from, and what each is."""
+    """Return the names of the topics to learn from, and what each holds."""
     return {
         settings.topic(CATEGORIES_ASSIGNED): "assigned",
         settings.topic(CATEGORIES_NEEDS_REVIEW): "needs_review",
@@ -51,9 +52,9 @@ def learning_sources(settings: Settings) -> dict[str, Source]:
 class LearningReader:
     """A consumer, a producer and a thread; offsets are committed when the broker has the batches made of them.
 
-    A batch goes to the partition number of its messages, for the tables are partitioned by product as they are.
-    What is sent again after a crash or a rebalance is known by its offsets. ``failure`` is what ended the thread
-    before its time, if anything did.
+    A batch goes to the partition number of its messages, because the tables are partitioned by product like the
+    topics. Messages that are sent again after a crash or a rebalance are recognised by their offsets. ``failure``
+    is what ended the thread early, if anything did.
     """
 
     def __init__(self, settings: Settings, health: Health, metrics: Metrics) -> None:
@@ -71,7 +72,7 @@ class LearningReader:
         self._thread = Thread(target=self._run, name="shelfwise-learning", daemon=True)
 
     def start(self) -> None:
-        """Begin to read, in a thread."""
+        """Start reading, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -89,7 +90,7 @@ class LearningReader:
                 if messages := self._messages():
                     self._send(messages)
                 self._report()
-        except BaseException as error:  # the worker looks at it and ends
+        except BaseException as error:  # the worker checks ``failure`` and ends
             _log.exception("decisions and verdicts can no longer be read")
             self.failure = error
         finally:
@@ -98,7 +99,7 @@ class LearningReader:
             self._health.forget(_NAME)
 
     def _messages(self) -> list[Message]:
-        # Asked for many, consume() waits its whole time for them.
+        # consume() waits its whole timeout if it is asked for many messages.
         first = self._consumer.poll(_IDLE_SECONDS)
         if first is None:
             return []
@@ -111,7 +112,7 @@ class LearningReader:
         return found
 
     def _report(self) -> None:
-        """Tell, every few seconds, how much is unread, as far as is known without asking the broker."""
+        """Report every few seconds how much is unread, as far as that is known without asking the broker."""
         if time.monotonic() - self._reported_at < _REPORT_SECONDS:
             return
         self._reported_at = time.monotonic()
@@ -122,7 +123,7 @@ class LearningReader:
         self._metrics.learning_unread(unread)
 
     def _send(self, messages: Sequence[Message]) -> None:
-        """Send batches of the messages; they are committed only when all have arrived."""
+        """Send batches of the messages, which are committed only when all batches have arrived."""
         batches = pack(messages, self._sources, self._settings.learning_min_confidence)
         missing = [
             Outgoing(
@@ -144,7 +145,7 @@ class LearningReader:
         self._commit(asynchronous=True)
 
     def _not_arrived(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        """Send, wait, and return those that the broker does not have."""
+        """Send the messages, wait, and return those that the broker does not have."""
         under_way = dict(enumerate(outgoing))
         failed: list[Outgoing] = []
         refused: KafkaError | None = None
@@ -174,7 +175,7 @@ class LearningReader:
         offsets = [TopicPartition(*place, offset) for place, offset in self._read.items()]
         self._read.clear()
         if offsets:
-            with suppress(KafkaException):  # they are read again, and known
+            with suppress(KafkaException):  # they are read again, and recognised
                 self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
 
     def _on_revoke(self, _consumer: Consumer, _revoked: list[TopicPartition]) -> None:

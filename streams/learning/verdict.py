@@ -1,4 +1,4 @@
-"""Which messages of verdicts count: for learning, for a reviewer's queue and for training data alike."""
+"""Which verdict messages count: the same rule for learning, a reviewer's queue and training data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from streams.kafka.partitioner import partition_of
 def read_verdict(
     key: bytes | None, value: bytes | None, partition: int, partitions: int
 ) -> tuple[bytes, ReviewDecided | None]:
-    """Return the product's key, and the verdict, ``None`` where it is taken back; raises :class:`InvalidEvent`.
+    """Return the product's key and the verdict, ``None`` if it is taken back; raises :class:`InvalidEvent`.
 
-    ``partition`` is the message's own, of so many.
+    ``partition`` is the message's own, and ``partitions`` the number of partitions of its topic.
     """
     if not key:
         raise InvalidEvent(Reason.MISSING_KEY, "the message has no key; it must be the product's id")
     if partition_of(key, partitions) != partition:
-        # What the product contributes is kept elsewhere: it would be counted beside the verdict.
+        # The product's contribution is kept in another partition, so it would be counted in addition to the
+        # verdict.
         raise InvalidEvent(
             Reason.WRONG_PARTITION,
             f"partition {partition} is not that of the key by Kafka's default partitioner; publish verdicts with"
