@@ -1,5 +1,5 @@
-"""Learning beside the stages that decide, in a process of its own.
+"""Learning, in a process of its own beside the deciding stages.
 
-Learning is a tenth of their work, in bursts: in the same process it kept batches waiting for Python's lock, and
-with them every decision of the moment.
+Learning takes a tenth of the CPU time of deciding, but in bursts. In the same process, batches (and with them all
+current decisions) had to wait for Python's global interpreter lock.
 """

@@ -1,4 +1,4 @@
-"""The process that learns, as a worker starts it; by itself it is ``shelfwise worker --only learning``."""
+"""The learning process that a worker starts; to run learning alone, use ``shelfwise worker --only learning``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def _run(settings: Settings, pipe: int) -> int:
     loop = asyncio.get_running_loop()
 
     def await_end_of_input() -> None:
-        # Not by sys.stdin, whose lock Python would wait for in vain at its end, and abort.
+        # Not sys.stdin: at exit Python would wait for its lock in vain, and abort.
         while os.read(_INPUT, 1):
             pass
         loop.call_soon_threadsafe(stop.set)
@@ -33,7 +33,7 @@ async def _run(settings: Settings, pipe: int) -> int:
 
 
 def main() -> int:
-    """Learn until the end of the input, telling on the output of metrics and health."""
+    """Learn until the input ends; report metrics and health on the output."""
     pipe = child.begin()
     return asyncio.run(_run(Settings.load(), pipe))
 

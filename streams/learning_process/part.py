@@ -1,4 +1,4 @@
-"""The process that learns, as a part of the worker that starts it."""
+"""The learning process, as a part of the worker that starts it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.reporting.process import ReportingProcess
 from streams.stages.run import started
 
 _PROGRAM: Final = "streams.learning_process"
-# Of those that the worker waits for a stage beyond its time.
+# Part of the 5 s that the worker waits beyond a stage's time (streams.stages.run).
 _GRACE_SECONDS: Final = 4.0
 
 
@@ -30,20 +30,20 @@ class LearningProcess:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it."""
+        """What ended it, if anything did."""
         return self._process.failure
 
     async def start(self) -> None:
-        """Start it; returns when it is ready for work, or has ended."""
-        # It decides nothing, and asks no gate.
+        """Start it; return when it is ready for work, or has ended."""
+        # It decides nothing, so there is no gate to force.
         settings = self._context.settings.model_copy(update={"force_rejected_bundle": ""})
         await self._process.start(settings.environment(), partial(self._context.health.holds, started(self.name)))
         registry = self._context.metrics.registry
         ProcessCollector(self.name, lambda: self._process.process_id, registry=registry)
 
     async def stop(self, seconds: float) -> None:
-        """Let it finish what is under way, within ``seconds``."""
+        """Let it finish its work in progress, within ``seconds``, and stop it."""
         await self._process.stop(seconds + _GRACE_SECONDS)
 
     def beat(self) -> None:
-        """Nothing: it beats by its report."""
+        """Do nothing: the process reports its own beats."""
