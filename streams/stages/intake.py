@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class IntakePart:
-    """Intake, which blocks, in a thread."""
+    """Intake, in a thread because it blocks."""
 
     name: Stage = "intake"
 
@@ -26,7 +26,7 @@ class IntakePart:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the thread, unless it was told to end."""
+        """What ended the thread, unless it was told to stop."""
         if self._error is None and not self._stopping and self._thread.ident and not self._thread.is_alive():
             return RuntimeError("intake ended by itself")
         return self._error
@@ -36,14 +36,14 @@ class IntakePart:
         self._thread.start()
 
     async def stop(self, seconds: float) -> None:
-        """Tell it to stop reading, and wait until what it sent has been completed."""
+        """Tell it to stop reading, and wait at most ``seconds`` until its batches in flight are completed."""
         self._stopping = True
         self._intake.stop()
         if self._thread.ident:
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join, seconds)
 
     def beat(self) -> None:
-        """Nothing: intake's own loop beats."""
+        """Do nothing: intake's own loop beats."""
 
     def _run(self) -> None:
         try:

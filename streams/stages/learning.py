@@ -35,18 +35,18 @@ class LearningPart(FaustPart):
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application, what it learns by, or kept a change of a table from arriving."""
+        """What crashed the application, ended its reader or stages, or kept a table change from arriving."""
         parts = (self._app.table_changes, self._reader, self._stage, self._statistics)
         return super().failure or next((part.failure for part in parts if part.failure), None)
 
     async def start(self) -> None:
-        """Start the application, then what it is to learn from."""
+        """Report what was lost, start the application, then start reading what it is to learn from."""
         await asyncio.get_running_loop().run_in_executor(None, report_lost, self._settings, self._metrics)
         await super().start()
         self._reader.start()
 
     async def stop(self, seconds: float) -> None:
-        """Finish what is under way, then leave the group."""
+        """Finish the work in progress, then leave the group."""
         await asyncio.get_running_loop().run_in_executor(None, self._reader.stop)
         await self._stage.drain(seconds)
         await self._app.stop()

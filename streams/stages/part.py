@@ -1,4 +1,4 @@
-"""What every stage is to the worker, and those that are Faust applications."""
+"""The interface of a stage to the worker, and the base of the stages that are Faust applications."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from streams.agents.context import Context, Turns
 from streams.faust_app import Stage, build_app
 
 POLL_SECONDS: Final = 0.05
-# So begins what RocksDB says of files that are damaged.
+# The beginning of RocksDB's message about damaged files.
 _DAMAGED: Final = "Corruption"
 
 
 class Part(Protocol):
-    """One stage: ``failure`` is what ended it before its time, if anything did."""
+    """One stage of a worker."""
 
     name: Stage
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it."""
+        """What ended it early, if anything did."""
 
     async def start(self) -> None:
-        """Start it; returns when it is ready for work."""
+        """Start it; return when it is ready for work."""
 
     async def stop(self, seconds: float) -> None:
-        """Finish what is under way, within ``seconds``, and stop."""
+        """Finish the work in progress, within ``seconds``, and stop."""
 
     def beat(self) -> None:
-        """Tell its health; called every half second."""
+        """Report its health; called every half second."""
 
 
 class FaustPart:
@@ -45,7 +45,7 @@ class FaustPart:
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application."""
+        """What crashed the application, if anything did."""
         if not self._app.crashed:
             return None
         reason = self._app.crash_reason or RuntimeError("the Faust application crashed")
@@ -57,13 +57,13 @@ class FaustPart:
         )
 
     async def start(self) -> None:
-        """Start; returns when partitions are assigned and tables recovered, or the application crashed."""
+        """Start; return when partitions are assigned and tables recovered, or the application has crashed."""
         await self._app.start()
         while not self._app.settled and self.failure is None:
             await asyncio.sleep(POLL_SECONDS)
 
     def beat(self) -> None:
-        """Show that the loop turns, whether a rebalance is under way, and what is known of the tables."""
+        """Report that the loop runs, whether a rebalance is in progress, and the state of the tables."""
         if self._app.tables:
             found = self._app.table_partitions
             self._metrics.tables(self.name, len(found.broken), found.recovered_records, found.recovery_seconds)

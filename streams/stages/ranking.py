@@ -8,7 +8,7 @@ from streams.stages.part import FaustPart
 
 
 class RankingPart(FaustPart):
-    """Ranking."""
+    """Ranking, as a Faust application."""
 
     def __init__(self, context: ModelContext) -> None:
         super().__init__("ranking", context)
@@ -18,12 +18,12 @@ class RankingPart(FaustPart):
         self.stage.add_to(self._app)
 
     async def start(self) -> None:
-        """Let the model read what was learned, then start: the first decision knows what people said."""
+        """Let the model read what was learned, then start: even the first decision must respect verdicts."""
         if self._learned:
             await self._learned.wait()
         await super().start()
 
     async def stop(self, seconds: float) -> None:
-        """Leave the group, and wait for the acknowledgements under way."""
+        """Leave the group, and wait for the acknowledgements in progress."""
         await self._app.stop()
         await self.stage.drain(seconds)

@@ -16,9 +16,9 @@ from streams.tables import PRODUCT_DIGESTS, changelog_name, product_digests
 
 
 class RecallPart(FaustPart):
-    """Recall.
+    """Recall, as a Faust application.
 
-    Where ``ranking`` is in this process, candidates go straight there, and batches come straight from its intake.
+    If ``ranking`` is in this process, candidates go straight to it, and batches come straight from intake.
     """
 
     def __init__(self, context: ModelContext, ranking: RankingPart | None) -> None:
@@ -45,11 +45,11 @@ class RecallPart(FaustPart):
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application, or kept a change of a table from safety."""
+        """What crashed the application, or kept a table change from becoming safe."""
         return super().failure or self._app.table_changes.failure
 
     async def start(self) -> None:
-        """Let the model read what was learned, then start: the first decision knows what was learned."""
+        """Let the model read what was learned, then start: even the first decision must use it."""
         if self._learned:
             await self._learned.wait()
         self._recall.take_from_intake()
@@ -58,7 +58,7 @@ class RecallPart(FaustPart):
         self._open_partitions()
 
     def beat(self) -> None:
-        """As of any stage; and open to intake of this process what a rebalance has brought."""
+        """Report its health as any stage does, and open newly assigned partitions to intake of this process."""
         super().beat()
         self._open_partitions()
 
@@ -69,7 +69,7 @@ class RecallPart(FaustPart):
                     self._local.open(place.partition)
 
     async def stop(self, seconds: float) -> None:
-        """Finish the events under way, then leave the group."""
+        """Finish the events in progress, then leave the group."""
         await self._recall.drain(seconds)
         await self._app.stop()
         if self._log:

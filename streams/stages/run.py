@@ -1,4 +1,4 @@
-"""The parts of one process in one event loop, until it is told to stop."""
+"""Run the parts of one process in one event loop, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from streams.faust_app import STAGES, Stage
 from streams.stages.part import Part
 
 _BEAT_SECONDS: Final = 0.5
-# Beyond the drain: then the process ends, whatever hangs. An orchestrator is told to wait 30 s beyond it.
+# After this much beyond the drain, the process ends, whatever hangs. Orchestrators should wait 30 s beyond it.
 _LAST_SECONDS: Final = 25.0
 _STAGE_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
 def started(stage: Stage) -> str:
-    """Return the name of the condition of readiness that a stage has started."""
+    """Return the name of the readiness condition that says that a stage has started."""
     return f"{stage} started"
 
 
 class Failing(Protocol):
-    """What may fail while the parts run."""
+    """Something that may fail while the parts run."""
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it."""
+        """What ended it, if anything did."""
 
 
 class PartsRun:
-    """Starts the parts of a process, shows their health, and stops them in the order of the flow."""
+    """Starts the parts of a process, reports their health, and stops them in the order of the flow."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class PartsRun:
         make_parts: Callable[[], Sequence[Part]],
         beside: Mapping[str, Failing] | None = None,
     ) -> None:
-        """``make_parts`` is called in the event loop; what it raises ends the run as what a part raises does.
+        """``make_parts`` is called in the event loop; if it raises an error, the run ends as if a part had failed.
 
-        What fails of ``beside``, by its name, ends the run too; it is neither started nor stopped here.
+        ``beside`` are other things whose failure ends the run, by name; they are neither started nor stopped here.
         """
         self._context = context
         self._make_parts = make_parts
@@ -54,7 +54,7 @@ class PartsRun:
         self._parts: Sequence[Part] = ()
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Run until ``stop`` is set, SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed."""
+        """Run until ``stop`` is set, SIGTERM or SIGINT; return the exit code: 0, or 1 if a part failed."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -66,8 +66,8 @@ class PartsRun:
         await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
         failed = watching.done()
         _log.info("stopping")
-        # Faust waits without end for a broker that is away, and Python for threads and tasks that hang. A thread
-        # in C ends us in any case, and says where: what is not committed is read again by the next owner.
+        # Faust waits forever for an unavailable broker, and Python for threads and tasks that hang. A thread in C
+        # ends the process in any case, and prints where it hung: the next owner reads what is not committed.
         faulthandler.dump_traceback_later(self._drain_seconds + _LAST_SECONDS, exit=True)
         starting.cancel()
         watching.cancel()
@@ -81,17 +81,17 @@ class PartsRun:
         return 1 if failed else 0
 
     async def _start(self) -> None:
-        """Start all; for learning, whose tables may take long to recover, no decision waits."""
+        """Start all parts; no decision waits for learning, whose tables may take long to recover."""
         self._parts = self._make_parts()
         await asyncio.gather(self._start_deciding(), self._start_stages("learning"))
 
     async def _start_deciding(self) -> None:
-        """Start intake last: it sends nothing before those that do the work are ready."""
+        """Start intake last, so that it sends nothing before the other stages are ready."""
         await self._start_stages("recall", "ranking")
         await self._start_stages("intake")
 
     async def _start_stages(self, *stages: Stage) -> None:
-        """Start those of the parts at once that are these stages."""
+        """Start the parts that are these stages, at the same time."""
         await asyncio.gather(*(self._start_part(part) for part in self._parts if part.name in stages))
 
     async def _start_part(self, part: Part) -> None:
@@ -105,7 +105,7 @@ class PartsRun:
         deadline = time.monotonic() + (1.0 if failed else self._drain_seconds)
         for part in sorted(self._parts, key=lambda part: STAGES.index(part.name)):
             left = max(deadline - time.monotonic(), 1.0)
-            # Not wait_for: it would wait for a cancelled task that does not end.
+            # Not wait_for, which would wait for a cancelled task that does not end.
             stopping = asyncio.ensure_future(part.stop(left))
             await asyncio.wait([stopping], timeout=left + _STAGE_SECONDS)
             if not stopping.done():
@@ -120,7 +120,7 @@ class PartsRun:
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _failed(self, tasks: Mapping[str, asyncio.Task[None]]) -> None:
-        """Return when a part, or one of our own tasks, has failed, having said so."""
+        """Return when a part or one of our own tasks has failed, after logging it."""
         while True:
             failures = [(name, each.failure) for name, each in self._beside.items()]
             failures += [(part.name, part.failure) for part in self._parts]
