@@ -1,5 +1,5 @@
 """The model of a worker, in a process of its own.
 
-What it computes holds Python's lock most of the time, for which in the process that talks to Kafka every message
-waited.
+The model's computations hold Python's global interpreter lock most of the time. In the process that talks to
+Kafka, every message would wait for it.
 """

@@ -1,4 +1,4 @@
-"""The process of a model, as a worker starts it."""
+"""The entry point of the model process that a worker starts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from streams.reporting import child
 
 
 def main() -> int:
-    """Begin, and import what it works with: a second of CPU time, which another model may need to decide."""
+    """Set up the process, import its code and answer requests.
+
+    The import takes a second of CPU time, which another model that decides meanwhile may need.
+    """
     pipe = child.begin()
-    # Who stops all processes of a service at once, as systemd does, stops the worker, which has questions left.
+    # Ignored, because a manager such as systemd stops all processes of a service at once, and the worker, which it
+    # stops too, still has requests.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     call: Caller = nicely if BESIDE_ANOTHER in sys.argv else at_once
     return call(_imported)(pipe, call)

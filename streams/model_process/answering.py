@@ -1,4 +1,4 @@
-"""Everything that the process of a model does once it has begun: it loads, and answers until its input ends."""
+"""What the model process does after its setup: it loads the model, and answers until its input ends."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ _INPUT: Final = 0
 
 
 def answer(pipe: int, call: Caller) -> int:
-    """Load as ``call`` says, read what was learned, and answer; tells of it on the ``pipe``.
+    """Load the model, start reading what was learned, and answer requests.
 
-    Returns the exit code of a process that could not load its model; one that could ends here.
+    ``call`` does the loading, and progress is reported on the ``pipe``. Returns an exit code only if the model
+    could not be loaded; otherwise the process ends here.
     """
     settings = Settings.load()
     model: Any = Reporter("model", pipe)
@@ -41,7 +42,7 @@ def answer(pipe: int, call: Caller) -> int:
     except ShelfwiseError as error:
         model.refused(type(error).__name__, str(error))
         return 1
-    compute_in_one_thread()  # those libraries too that came with the model
+    compute_in_one_thread()  # also the libraries that were loaded with the model
     model.loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
     statistics = LearnedStatistics(settings) if WITH_STATISTICS in sys.argv else None
     verdicts = LearnedVerdicts(settings, bundle.taxonomy) if WITH_VERDICTS in sys.argv else None
@@ -50,22 +51,22 @@ def answer(pipe: int, call: Caller) -> int:
         _follow(Follower(settings, ChainMap(*readers)), model.has_caught_up)
     work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts.standing if verdicts else None)
     _serve(work, int(sys.argv[1]))
-    # At once: the threads of libraries may be at work, and nothing is left to do in order.
+    # End at once: threads of libraries may still be running, and nothing is left to clean up.
     os._exit(0)
 
 
 def compute_in_one_thread() -> None:
-    """Let no library compute in several threads.
+    """Make every library compute in a single thread.
 
-    To be called in the main thread, which computes; it goes for the libraries that are loaded by then. Left alone,
-    BLAS shares the products of matrices of even a small batch among all cores, and its threads wait for one
-    another by spinning: twice the CPU time, and later decisions.
+    Call it in the main thread, which computes; it affects the libraries loaded by then. By default, BLAS splits
+    the matrix products of even a small batch among all cores, and its threads spin while they wait for one
+    another: that takes twice the CPU time and delays decisions.
     """
     threadpool_limits(1)
 
 
 def _follow(follower: Follower, caught_up: Callable[[], None]) -> None:
-    """Let what was learned be read, ``caught_up`` when all was; that it can be read no more ends us."""
+    """Follow what was learned; call ``caught_up`` when all of it is read, and end the process if reading fails."""
     follower.start()
 
     def watch() -> None:
@@ -87,10 +88,10 @@ def _serve(work: ModelWork, replies: int) -> None:
 
 
 def _requests() -> Iterator[bytes]:
-    # Not by sys.stdin, whose lock Python would wait for in vain at its end, and abort.
+    # Not sys.stdin: at exit Python would wait for its lock in vain, and abort.
     with os.fdopen(_INPUT, "rb", closefd=False) as requests:
         while frame := requests.read(LENGTH_BYTES):
             length = int.from_bytes(frame, "big")
             if len(value := requests.read(length)) < length:
-                return  # the worker was killed within a request
+                return  # the worker was killed while it sent a request
             yield value

@@ -1,4 +1,4 @@
-"""The calls of a model, and what is awaited of them; all of it in the event loop."""
+"""Calls of a model and the futures of their replies; all of it runs in the event loop."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ from streams.model_process.messages import (
 
 
 class ModelFailure(Exception):
-    """The model could not do what it was asked, and lives; says why."""
+    """The model could not do what it was asked, but still runs; the message says why."""
 
 
 class ModelGone(Exception):
-    """There is no model any more."""
+    """The model has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """What is awaited of a request; not all requests bring both."""
+    """The futures of a request's replies; not every request gets both."""
 
     recalled: Future[Recalled]
     decided: Future[Decided]
 
 
 class ModelCalls(ABC):
-    """A model that is elsewhere; ``caught_up`` is set when it has read what was learned, where it is to.
+    """A model that runs elsewhere.
 
-    What is awaited raises :class:`ModelFailure` or :class:`ModelGone`.
+    ``caught_up`` is set when the model has read what was learned, if it is to read that. The futures raise
+    :class:`ModelFailure` or :class:`ModelGone`.
     """
 
     def __init__(self) -> None:
@@ -53,16 +54,16 @@ class ModelCalls(ABC):
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is answered any more."""
+        """Whether the model has ended and answers nothing any more."""
         return self._gone is not None
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it."""
+        """What ended it, if anything did."""
         return self._gone
 
     def has_caught_up(self) -> None:
-        """Note that all that was learned has been read."""
+        """Note that the model has read what was learned."""
         self.caught_up.set()
 
     def recall(self, products: Sequence[Product]) -> Future[Recalled]:
@@ -70,7 +71,7 @@ class ModelCalls(ABC):
         return self._call(lambda number: RecallRequest(number, list(products))).recalled
 
     def decide(self, products: Sequence[Product], batches: Sequence[RecalledBatch]) -> ModelCall:
-        """Find the candidates of products, and rank at once the batches that they are of."""
+        """Find the candidates of products, and rank the batches of these products in the same step."""
         return self._call(lambda number: RecallRequest(number, list(products), list(batches)))
 
     def rank(self, batches: Sequence[CandidateBatch]) -> Future[Decided]:
@@ -78,7 +79,7 @@ class ModelCalls(ABC):
         return self._call(lambda number: RankRequest(number, list(batches))).decided
 
     def receive(self, reply: Reply) -> None:
-        """Let go on who waits for a reply."""
+        """Resolve the future that waits for a reply."""
         match reply:
             case Recalled():
                 _settle(self._calls[reply.number].recalled, reply)
@@ -90,7 +91,7 @@ class ModelCalls(ABC):
                 _fail(self._calls.pop(reply.number), ModelFailure(reply.problem))
 
     def end(self, why: str) -> None:
-        """Let fail what is awaited, and what is asked from now on."""
+        """Fail all open calls, and all later ones."""
         self._gone = ModelGone(why)
         self.caught_up.set()
         for call in self._calls.values():
@@ -122,5 +123,6 @@ def _fail(call: ModelCall, error: Exception) -> None:
     for future in (call.recalled, call.decided):
         if not future.done():
             future.set_exception(error)
-            # Not all who ask await both: asyncio would complain that nobody did.
+            # Mark it as retrieved: not every caller awaits both futures, and asyncio would complain about the
+            # other.
             future.exception()

@@ -1,4 +1,4 @@
-"""From candidates to the messages that leave: decisions, withdrawals and tombstones."""
+"""Turn candidates into the messages to send: decisions, withdrawals and tombstones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Decisions:
-    """Decides batches with a model, each product apart from the others, and as a person did where that stands."""
+    """Decides the products of batches independently, by a person's standing verdict or else with the model."""
 
     def __init__(self, settings: Settings, bundle: Bundle, verdicts: StandingVerdicts | None = None) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class Decisions:
         self._verdicts = verdicts
 
     def of(self, batches: Sequence[RecalledBatch], candidates: Candidates) -> list[Ranked]:
-        """Return what leaves of each batch; ``candidates`` are those of the products of all, in their order."""
+        """Return what to send for each batch; ``candidates`` are those of all the batches' products, in order."""
         predictions = iter(_predictions(self._bundle.ranking, candidates))
         now = datetime.now(UTC)
         return [self._ranked(batch, predictions, now) for batch in batches]
@@ -66,7 +66,7 @@ class Decisions:
         return ranked
 
     def _judged(self, prediction: Prediction, product: CandidateProduct) -> Prediction:
-        """Return the decision of the person whose verdict stands, or else the model's."""
+        """Return the decision of a person if their verdict stands, otherwise the model's."""
         if self._verdicts is None or (verdict := self._verdicts.of(product.product_id, product.title)) is None:
             return prediction
         return overrule(prediction, verdict)
@@ -84,9 +84,10 @@ class Decisions:
     def _withdrawal(
         self, prediction: Prediction, product: CandidateProduct, source: SourcePosition, now: datetime
     ) -> Outgoing:
-        """Return the tombstone of an earlier decision of the other kind.
+        """Return the tombstone of an earlier decision on the other topic.
 
-        It leaves after the decision that replaces it: a consumer of both topics never finds a product in neither.
+        It is sent after the decision that replaces it, so a consumer of both topics never finds a product in
+        neither.
         """
         _, other = _topics(prediction)
         event_id = decision_id(source, _WITHDRAWN)
@@ -108,7 +109,7 @@ class Decisions:
 
 
 def _predictions(ranking: Ranking, candidates: Candidates) -> list[Prediction | Exception]:
-    """Decide all products at once; where that fails one by one, so that one costs no other its decision."""
+    """Decide all products at once; if that fails, one by one, so that one costs no other its decision."""
     if not len(candidates):
         return []
     try:
@@ -125,7 +126,7 @@ def _predictions(ranking: Ranking, candidates: Candidates) -> list[Prediction | 
 
 
 def _topics(prediction: Prediction) -> tuple[Topic, Topic]:
-    """Return the topic that the prediction belongs on, and the other."""
+    """Return the topic on which the prediction belongs, and the other decision topic."""
     if prediction.category is None:
         return CATEGORIES_NEEDS_REVIEW, CATEGORIES_ASSIGNED
     return CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW

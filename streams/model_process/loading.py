@@ -1,4 +1,4 @@
-"""Loading a model, in its process."""
+"""Load a model, in its own process."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _WARMING_PRODUCTS: Final = 64
 
 
 def load(settings: Settings) -> Bundle:
-    """Load the bundle that the settings name; raises as :func:`workers.bundle.bundle.load_bundle` does.
+    """Load the bundle that the settings name; raises what :func:`workers.bundle.bundle.load_bundle` raises.
 
-    A link that is turned to another bundle meanwhile is followed once.
+    If the path is a link, it is resolved once, so that switching it meanwhile does not mix two bundles.
     """
-    # A collector that goes through it again and again stops all threads for 70 ms each time.
+    # Otherwise the garbage collector would scan the model again and again, and stop all threads for 70 ms each
+    # time.
     with made_to_stay():
         bundle = load_bundle(
             settings.bundle.resolve(), Admission(settings.force_rejected_bundle, settings.require_gate)
@@ -30,9 +31,9 @@ def load(settings: Settings) -> Bundle:
 
 
 def _warm_up(bundle: Bundle) -> None:
-    """Decide something: what is made when it is first needed shall not be made under load.
+    """Decide a few products, so that what is created at first use is not created under load.
 
-    Raises :class:`InvalidBundle` where the model cannot decide.
+    Raises :class:`InvalidBundle` if the model cannot decide.
     """
     names = bundle.taxonomy.names[:_WARMING_PRODUCTS]
     products = [Product(product_id=str(number), title=name) for number, name in enumerate(names)]

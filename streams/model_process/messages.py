@@ -1,7 +1,7 @@
-"""What a worker asks the process of its model, and what that answers, each with its length before it.
+"""The requests of a worker to its model process, and the replies, each preceded by its length.
 
-Questions are JSON, which holds all that products do: MessagePack knows no time that is before the year 1 in UTC.
-Answers are MessagePack, as most of them is bytes.
+Requests are JSON, which can hold everything that products do: MessagePack cannot represent times before the year 1
+in UTC. Replies are MessagePack, because most of them is bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ LENGTH_BYTES: Final = 4
 class RecallRequest(msgspec.Struct, frozen=True, tag="recall"):
     """Find the candidates of products.
 
-    ``batches`` are what they are of; where there are any, they are ranked at once, and the candidates stay there.
+    ``batches`` are the batches of these products. If there are any, they are ranked in the same step, and the
+    candidates stay in the model process.
     """
 
     number: int
@@ -29,14 +30,18 @@ class RecallRequest(msgspec.Struct, frozen=True, tag="recall"):
 
 
 class RankRequest(msgspec.Struct, frozen=True, tag="rank"):
-    """Rank candidates that came from elsewhere."""
+    """Rank candidates that came from another process."""
 
     number: int
     batches: list[CandidateBatch]
 
 
 class Recalled(msgspec.Struct, frozen=True, tag="recalled"):
-    """How many candidates each signal ``named`` and how many each product has; ``candidates`` where they leave."""
+    """The result of recall.
+
+    ``named`` is the number of candidates that each signal named, and ``sizes`` the number that each product has.
+    ``candidates`` holds them if they are to leave the process.
+    """
 
     number: int
     named: dict[str, int]
@@ -45,7 +50,11 @@ class Recalled(msgspec.Struct, frozen=True, tag="recalled"):
 
 
 class Ranked(msgspec.Struct, frozen=True, tag="ranked"):
-    """What leaves of a batch that is decided: ``messages`` at once, ``outcomes`` when the broker has these."""
+    """What to send for a decided batch.
+
+    ``messages`` are sent at once, ``outcomes`` when the broker has the messages. ``timestamps_ms`` are the Kafka
+    timestamps of the decided events.
+    """
 
     messages: list[Outgoing]
     outcomes: list[EventOutcome]
@@ -53,13 +62,13 @@ class Ranked(msgspec.Struct, frozen=True, tag="ranked"):
 
 
 class Undecided(msgspec.Struct, frozen=True, tag="undecided"):
-    """What is wrong with a batch of candidates."""
+    """What is wrong with a batch of candidates that could not be ranked."""
 
     problem: str
 
 
 class Decided(msgspec.Struct, frozen=True, tag="decided"):
-    """What comes of each batch of a request, and the ``seconds`` that ranking took."""
+    """The result of each batch of a request, and the ``seconds`` that ranking took."""
 
     number: int
     batches: list[Ranked | Undecided]
@@ -67,7 +76,7 @@ class Decided(msgspec.Struct, frozen=True, tag="decided"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """Why a request brought nothing, or nothing more."""
+    """Why a request failed; it gets no further reply."""
 
     number: int
     problem: str
@@ -85,17 +94,17 @@ decode_reply: Final = msgspec.msgpack.Decoder(Reply).decode
 
 
 def number_of(request: bytes) -> int:
-    """Return the number of a request, whatever else of it cannot be read."""
+    """Return the number of a request, even if the rest of it cannot be read."""
     return _decode_number(request).number
 
 
 def framed_request(request: Request) -> bytes:
-    """Return a request as bytes that tell where it ends."""
+    """Return a request as bytes, preceded by its length."""
     return _framed(msgspec.json.encode(request))
 
 
 def framed_reply(reply: Reply) -> bytes:
-    """Return a reply as bytes that tell where it ends."""
+    """Return a reply as bytes, preceded by its length."""
     return _framed(msgspec.msgpack.encode(reply))
 
 

@@ -1,4 +1,4 @@
-"""Working with what others leave of the CPU."""
+"""Run work at a lower CPU priority."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Caller(Protocol):
     """One of the two functions below."""
 
     def __call__(self, work: Callable[[], Result], /) -> Result:
-        """Do the work, and return or raise what that does."""
+        """Do the work; return what it returns, or raise what it raises."""
 
 
 def at_once(work: Callable[[], Result], /) -> Result:
-    """Do the work here."""
+    """Do the work in the calling thread."""
     return work()
 
 
 def nicely(work: Callable[[], Result], /) -> Result:
-    """Do the work in a thread that lets others go first; whoever calls this does not become nicer."""
+    """Do the work in a thread of lower priority; the calling thread keeps its own."""
     with ThreadPoolExecutor(1, "shelfwise-nicely", initializer=_step_back) as pool:
         return pool.submit(work).result()
 
 
 def _step_back() -> None:
-    """Only on Linux niceness is of a thread alone, nice(2)."""
+    """Lower this thread's priority, only on Linux: elsewhere niceness is that of the whole process, nice(2)."""
     if sys.platform == "linux":
-        # Added to its own: to be less nice than a worker that steps back itself is not allowed.
+        # It is added to the current niceness: a worker that runs nicely itself may not lower it.
         os.nice(_NICENESS)

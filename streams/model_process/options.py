@@ -1,4 +1,4 @@
-"""Options of the process of a model."""
+"""Command-line options of the model process."""
 
 from typing import Final
 

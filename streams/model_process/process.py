@@ -1,4 +1,4 @@
-"""The process of a model, as the worker that starts it sees it."""
+"""The model process, as the worker that starts it sees it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from streams.model_process.messages import LENGTH_BYTES, Request, decode_reply, 
 from streams.reporting.process import ReportingProcess
 from streams.settings import Settings
 
-# To finish what was asked of it; nobody awaits much by then.
+# The time to finish open requests; little is still awaited by then.
 STOP_SECONDS: Final = 5.0
 _PROGRAM: Final = "streams.model_process"
 _log = logging.getLogger(__name__)
 
 
 class Description(NamedTuple):
-    """What people are told of a model."""
+    """What metrics and logs show about a model."""
 
     model_version: str
     taxonomy_version: str
@@ -33,7 +33,7 @@ class Description(NamedTuple):
 class ModelProcess(ModelCalls):
     """A model in a process that ends with this one, however this one ends.
 
-    Requests are what that reads; replies come by a pipe of their own.
+    The process reads requests from its input, and sends replies through a pipe of their own.
     """
 
     def __init__(self) -> None:
@@ -47,18 +47,18 @@ class ModelProcess(ModelCalls):
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it."""
+        """What ended it, if anything did."""
         return self._process.failure or self._unreadable
 
     @property
     def process_id(self) -> int:
-        """Its process."""
+        """The id of its process."""
         return self._process.process_id
 
     async def start(self, settings: Settings, *options: str) -> None:
-        """Start it; returns when the model is loaded.
+        """Start it; return when the model is loaded.
 
-        Raises :class:`schemas.errors.ShelfwiseError` where the model cannot be used; then nothing of it is left.
+        Raises :class:`schemas.errors.ShelfwiseError` if the model cannot be used; the process is stopped first.
         """
         try:
             await self._start(settings, options)
@@ -85,7 +85,7 @@ class ModelProcess(ModelCalls):
         self._reading = asyncio.ensure_future(self._read(reader))
 
     async def stop(self, seconds: float) -> None:
-        """Let it finish what is under way, within ``seconds``."""
+        """Let it finish its work in progress, within ``seconds``, and stop it."""
         await self._process.stop(seconds)
         if self._reading is not None:
             await self._reading
@@ -97,12 +97,12 @@ class ModelProcess(ModelCalls):
         self._process.input.write(framed_request(request))
 
     def loaded(self, *description: str) -> None:
-        """Note that the model is loaded, and which one it is."""
+        """Note that the model is loaded, and its description."""
         self.description = Description(*description)
         self.version = self.description.model_version
 
     def refused(self, kind: str, problem: str) -> None:
-        """Note why the bundle cannot be used: an error of :mod:`schemas.errors`, by its name."""
+        """Note why the bundle cannot be used; ``kind`` is the name of an error in :mod:`schemas.errors`."""
         self._refusal = getattr(errors, kind)(problem)
 
     def _is_loaded_or_refused(self) -> bool:

@@ -1,4 +1,4 @@
-"""Starting the process of a model: the first of a worker, and later ones beside it."""
+"""Start model processes: the first of a worker, and later ones beside it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ _log = logging.getLogger(__name__)
 
 
 class ModelStart:
-    """Starts processes of the bundle that the settings name, each time of what lies there then."""
+    """Starts model processes, each with the bundle that is then at the path in the settings."""
 
     def __init__(self, settings: Settings, learned: Sequence[str]) -> None:
-        """``learned`` are the options that say what the models know of what is learned from the stream."""
+        """``learned`` are the options that say what the models read of what was learned from the stream."""
         self._settings = settings
         self._options = learned
 
     async def first(self) -> ModelProcess:
-        """Return a model that is loaded; raises :class:`schemas.errors.ShelfwiseError` where it cannot be used."""
+        """Return a loaded model; raises :class:`schemas.errors.ShelfwiseError` if it cannot be used."""
         model = ModelProcess()
         await model.start(self._settings, *self._options)
         return model
 
     async def later(self) -> ModelProcess:
-        """Return one that knows what was learned too, loaded with what others leave of the CPU; raises the same.
+        """Return a loaded model that also knows what was learned; raises the same as :meth:`first`.
 
-        Whoever forced the first one has not seen this one.
+        It is loaded at a lower priority. The gate cannot be forced for it, because whoever forced the first model
+        has not seen this one.
         """
         settings = self._settings.model_copy(update={"force_rejected_bundle": ""})
         await asyncio.get_running_loop().run_in_executor(None, _check, settings)
@@ -52,13 +53,16 @@ class ModelStart:
 
 
 def _check(settings: Settings) -> None:
-    """Raise what keeps a bundle from being loaded, as far as it can be told without: a process takes a second."""
+    """Raise an error if the bundle cannot be loaded, as far as that can be found out without a process.
+
+    Starting a process takes a second.
+    """
     directory = settings.bundle.resolve()
     admit(directory, verify(directory), Admission(require_gate=settings.require_gate))
 
 
 def show(model: ModelProcess, metrics: Metrics) -> None:
-    """Tell metrics and log which model decides."""
+    """Show in metrics and the log which model decides."""
     description = model.description
     metrics.model_loaded(*description)
     _log.info("model %s, gate: %s, taxonomy %s", model.version, description.gate, description.taxonomy_version)

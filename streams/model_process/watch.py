@@ -1,4 +1,4 @@
-"""Another model takes the place of the one that decides, while events flow."""
+"""Replace the model that decides with another one, while events flow."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from workers.bundle.files import read_manifest
 
 _log = logging.getLogger(__name__)
 
-# To read a bundle costs some CPU, to load one that then dies memory for two models: no more often than this.
+# Reading a bundle costs some CPU time, and loading one that then fails takes memory for two models.
 _LONGEST_PAUSE_SECONDS: Final = 600.0
 
 
 class ModelWatch:
-    """Looks whether another bundle lies where the worker's came from, and lets it decide.
+    """Watches for another bundle at the path of the worker's bundle, and switches to it.
 
-    Ranking knows it as soon as its process has loaded it; recall turns to it ``bundle_overlap_seconds`` later,
-    when all other workers have found it too, whichever of them its candidates come to. The model before is known
-    as long again. One that cannot be loaded, or that the gate is against, changes nothing, and is tried
-    again after ever longer pauses, ten minutes at most.
+    Ranking uses the new model as soon as its process has loaded it. Recall switches to it
+    ``bundle_overlap_seconds`` later: by then all other workers have found it too, so any of them can rank its
+    candidates. The previous model is kept for as long again. A bundle that cannot be loaded, or that the gate
+    rejects, changes nothing, and is tried again after ever longer pauses, up to ten minutes.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ModelWatch:
         show: Callable[[ModelProcess], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``start`` starts the process of what lies there, and ``show`` tells people which model decides."""
+        """``start`` starts a process with the current bundle, and ``show`` reports which model decides."""
         self._settings = settings
         self._models = models
         self._start = start
@@ -49,7 +49,7 @@ class ModelWatch:
         self._again_at = 0.0
 
     async def run(self) -> None:
-        """Look again and again, until cancelled; not at all where the settings say so."""
+        """Look again and again, until cancelled; return at once if the settings turn it off."""
         while self._settings.bundle_poll_seconds:
             await asyncio.sleep(self._settings.bundle_poll_seconds)
             try:
@@ -58,7 +58,7 @@ class ModelWatch:
                 _log.exception("could not check for a new bundle in %s", self._settings.bundle)
 
     async def look(self) -> None:
-        """Look once; returns when the new model, if there is one, has taken the place of the old."""
+        """Look once; return when the new model, if there is one, has replaced the old one."""
         try:
             await self._look()
         except ShelfwiseError as error:
@@ -77,7 +77,7 @@ class ModelWatch:
             raise
 
     async def _exchange(self, model: ModelProcess) -> None:
-        if self._models.of(model.version) is not None:  # the bundle was turned back meanwhile
+        if self._models.of(model.version) is not None:  # the bundle was switched back meanwhile
             await model.stop(STOP_SECONDS)
             return
         overlap = self._settings.bundle_overlap_seconds
@@ -95,7 +95,7 @@ class ModelWatch:
             await other.stop(STOP_SECONDS)
 
     async def _is_still_wanted(self, model: ModelProcess) -> bool:
-        """Look whether the bundle is there still: who turns it back in time is heard."""
+        """Return whether the bundle is still there: an operator may have switched it back in time."""
         try:
             found = await self._version()
         except ShelfwiseError:
@@ -109,14 +109,14 @@ class ModelWatch:
         return (await loop.run_in_executor(None, read_manifest, self._settings.bundle)).model_version
 
     def _pause_for(self, version: str) -> None:
-        """Leave a bundle alone for twice as long as the time before."""
+        """Ignore a bundle for twice as long as the last time."""
         self._pause = 2 * self._pause if version == self._refused else self._settings.bundle_poll_seconds
         self._pause = min(self._pause, _LONGEST_PAUSE_SECONDS)
         self._refused = version
         self._again_at = self._clock() + self._pause
 
     def _tell(self, problem: str) -> None:
-        """Log a problem once, however often it is met."""
+        """Log a problem only if it differs from the last one."""
         if problem != self._told:
             self._told = problem
             _log.error("%s", problem)

@@ -1,4 +1,4 @@
-"""What the process of the model does with a request."""
+"""Answer requests in the model process."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class ModelWork:
         self._decisions = Decisions(settings, bundle, verdicts)
 
     def answer(self, value: bytes) -> Iterator[bytes]:
-        """Yield one or two replies to the request that ``value`` holds, the last of which ends it.
+        """Yield one or two replies to the request in ``value``; the last one ends it.
 
-        Raises :class:`msgspec.MsgspecError` where not even its number can be read, and else nothing.
+        Raises only :class:`msgspec.MsgspecError`, if not even the request's number can be read.
         """
         try:
             for reply in self._replies(decode_request(value)):
@@ -87,7 +87,7 @@ class ModelWork:
         yield Decided(request.number, outcomes, perf_counter() - started)
 
     def _candidates(self, batch: CandidateBatch) -> Candidates:
-        """Return the candidates of a batch; raises where they are not those of its products."""
+        """Return the candidates of a batch; raises if they do not fit its products."""
         candidates = unpack(batch.candidates)
         check_categories(candidates, len(self._bundle.taxonomy))
         stay = sum(not product.removed for product in batch.products)
