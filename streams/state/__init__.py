@@ -1,1 +1,1 @@
-"""Tables that can be trusted: stores that are never ahead of their changelog, and their recovery in bulk."""
+"""Tables that can be trusted: stores that are never ahead of their changelog, and recovery in bulk."""

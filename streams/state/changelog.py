@@ -1,4 +1,4 @@
-"""Changelogs read and written in bulk, outside of Faust, whose own way costs some 100 us a record."""
+"""Read and write changelogs in bulk, without Faust, which takes about 100 us per record."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from streams.state.stores import Change, Interrupted
 _READ_AT_ONCE: Final = 10_000
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 30.0
-# What librdkafka may hold for us, and ask for at once: each small record costs it three times its size besides.
+# What librdkafka may hold for us, and request at once; a small record costs it three times its size on top.
 _QUEUE_KBYTES: Final = 8_192
 _log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """A partition of a changelog; equal to Faust's own ``TP``."""
+    """A partition of a changelog; it compares equal to Faust's own ``TP``."""
 
     topic: str
     partition: int
 
 
 Apply = Callable[[Place, list[Change], int], None]
-"""Takes the changes of one partition in order, and the offset of the last."""
+"""Applies the changes of one partition, in order; the last argument is the offset of the last one."""
 
 
 class Changelog:
-    """Reads and writes partitions of changelogs; blocks, so it is for a thread."""
+    """Reads and writes partitions of changelogs; it blocks, so use it in a thread."""
 
     def __init__(self, connection: KafkaConnection, group: str, stopped: Event) -> None:
-        """``stopped`` ends what is under way with :class:`Interrupted`."""
+        """If ``stopped`` is set, reading and writing end with :class:`Interrupted`."""
         self._connection = connection
         self._stopped = stopped
         self._consumer = Consumer(
@@ -50,7 +50,7 @@ class Changelog:
                     "fetch.max.bytes": _QUEUE_KBYTES << 10,
                     "fetch.message.max.bytes": 1 << 20,
                     "queued.min.messages": _READ_AT_ONCE,
-                    # By default it rests for a second where its queue is full.
+                    # By default librdkafka pauses fetching for a second when its queue is full.
                     "fetch.queue.backoff.ms": 10,
                 },
             ),
@@ -62,13 +62,13 @@ class Changelog:
         self._consumer.close()
 
     def bounds(self, place: Place) -> tuple[int, int]:
-        """Return the first offset that is there and the next that will be; raises KafkaException."""
+        """Return the first offset that exists and the next one to be written; raises KafkaException."""
         return watermarks(self._consumer, TopicPartition(*place), _TIMEOUT_SECONDS, stopped=self._stopped)
 
     def read(self, starts: Mapping[Place, int], apply: Apply) -> int:
-        """Read from these offsets to the end; return how many records there were.
+        """Read from these offsets to the end; return the number of records.
 
-        Raises :class:`Interrupted`, and KafkaException where the broker refuses for good.
+        Raises :class:`Interrupted`, and KafkaException if the broker refuses for good.
         """
         missing = set(starts)
         if not missing:
@@ -104,7 +104,7 @@ class Changelog:
         return count
 
     def write(self, place: Place, records: Iterable[tuple[bytes, bytes]]) -> int:
-        """Append records and return the offset of the last; raises KafkaException where one does not arrive."""
+        """Append records and return the offset of the last; raises KafkaException if one does not arrive."""
         producer = Producer(
             self._connection.producer_config(
                 {"enable.idempotence": True, "queue.buffering.max.kbytes": _QUEUE_KBYTES}

@@ -1,4 +1,4 @@
-"""The changes of tables on their way to the changelogs, with librdkafka: Faust's way takes 200 us a change."""
+"""Send the changes of tables to the changelogs with librdkafka: Faust takes 200 us per change."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
-    """What hears of changes that have arrived."""
+    """A store that is told about changes that have arrived."""
 
     def acknowledged(self, partition: int, changes: Sequence[Change], offset: int) -> None:
-        """Take note that they have, the last of them at ``offset`` of the changelog."""
+        """Note that the changes have arrived, the last of them at ``offset`` of the changelog."""
 
 
 class _Sent(NamedTuple):
@@ -46,7 +46,7 @@ class _Arrived(NamedTuple):
 class TableChanges:
     """Sends the changes of all tables of an application, and waits for them.
 
-    To be used in the application's event loop alone.
+    Use it only in the application's event loop.
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
@@ -54,7 +54,7 @@ class TableChanges:
         self._producer: PolledProducer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sent = 0
-        # An ordered set: the first is the oldest.
+        # Used as an ordered set: the first key is the oldest.
         self._under_way: dict[int, None] = {}
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._arrived: deque[_Arrived] = deque()
@@ -78,7 +78,8 @@ class TableChanges:
             try:
                 self._producer.producer.produce(topic, value, key, partition, callback)
             except BufferError:
-                # Its own thread makes room: were two to hear of deliveries, these could change places.
+                # The producer's own thread makes room. If two threads received deliveries, these could change
+                # order.
                 time.sleep(_FULL_SECONDS)
             except KafkaException as error:
                 self._fail(error)
@@ -88,19 +89,19 @@ class TableChanges:
                 return
 
     def arrived(self) -> asyncio.Future[None]:
-        """Return when every change so far has arrived, as a future; it raises what kept one from arriving."""
+        """Return a future that is done when all changes so far have arrived, and raises what kept one from it."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._sent, future))
         self._wake()
         return future
 
     def close(self, seconds: float) -> None:
-        """Wait at most ``seconds`` for what is under way, and stop."""
+        """Wait at most ``seconds`` for the changes in progress, and stop."""
         if self._producer is not None:
             self._producer.close(seconds)
 
     def _on_delivery(self, sent: _Sent, error: KafkaError | None, message: Message) -> None:
-        """Hand over to the loop, in the producer's thread; the loop is woken once for all that is there."""
+        """Pass the delivery from the producer's thread to the loop, which is woken once for all that is there."""
         if error is not None:
             error = of_topic(error, message.topic())
         self._arrived.append(_Arrived(sent, message.partition() or 0, message.offset() or 0, error))

@@ -1,7 +1,7 @@
-"""Whether a table partition is whole: what to do where records of its changelog were deleted, not compacted.
+"""Check whether a table partition is complete, and repair it if records of its changelog were deleted.
 
-Compaction leaves the first offset of a changelog at 0; only deleted records move it (Kafka documentation,
-"DeleteRecords", and retention where ``cleanup.policy`` was changed to delete).
+Compaction leaves the first offset of a changelog at 0. Only deleting records moves it: by the "DeleteRecords"
+request of Kafka, or by retention after ``cleanup.policy`` was changed to delete (Kafka documentation).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from streams.state.changelog import Changelog, Place
 
 _OURS: Final = b"__shelfwise\0"
 WHOLE_FROM: Final = _OURS + b"whole_from"
-"""The key, in a changelog, whose value says: what follows makes up for all that lay below this offset."""
+"""A key in changelogs; its value is an offset, and the records from there on make up for all those below it."""
 _LACKING: Final = _OURS + b"lacking"
 _log = logging.getLogger(__name__)
 
 
 def is_ours(key: bytes) -> bool:
-    """Return whether a key of a changelog is a note of this module, and no key of the table."""
+    """Return whether a changelog's key is a note of this module, not a key of the table."""
     return key.startswith(_OURS)
 
 
 def lacking(store: Any, place: Place, first: int, known: int) -> bool:
-    """Return whether a store that stands at offset ``known`` (-1: empty) lacks what lay below ``first``.
+    """Return whether a store that has reached offset ``known`` (-1 if empty) lacks records below ``first``.
 
-    To be asked before it is recovered, for then it stands further; so the store remembers the answer.
+    Call it before recovery, which moves the store ahead. The store remembers the answer for that reason.
     """
     if known >= first - 1:
         return store.look_up(place.partition, _LACKING) is not None
@@ -36,10 +36,10 @@ def lacking(store: Any, place: Place, first: int, known: int) -> bool:
 
 
 def settle(changelog: Changelog, store: Any, place: Place, first: int, *, lacks: bool) -> tuple[bool, int | None]:
-    """Return whether a recovered partition is whole, and the offset of what was written to make it so, if any.
+    """Return whether a recovered partition is complete, and the last offset written to complete it, if any.
 
-    A store that has all that was deleted is written to the changelog again, once, for the sake of all others;
-    where there is none, what the changelog does not tell any more is lost.
+    If the store has everything that was deleted, it is written to the changelog again, once, for all other
+    workers. Otherwise what the changelog no longer holds is lost.
     """
     marked = store.look_up(place.partition, WHOLE_FROM)
     if first == 0 or (marked is not None and int(marked) >= first):

@@ -1,4 +1,4 @@
-"""A directory for the tables of one process: several workers on a machine may share a data directory."""
+"""A directory for the tables of one process, because workers on one machine may share a data directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST: Final = 64
 
 
 def check_data_dir(data_dir: Path) -> None:
-    """Make the directory; raises :class:`InvalidSettings` where nothing can be written there."""
+    """Create the directory; raises :class:`InvalidSettings` if it cannot be written to."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=data_dir):
@@ -28,9 +28,9 @@ def _unusable(path: Path, error: OSError) -> InvalidSettings:
 
 
 class TableDirectory:
-    """The first of ``tables-0``, ``tables-1``, ... that no other process holds; free again when this one ends.
+    """The first of ``tables-0``, ``tables-1``, ... that no other process holds; freed when this one ends.
 
-    A store belongs to no worker in particular: its offsets say what is missing in it, so a worker that finds the
+    A store belongs to no particular worker. Its offsets say what is missing in it, so a worker that takes over the
     store of another one reads the rest from the changelog.
     """
 
@@ -40,7 +40,7 @@ class TableDirectory:
 
     @classmethod
     def claim(cls, data_dir: Path) -> Self:
-        """Take a directory; raises :class:`InvalidSettings` where none can be made or 64 are taken."""
+        """Claim a directory; raises :class:`InvalidSettings` if none can be created, or 64 are taken."""
         for number in range(_MOST):
             path = data_dir / f"tables-{number}"
             try:
@@ -57,7 +57,7 @@ class TableDirectory:
         raise InvalidSettings(f"{_MOST} processes keep tables in {data_dir}; set another SHELFWISE_DATA_DIR")
 
     def release(self) -> None:
-        """Let another process have it."""
+        """Release the directory for other processes."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

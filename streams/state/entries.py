@@ -1,4 +1,4 @@
-"""The keys and values of one partition of a table, as the agents see them."""
+"""The keys and values of one table partition, as the agents see them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Entries(Protocol):
     """Encoded values by key."""
 
     def get(self, key: bytes, /) -> bytes | None:
-        """Return a value, or ``None``."""
+        """Return the value of a key, or ``None``."""
 
     def __setitem__(self, key: bytes, value: bytes, /) -> None:
-        """Set a value."""
+        """Set the value of a key."""
 
 
 EntriesOf = Callable[[int], Entries]
-"""Gives a partition of a table that this worker owns, whatever event is worked on."""
+"""Returns the entries of a partition that this worker owns, independently of the event being processed."""

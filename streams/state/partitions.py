@@ -1,23 +1,23 @@
-"""What a worker knows of its table partitions, for metrics and health."""
+"""What a worker knows about its table partitions, for metrics and health."""
 
 from __future__ import annotations
 
 
 class TablePartitions:
-    """Which partitions of changelogs are not whole, and how the latest recovery went."""
+    """Which changelog partitions are incomplete, and how the last recovery went."""
 
     def __init__(self) -> None:
         self.broken: frozenset[tuple[str, int]] = frozenset()
-        """Topic and partition of each changelog whose deleted records nobody has."""
+        """Topic and partition of each changelog with deleted records that this worker could not restore."""
         self.recovered_records = 0
         self.recovery_seconds = 0.0
 
     def found(self, topic: str, partition: int, *, whole: bool) -> None:
-        """Note what a recovery has found."""
+        """Note whether a recovery found a partition complete."""
         place = frozenset({(topic, partition)})
         self.broken = self.broken - place if whole else self.broken | place
 
     def recovered(self, records: int, seconds: float) -> None:
-        """Note that a recovery has ended, and from how many records of changelogs."""
+        """Note that a recovery has ended, the number of changelog records that it read, and its duration."""
         self.recovered_records = records
         self.recovery_seconds = seconds

@@ -1,4 +1,4 @@
-"""Recovery of tables in bulk, in a thread: Faust's own takes some 100 us a record, on the event loop."""
+"""Recover tables in bulk, in a thread: Faust takes about 100 us per record, on the event loop."""
 
 from __future__ import annotations
 
@@ -21,26 +21,29 @@ _log = logging.getLogger(__name__)
 
 
 class BulkRecovery(Recovery):
-    """Brings the stores to the end of their changelogs before Faust looks at them; Faust finds nothing to do.
+    """Brings the stores to the end of their changelogs before Faust looks at them, so Faust finds nothing to do.
 
-    So too those that it is to follow as a standby, which delays a worker with an empty disk: Faust would fill them
-    beside the live work, for a quarter of an hour where this takes half a minute.
+    This includes the stores that the worker follows as a standby, which delays a worker with an empty disk. Faust
+    would fill these during the live work, in a quarter of an hour; here it takes half a minute.
     """
 
-    # The class's own would bear this module's name, and be as loud as we are.
+    # Otherwise the logger would have this module's name, and be as verbose as ours.
     logger = logging.getLogger("faust.recovery")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # One thread at a time: that of an earlier assignment has to notice that it is no longer wanted.
+        # One thread at a time; the thread of an earlier assignment must first notice that it is no longer wanted.
         self._turn = Lock()
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:  # noqa: ARG002, ASYNC109 - Faust's signature
-        """Wait without a limit: at a timeout Faust's recovery ends without a word, and for good."""
+        """Wait without a timeout, after which Faust's recovery would end silently and for good."""
         await super()._wait(coro)
 
     async def _build_offsets(self, consumer: Any, tps: Any, destination: Any, title: str) -> None:  # noqa: ARG002
-        """Recover, and say how far; Faust's own asks for the first offsets, 1.5 s behind a fetch that waits."""
+        """Recover, and store the offsets reached in ``destination``.
+
+        Faust's own method asks for the first offsets, 1.5 s behind a fetch that waits.
+        """
         owned = title == "active"
         if tps:
             stopped = Event()
@@ -59,11 +62,12 @@ class BulkRecovery(Recovery):
                 place = Place(*tp)
                 destination[tp] = ends[place]
                 if owned and ends[place] > known[place]:
-                    # Faust asked for the ends before, and takes a store beyond them for one of another changelog.
+                    # Faust asked for the ends earlier, and takes a store beyond them to be that of another
+                    # changelog.
                     self.active_highwaters[tp] = max(ends[place], self.active_highwaters[tp])
 
     def _recover(self, known: dict[Place, int], owned: bool, stopped: Event) -> dict[Place, int]:
-        """Return the last offset of each partition, once its store has it; ``known`` is where each stands."""
+        """Recover, and return the last offset of each partition; ``known`` is the offset that each store has."""
         with self._turn:
             changelog = Changelog(self.app.connection, f"{self.app.conf.id}-recovery", stopped)
             try:
@@ -108,7 +112,7 @@ class BulkRecovery(Recovery):
         return ends
 
     def _refuse_stores_beyond(self, known: dict[Place, int], ends: dict[Place, int]) -> None:
-        """Raise :class:`ShelfwiseError` where a store stands beyond its changelog's end."""
+        """Raise :class:`ShelfwiseError` if a store is ahead of the end of its changelog."""
         for place, last in known.items():
             if last >= ends[place]:
                 tables = self.app.table_directory
@@ -125,7 +129,7 @@ class BulkTableManager(TableManager):
     _recovery: Recovery | None
 
     async def on_start(self) -> None:
-        """Start at once: Faust's own waits a second for tables that are declared late, and ours are all there."""
+        """Start at once: Faust waits a second for tables that are declared late, but ours are all declared."""
         await self._update_channels()
         await self.recovery.start()
 

@@ -13,27 +13,27 @@ import rocksdict
 from faust.stores import memory, rocksdb
 
 Change = tuple[bytes, bytes | None]
-"""A key and its new value; ``None`` removes it."""
+"""A key and its new value; ``None`` removes the key."""
 
 
 class Interrupted(Exception):
-    """Partitions were taken away, or the worker is to stop, while their tables were at work."""
+    """Partitions were taken away, or the worker is stopping, while their tables were in use."""
 
 
 _WRITE_BUFFER_BYTES: Final = 8 << 20
 _OPEN_FILES: Final = 64
 _BLOCK_BYTES: Final = 4 << 10
-# One key in a hundred is looked for in vain in a file (RocksDB wiki, "RocksDB Bloom Filter").
+# With this, one lookup in a hundred of a missing key reads a file in vain (RocksDB wiki, "RocksDB Bloom Filter").
 _BLOOM_BITS: Final = 10
 _LOG_FILES: Final = 2
 _LOG_BYTES: Final = 1 << 20
 
 
 class MemoryStore(memory.Store):
-    """Faust's store in memory, which can be loaded in bulk."""
+    """Faust's store in memory, extended by loading in bulk."""
 
     def load(self, partition: int, changes: Sequence[Change], offset: int) -> None:
-        """Apply changes in their order; ``offset``, the last one's, is not kept."""
+        """Apply changes in order; ``offset``, that of the last one, is ignored."""
         data, partitions = self.data, self._key_partition
         for key, value in changes:
             if value is None:
@@ -44,10 +44,10 @@ class MemoryStore(memory.Store):
                 partitions[key] = partition
 
     def acknowledged(self, partition: int, changes: Sequence[Change], offset: int) -> None:
-        """Nothing: what is in memory ends with the process, so it cannot outlive its changelog."""
+        """Do nothing: memory ends with the process, so it cannot get ahead of its changelog."""
 
     def look_up(self, _partition: int, key: bytes) -> bytes | None:
-        """Return a value, whatever event is worked on."""
+        """Return a value, independently of the event being processed."""
         return self.data.get(key)
 
     def put(self, partition: int, key: bytes, value: bytes) -> None:
@@ -56,17 +56,17 @@ class MemoryStore(memory.Store):
         self._key_partition[key] = partition
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Nothing: there is nothing to remember beyond the process."""
+        """Do nothing: nothing needs to be remembered beyond the process."""
 
     def records(self, _partition: int) -> Iterator[tuple[bytes, bytes]] | None:
-        """Return ``None``: what the changelog has lost was never here."""
+        """Return ``None``: this store never held what the changelog has lost."""
         return None
 
 
 class Budget:
-    """What all stores of a stage may keep in memory: blocks, indexes, filters and write buffers together.
+    """The memory for all stores of a stage: blocks, indexes, filters and write buffers together.
 
-    Faust 0.15.3 gives each partition of each table a cache of 2 GiB and 192 MiB of write buffers of its own.
+    Faust 0.15.3 gives each partition of each table its own cache of 2 GiB and 192 MiB of write buffers.
     """
 
     def __init__(self, total_bytes: int) -> None:
@@ -76,7 +76,7 @@ class Budget:
         )
 
     def open(self, path: Path, *, read_only: bool = False) -> rocksdict.Rdict:
-        """Open the store of one partition; the signature is that of Faust's options."""
+        """Open the store of one partition; the signature is that of Faust's RocksDB options."""
         blocks = rocksdict.BlockBasedOptions()
         blocks.set_block_cache(self.cache)
         blocks.set_block_size(_BLOCK_BYTES)
@@ -98,16 +98,16 @@ class Budget:
 
 
 class DiskStore(rocksdb.Store):
-    """One RocksDB for each partition, which holds its changelog up to an offset, and nothing beyond.
+    """One RocksDB for each partition, which holds its changelog up to an offset and nothing beyond it.
 
-    Faust 0.15.3 writes a change to disk at once and to the changelog later. After ``kill -9`` the store is then
-    ahead: the event is read again, is no news to the table, is not written again, and so is missing in the
-    changelog for good. Here a change waits in memory until the broker has it, and goes to disk in one atomic write
-    with its offset. Writes are not synced: a crash of the machine cuts the store back to an earlier offset, and
-    the changelog tells the rest.
+    Faust 0.15.3 writes a change to disk at once, and to the changelog later. After ``kill -9`` the store is then
+    ahead: the event is read again, changes nothing in the table, is not written again, and so is missing in the
+    changelog for good. Here a change waits in memory until the broker has it, and is then written to disk together
+    with its offset in one atomic write. Writes are not synced: a crash of the machine sets the store back to an
+    earlier offset, and the changelog supplies the rest.
     """
 
-    # The class's own would bear this module's name, and be as loud as we are.
+    # Otherwise the logger would have this module's name, and be as verbose as ours.
     logger = logging.getLogger("faust.stores")
 
     def __init__(self, url: Any, app: Any, table: Any, **kwargs: Any) -> None:
@@ -121,16 +121,16 @@ class DiskStore(rocksdb.Store):
         return self.app.table_directory
 
     def load(self, partition: int, changes: Sequence[Change], offset: int) -> None:
-        """Apply changes in their order, the last at ``offset`` of the changelog, unless they are there already.
+        """Apply changes in order, the last at ``offset`` of the changelog, unless they were applied already.
 
-        Raises :class:`Interrupted` where the partition was taken away.
+        Raises :class:`Interrupted` if the partition was taken away.
         """
         with self._ours(partition) as database:
             self._write(database, changes, offset)
 
     @contextmanager
     def _ours(self, partition: int) -> Iterator[rocksdict.Rdict]:
-        """Give a partition's database; raises :class:`Interrupted` where it was taken away, or is meanwhile."""
+        """Yield a partition's database; raises :class:`Interrupted` if it was or is taken away meanwhile."""
         database = self._database(partition)
         try:
             yield database
@@ -138,9 +138,9 @@ class DiskStore(rocksdb.Store):
             raise Interrupted from None
 
     def _database(self, partition: int) -> rocksdict.Rdict:
-        """Return a partition's database; raises :class:`Interrupted` where it was taken away.
+        """Return a partition's database; raises :class:`Interrupted` if it was taken away.
 
-        Opened again, it would not know what the next owner has written since.
+        It is not opened again, because it would lack what the next owner has written since.
         """
         database = self._dbs.get(partition)
         if database is None:
@@ -161,17 +161,17 @@ class DiskStore(rocksdb.Store):
         database.write(batch)
 
     def acknowledged(self, partition: int, changes: Sequence[Change], offset: int) -> None:
-        """Write changes that have arrived in the changelog, the last at ``offset``, to disk."""
+        """Write changes to disk that have arrived in the changelog, the last of them at ``offset``."""
         waiting = self._unacknowledged[partition]
         if partition in self._dbs:
             self.load(partition, changes, offset)
         for key, value in changes:
-            # A newer change of the key goes on waiting.
+            # A newer change of the key keeps waiting.
             if waiting.get(key, _NOTHING) is value:
                 del waiting[key]
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
-        """Apply what Faust's own recovery, or a standby, has read."""
+        """Apply changes that Faust's own recovery, or a standby, has read."""
         changes: defaultdict[int, list[Change]] = defaultdict(list)
         ends: dict[int, int] = {}
         for event in batch:
@@ -182,21 +182,21 @@ class DiskStore(rocksdb.Store):
             self._write(self._db_for_partition(partition), found, ends[partition])
 
     def look_up(self, partition: int, key: bytes) -> bytes | None:
-        """Return a value, whatever event is worked on; raises :class:`Interrupted` as all of these do."""
+        """Return a value, independently of the event being processed; raises :class:`Interrupted`."""
         database = self._database(partition)
         waiting = self._unacknowledged[partition].get(key, _NOTHING)
-        try:  # no context: this is asked several times a product
+        try:  # no context manager, because this is called several times per product
             return database.get(key) if waiting is _NOTHING else waiting
         except rocksdict.DbClosedError:
             raise Interrupted from None
 
     def put(self, partition: int, key: bytes, value: bytes) -> None:
-        """Set a value, whatever event is worked on; it goes to disk when it has arrived in the changelog."""
+        """Set a value, independently of the event being processed; it goes to disk once the changelog has it."""
         self._database(partition)
         self._unacknowledged[partition][key] = value
 
     def note(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Keep something about the partition that no other store needs to know; ``None`` removes it."""
+        """Store a note about the partition that no other store needs; ``None`` removes it."""
         with self._ours(partition) as database:
             if value is None:
                 database.delete(key)
@@ -209,10 +209,10 @@ class DiskStore(rocksdb.Store):
             yield from self._visible_items(database)
 
     def set_persisted_offset(self, tp: Any, offset: int) -> None:
-        """Nothing: an offset is written with its change."""
+        """Do nothing: an offset is written together with its change."""
 
     async def stop(self) -> None:
-        """Close all."""
+        """Close all databases."""
         for partition in list(self._dbs):
             self._close(partition)
 

@@ -1,4 +1,4 @@
-"""A table whose changes are waited for, and of which none is lost in silence."""
+"""A table whose changes are waited for, so that none is lost silently."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class TablePartition:
         self._partition = partition
 
     def get(self, key: bytes) -> bytes | None:
-        """Return a value, or ``None``."""
+        """Return the value of a key, or ``None``."""
         value: bytes | None = self._table.data.look_up(self._partition, key)
         return value
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
-        """Set a value, and send it to the changelog."""
+        """Set the value of a key, and send it to the changelog."""
         self._table.data.put(self._partition, key, value)
         self._table.changed(self._partition, key, value)
 
 
 class WatchedTable(faust.Table):
-    """Tells the store of each change that has arrived, and the application of each that has not.
+    """Tells its store about each change that has arrived, and the application about each that has not.
 
-    Faust 0.15.3 logs a change that the broker refused, and commits the event that it was made for.
+    Faust 0.15.3 only logs a change that the broker refused, and commits the event that caused it.
     """
 
     def _new_store_by_url(self, url: Any) -> Any:
@@ -51,11 +51,11 @@ class WatchedTable(faust.Table):
         )
 
     def of(self, partition: int) -> TablePartition:
-        """Return a partition that this worker owns, to be read and written whatever event is worked on."""
+        """Return a partition that this worker owns, for reads and writes independent of the current event."""
         return TablePartition(self, partition)
 
     def on_key_set(self, _key: bytes, _value: bytes) -> None:
-        """Refuse Faust's own way, by which a change is on disk before its changelog has it."""
+        """Refuse Faust's way of writing, which puts a change on disk before its changelog has it."""
         raise RuntimeError("a table is written by its partitions alone")
 
     def changed(self, partition: int, key: bytes, value: bytes) -> None:
