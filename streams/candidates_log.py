@@ -1,4 +1,4 @@
-"""How far ranking is with the topic of candidates, as the broker knows it."""
+"""How far ranking has read the topic of candidates, according to the broker."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class CandidatesLog:
         self._closed = False
 
     def undecided(self, partition: int) -> int:
-        """Return how many messages of a partition ranking has not committed, 1 where the broker does not say.
+        """Return how many messages of a partition ranking has not committed, or 1 if the broker does not say.
 
-        Blocks for as long as the broker takes to answer, 20 s at most; 0 once it is closed.
+        Blocks until the broker answers, for 20 s at most. Returns 0 once it is closed.
         """
         place = TopicPartition(self._topic, partition)
         with self._asking:
@@ -43,7 +43,7 @@ class CandidatesLog:
         return max(end - max(first, committed.offset), 0)
 
     def close(self) -> None:
-        """Let go of the broker."""
+        """Close the connection to the broker."""
         with self._asking:
             self._closed = True
             self._consumer.close()

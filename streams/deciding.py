@@ -1,4 +1,4 @@
-"""The stages that decide, with the process of their model, and the one that learns beside them."""
+"""Run the deciding stages with their model process, and the learning process beside them."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ async def decide(
     stages: Collection[Stage],
     beside: Mapping[str, Failing],
 ) -> int:
-    """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
+    """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 if a part failed.
 
-    All but learning live in this process, and two Faust applications share its event loop. ``beside`` is as of
-    :class:`streams.stages.run.PartsRun`. Raises :class:`schemas.errors.ShelfwiseError` where the model cannot be
-    used.
+    All stages except learning run in this process, and two Faust applications share its event loop. ``beside`` is
+    that of :class:`streams.stages.run.PartsRun`. Raises :class:`schemas.errors.ShelfwiseError` if the model cannot
+    be used.
     """
     health.condition(_MODEL_LOADED, ready=False)
     starting = ModelStart(settings, _learned(settings, stages))
@@ -65,7 +65,7 @@ async def decide(
 
 
 def _learned(settings: Settings, stages: Collection[Stage]) -> Sequence[str]:
-    """Return what the model is to know of what was learned: recall asks for statistics, ranking for verdicts."""
+    """Return the model's options for what was learned: recall needs statistics, ranking needs verdicts."""
     wanted: dict[Stage, str] = {"recall": WITH_STATISTICS, "ranking": WITH_VERDICTS}
     return [option for stage, option in wanted.items() if settings.learning and stage in stages]
 

@@ -1,4 +1,4 @@
-"""Faust applications, configured for whole micro-batches in single messages."""
+"""Faust applications, configured for messages that each hold a whole micro-batch."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from streams.state.table import WatchedTable
 
 Stage = Literal["intake", "recall", "ranking", "learning"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-"""All, in the order of the flow."""
+"""All stages, in the order of the flow."""
 
-# Debug messages that nobody sees cost 14 % of the CPU: these loggers ask at every message.
+# Checking whether debug messages are enabled, which these loggers do for every message, cost 14 % of the CPU time.
 _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
 _LAST_CHANGES_SECONDS: Final = 1.0
 
 
 class FlowApp(faust.App):
-    """A Faust application with guarded flow control, and commits that go on."""
+    """A Faust application with guarded flow control, and with commits that do not stall."""
 
-    # The class's own would bear this module's name, and be as loud as we are.
+    # Otherwise the logger would have this module's name, and be as verbose as ours.
     logger = logging.getLogger("faust.flow")
     _guarded: GuardedFlowControl | None = None
     batch_topics: frozenset[str] = frozenset()
@@ -49,7 +49,7 @@ class FlowApp(faust.App):
     _directory: TableDirectory | None = None
 
     def use(self, settings: Settings, stage: Stage) -> None:
-        """Give it what Faust's own settings have no room for."""
+        """Set what Faust's own settings have no place for."""
         self._settings = settings
         self._stage = stage
         self.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
@@ -58,14 +58,15 @@ class FlowApp(faust.App):
 
     @property
     def connection(self) -> KafkaConnection:
-        """How to reach the cluster without Faust."""
+        """How to connect to the cluster without Faust."""
         return self._settings.kafka
 
     @property
     def table_directory(self) -> Path:
-        """Where this process keeps the tables of its stage; claimed when it is first asked for.
+        """Where this process keeps the tables of its stage; claimed at first use.
 
-        What another installation has left is nothing to go on from: offsets are of its own changelogs.
+        Tables of another installation must not be used, because their offsets refer to other changelogs; so the
+        path holds the topic prefix and the cluster's id.
         """
         if self._directory is None:
             settings = self._settings
@@ -75,16 +76,16 @@ class FlowApp(faust.App):
 
     @cached_property
     def table_budget(self) -> Budget:
-        """What all tables of the stage on disk may keep in memory."""
+        """The memory that all on-disk tables of the stage share."""
         return Budget(self._settings.table_memory_mib << 20)
 
     @property
     def settled(self) -> bool:
-        """Whether partitions are assigned and their tables recovered, and no rebalance is under way."""
+        """Whether partitions are assigned, their tables are recovered, and no rebalance is in progress."""
         return bool(self.tables.recovery.completed.is_set() and not self.rebalancing)
 
     async def on_stop(self) -> None:
-        """Stop, and let another process have the tables' directory."""
+        """Stop, and release the tables' directory for another process."""
         await super().on_stop()
         await asyncio.get_running_loop().run_in_executor(None, self.table_changes.close, _LAST_CHANGES_SECONDS)
         if self._directory is not None:
@@ -92,7 +93,7 @@ class FlowApp(faust.App):
 
     @property
     def flow_control(self) -> FlowControlEvent:
-        """Flow control of all queues of this application."""
+        """The flow control of all queues of this application."""
         if self._guarded is None:
             self._guarded = GuardedFlowControl(loop=self.loop)
         return self._guarded
@@ -104,7 +105,7 @@ class FlowApp(faust.App):
 
 
 def build_app(settings: Settings, stage: Stage) -> FlowApp:
-    """Return an application without agents or tables; it is to be started in the running loop."""
+    """Return an application without agents or tables, which must be started in the running loop."""
     for name in _LOUD_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     app = FlowApp(
@@ -126,7 +127,7 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,
-        # All are there before; to ask for them once more takes the right to make topics.
+        # All topics exist already; declaring them again would need the right to create topics.
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_MESSAGE_BYTES // 4,
@@ -141,9 +142,9 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
 
 
 def _url(settings: Settings) -> str:
-    """Return how Faust's assignor knows this worker: two on one host must not look like one.
+    """Return the URL by which Faust's assignor identifies this worker; two on one host must have different ones.
 
-    A static member is given the assignment that it had, and Faust insists that it bears the same name as then.
+    A static member gets its previous assignment back, and Faust requires that it still has the same URL.
     """
     if settings.instance_id is not None:
         return f"http://{settings.instance_id}:6066"
@@ -151,7 +152,7 @@ def _url(settings: Settings) -> str:
 
 
 def raw_topic(app: faust.App, *names: str) -> TopicT:
-    """Return topics whose keys and values reach us as bytes, so that nothing is dropped undecoded."""
+    """Return a Faust topic whose keys and values arrive as bytes, so that nothing is dropped undecoded."""
     return app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
 

@@ -1,4 +1,4 @@
-"""What keeps known hazards of Faust 0.15.3 from doing harm; each has a test that fails without it."""
+"""Guards against known defects of Faust 0.15.3; each has a test that fails without it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from mode.utils.queues import FlowControlEvent
 
 
 class GuardedFlowControl(FlowControlEvent):
-    """Flow control that does not throw away events on a second ``resume``.
+    """Flow control that does not discard events on a second ``resume``.
 
-    Faust 0.15.3 resumes flow several times as it starts; each resume clears the queues, into which the fetcher has
-    already put events after the first. Those are never acknowledged, and the committed offset stands still.
+    Faust 0.15.3 resumes flow several times as it starts, and each resume clears the queues. After the first one,
+    the fetcher has already put events there. The cleared events are never acknowledged, and the committed offset
+    stops moving.
     """
 
     def resume(self) -> None:
-        """Let events flow; clear what was queued before only if the flow was suspended."""
+        """Let events flow; clear the queues only if the flow was suspended."""
         was_suspended = self._suspend.is_set()
         self._suspend.clear()
         self._resume.set()
@@ -26,16 +27,16 @@ class GuardedFlowControl(FlowControlEvent):
 
 
 class GuardedConsumer(Consumer):
-    """Commits the topics of batches as far as they were read, whatever Faust lost in between.
+    """Commits the topics of batches as far as they were read, whatever Faust dropped in between.
 
-    An event that Faust drops in a rebalance is never acknowledged, and its partition is committed no further until
-    a restart, which then reads hours of batches again. What was lost of these topics intake sends again anyhow and
-    their agents work in order: all that was read before the last acknowledgement is done. The topics that we learn
-    from keep Faust's rule, for there an event that was lost must be read again.
+    An event that Faust drops in a rebalance is never acknowledged. Its partition is then committed no further
+    until a restart, which reads hours of batches again. For these topics, committing is safe: intake sends lost
+    batches again anyway, and the agents work in order, so everything read before the last acknowledgement is done.
+    The topics of learning keep Faust's rule, because an event lost there must be read again.
     """
 
     async def _commit(self, offsets: Any) -> bool:
-        """Commit once the changes of tables that the events made have arrived; a worker that lost one ends."""
+        """Commit when the table changes that the events caused have arrived; if one did not, end the worker."""
         try:
             await self.app.table_changes.arrived()
         except Exception as error:

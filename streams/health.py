@@ -1,7 +1,7 @@
-"""Whether the process lives (its loops make progress) and whether it is ready for work (its conditions hold).
+"""Whether the process is alive (its loops make progress) and ready for work (its conditions hold).
 
-The two answer different questions of the Kubernetes documentation ("Configure Liveness, Readiness and Startup
-Probes"): a process that is not alive is restarted, one that is not ready is only waited for.
+The two answer different questions, see the Kubernetes documentation, "Configure Liveness, Readiness and Startup
+Probes": a process that is not alive is restarted, one that is not ready is only waited for.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An answer; ``detail`` is the JSON body, which names the stale loops or the missing conditions."""
+    """An answer to a probe; ``detail`` is the JSON body, which names stale loops or missing conditions."""
 
     ok: bool
     detail: dict[str, Any]
 
 
 class Health:
-    """Loops that must beat and conditions that must hold; safe from any thread.
+    """Loops that must beat and conditions that must hold; may be used from any thread.
 
-    ``conditions`` are the names that must become true before the process is ready. ``clock`` returns seconds that
-    never go back.
+    ``conditions`` are the names of conditions that must hold before the process is ready. ``clock`` returns
+    seconds that never go back.
     """
 
     def __init__(self, conditions: Iterable[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,23 +42,23 @@ class Health:
             self._beats[name] = self._clock()
 
     def beat(self, name: str) -> None:
-        """Say that a loop that is watched has made progress."""
+        """Note that a watched loop has made progress."""
         with self._lock:
             self._beats[name] = self._clock()
 
     def forget(self, name: str) -> None:
-        """Expect nothing more of a loop that ended on purpose."""
+        """Stop watching a loop that ended on purpose."""
         with self._lock:
             self._limits.pop(name, None)
             self._beats.pop(name, None)
 
     def condition(self, name: str, ready: bool) -> None:
-        """State whether a condition of readiness holds; a name that is new is required from now on."""
+        """Set whether a readiness condition holds; a new name is required from now on."""
         with self._lock:
             self._conditions[name] = ready
 
     def holds(self, name: str) -> bool:
-        """Return whether a condition of readiness holds."""
+        """Return whether a readiness condition holds."""
         with self._lock:
             return self._conditions.get(name, False)
 
@@ -77,7 +77,7 @@ class Health:
         return Report(not stale, {"healthy": not stale, "stale": stale, "loops": loops})
 
     def readiness(self) -> Report:
-        """Return whether every condition holds; before the first is stated, the process is not ready."""
+        """Return whether every condition holds; without any condition, the process is not ready."""
         with self._lock:
             conditions = dict(self._conditions)
         missing = tuple(name for name, holds in conditions.items() if not holds)

@@ -24,8 +24,8 @@ _PATHS: Final = ("/metrics", "/healthz", "/readyz")
 class Listener:
     """Serves metrics and health from construction to :meth:`close`.
 
-    Listens on loopback unless told otherwise: what it shows is not secret, but nobody else's either. ``port`` 0
-    takes a free one; :attr:`url` says which. Raises :class:`InvalidSettings` where the address cannot be had.
+    It listens on loopback by default: what it shows is not secret, but is nobody else's business either. ``port``
+    0 takes a free one; :attr:`url` says which. Raises :class:`InvalidSettings` if the address cannot be used.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Listener:
             raise InvalidSettings(
                 f"cannot listen for metrics on {host}:{port} ({error}); choose another address, or port 0 for any"
             ) from error
-        # A plain serve_forever looks for its end twice a second; closing should not take that long.
+        # By default serve_forever checks twice a second whether to stop; closing should not take that long.
         self._thread = Thread(
             target=self._server.serve_forever, args=(0.05,), name="shelfwise-listener", daemon=True
         )
@@ -55,7 +55,7 @@ class Listener:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def close(self) -> None:
-        """Stop listening; requests in progress may end."""
+        """Stop listening, without waiting for requests in progress."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -84,15 +84,15 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        # The base class looks the host's name up, which can hang for seconds where there is no DNS.
-        # Without reuse a worker that was killed cannot come back for a minute: its last scrapes hold the port.
+        # The base class looks up the host's name, which can hang for seconds without DNS. Without SO_REUSEADDR, a
+        # worker that was killed cannot restart for a minute, because its last scrapes still hold the port.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
-        """Log in a line; the base class writes a traceback to stderr, for every client that hangs up."""
+        """Log one line; the base class writes a traceback to stderr for every client that hangs up."""
         _log.info("a request from %s failed: %r", client_address, sys.exception())
 
 
@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version = "shelfwise"
     sys_version = ""
-    timeout = 5  # seconds in which a client must send its request
+    timeout = 5  # seconds within which a client must send its request
 
     def do_GET(self) -> None:
         """Answer a probe or a scrape."""
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the base class's name
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Stay silent: a probe every second is no news."""
+        """Log nothing: a probe every second is not worth it."""
 
     def _report(self, report: Report) -> None:
         self._json(200 if report.ok else 503, report.detail)

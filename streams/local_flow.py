@@ -1,8 +1,8 @@
-"""Batches from intake to recall, and word of them back, without Kafka between where one process does all.
+"""Pass batches from intake to recall, and news of them back, without Kafka, if one process runs all stages.
 
-Through Kafka a batch takes a round trip more, and the next one leaves only when its completion has come back too.
-Nothing hangs on a batch outliving the process: what is not completed was not committed, and is read and packed
-again. Completions go through Kafka all the same: what became of every event is to be found there.
+Through Kafka, a batch takes one more round trip, and the next one leaves only when its completion has come back
+too. A batch need not outlive the process: if it is not completed, its events were not committed, and are read and
+packed again. Completions still go through Kafka, because the outcome of every event must be found there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.events.batch import ProductBatch, RecalledBatch
 
 @dataclass(frozen=True, slots=True)
 class ModelDone:
-    """The model's work on a batch is over; what it decided is on its way to the broker."""
+    """The model's work on a batch is over; its decisions are on their way to the broker."""
 
     source_partition: int
     batch_id: str
@@ -27,7 +27,7 @@ class ModelDone:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """Recall did not begin with a batch, and will not: its partition goes to another worker."""
+    """Recall did not start a batch and will not, because its partition goes to another worker."""
 
     batch: ProductBatch
 
@@ -42,10 +42,10 @@ Take = Callable[[Sequence[ProductBatch]], None]
 
 
 class LocalFlow:
-    """Where intake, in its thread, and the stages of the same process, in the event loop, meet.
+    """Where intake (in its thread) and the stages of the same process (in the event loop) exchange batches.
 
-    Recall opens the partitions that it owns. Each method belongs to one of the two sides; what both read is
-    changed by one of them alone, in single steps.
+    Recall opens the partitions that it owns. Each method belongs to one of the two sides; data that both read is
+    changed by only one of them, in atomic steps.
     """
 
     def __init__(self) -> None:
@@ -56,41 +56,41 @@ class LocalFlow:
         self._heard = Event()
 
     def own(self, partition: int, generation: int | None) -> None:
-        """Intake: say under which generation a partition is ours; without one, nothing is heard of its batches."""
+        """Intake: set the generation under which it owns a partition; with ``None``, no news of batches comes."""
         if generation is None:
             self._generations.pop(partition, None)
         else:
             self._generations[partition] = generation
 
     def disown(self) -> None:
-        """Intake: say that no partition is ours."""
+        """Intake: note that it owns no partition."""
         self._generations.clear()
 
     def takes(self, partition: int) -> bool:
-        """Intake: return whether recall takes batches of a partition here; by the time they come it may not."""
+        """Intake: return whether recall takes batches of a partition here; that may change before they arrive."""
         return partition in self._open
 
     def hand_over(self, batches: Sequence[ProductBatch]) -> None:
-        """Intake: give batches to recall, to be worked on together as far as they are of different partitions."""
+        """Intake: give batches to recall; those of different partitions are worked on together."""
         if self._receiver is None:
             self.give_back(batches)
             return
         loop, take = self._receiver
-        # The loop may have ended: then we stop, and the next owner reads the events again.
+        # The loop may have ended: then the process is stopping, and the next owner reads the events again.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(self._deliver, batches, take)
 
     def await_news(self, seconds: float) -> None:
-        """Intake: return when there is news, or after so long."""
+        """Intake: return when there is news, or after ``seconds``."""
         self._heard.wait(seconds)
         self._heard.clear()
 
     def news(self) -> list[News]:
-        """Intake: return what has come since the last call, in its order."""
+        """Intake: return the news since the last call, in order."""
         return [self._news.popleft() for _ in range(len(self._news))]
 
     def deliver_to(self, take: Take) -> None:
-        """Recall: name what takes the batches, in the running event loop."""
+        """Recall: set the function that takes the batches in the running event loop."""
         self._receiver = asyncio.get_running_loop(), take
 
     def open(self, partition: int) -> None:
@@ -98,19 +98,19 @@ class LocalFlow:
         self._open |= {partition}
 
     def close(self) -> None:
-        """Recall: take none any more."""
+        """Recall: take no more batches of any partition."""
         self._open = frozenset()
 
     def awaits(self, batch: ProductBatch | RecalledBatch) -> bool:
-        """Recall: return whether our intake still waits for a batch that it handed over."""
+        """Recall: return whether intake of this process still waits for a batch that it handed over."""
         return batch.generation is None or self._is_ours(batch)
 
     def give_back(self, batches: Sequence[ProductBatch]) -> None:
-        """Recall: let intake send batches elsewhere, with which nothing was begun."""
+        """Recall: return batches that were not started, so that intake sends them elsewhere."""
         self._tell(map(Returned, batches))
 
     def decided(self, batch: ProductBatch | RecalledBatch) -> None:
-        """Recall or ranking: say that the model's work on a batch is over, where it is our intake that sent it."""
+        """Recall or ranking: report that the model's work on a batch is over, if our own intake sent it."""
         if self._is_ours(batch):
             self._tell([ModelDone(batch.source_partition, batch.batch_id)])
 

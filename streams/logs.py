@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr, and the libraries kept quiet."""
+"""Log one JSON object per line on stderr, and keep the libraries quiet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Final
 
-# In a minute, of one logger and what it says without numbers.
+# How many similar records (same logger, same message except for numbers) to show per minute.
 _ALIKE_A_MINUTE: Final = 5
 _MINUTE_SECONDS: Final = 60.0
 _VARYING: Final = re.compile(r"\d+")
@@ -21,7 +21,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, and whatever was passed as ``extra``."""
+    """Formats time, level, logger, message, and everything passed as ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
@@ -34,14 +34,15 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Not orjson, which refuses what is no UTF-8, as a path may be, and the line would be lost.
+        # Not orjson, which refuses text that is not valid UTF-8 (such as some paths), so the line would be lost.
         return json.dumps(line, default=str)
 
 
 class AlikeFilter(logging.Filter):
-    """Lets the first five records of a minute pass that are alike but for numbers, and tells of the others later.
+    """Shows the first five of similar records per minute, and later reports how many were left out.
 
-    While a broker is away, each client says so many times a second: ten thousand lines a minute.
+    Records are similar if they differ only in numbers. While a broker is away, each client reports that many times
+    a second: ten thousand lines a minute.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,10 +54,10 @@ class AlikeFilter(logging.Filter):
         self._not_shown: Counter[tuple[str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to show it; ``not_shown`` says how many like it were not, since the last that was."""
+        """Return whether to show a record; its ``not_shown`` is the number of similar ones left out before it."""
         try:
             alike = record.name, _VARYING.sub("", record.getMessage())
-        except Exception:  # arguments that do not fit: the handler tells of that, and raises nothing
+        except Exception:  # the arguments do not fit the message: the handler reports that without raising
             return True
         with self._lock:
             if self._clock() - self._began >= _MINUTE_SECONDS:
@@ -72,13 +73,14 @@ class AlikeFilter(logging.Filter):
 
 
 def configure_logging(*, debug: bool = False) -> None:
-    """Send our records from INFO on, with ``debug`` all, and the libraries' from WARNING on, to stderr."""
+    """Log our records from INFO on (with ``debug``: all), and those of libraries from WARNING on, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     handler.addFilter(AlikeFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    # Not for us alone: the libraries' debug records cost 14 % of the CPU even where no handler shows them.
+    # This is not only for readability: the libraries' debug records cost 14 % of the CPU time even if no handler
+    # shows them.
     root.setLevel(logging.WARNING)
     for name in ("streams", "workers", "schemas"):
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.INFO)

@@ -1,4 +1,4 @@
-"""A message to send, as every producer of ours takes it."""
+"""A message to send, as all our producers take it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FLUSH_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to send; without a partition, its key decides as Java's clients do (murmur2)."""
+    """A message to send; without a partition, its key decides as in Java's clients (murmur2)."""
 
     topic: str
     key: bytes | None
@@ -28,7 +28,7 @@ class Outgoing:
     partition: int = ANY_PARTITION
 
     def produce(self, producer: Producer, on_delivery: Callable[[KafkaError | None, Message], None]) -> None:
-        """Hand it to a producer; raises :class:`BufferError` while the producer's queue is full."""
+        """Pass it to a producer; raises :class:`BufferError` if the producer's queue is full."""
         producer.produce(
             self.topic,
             key=self.key,
@@ -41,7 +41,7 @@ class Outgoing:
     def produce_in_turn(
         self, producer: Producer, on_delivery: Callable[[KafkaError | None, Message], None]
     ) -> None:
-        """Hand it to a producer, waiting while its queue is full: the broker sets the pace."""
+        """Pass it to a producer, waiting while its queue is full, which is the broker's backpressure."""
         while True:
             try:
                 self.produce(producer, on_delivery)
@@ -52,9 +52,9 @@ class Outgoing:
 
 
 def flush(producer: Producer, seconds: float = math.inf) -> bool:
-    """Wait, at most so long, until all is acknowledged or refused; return whether it is.
+    """Wait at most ``seconds`` until all messages are acknowledged or refused; return whether they are.
 
-    In short turns: Python heeds no signal while librdkafka waits.
+    It waits in short steps, because Python handles no signals while librdkafka waits.
     """
     deadline = time.monotonic() + seconds
     while producer.flush(_FLUSH_SECONDS):

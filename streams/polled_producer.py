@@ -1,4 +1,4 @@
-"""An idempotent producer for an event loop: a thread of its own serves the acknowledgements."""
+"""An idempotent producer for an event loop; its own thread processes the acknowledgements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _POLL_SECONDS: Final = 0.1
 
 
 class PolledProducer:
-    """Gives no message up, whatever the broker does; callbacks run in its thread, in the order of deliveries.
+    """Sends messages in order and never gives one up, whatever the broker does.
 
-    Messages leave in the order in which they were handed over. ``failure`` is what ended it for good, if anything
-    did; the worker looks there, and ends.
+    Callbacks run in the producer's thread, in the order of deliveries. ``failure`` is what ended it for good, if
+    anything did; the worker checks it, and ends.
     """
 
     def __init__(self, connection: KafkaConnection, name: str) -> None:
@@ -31,7 +31,7 @@ class PolledProducer:
 
     def close(self, seconds: float) -> int:
         """Wait at most ``seconds`` for what is queued, stop, and return how many messages are left behind."""
-        # First: were two threads to hear of deliveries, these could change places.
+        # Stop the thread first: if two threads received deliveries, these could change order.
         self._stopped.set()
         self._thread.join()
         return int(self.producer.flush(seconds))
@@ -40,7 +40,7 @@ class PolledProducer:
         while not self._stopped.is_set():
             try:
                 self.producer.poll(_POLL_SECONDS)
-            except KafkaException as error:  # it has ended for good
+            except KafkaException as error:  # the producer has failed for good
                 self.failure = error
                 _log.error("producer: %s", error)
                 return

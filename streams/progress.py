@@ -1,10 +1,11 @@
-"""How far intake is with each source partition, as recall hears of it from its committed offsets.
+"""How far intake is with each source partition, as recall learns it from intake's committed offsets.
 
-After a crash recall reads batches again whose outcomes intake knows already, or that an earlier owner of the
-partition sent and whose completions nobody awaits. To decide these once more would be harmless, and of no use.
+After a crash, recall reads batches again whose outcomes intake already knows, or that an earlier owner of the
+partition sent and whose completions nobody awaits. Deciding these once more would be harmless, but useless.
 
-Ranking does not go by it. It remembers no products, so it must decide its log in order and leave nothing out: had
-it decided an older event of a product once more, and then skipped the newer one, the older would stand last.
+Ranking does not use it. Ranking remembers no products, so it must decide its log in order and leave nothing out.
+If it decided an older event of a product again and then skipped the newer one, the older decision would be the
+last.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 def commit_metadata(generation: int | None) -> str:
-    """Return the text that intake commits along with an offset: the generation of its batches."""
+    """Return the metadata that intake commits with an offset: the generation of its batches."""
     return "" if generation is None else f"{_GENERATION}{generation}"
 
 
 def committed_generation(metadata: str | None) -> int | None:
-    """Return the generation that such a text names, or ``None`` where it was not intake that committed."""
+    """Return the generation in committed metadata, or ``None`` if intake did not write it."""
     digits = (metadata or "").removeprefix(_GENERATION)
     if not (metadata or "").startswith(_GENERATION) or not digits.isdecimal() or len(digits) > _MAX_DIGITS:
         return None
@@ -44,19 +45,19 @@ def committed_generation(metadata: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Every event before ``offset`` has its outcome; nobody awaits batches of an earlier ``generation``."""
+    """Every event before ``offset`` has its outcome; nobody awaits batches of earlier generations."""
 
     offset: int
     generation: int | None
 
     def precedes(self, batch: ProductBatch | RecalledBatch) -> bool:
-        """Return whether the batch is of a later owner than the one that committed this."""
+        """Return whether the batch was sent by a later owner than the one that committed this mark."""
         if batch.generation is None:
             return False
         return self.generation is None or batch.generation > self.generation
 
     def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
-        """Return whether a batch is over and done with."""
+        """Return whether nobody needs the batch any more."""
         if batch.generation is None or self.generation is None or batch.generation > self.generation:
             return False
         if batch.generation < self.generation:
@@ -66,7 +67,7 @@ class Mark:
 
 
 def last_offset(batch: ProductBatch | RecalledBatch) -> int:
-    """Return the greatest offset of the batch's events, -1 where it has none."""
+    """Return the greatest offset of the batch's events, or -1 if it has none."""
     return max(
         max((product.offset for product in batch.products), default=-1),
         max((outcome.offset for outcome in batch.settled), default=-1),
@@ -77,17 +78,17 @@ class Progress(Protocol):
     """Tells which batches need no work."""
 
     async def start(self) -> None:
-        """Return when something can be told."""
+        """Wait until the progress is known."""
 
     async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
         """Return whether the batch's outcomes are known, or awaited by nobody."""
 
 
 class Unknown:
-    """Knows of no progress: every batch is worked on."""
+    """Knows no progress: every batch is worked on."""
 
     async def start(self) -> None:
-        """Nothing to wait for."""
+        """Return at once."""
 
     async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:  # noqa: ARG002
         """Return ``False``."""
@@ -108,7 +109,7 @@ class SourceProgress:
         self._thread = Thread(target=self._run, name="shelfwise-progress", daemon=True)
 
     async def start(self) -> None:
-        """Begin to ask, and return with the first answer: what is read first is judged by it."""
+        """Start asking, and wait for the first answer, which the first batches read are compared with."""
         if not self._thread.ident:
             self._thread.start()
         await asyncio.get_running_loop().run_in_executor(None, self._known.wait)
@@ -121,7 +122,7 @@ class SourceProgress:
             self._thread.join(_BROKER_SECONDS)
 
     async def passed(self, batch: ProductBatch | RecalledBatch) -> bool:
-        """Return whether the batch needs no work; asks anew where its generation is newer than what is known."""
+        """Return whether the batch needs no work; ask again if its generation is newer than the known one."""
         mark = self._marks.get(batch.source_partition)
         if mark is not None and mark.precedes(batch):
             await asyncio.get_running_loop().run_in_executor(None, self._ask)

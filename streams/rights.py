@@ -1,4 +1,4 @@
-"""What each stage must be allowed to do with which topics and groups."""
+"""The rights that each stage needs on topics and groups."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _GROUPS: Final[Mapping[Stage, tuple[str, ...]]] = {
 
 
 def needed_rights(settings: Settings, stages: Collection[Stage]) -> set[Right]:
-    """Return what a worker of these stages must be allowed; it watches all topics, whatever it reads."""
+    """Return the rights that a worker of these stages needs; it describes all topics, whatever it reads."""
     found = {Right("DESCRIBE", "topic", settings.topic(topic)) for topic in TOPICS}
     found |= {Right("DESCRIBE", "topic", changelog_name(settings, table)) for table in TABLES}
     for stage in stages:
@@ -60,7 +60,7 @@ def needed_rights(settings: Settings, stages: Collection[Stage]) -> set[Right]:
         found |= {Right("WRITE", "topic", settings.topic(topic)) for topic in _WRITTEN[stage]}
         found |= {Right("READ", "group", settings.group(group)) for group in _GROUPS[stage]}
         found |= set(_of_tables(settings, stage))
-    if "ranking" in stages and settings.learning:  # its model knows the verdicts that stand
+    if "ranking" in stages and settings.learning:  # its model reads the standing verdicts
         found.add(Right("READ", "topic", settings.topic(REVIEWS_DECIDED)))
     if "recall" in stages:  # it asks how far intake is
         found.add(Right("DESCRIBE", "group", settings.group("intake")))

@@ -1,4 +1,4 @@
-"""Send messages with librdkafka's idempotent producer, and hear of each whether the broker has it."""
+"""Send messages with librdkafka's idempotent producer, and learn for each whether the broker has it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streams.outgoing import Outgoing
 logger = logging.getLogger(__name__)
 
 Delivered = Callable[[KafkaError | None], None]
-"""Called with ``None`` once the broker has the message, else with the error after which it never will."""
+"""Called with ``None`` when the broker has the message, or with the error after which it never will."""
 
 
 class Sender:
-    """An idempotent producer (``acks=all``, in order, no duplicates of its own retries); safe from any thread.
+    """An idempotent producer (``acks=all``, in order, its retries cause no duplicates); safe from any thread.
 
-    Callbacks run in the thread that calls :meth:`poll`, :meth:`send` on a full queue, or :meth:`flush`.
+    Callbacks run in the thread that calls :meth:`poll`, :meth:`send` while the queue is full, or :meth:`flush`.
     """
 
     def __init__(self, connection: KafkaConnection, name: str) -> None:
@@ -29,10 +29,10 @@ class Sender:
         self._producer = Producer(connection.producer_config(overrides))
 
     def send(self, message: Outgoing, delivered: Delivered) -> None:
-        """Hand a message over; waits while the queue is full, which is the broker's backpressure.
+        """Send a message; wait while the queue is full, which is the broker's backpressure.
 
-        ``delivered`` is called at once for a message that is larger than any that we send. Raises
-        :class:`KafkaUnavailable` when the producer can send nothing more.
+        ``delivered`` is called at once if the message is larger than any that we send. Raises
+        :class:`KafkaUnavailable` if the producer can send nothing more.
         """
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
@@ -46,9 +46,9 @@ class Sender:
             delivered(error.args[0])
 
     def poll(self, seconds: float) -> int:
-        """Run the callbacks of what was delivered, waiting at most ``seconds`` for one; return how many ran.
+        """Run the callbacks of deliveries, waiting at most ``seconds`` for one; return how many ran.
 
-        Raises :class:`KafkaUnavailable` when the producer can send nothing more.
+        Raises :class:`KafkaUnavailable` if the producer can send nothing more.
         """
         try:
             return int(self._producer.poll(seconds))
@@ -56,7 +56,7 @@ class Sender:
             raise _ended(error) from None
 
     def flush(self, seconds: float) -> int:
-        """Wait at most ``seconds`` until all is delivered; return how many messages are not."""
+        """Wait at most ``seconds`` until all messages are delivered; return how many are not."""
         return int(self._producer.flush(seconds))
 
     def _on_error(self, error: Any) -> None:

@@ -1,4 +1,4 @@
-"""Settings: parsed once, at start-up, from ``SHELFWISE_*`` variables of the environment."""
+"""Settings, parsed once at start-up from the ``SHELFWISE_*`` environment variables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from streams.kafka.connection import KafkaConnection
 
 PREFIX: Final = "SHELFWISE_"
 _NESTED: Final = "__"
-# Read by tests alone.
+# Read only by tests.
 _OTHERS: Final = "SHELFWISE_TEST_"
 _DATA: Final = "SHELFWISE_DATA"
-# Kubernetes puts the address of every Service of the namespace into each pod, of one named shelfwise too:
+# Kubernetes puts the address of every Service in the namespace into each pod, also that of one named shelfwise:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _SERVICE_LINK: Final = re.compile(
     r"SHELFWISE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
@@ -30,7 +30,10 @@ _SERVICE_ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://[^/]+:\d+")
 
 
 class Settings(BaseSettings):
-    """Everything that an operator may set. A nested field's variable is ``SHELFWISE_KAFKA__BOOTSTRAP_SERVERS``."""
+    """Everything that an operator may set.
+
+    The variable of a nested field is named like ``SHELFWISE_KAFKA__BOOTSTRAP_SERVERS``.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter=_NESTED, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -40,65 +43,73 @@ class Settings(BaseSettings):
     bundle: Path = Path("var/bundle")
     """The model bundle that workers load."""
     bundle_poll_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
-    """How often a worker looks whether another bundle lies there, to decide with that; 0 never."""
+    """How often a worker checks for another bundle at that path, to switch to it; 0 turns this off."""
     bundle_overlap_seconds: Annotated[float, Field(ge=0, le=3_600)] = 30.0
-    """How long after loading it: at least the poll and the loading of the slowest worker."""
+    """How long after another bundle is loaded recall switches to it.
+
+    At least the poll interval plus the loading time of the slowest worker.
+    """
     require_gate: bool = False
     """Refuse a bundle that `shelfwise gate` has not accepted; one that it rejected is refused in any case."""
     force_rejected_bundle: Annotated[str, Field(max_length=500)] = ""
-    """Why a bundle that the gate would not let pass is loaded all the same; recorded in the bundle."""
+    """The reason for loading a bundle that the gate would refuse; it is recorded in the bundle."""
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
-    """Goes before every topic's and consumer group's name: several installations may share a cluster."""
+    """A prefix for the names of all topics and consumer groups: several installations may share a cluster."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_PARTITIONS
-    """Partitions of every topic; they are equal, since a batch keeps its partition number all the way."""
+    """The number of partitions of every topic: the same for all, as a batch keeps its partition number."""
     replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
 
     batch_products: Annotated[int, Field(ge=1, le=5_000)] = 64
-    """The most products of a micro-batch."""
+    """The most products in a micro-batch."""
     linger_ms: Annotated[int, Field(ge=0, le=50)] = 5
-    """How long, in milliseconds, a read waits for more events; under load batches fill by themselves. A longer
-    wait would hold up completions, and the heartbeat with them."""
+    """How long, in milliseconds, a read waits for more events; under load batches fill by themselves.
+
+    A longer wait would delay completions, and the heartbeat with them.
+    """
     window_batches: Annotated[int, Field(ge=1, le=1_000)] = 8
-    """The most micro-batches of a partition in flight: the backpressure."""
+    """The most micro-batches of a partition in flight, which is the backpressure."""
     completion_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
-    """A batch whose completion has not come back after this is sent again, then after twice as long, and so on."""
+    """A batch that is not completed after this is sent again, the next time after twice as long, and so on."""
     batch_attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    """After so many a batch is split, until the event that cannot be done is alone and becomes a dead letter."""
+    """A batch is split after so many attempts, until an event that fails is alone and becomes a dead letter."""
     breaker_events: Annotated[int, Field(ge=10, le=1_000_000)] = 1_000
-    """The latest events by which the circuit breaker of intake goes."""
+    """How many of the latest events the circuit breaker of intake considers."""
     breaker_failed_ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
-    """Intake stops when more than this share of them failed in recall or ranking; 1 never stops it."""
+    """Intake stops if more than this share of them failed in recall or ranking; 1 never stops it."""
     breaker_invalid_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Intake stops when more than this share of them broke their contract; 1 never stops it."""
+    """Intake stops if more than this share of them broke their contract; 1 never stops it."""
     breaker_pause_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     """How long intake then waits before it tries a few events; twice as long each time that these fail."""
     session_timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 15.0
-    """A worker that Kafka has not heard of for this long loses its partitions to others."""
+    """A worker from which Kafka has not heard for this long loses its partitions to others."""
     instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=200)] | None = None
-    """Kafka's static membership: a worker that comes back under its id, within the session timeout, finds its
-    partitions as it left them, and no other worker notices. Each worker needs its own, such as its pod's name."""
+    """The id for Kafka's static membership; each worker needs its own, such as its pod's name.
+
+    A worker that returns under its id within the session timeout gets its partitions back as it left them, and no
+    other worker notices.
+    """
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
-    """After SIGTERM: the longest wait for what is in flight."""
+    """The longest wait after SIGTERM for batches in flight."""
 
     learning: bool = True
-    """Whether assignments and verdicts move the statistics."""
+    """Whether assignments and verdicts change the statistics."""
     learning_min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.95
-    """Assignments below this confidence move nothing."""
+    """Assignments below this confidence change nothing."""
 
     table_store: Literal["rocksdict://", "memory://"] = "rocksdict://"
-    """Where tables lie: on disk (RocksDB), or in memory, read from their changelogs at every start."""
+    """Where tables are kept: on disk (RocksDB), or in memory, read from their changelogs at every start."""
     data_dir: Path = Path("var/worker")
-    """Where workers keep their tables; each process takes a directory in it that no other one holds."""
+    """Where workers keep their tables; each process takes a directory in it that no other process holds."""
     table_memory_mib: Annotated[int, Field(ge=16, le=1_048_576)] = 256
-    """What a stage's tables on disk may keep in memory, in MiB: blocks, indexes, filters and write buffers."""
+    """The memory in MiB for a stage's tables on disk: blocks, indexes, filters and write buffers."""
     table_standby_replicas: Annotated[int, Field(ge=0, le=10)] = 0
-    """How many other workers follow each partition of the tables on disk, to take it over with little to read."""
+    """How many other workers follow each partition of the tables on disk, so that they can take over quickly."""
 
     metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9_464
-    """Port of /metrics, /healthz and /readyz; 0 takes a free one."""
+    """The port of /metrics, /healthz and /readyz; 0 takes a free one."""
     stall_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
-    """A loop that has not turned for this long is stalled: /healthz says so."""
+    """A loop without progress for this long is stalled, and /healthz reports it."""
 
     def topic(self, topic: Topic) -> str:
         """Return the topic's name in this installation."""
@@ -111,7 +122,7 @@ class Settings(BaseSettings):
     def member_config(self, name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the configuration of a librdkafka consumer that is a member of the group of this name.
 
-        Its partitions are assigned by range: of several topics it gets the same numbers.
+        Its partitions are assigned by range, so it gets the same partition numbers of several topics.
         """
         session_ms = int(self.session_timeout_seconds * 1000)
         static = {} if self.instance_id is None else {"group.instance.id": self.instance_id}
@@ -127,13 +138,13 @@ class Settings(BaseSettings):
     def observer_config(self, name: str) -> dict[str, Any]:
         """Return the configuration of a consumer that asks what the group of this name has committed.
 
-        It never joins the group, and is never polled: what librdkafka logs would come out when it is closed. What
-        fails is told by the call.
+        It never joins the group and is never polled. Its logging is off, because librdkafka's log lines would only
+        be printed when it is closed; calls report their own failures.
         """
         return self.kafka.consumer_config(self.group(name), {"log_level": 0})
 
     def environment(self) -> dict[str, str]:
-        """Return the environment that gives these settings, secrets among them, to a process that we start."""
+        """Return the environment variables that pass these settings, including secrets, to a process we start."""
         nested = dict(self.kafka)
         given = {name: value for name, value in self if name != "kafka"}
         given |= {f"kafka{_NESTED}{name}": value for name, value in nested.items()}
@@ -144,7 +155,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Parse the environment; raises :class:`InvalidSettings` that names the variable, never a secret."""
+        """Parse the environment; raises :class:`InvalidSettings`, which names the variable but never a secret."""
         _refuse_unknown()
         try:
             return cls()
@@ -172,7 +183,7 @@ def _refuse_unknown() -> None:
         if _SERVICE_LINK.fullmatch(name):
             continue
         if name.startswith(PREFIX) and not name.startswith(_OTHERS) and name not in known | {_DATA}:
-            # Without the prefix, which alone makes any two of them look alike.
+            # Compared without the prefix, which alone makes any two names look similar.
             near = difflib.get_close_matches(
                 name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], 1
             )

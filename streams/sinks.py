@@ -1,4 +1,4 @@
-"""What leaves the stream, and futures for its acknowledgements."""
+"""Send messages from an event loop, with futures for their acknowledgements."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _FULL_SECONDS: Final = 0.01
 
 
 class Sink:
-    """Sends from one event loop.
+    """Sends messages from one event loop.
 
-    Messages leave in the order of :meth:`submit`, whoever calls it, and none is given up: a later message of a
-    product never overtakes an earlier one, and the positions that the statistics go by only grow. Where the broker
-    forbids us to write, that is a ``failure``: the worker ends, and nothing is committed.
+    Messages leave in the order of :meth:`submit`, whoever calls it, and none is given up. So a later message of a
+    product never overtakes an earlier one, and the positions that the statistics rely on only grow. If the broker
+    forbids writing, that is a ``failure``: the worker ends, and nothing is committed.
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
@@ -35,14 +35,14 @@ class Sink:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended it for good."""
+        """What ended it for good, if anything did."""
         return self._forbidden or self._producer.failure
 
     async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
-        """Hand messages to the producer and return when all are acknowledged, as a future.
+        """Pass messages to the producer, and return a future that is done when all are acknowledged.
 
-        The future raises :class:`confluent_kafka.KafkaException` where the broker refuses one for good. Waits
-        while the producer's queue is full. Raises the same where a message is too large.
+        The future raises :class:`confluent_kafka.KafkaException` if the broker refuses one for good. The call
+        waits while the producer's queue is full, and raises the same exception if a message is too large.
         """
         acknowledged = _Acknowledged(len(messages), self._refused)
         async with self._turn:
@@ -51,7 +51,7 @@ class Sink:
         return acknowledged.future
 
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
-        """Send and wait until all are acknowledged; raises as :meth:`submit` and its future do."""
+        """Send and wait until all are acknowledged; raises what :meth:`submit` and its future raise."""
         await (await self.submit(messages))
 
     def close(self, seconds: float) -> int:
@@ -59,7 +59,7 @@ class Sink:
         return self._producer.close(seconds)
 
     def _refused(self, error: KafkaError, topic: str | None) -> None:
-        # To send once more would change nothing, and events would be given up for what is no fault of theirs.
+        # Sending again would not help, and events would be given up that are not at fault.
         if error.code() in UNAUTHORIZED:
             self._forbidden = KafkaUnavailable(
                 f"this worker may not write to {topic}: {error.str()}; grant it Write, and start it again"

@@ -1,4 +1,4 @@
-"""The Faust tables of recall and of learning, and their changelogs."""
+"""The Faust tables of recall and learning, and their changelogs."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from streams.kafka.connection import MAX_MESSAGE_BYTES
 from streams.settings import Settings
 
 PRODUCT_DIGESTS: Final = "product_digests"
-"""The table of the recall stage: what is known of each product."""
+"""The table of the recall stage: what is known about each product."""
 PRODUCT_CONTRIBUTIONS: Final = "product_contributions"
 STATISTICS: Final[dict[StatisticKind, str]] = {
     "brand": "brand_frequency",
     "store": "store_cooccurrence",
     "tag": "tag_frequency",
 }
-"""The tables of what is counted by brand, store and tag."""
+"""The statistics tables, by kind."""
 TABLES: Final = {
     PRODUCT_DIGESTS: "recall",
     PRODUCT_CONTRIBUTIONS: "learning",
     **dict.fromkeys(STATISTICS.values(), "learning"),
 }
-"""All tables, and the stage that keeps each."""
+"""All tables, and the stage that owns each."""
 
-# So many may be missing in a standby's table when it takes over.
+# The most changes that a standby's table may lack when it takes over.
 _STANDBY_CHANGES_BUFFERED: Final = 100
 
 
 class LearningTables:
-    """The tables of the learning stage, bytes by bytes; a worker holds the partitions that it is assigned."""
+    """The tables of the learning stage, from bytes to bytes; a worker holds the partitions assigned to it."""
 
     def __init__(self, app: faust.App) -> None:
         self.product_contributions = _table(app, PRODUCT_CONTRIBUTIONS)
@@ -41,7 +41,7 @@ class LearningTables:
 
 
 def product_digests(app: faust.App) -> Any:
-    """Return the table of the recall stage, bytes by bytes; a worker holds the partitions that it is assigned."""
+    """Return the table of the recall stage, from bytes to bytes; a worker holds the partitions assigned to it."""
     return _table(app, PRODUCT_DIGESTS)
 
 
@@ -51,16 +51,17 @@ def changelog_name(settings: Settings, table_name: str) -> str:
 
 
 def changelog_topics(settings: Settings) -> tuple[Topic, ...]:
-    """Return the tables' changelogs; their names carry the prefix already.
+    """Return the tables' changelog topics; their names include the prefix already.
 
-    We create them ourselves: a topic that Faust creates is not yet in its metadata when it assigns partitions.
-    They take the largest message that we send: the weights of one store in 60,000 categories have a megabyte.
+    We create them ourselves, because a topic that Faust creates is not yet in its metadata when it assigns
+    partitions. They accept the largest message that we send: the weights of one store in 60,000 categories take a
+    megabyte.
     """
     return tuple(Topic(changelog_name(settings, name), "compact", None, MAX_MESSAGE_BYTES) for name in TABLES)
 
 
 def statistics_partition(kind: StatisticKind, key: bytes, partitions: int) -> int:
-    """Return the partition of a key: whoever has it keeps its statistics, so it must never change."""
+    """Return the partition of a key; its owner keeps the key's statistics, so this must never change."""
     return zlib.crc32(b"%s:%s" % (kind.encode(), key)) % partitions
 
 

@@ -1,4 +1,4 @@
-"""One worker: the stages it was asked for, until it is told to stop."""
+"""Run one worker: the stages that it was asked for, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
-    """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 where a part failed.
+    """Run the stages until SIGTERM or SIGINT; return the exit code: 0, or 1 if a part failed.
 
-    Those that decide share this process; their model and learning have processes of their own, which this one
-    starts and speaks for. Raises :class:`schemas.errors.ShelfwiseError` where model, address, topics or the data
-    directory cannot be used, or Kafka does not let us.
+    The deciding stages share this process. Their model and learning run in processes of their own, which this one
+    starts and reports for. Raises :class:`schemas.errors.ShelfwiseError` if the model, address, topics or data
+    directory cannot be used, or Kafka denies a right.
     """
     collect_seldom()
     wanted = _wanted(settings, stages)
@@ -70,8 +70,8 @@ async def learn(
 ) -> int:
     """Learn in this process until ``stop`` is set, SIGTERM or SIGINT; return the exit code.
 
-    ``beside`` is as of :class:`streams.stages.run.PartsRun`. Raises :class:`schemas.errors.InvalidBundle` where
-    the tree of the model cannot be read.
+    ``beside`` is that of :class:`streams.stages.run.PartsRun`. Raises :class:`schemas.errors.InvalidBundle` if the
+    model's category tree cannot be read.
     """
     categories = Categories(settings)
     context = Context(settings, Sink(settings.kafka), metrics, health)
@@ -88,7 +88,7 @@ def _wanted(settings: Settings, stages: Collection[Stage]) -> tuple[Stage, ...]:
 
 
 def _check_tables(settings: Settings, stages: Collection[Stage]) -> None:
-    """Raise :class:`InvalidSettings` before anything is loaded, where tables cannot lie as they are to."""
+    """Raise :class:`InvalidSettings`, before anything is loaded, if tables cannot be kept as configured."""
     if settings.table_store == "memory://":
         if settings.table_standby_replicas:
             raise InvalidSettings(
@@ -100,18 +100,18 @@ def _check_tables(settings: Settings, stages: Collection[Stage]) -> None:
 
 
 def _topics(settings: Settings) -> tuple[Topic, ...]:
-    """Return all topics of the installation; their names carry its prefix."""
+    """Return all topics of the installation; their names include its prefix."""
     return tuple(replace(topic, name=settings.topic(topic)) for topic in TOPICS) + changelog_topics(settings)
 
 
 def _watch(settings: Settings) -> TopicsWatch:
-    """Return what watches all topics; that the source was made anew intake itself finds, and goes on."""
+    """Return a watch on all topics; only the source may be recreated, which intake notices and handles itself."""
     names = [topic.name for topic in _topics(settings)]
     return TopicsWatch(settings.kafka, names, settings.partitions, renewable=[settings.topic(PRODUCTS_CHANGED)])
 
 
 def _create_topics(settings: Settings) -> None:
-    """Create what is missing: all at once, for their numbers of partitions are judged together."""
+    """Create missing topics, all at once, because their numbers of partitions are checked together."""
     report = create_topics(
         settings.kafka,
         partitions=settings.partitions,
