@@ -15,7 +15,7 @@ from streams.faust_app import STAGES, Stage
 from streams.stages.part import Part
 
 _BEAT_SECONDS: Final = 0.5
-# After this much beyond the drain, the process ends, whatever hangs. Orchestrators should wait 30 s beyond it.
+# This long after the drain the process ends, whatever hangs; an orchestrator should allow the drain and 30 s.
 _LAST_SECONDS: Final = 25.0
 _STAGE_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
