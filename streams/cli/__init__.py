@@ -1,4 +1,4 @@
-"""The command line: one file a command, imported only when the command runs."""
+"""The command line: one file per command, imported only when that command runs."""
 
 from streams.cli.root import main
 

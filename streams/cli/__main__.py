@@ -1,4 +1,4 @@
-"""``python -m streams.cli``: the command line where the console script is not on the path."""
+"""Run the command line as ``python -m streams.cli``, for when the console script is not on the PATH."""
 
 from streams.cli.root import main
 

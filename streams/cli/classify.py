@@ -1,4 +1,4 @@
-"""``shelfwise classify``: decisions without Kafka."""
+"""``shelfwise classify``: classify products without Kafka."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workers.bundle.release import Admission
     from workers.product_files import ProductFile
 
-# Of a file; a smaller one is done before further processes have loaded the model.
+# A smaller file is done before more processes would have loaded the model.
 _SMALL_BYTES: Final = 1 << 20
 
 
@@ -156,7 +156,7 @@ def _in_this_process(
 
 
 def _in_processes(bundle: Path, admission: Admission, source: ProductFile, target: _Target) -> Counter[str]:
-    """Write decisions, chunk by chunk, and draw a bar."""
+    """Write the decisions chunk by chunk, and show a progress bar."""
     from joblib import cpu_count
 
     from workers.backfill.chunks import CHUNK_PRODUCTS, chunks_of
@@ -171,7 +171,7 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
     manifest = files.verify(bundle)
     admit(bundle, manifest, admission)
     processes = target.processes or (cpu_count() if source.total_bytes > _SMALL_BYTES else 1)
-    # Alone, and perhaps in a pipe that something waits at the end of: in the batches of the model.
+    # A single process uses the model's batch size, because another program may be waiting at the end of a pipe.
     size = CHUNK_PRODUCTS if processes > 1 else BATCH_PRODUCTS
     outcomes: Counter[str] = Counter()
     with usage_errors():
@@ -183,7 +183,7 @@ def _in_processes(bundle: Path, admission: Admission, source: ProductFile, targe
             ending = find_ending(target.output, resume=target.resume)
             if ending.last is not None:
                 chunks = chunks_after(ending.last, source, manifest.model_version, size)
-                # An output has one name of the file, however the file is named when it is resumed.
+                # An output uses one name for the file, even if it is resumed under another name.
                 name = ending.last.source.topic
             output = stack.enter_context(closing(open_output(target.output, ending)))
         bars = stack.enter_context(progress_bar(transient=True))
@@ -210,7 +210,7 @@ def _one(fields: dict[str, object]) -> tuple[Product, SourcePosition]:
     from schemas.events.position import SourcePosition
 
     stores = cast("tuple[str, ...]", fields["stores"])
-    # Each alone before all together, whose error names a column, and not which of its options is meant.
+    # Check each option by itself first: an error on all of them together would name a column, not the option.
     for option, value in (*fields.items(), *(("store", store) for store in stores)):
         if option != "stores":
             _product({option: value}, option, value)
@@ -218,7 +218,7 @@ def _one(fields: dict[str, object]) -> tuple[Product, SourcePosition]:
 
 
 def _product(fields: dict[str, object], option: str, value: object) -> Product:
-    """Return the product of options; raises :class:`click.UsageError`, which names this one and its value."""
+    """Return the product made from options; raises :class:`click.UsageError` with this option and its value."""
     import reprlib
 
     from schemas.events.codec import encode

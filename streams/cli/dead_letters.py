@@ -1,4 +1,4 @@
-"""``shelfwise dead-letters``: list them, send them again."""
+"""``shelfwise dead-letters``: list dead letters and send them again."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def resend_(
             "name which (--reason, --stage, --product, --partition, --since, --until), or give --all"
         )
     settings = load_settings(bootstrap_servers)
-    # Read to the end before the first is sent: what dies again at once must not be sent in the same run.
+    # Read to the end before sending: an event that fails again at once must not be sent twice in one run.
     choice = choose(read_dead_letters(settings, filter_), source_topics(settings), limit)
     report = ResendReport(choice.reasons if dry_run else Counter())
     interrupted = not dry_run and _resend(settings, choice, report, rate)
@@ -163,7 +163,7 @@ def resend_(
 
 
 def _resend(settings: Settings, choice: Choice, report: ResendReport, rate: float | None) -> bool:
-    """Send what was chosen, counting it; return whether that was interrupted."""
+    """Send the chosen letters and count them; return whether it was interrupted."""
     from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED
     from streams.clients.connect import open_producer
     from streams.clients.dead_letters import Filter, chosen, read_dead_letters, resend

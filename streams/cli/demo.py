@@ -1,4 +1,4 @@
-"""``shelfwise demo``: all of it at work."""
+"""``shelfwise demo``: run everything once."""
 
 from __future__ import annotations
 
@@ -87,5 +87,5 @@ def command(
 
 
 def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    # So that every child is stopped on the way out.
+    # Makes sure that every child process is stopped on the way out.
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""``shelfwise encoder``."""
+"""``shelfwise encoder``: fetch or convert a sentence encoder."""
 
 from __future__ import annotations
 

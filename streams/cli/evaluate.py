@@ -1,4 +1,4 @@
-"""``shelfwise evaluate``: how good a bundle is on labelled products."""
+"""``shelfwise evaluate``: measure how good a bundle is on labelled products."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def command(
 
 
 def _tell_left_out(labelled: LabelledProducts) -> None:
-    """Say on standard error which rows no figure is about."""
+    """Report on standard error which rows are left out of the figures."""
     if labelled.unlabelled:
         click.echo(f"left out {labelled.unlabelled:,} products without a label", err=True)
     if labelled.unknown:

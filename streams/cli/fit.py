@@ -1,4 +1,4 @@
-"""``shelfwise fit``: a model bundle."""
+"""``shelfwise fit``: make a model bundle."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def command(
         tell_of_tree(rows, tree)
     labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
-    # What is fitted on none of them would take a good bundle's place.
+    # A model fitted on no products must not replace a good bundle.
     require_known(labelled, tree, "name the tree of this file")
     _require_labels(labelled, products, out)
     options = FitOptions(
@@ -135,7 +135,7 @@ def command(
 
 
 def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:
-    """Refuse a fit without a label where it looks like a mistake; a tree alone makes a model too."""
+    """Refuse a fit without labels if it looks like a mistake; a tree alone is enough for a model."""
     if labelled.products:
         return
     from schemas.bundle import MANIFEST

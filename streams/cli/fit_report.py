@@ -1,4 +1,4 @@
-"""What ``shelfwise fit`` says: of the tree that labels make, and of the model."""
+"""The messages of ``shelfwise fit`` about the tree made from labels and about the model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from workers.product_files import LabelledProduct
 
 _SHOWN: Final = 3
-# From this share of products on it is said that as many new ones will be of categories that no label names.
+# From this share of products on, warn that about as many new products will belong to categories without a label.
 _MANY_ALONE: Final = 0.01
 
 
 def tell_of_tree(rows: list[LabelledProduct], tree: Taxonomy) -> None:
-    """Say on standard error what was made of labels that make the tree, where it may not be what was meant."""
+    """Report on standard error how labels were turned into a tree, if it may not be what the user meant."""
     _tell_of_spellings(rows, tree)
     _tell_of_separator(tree)
 
 
 def tell_of_fit(report: FitReport, labelled: LabelledProducts, *, tree_of_labels: bool) -> None:
-    """Print the figures, and what somebody may not expect of the model."""
+    """Print the figures, and warn about properties of the model that the user may not expect."""
     console().print(_table(report))
     _tell_of_labels(labelled)
     if tree_of_labels:
@@ -40,7 +40,7 @@ def tell_of_fit(report: FitReport, labelled: LabelledProducts, *, tree_of_labels
 
 
 def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
-    """Say on standard error which spellings of a category were merged into another."""
+    """Report on standard error which spellings of a category were merged into another."""
     from workers.fit.label_tree import other_spellings
 
     if others := other_spellings(rows, tree):
@@ -53,7 +53,7 @@ def _tell_of_spellings(rows: list[LabelledProduct], tree: Taxonomy) -> None:
 
 
 def _tell_of_separator(tree: Taxonomy) -> None:
-    """Warn on standard error where the names of the labels look like paths."""
+    """Warn on standard error if the labels' names look like paths."""
     from workers.fit.label_tree import likely_separator
 
     if (separator := likely_separator(tree)) is not None:
@@ -67,7 +67,7 @@ def _tell_of_separator(tree: Taxonomy) -> None:
 
 
 def _tell_of_labels(labelled: LabelledProducts) -> None:
-    """Say where most labels are of another tree: the file may be the wrong one."""
+    """Warn if most labels are not in the tree: it may be the wrong file."""
     if labelled.unknown > len(labelled.products):
         click.echo(
             f"{labelled.unknown:,} products were left out, more than the {len(labelled.products):,} fitted on, as "
@@ -76,9 +76,9 @@ def _tell_of_labels(labelled: LabelledProducts) -> None:
 
 
 def _tell_of_lone_products(report: FitReport) -> None:
-    """Say how many new products will be of no category of the labels' tree.
+    """Warn about the share of new products that will belong to no category of the labels' tree.
 
-    Source: the share of what was seen once estimates the chance of what was not seen yet, Good (1953).
+    Source: Good (1953) estimates the probability of unseen species by the share of species seen once.
     """
     products, alone = report.metrics["products"], report.metrics["products_alone_in_category"]
     if products and alone >= _MANY_ALONE * products:
@@ -90,7 +90,7 @@ def _tell_of_lone_products(report: FitReport) -> None:
 
 
 def _tell_of_assignments(report: FitReport) -> None:
-    """Say where nothing at all will be assigned: nobody asked for it."""
+    """Warn if nothing will be assigned at all, because nobody asked for that."""
     if not report.metrics["out_of_fold"].get("coverage"):
         click.echo(
             "nothing will be assigned: even for the most confident products it is not certain enough that they "
@@ -99,7 +99,7 @@ def _tell_of_assignments(report: FitReport) -> None:
 
 
 def _tell_of_new_stores(report: FitReport) -> None:
-    """Say where a person will be asked about all that new stores sell: nobody asked for it."""
+    """Warn if every product of new stores will go to review, because nobody asked for that."""
     found = report.metrics["out_of_fold"].get("new_stores")
     if found is not None and not found["usable_coverage"]:
         click.echo(
@@ -109,7 +109,7 @@ def _tell_of_new_stores(report: FitReport) -> None:
 
 
 def _tell_of_new_brands(report: FitReport) -> None:
-    """Say where nothing of new brands will be assigned: nobody asked for it."""
+    """Warn if no product of a new brand will be assigned, because nobody asked for that."""
     measured = report.metrics["out_of_fold"]
     if measured.get("coverage") and not measured["new_brands"]["assignable"]:
         found = measured["new_brands"]

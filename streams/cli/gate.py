@@ -1,4 +1,4 @@
-"""``shelfwise gate``: whether a model bundle may be released."""
+"""``shelfwise gate``: decide whether a model bundle may be released."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def command(
 
 def _show(report: GateReport) -> None:
     screen = console()
-    # Figures that are cut say nothing: a narrow terminal wraps whole lines instead.
+    # Truncated figures are useless, so a narrow terminal wraps whole lines instead.
     screen.width = max(screen.width, _WIDTH)
     screen.print(_products(report), markup=False)
     screen.print(_metrics(report))

@@ -1,4 +1,4 @@
-"""``shelfwise kafka``: a broker of one's own."""
+"""``shelfwise kafka``: run a local broker."""
 
 from __future__ import annotations
 

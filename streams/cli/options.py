@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIRECTORY: Final = click.Path(file_okay=False, path_type=Path)
 
 
 def kafka_options(command: Command) -> Command:
-    """Add the options that say which Kafka; pass them to :func:`load_settings`."""
+    """Add the options that select the Kafka cluster; pass their values to :func:`load_settings`."""
     return click.option(
         "--bootstrap-servers",
         metavar="HOST:PORT",
@@ -29,7 +29,7 @@ def kafka_options(command: Command) -> Command:
 
 
 def product_options(command: Command) -> Command:
-    """Add the options that say how a file of products is read; pass them to :func:`product_file`."""
+    """Add the options for reading a product file; pass their values to :func:`product_file`."""
     for option in (
         click.option(
             "--skip-invalid",
@@ -56,7 +56,7 @@ def product_options(command: Command) -> Command:
 
 
 def label_option(command: Command) -> Command:
-    """Add the option that says how labels are read; pass it to :func:`product_file`."""
+    """Add the option for reading labels; pass its value to :func:`product_file`."""
     return click.option(
         "--path-separator",
         metavar="TEXT",
@@ -66,7 +66,7 @@ def label_option(command: Command) -> Command:
 
 
 def taxonomy_options(format_option: str, separator_option: str) -> Callable[[Command], Command]:
-    """Return what adds the options that say how a file of categories is read; they are passed to its reader."""
+    """Return a decorator that adds the options for reading a taxonomy file."""
 
     def add(command: Command) -> Command:
         command = click.option(
@@ -94,16 +94,16 @@ def _some_text(_ctx: click.Context, _option: click.Parameter, value: str | None)
 
 
 def are_one_file(one: Path, other: Path) -> bool:
-    """Return whether two names are of one file that is there."""
+    """Return whether both paths name the same existing file."""
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return False
 
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Let what is raised of the value of an option be an error of usage, with its exit code."""
+    """Turn errors about the value of an option into usage errors, with their exit code."""
     from schemas.errors import ShelfwiseError
 
     try:
@@ -116,7 +116,7 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print
 
 
 def load_settings(bootstrap_servers: str | None = None, **changes: Any) -> Settings:
-    """Return the settings of the environment with what the command line says instead.
+    """Return the settings from the environment, with the changes from the command line.
 
     Raises :class:`schemas.errors.InvalidSettings`.
     """
@@ -136,7 +136,7 @@ def product_file(
     skip_invalid: bool,
     path_separator: str | None = None,
 ) -> ProductFile:
-    """Open a file of products as the options say; ``-`` is standard input, JSON lines."""
+    """Open a product file as the options say; ``-`` is standard input, as JSON lines."""
     from typing import cast
 
     from workers.product_files import ColumnMap, ProductFile

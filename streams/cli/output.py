@@ -1,4 +1,4 @@
-"""What goes to the terminal: results on standard output, all else on standard error."""
+"""Terminal output: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that writes whole lines where the output is no terminal."""
+    """Return a console that does not wrap lines if the output is not a terminal."""
     from rich.console import Console
 
     class Piped(Console):
-        """Leaves it to the command what a reader that has gone means; Rich would end it with 1."""
+        """Lets the command handle a reader that has gone away; Rich would exit with status 1."""
 
         def on_broken_pipe(self) -> None:
-            raise  # noqa: PLE0704 - called while that is handled
+            raise  # noqa: PLE0704 - called while that error is handled
 
     return Piped(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
 
 
 def print_json(value: bytes) -> None:
-    """Print one JSON object on a line of its own, at once, so that a pipe sees it."""
+    """Print one JSON object on a line of its own and flush it, so that a pipe gets it at once."""
     print_bytes(value + b"\n")
 
 
 def print_bytes(value: bytes) -> None:
-    """Print as it is, at once."""
+    """Print bytes unchanged, and flush them."""
     stream = click.get_binary_stream("stdout")
     with to_standard_output():
         stream.write(value)
@@ -47,12 +47,12 @@ def print_bytes(value: bytes) -> None:
 
 @contextmanager
 def to_standard_output() -> Iterator[None]:
-    """Do what writes to standard output; raises :class:`schemas.errors.InvalidFile` where it cannot be written."""
+    """Turn failures to write standard output into :class:`schemas.errors.InvalidFile`."""
     from schemas.errors import InvalidFile
 
     try:
         yield
-    except BrokenPipeError:  # whoever read it has gone, which click ends on without a word
+    except BrokenPipeError:  # the reader has gone away; click then exits silently
         raise
     except OSError as error:
         forsake_standard_output()
@@ -60,12 +60,12 @@ def to_standard_output() -> Iterator[None]:
 
 
 def forsake_standard_output() -> None:
-    """Let nothing more be written there: Python writes what is left once more when it ends."""
+    """Discard everything written there from now on: Python flushes what is left when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def progress_bar(*, transient: bool = False) -> Progress:
-    """Return a progress bar on standard error: nothing where that is no terminal."""
+    """Return a progress bar on standard error that shows nothing if standard error is not a terminal."""
     from rich import progress
 
     return progress.Progress(
@@ -82,7 +82,7 @@ def progress_bar(*, transient: bool = False) -> Progress:
 
 @contextmanager
 def steps_progress() -> Iterator[Any]:
-    """Give a :class:`workers.progress.Progress` that draws a bar for each step, or prints its name once."""
+    """Yield a :class:`workers.progress.Progress` that draws a bar for each step, or prints its name once."""
     with progress_bar() as bars:
         tasks: dict[str, Any] = {}
 
@@ -97,7 +97,7 @@ def steps_progress() -> Iterator[Any]:
 
 
 def tell_skipped(file: ProductFile) -> None:
-    """Say on standard error which columns were overlooked, how many rows were left out, and show the first."""
+    """Report on standard error the overlooked columns, the number of rows left out, and the first of them."""
     for name, ours in file.overlooked:
         click.echo(f"column {name!r} is not read; if it holds the {ours}, use --column {ours}={name}", err=True)
     if total := file.skipped.total():

@@ -1,4 +1,4 @@
-"""``shelfwise publish``: a feed."""
+"""``shelfwise publish``: publish a file of products."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def command(
         interrupted = True
         click.echo(STOPPING, err=True)
     finally:
-        # So too where a row that cannot be read ends it: what went before it is published.
+        # Also if an unreadable row ends it: the rows before it are published.
         report = feed.flush()
         tell_skipped(source)
         _tell(report, settings.topic(PRODUCTS_CHANGED), source.skipped.total(), as_json=as_json)

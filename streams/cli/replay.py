@@ -1,4 +1,4 @@
-"""``shelfwise replay``: decide history anew."""
+"""``shelfwise replay``: decide past events again."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _topic(settings: Settings, topic: str | None) -> str:
 def _known(
     file: Path, topic: str, begin: str | None, end: str | None, partitions: tuple[int, ...]
 ) -> ReplayProgress | None:
-    """Return what is left of the replay that the file tells of, if there is one."""
+    """Return what is left of the replay recorded in the file, or ``None`` if there is no file."""
     from streams.replay.progress_file import load_progress
 
     known = load_progress(file)
@@ -129,7 +129,7 @@ def _known(
 def _resolve(
     settings: Settings, topic: str, begin: str | None, end: str | None, partitions: tuple[int, ...]
 ) -> ReplayProgress:
-    """Return what the options say is to be replayed."""
+    """Return the replay that the options describe."""
     from contextlib import closing
 
     from schemas.topics import PRODUCTS_CHANGED
@@ -152,7 +152,7 @@ def _resolve(
 def _replay(
     settings: Settings, progress: ReplayProgress, rate: float, file: Path | None, *, dry_run: bool
 ) -> tuple[ReplayReport, bool]:
-    """Replay; return the report, and whether that was interrupted."""
+    """Run the replay; return the report and whether it was interrupted."""
     from contextlib import closing
 
     from schemas.topics import PRODUCTS_CHANGED
@@ -175,7 +175,7 @@ def _replay(
 
 
 class _Watcher:
-    """Draws the bar, and keeps the file."""
+    """Updates the progress bar and the progress file."""
 
     def __init__(self, progress: ReplayProgress, file: Path | None, bars: Progress) -> None:
         total = sum(span.last - span.first for span in progress.spans)

@@ -1,4 +1,4 @@
-"""``shelfwise review``: a person says where products belong."""
+"""``shelfwise review``: a reviewer decides where products belong."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def _review_all(
     with closing(queue), closing(DecidedProducts(settings)) as products:
         session = _Session(queue, products, giver, taxonomy, as_json=as_json)
         found = queue.waiting()
-        # In the same order, people who start together would be asked about the same products, one after the other.
+        # In a fixed order, reviewers who start together would be asked about the same products one after the
+        # other.
         random.shuffle(found)
         session.review_all([decision.product_id for decision in found[:limit]], len(found))
     left = len(found) - len(session.given) - len(session.gone)
@@ -135,7 +136,7 @@ def _review_all(
 class _Session:
     """Asks about one product after the other.
 
-    ``given`` are the verdicts by product, and ``gone`` the products that others answered, or that wait no more.
+    ``given`` maps product ids to verdicts; ``gone`` are products that others answered or that no longer wait.
     """
 
     def __init__(
@@ -154,17 +155,17 @@ class _Session:
         self._giver = giver
         self._taxonomy = taxonomy
         self._as_json = as_json
-        # Once: where it is made anew for each answer, the first takes the others along in its buffer.
+        # Opened once: a stream per answer would lose the answers that the first one had already buffered.
         self._answers = click.get_text_stream("stdin", errors="replace")
 
     def review_all(self, product_ids: Sequence[str], waiting: int) -> None:
-        """Ask about each, and go back where that is asked for, until the end or ``quit``."""
+        """Ask about each product, going back on request, until the end or ``quit``."""
         at, step = 0, 1
         while at < len(product_ids):
             answer = self._review(product_ids[at], f"{at + 1:,} of {waiting:,}")
             if answer == "quit":
                 return
-            # One that waits no more is passed over in the direction in which one was going.
+            # Skip a product that no longer waits in the direction of the last move.
             if answer != "gone":
                 step = -1 if answer == "back" else 1
             at += step
@@ -172,7 +173,7 @@ class _Session:
                 at, step = 0, 1
 
     def _review(self, product_id: str, place: str) -> Literal["given", "gone", "skip", "back", "quit"]:
-        """Ask where a product belongs, if it still waits, and give the verdict; return what became of it."""
+        """Ask where a product belongs if it still waits, and publish the verdict; return what happened."""
         decision = self._waiting(product_id, "it is passed over")
         if decision is None:
             return "gone"
@@ -182,7 +183,7 @@ class _Session:
         answer = _ask(self._answers, decision, self._taxonomy)
         if isinstance(answer, str):
             return answer
-        # A person takes time, and what others did in it is not to be overruled unseen.
+        # Reviewers take time, and must not overrule unseen what others did meanwhile.
         now = self._waiting(product_id, "your verdict was not sent")
         if now is None:
             return "gone"
@@ -197,7 +198,7 @@ class _Session:
         return "given"
 
     def _waiting(self, product_id: str, consequence: str) -> NeedsReview | None:
-        """Return the decision that waits, or say why there is none any more."""
+        """Return the waiting decision, or report why it no longer waits and return ``None``."""
         own = self.given.get(product_id)
         found = self._queue.look_again(product_id, None if own is None else own.review_id)
         if not isinstance(found, str):
@@ -217,7 +218,7 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
 
     screen = console(stderr=True)
     screen.print()
-    # Where the first is nearly certain, one wonders what there is to ask.
+    # If the first category is nearly certain, the reviewer would wonder why the product needs review.
     why = "  (its store is new)" if decision.reason == "new_store" else ""
     show(f"{place}  {decision.product_id}{why}", "dim")
     if product is None:
@@ -234,7 +235,7 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
             show(", ".join(f"{name}: {value}" for name, value in product.attributes.items()), "dim")
         if product.description:
             show(product.description, "dim")
-        if product.image_url:  # whole, for terminals that open it
+        if product.image_url:  # not truncated, for terminals that can open it
             screen.print(plain(product.image_url), style="dim", markup=False, emoji=False, soft_wrap=True)
     for number, item in enumerate(decision.alternatives, 1):
         show(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}")
@@ -243,9 +244,9 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
 
 
 def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
-    """Ask until the answer is a verdict, ``skip`` or ``quit``.
+    """Ask until the answer is a verdict, ``skip``, ``back`` or ``quit``.
 
-    What the last search found is offered by number too, counted on from the alternatives, which keep their own.
+    The results of the last search get numbers that continue those of the alternatives, which keep theirs.
     """
     from streams.review.answer import Found, understand
 

@@ -1,4 +1,4 @@
-"""The group of commands, its exit codes, and how an error is told."""
+"""The root command group, its exit codes, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import click
 from schemas.errors import InvalidSettings, KafkaUnavailable, ShelfwiseError
 from workers.printable import plain
 
-# Name: the module that holds it, and what the list of commands says of it. The text stands here so that
-# listing the commands imports none of them.
+# Maps each command to its module and its text in the list of commands. The text is here so that listing the
+# commands does not import their modules.
 _COMMANDS: Final = {
     "demo": ("demo", "Run everything once: Kafka, a sample catalogue, a worker, a feed, live decisions."),
     "fit": ("fit", "Make a model bundle from labelled products and a category tree."),
@@ -36,7 +36,7 @@ _COMMANDS: Final = {
 
 
 class ExitCode(IntEnum):
-    """What the exit status says; scripts rest on it."""
+    """The exit status; scripts rely on it."""
 
     OK = 0
     FAILED = 1
@@ -81,7 +81,7 @@ class _Root(click.Group):
                 raise
             _tell(error)
             ctx.exit(_exit_code(error))
-        except OSError as error:  # a file that cannot be written, a terminal that is full
+        except OSError as error:  # such as a file that cannot be written, or a full disk behind standard output
             if ctx.params["debug"] or isinstance(error, BrokenPipeError) or error.errno is None:
                 raise
             _tell(error)
@@ -92,7 +92,7 @@ class _Root(click.Group):
 
 
 def _tell(error: Exception) -> None:
-    # It names what others wrote: labels, ids, files.
+    # Errors quote text that others wrote, such as labels, ids and file names.
     text = "\n".join(map(plain, str(error).split("\n")))
     click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
 

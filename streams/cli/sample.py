@@ -1,4 +1,4 @@
-"""``shelfwise sample``."""
+"""``shelfwise sample``: write the sample catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``shelfwise taxonomy``."""
+"""``shelfwise taxonomy``: check a category tree."""
 
 from __future__ import annotations
 

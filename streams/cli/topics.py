@@ -1,4 +1,4 @@
-"""``shelfwise topics``."""
+"""``shelfwise topics``: create the topics."""
 
 from __future__ import annotations
 

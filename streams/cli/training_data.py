@@ -1,4 +1,4 @@
-"""``shelfwise training-data``: people's verdicts become labelled products."""
+"""``shelfwise training-data``: turn reviewers' verdicts into labelled products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wait for the operator, and heed one who cannot."""
+"""Wait for Ctrl-C, and treat SIGTERM like it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOOK_SECONDS: Final = 0.5
 
 
 def wait_for_signal(alive: Callable[[], bool] = lambda: True) -> None:
-    """Return when SIGINT (Ctrl-C) or SIGTERM comes, or ``alive`` is no more; the handlers before are put back."""
+    """Return on SIGINT (Ctrl-C) or SIGTERM, or if ``alive`` returns false; then restore the previous handlers."""
     stop = Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -31,7 +31,7 @@ def wait_for_signal(alive: Callable[[], bool] = lambda: True) -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM raise :class:`KeyboardInterrupt`, as Ctrl-C does; the handler before is put back."""
+    """Let SIGTERM raise :class:`KeyboardInterrupt`, as Ctrl-C does; the previous handler is restored."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -1,4 +1,4 @@
-"""``shelfwise watch``: a subscriber."""
+"""``shelfwise watch``: follow decisions and dead letters."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def command(
             shown += 1
             if shown == limit:
                 return
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the reader has seen enough
         forsake_standard_output()
         return
     finally:

@@ -1,4 +1,4 @@
-"""``shelfwise worker``: the stream."""
+"""``shelfwise worker``: run the stream."""
 
 from __future__ import annotations
 
