@@ -1,1 +1,1 @@
-"""What stands around the flow: a feed, a subscriber, and the keeper of the dead letters."""
+"""Clients around the stream: publish a feed, subscribe to results, and send dead letters again."""

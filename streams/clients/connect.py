@@ -1,4 +1,4 @@
-"""Clients of the cluster that the settings name, checked before any work is begun."""
+"""Open clients for the cluster in the settings, and check that it can be reached before any work begins."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from streams.kafka.quiet import Quiet
 from streams.settings import Settings
 
 TIMEOUT_SECONDS: Final = 10.0
-# Each partition's end is asked for, and each is assigned anew: both wait behind a fetch that waits for more, half
-# a second by librdkafka's default.
+# Reading the end of a partition and assigning the next one both wait behind a running fetch, which librdkafka
+# keeps open for half a second by default.
 _IN_TURN: Final = {"fetch.wait.max.ms": 20}
 
 
 def open_producer(settings: Settings, *topics: Topic) -> Producer:
-    """Return an idempotent producer; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
+    """Return an idempotent producer; raises :class:`KafkaUnavailable` if the cluster or a topic is missing."""
     require_address(settings)
     quiet = Quiet(settings.kafka)
     producer: Producer = quiet.make(Producer, settings.kafka.producer_config())
@@ -29,9 +29,9 @@ def open_producer(settings: Settings, *topics: Topic) -> Producer:
 
 
 def open_reader(settings: Settings, topics: Iterable[Topic], *, from_beginning: bool) -> Consumer:
-    """Return a consumer of all partitions that joins no group, so that it disturbs nobody's.
+    """Return a consumer of all partitions that joins no group, so that it disturbs no other consumer.
 
-    Raises :class:`KafkaUnavailable` where the cluster or a topic is not there.
+    Raises :class:`KafkaUnavailable` if the cluster or a topic is missing.
     """
     consumer, quiet = _groupless(settings, {})
     start = OFFSET_BEGINNING if from_beginning else OFFSET_END
@@ -41,24 +41,24 @@ def open_reader(settings: Settings, topics: Iterable[Topic], *, from_beginning: 
 
 
 def open_partition_reader(settings: Settings, topic: Topic) -> Consumer:
-    """Return a consumer that reads nothing yet, joins no group, and is told where a partition ends.
+    """Return a consumer that has no partition yet, joins no group, and gets end-of-partition events.
 
-    Raises :class:`KafkaUnavailable` where the cluster or the topic is not there.
+    Raises :class:`KafkaUnavailable` if the cluster or the topic is missing.
     """
-    # The end must be told: what lies last may be a transaction's marker, which no consumer ever sees.
+    # Needed because a partition may end with a transaction marker, which no consumer ever gets as a message.
     consumer, quiet = _groupless(settings, {"enable.partition.eof": True, **_IN_TURN})
     _partitions(consumer, quiet, settings, [topic])
     return consumer
 
 
 def partition_numbers(client: Any, settings: Settings, topic: Topic) -> list[int]:
-    """Return the partitions of a topic; raises :class:`KafkaUnavailable` where cluster or topic is not there."""
+    """Return the partition numbers of a topic; raises :class:`KafkaUnavailable` if cluster or topic is missing."""
     quiet = Quiet(settings.kafka)
     return sorted(partition for _, partition in _partitions(client, quiet, settings, [topic]))
 
 
 def require_address(settings: Settings) -> None:
-    """Raise :class:`KafkaUnavailable` where the settings name no cluster."""
+    """Raise :class:`KafkaUnavailable` if the settings name no cluster."""
     if not settings.kafka.bootstrap_servers:
         raise KafkaUnavailable(
             "no Kafka is configured: give --bootstrap-servers HOST:PORT or set SHELFWISE_KAFKA__BOOTSTRAP_SERVERS;"

@@ -1,4 +1,4 @@
-"""Find dead letters, and send them again."""
+"""Find dead letters and send them again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from streams.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which dead letters: all that are given must match; an empty set matches any.
+    """Selects dead letters: every given condition must match, and an empty set matches everything.
 
-    ``partitions`` are of the events' own topic. ``since`` is inclusive, ``until`` is not; both are aware times of
-    the letter's death.
+    ``partitions`` are partitions of the original events. ``since`` is inclusive and ``until`` exclusive; both are
+    aware times, compared with the time of the dead letter.
     """
 
     reasons: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Filter:
         return any(named)
 
     def matches(self, received: Received) -> bool:
-        """Return whether a message is a dead letter of this kind."""
+        """Return whether a message is a dead letter that matches."""
         letter = received.content
         if not isinstance(letter, DeadLetter):
             return False
@@ -75,10 +75,10 @@ def read_dead_letters(settings: Settings, wanted: Filter) -> Iterator[Received]:
 
 @dataclass(slots=True)
 class Choice:
-    """Which letters are to be sent again, each the last of an event: their partitions and offsets.
+    """The dead letters to send again, the latest of each event, as (partition, offset) in ``places``.
 
-    ``repeated`` are further letters of the same events, which died more than once or were buried twice;
-    ``foreign`` ones came from another topic than ours.
+    ``repeated`` counts further letters of the same events, which failed more than once or were dead-lettered
+    twice; ``foreign`` counts letters from topics other than ours.
     """
 
     places: set[tuple[int, int]] = field(default_factory=set)
@@ -88,15 +88,15 @@ class Choice:
 
 
 def source_topics(settings: Settings) -> tuple[str, ...]:
-    """Return the topics whose events may die, and be sent again."""
+    """Return the topics whose events can become dead letters and be sent again."""
     return settings.topic(PRODUCTS_CHANGED), settings.topic(REVIEWS_DECIDED)
 
 
 def choose(letters: Iterable[Received], topics: Container[str], limit: int | None = None) -> Choice:
     """Choose the latest letter of each event of ``topics``, at most ``limit``.
 
-    A letter that names another topic is left alone: a header must not make us write wherever it says. Only places
-    are kept: the letters themselves, of up to 8 MB each, need not fit into memory.
+    Letters that name another topic are left alone: a header must not make us write to an arbitrary topic. Only
+    places are kept, because the letters themselves, of up to 8 MB each, may not fit into memory.
     """
     choice = Choice()
     latest: dict[tuple[str, int, int], tuple[tuple[int, int, int], str]] = {}
@@ -128,7 +128,7 @@ def chosen(letters: Iterable[Received], places: Container[tuple[int, int]]) -> I
 
 @dataclass(slots=True)
 class ResendReport:
-    """How many were sent again, by reason, and how many of them the broker refused."""
+    """How many letters were sent again, by reason, and how many of these the broker refused."""
 
     sent: Counter[str] = field(default_factory=Counter)
     failed: int = 0
@@ -144,9 +144,9 @@ def resend(
 ) -> None:
     """Send the original key, value and headers to the topic and partition that each letter came from.
 
-    One that lay in another partition than its key's goes to that one. The headers are those of
-    :func:`schemas.events.sent_again.headers_again`. ``report`` counts; what is refused it tells when the producer
-    is flushed. ``rate`` is in letters a second.
+    Events that were in the wrong partition for their key go to the right one. The headers are those of
+    :func:`schemas.events.sent_again.headers_again`. ``report`` is updated; it counts refusals once the producer is
+    flushed. ``rate`` is in letters per second.
     """
     topics = source_topics(settings)
     pace = Pace(rate, time.monotonic) if rate else None

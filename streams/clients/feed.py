@@ -1,4 +1,4 @@
-"""A feed: publish products as events."""
+"""Publish products as events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOURCE: Final = "urn:shelfwise:publish"
 
 @dataclass(slots=True)
 class FeedReport:
-    """What became of a feed's events: handed over, acknowledged by the broker, refused by it."""
+    """How many events of a feed were sent, acknowledged by the broker, and refused by it."""
 
     sent: int = 0
     acknowledged: int = 0
@@ -33,14 +33,14 @@ class FeedReport:
 
     @property
     def outstanding(self) -> int:
-        """Events whose acknowledgement is awaited."""
+        """Events that still await acknowledgement."""
         return self.sent - self.acknowledged - self.failed
 
 
 class Feed:
-    """Publishes products on one topic, keyed by product id, never faster than ``rate`` events a second.
+    """Publishes products on one topic, keyed by product id, at most ``rate`` events per second.
 
-    Raises :class:`ShelfwiseError` where the broker lets us send nothing to it.
+    Raises :class:`ShelfwiseError` if the broker does not let us send anything.
     """
 
     def __init__(self, producer: Producer, topic: str, *, rate: float | None = None) -> None:
@@ -51,11 +51,11 @@ class Feed:
         self._closed = False
 
     def publish(self, product: Product) -> None:
-        """Send that a product changed; waits where the rate or the producer's queue asks for it."""
+        """Publish a changed product; waits if the rate or the producer's full queue requires it."""
         self._send(product.product_id, encode(product), EventType.PRODUCT_CHANGED)
 
     def remove(self, product_id: str) -> None:
-        """Send that a product is gone: a tombstone."""
+        """Publish the removal of a product, a tombstone."""
         self._send(product_id, None, EventType.PRODUCT_REMOVED)
 
     def flush(self) -> FeedReport:
@@ -94,7 +94,7 @@ class Feed:
 
 
 class Pace:
-    """Lets ``rate`` events a second pass, evenly; after a delay it does not rush to make up for it."""
+    """Limits events to ``rate`` per second, evenly spaced; after a delay it does not rush to catch up."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
         self._interval = 1 / rate
@@ -105,15 +105,15 @@ class Pace:
         """Call ``sleep(seconds)`` until the next event is due."""
         while (delay := self._next - self._clock()) > 0:
             sleep(delay)
-        # Half a second of arrears at most: a bursty rate is no rate.
+        # Catch up on at most half a second, so that a delay causes no burst.
         self._next = max(self._next + self._interval, self._clock() - 0.5)
 
 
 def passes(products: Callable[[], Iterable[Product]], *, loop: bool, fresh_ids: bool = True) -> Iterator[Product]:
-    """Yield the products once, or for ever; each further pass brings new products where ``fresh_ids``.
+    """Yield the products once, or forever with ``loop``; ``fresh_ids`` gives further passes new product ids.
 
-    A product that has not changed needs no decision, so a loop of the same ids would go silent. Raises
-    :class:`InvalidProducts` where there is none to go on with for ever.
+    Unchanged products need no new decision, so a loop with the same ids would cause no decisions. Raises
+    :class:`InvalidProducts` if there is no product to loop over.
     """
     for number in count(1):
         found = False

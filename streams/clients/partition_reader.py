@@ -1,4 +1,4 @@
-"""Read a partition in order, up to wherever one wants to know it, or a topic to its end."""
+"""Read a partition in order up to an offset, or a topic up to its current end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streams.kafka.headers import headers_of
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
-# RD_KAFKA_PARTITION_UA: an error that is of no partition.
+# RD_KAFKA_PARTITION_UA: the error does not concern a partition.
 _NO_PARTITION: Final = -1
 _AT_ONCE: Final = 500
 _POLL_SECONDS: Final = 0.2
@@ -29,7 +29,7 @@ _TIMEOUT_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PublishedEvent:
-    """A message of a topic as it came; ``timestamp_ms`` is since the epoch."""
+    """A message of a topic as received; ``timestamp_ms`` is since the epoch."""
 
     partition: int
     offset: int
@@ -40,15 +40,16 @@ class PublishedEvent:
 
     @property
     def first_offset(self) -> int:
-        """Where it was first published."""
+        """The offset at which the event was first published."""
         return original_offset(self.headers, self.offset)
 
 
 class PartitionReader:
-    """Reads on from ``first`` with a consumer of :func:`streams.clients.connect.open_partition_reader`.
+    """Reads from offset ``first`` with a consumer of :func:`streams.clients.connect.open_partition_reader`.
 
-    A consumer may read several partitions one after the other, but none of them twice: librdkafka was seen to tell
-    the end of one assignment after the next had begun, and what lies before that end then looks as if it was read.
+    A consumer may read several partitions one after the other, but none of them twice: librdkafka has been seen to
+    report the end of an assignment after the next one had begun, and the messages before that end would then be
+    skipped.
     """
 
     def __init__(self, consumer: Consumer, topic: str, partition: int, first: int) -> None:
@@ -60,7 +61,7 @@ class PartitionReader:
 
     @property
     def next_offset(self) -> int:
-        """Where it reads on."""
+        """The offset at which reading continues."""
         return self._next
 
     def end(self) -> int:
@@ -68,14 +69,14 @@ class PartitionReader:
         return _end(self._consumer, self._topic, self._partition)
 
     def read_to(self, last: int) -> Iterator[PublishedEvent]:
-        """Yield the events up to the offset ``last`` that have not expired, and some beyond it that came along.
+        """Yield the unexpired events before offset ``last``, and maybe some after it that arrived with them.
 
-        Raises :class:`KafkaUnavailable` where nothing comes for 30 seconds of waiting.
+        Raises :class:`KafkaUnavailable` if nothing arrives for 30 seconds.
         """
         waited = 0.0
         while self._next < last:
             began = time.monotonic()
-            # Asked for many, consume() waits its whole time for them.
+            # consume() would wait its whole timeout for all of them, so poll for the first one.
             arrived = self._consumer.poll(_POLL_SECONDS)
             messages = [] if arrived is None else [arrived, *self._consumer.consume(_AT_ONCE, 0)]
             waited = 0.0 if messages else waited + time.monotonic() - began
@@ -106,9 +107,9 @@ class PartitionReader:
 
 
 class TopicReader:
-    """Reads the partitions of a topic in their order, as often as is asked for, and each time from where it was.
+    """Reads partitions of a topic one after the other, repeatedly, each time from where it stopped.
 
-    While nobody reads, no fetch is under way.
+    Between reads no fetch is running.
     """
 
     def __init__(self, settings: Settings, topic: Topic) -> None:
@@ -125,7 +126,7 @@ class TopicReader:
         self._consumer.close()
 
     def read_on(self, partitions: Iterable[int]) -> Iterator[PublishedEvent]:
-        """Yield what these hold now beyond what was read of them before, and maybe what comes meanwhile.
+        """Yield the events that these partitions got since the last read, and maybe some that arrive meanwhile.
 
         Raises :class:`KafkaUnavailable`.
         """
@@ -133,7 +134,7 @@ class TopicReader:
         longer = {number: end for number, end in ends.items() if end > max(self._next[number], 0)}
         if not longer:
             return
-        # A consumer of its own, which reads none of them twice.
+        # A new consumer for each call, so that none reads a partition twice.
         with closing(open_partition_reader(self._settings, self._topic)) as consumer:
             for number, end in longer.items():
                 reader = PartitionReader(consumer, self._name, number, self._next[number])
@@ -150,7 +151,7 @@ def _end(consumer: Consumer, topic: str, partition: int) -> int:
 
 
 def read_topic(settings: Settings, topic: Topic) -> Iterator[PublishedEvent]:
-    """Yield all that a topic holds now, and maybe what comes meanwhile, in the order of each partition.
+    """Yield everything that a topic holds now, and maybe what arrives meanwhile, in order within each partition.
 
     Raises :class:`KafkaUnavailable`.
     """

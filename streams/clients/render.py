@@ -1,4 +1,4 @@
-"""Decisions and dead letters as people and as scripts read them."""
+"""Show decisions and dead letters to people and to scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TITLE_CHARACTERS: Final = 48
 
 
 def decision_text(decision: Decision, *, with_id: bool = False) -> Text:
-    """Return one line: what was decided, how surely, on what, and why."""
+    """Return one line with the outcome, its confidence, the product, the category and the evidence."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if isinstance(decision, NeedsReview):
         text.append("needs review".ljust(_KIND_WIDTH), "yellow")
@@ -53,7 +53,7 @@ def _short(title: str) -> str:
 
 
 def evidence_text(evidence: tuple[Evidence, ...]) -> str:
-    """Return the weightiest evidence, such as ``linear_text #1 +2.10, brand_frequency #3 -0.20``."""
+    """Return the strongest evidence, up to three items: ``linear_text #1 +2.10, brand_frequency #3 -0.20``."""
     return ", ".join(
         f"{item.signal}{f' #{item.rank}' if item.rank else ''} {item.contribution:+.2f}"
         for item in evidence[:_EVIDENCE]
@@ -61,7 +61,7 @@ def evidence_text(evidence: tuple[Evidence, ...]) -> str:
 
 
 def dead_letter_text(letter: DeadLetter, key: bytes | None) -> Text:
-    """Return one line: which event died, where, and of what."""
+    """Return one line with the reason, the stage, the attempt, the event and the details."""
     text = Text("dead letter ".ljust(_KIND_WIDTH), "red", no_wrap=True, overflow="ellipsis")
     text.append(f" {plain(letter.reason)}", "bold")
     text.append(f" at {plain(letter.stage)}, attempt {letter.attempt}: ")
@@ -72,7 +72,7 @@ def dead_letter_text(letter: DeadLetter, key: bytes | None) -> Text:
 
 
 def received_text(received: Received) -> Text:
-    """Return one line of any message, its time first."""
+    """Return one line for any message, beginning with its time."""
     when = datetime.fromtimestamp(received.timestamp_ms / 1000, UTC).astimezone()
     text = Text(f"{when:%H:%M:%S} ", "dim", no_wrap=True, overflow="ellipsis")
     content = received.content
@@ -87,9 +87,9 @@ def received_text(received: Received) -> Text:
 
 
 def received_json(received: Received) -> bytes:
-    """Return a message as one JSON object: ``kind``, its place, its time in milliseconds, and its content.
+    """Return a message as one JSON object: ``kind``, topic, partition, offset, ``timestamp_ms``, key and content.
 
-    A dead letter's original value is in ``value``, base64 (RFC 4648).
+    The original value of a dead letter is in ``value``, as base64 (RFC 4648).
     """
     content = received.content
     fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A subscriber: the decisions and dead letters as they come."""
+"""Subscribe to decisions and dead letters."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _POLL_SECONDS: Final = 0.2
 class Received:
     """One message of an output topic.
 
-    ``content`` is the decision or the dead letter; ``None`` where the topic's category of a product was withdrawn
-    (a tombstone), or a text where the message is none of ours and why. ``timestamp_ms`` is since the epoch.
+    ``content`` is the decision or the dead letter, ``None`` if the product's decision on this topic was withdrawn
+    (a tombstone), or a text that says why the message cannot be read. ``timestamp_ms`` is since the epoch.
     """
 
     topic: str
@@ -49,12 +49,12 @@ class Subscriber:
         self._kinds: dict[str, Topic] = {settings.topic(topic): topic for topic in OUTPUTS}
 
     def poll(self, seconds: float = _POLL_SECONDS) -> list[Received]:
-        """Return what came within ``seconds``, maybe nothing; raises :class:`KafkaUnavailable`."""
+        """Return what arrives within ``seconds``, possibly nothing; raises :class:`KafkaUnavailable`."""
         messages = self._consumer.consume(_MESSAGES_AT_ONCE, seconds)
         return [self._receive(message) for message in messages]
 
     def until_silent(self, seconds: float | None) -> Iterator[Received]:
-        """Yield messages until none has come for ``seconds``, or for ever."""
+        """Yield messages until none has arrived for ``seconds``; forever if that is ``None``."""
         last = time.monotonic()
         while True:
             received = self.poll()
@@ -81,7 +81,7 @@ class Subscriber:
 
 
 def content_of(topic: Topic, value: bytes | None, headers: Headers) -> Decision | DeadLetter | str | None:
-    """Return what a message of an output topic says, as :class:`Received` has it."""
+    """Return the content of a message of an output topic, as in :class:`Received`."""
     try:
         if topic is PRODUCTS_DEAD_LETTER:
             return DeadLetter.from_headers(headers)
