@@ -1,1 +1,1 @@
-"""Replay: history is published once more, beside live traffic, to be decided anew."""
+"""Replay: publish past events again, alongside live traffic, so that they are decided again."""

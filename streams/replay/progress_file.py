@@ -1,4 +1,4 @@
-"""Where a replay keeps how far it is, so that it can go on after an interruption."""
+"""The file that records the progress of a replay, so that it can continue after an interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.whole_file import whole_file
 
 
 class Remaining(msgspec.Struct, frozen=True):
-    """What is left of one partition: from ``next_offset`` to ``last``, not included."""
+    """What is left of one partition: the offsets from ``next_offset`` to ``last`` (exclusive)."""
 
     partition: int
     next_offset: int
@@ -20,7 +20,7 @@ class Remaining(msgspec.Struct, frozen=True):
 
 
 class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a replay of one topic is; ``begin`` and ``end`` are its bounds as they were given."""
+    """The progress of a replay of one topic; ``begin`` and ``end`` are its bounds as the user gave them."""
 
     topic: str
     begin: str
@@ -29,13 +29,13 @@ class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spans(self) -> list[Span]:
-        """What is left."""
+        """The spans that are left."""
         left = [item for item in self.partitions if item.next_offset < item.last]
         return [Span(item.partition, item.next_offset, item.last) for item in left]
 
 
 def load_progress(path: Path) -> ReplayProgress | None:
-    """Return what the file says, or ``None`` where there is none; raises :class:`InvalidFile`."""
+    """Return the progress in the file, or ``None`` if there is no file; raises :class:`InvalidFile`."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ReplayProgress)
     except FileNotFoundError:
@@ -45,6 +45,6 @@ def load_progress(path: Path) -> ReplayProgress | None:
 
 
 def save_progress(path: Path, progress: ReplayProgress) -> None:
-    """Write the file whole or not at all; raises :class:`InvalidFile`."""
+    """Write the file completely or not at all; raises :class:`InvalidFile`."""
     with whole_file(path) as file:
         file.write(msgspec.json.encode(progress))

@@ -1,4 +1,4 @@
-"""Publish the standing events of a span once more, at a bounded rate, beside live traffic."""
+"""Publish the newest event of each product in a span again, at a limited rate, alongside live traffic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streams.outgoing import Outgoing, flush
 from streams.replay.span import Span
 from streams.replay.standing import Fate, Standing
 
-# Before each chunk is looked whether newer edits have come; a chunk takes a quarter of a second at the given rate.
+# The reader looks for newer edits before each chunk; a chunk takes a quarter of a second at the given rate.
 _CHUNK_SECONDS: Final = 0.25
 _CHUNK_EVENTS: Final = 500
 _FLUSH_SECONDS: Final = 120.0
@@ -27,10 +27,10 @@ _FLUSH_SECONDS: Final = 120.0
 
 @dataclass(slots=True)
 class ReplayReport:
-    """What became of the events of the spans: ``events`` is the sum of all the others.
+    """What happened to the events of the spans; in :meth:`counts`, ``events`` is the sum of all other counts.
 
-    ``superseded`` and ``removed`` ones are not replayed since a newer edit lies on the topic, or the product is
-    gone; ``invalid`` ones are dead letters; ``failed`` ones were refused by the broker.
+    ``superseded`` events have a newer edit on the topic, and ``removed`` ones belong to a product that is gone, so
+    neither are replayed; ``invalid`` events are dead letters; ``failed`` events were refused by the broker.
     """
 
     fates: Counter[Fate] = field(default_factory=Counter)
@@ -49,20 +49,20 @@ class ReplayReport:
 
 
 class Watcher(Protocol):
-    """Hears how a replay goes."""
+    """Receives the progress of a replay."""
 
     def scanning(self, span: Span, offset: int) -> None:
-        """The partition is being searched for newer edits, and this offset has been read."""
+        """Called while the partition is searched for newer edits; this offset has been read."""
 
     def replayed(self, span: Span, next_offset: int) -> None:
-        """Every event of the span before ``next_offset`` is done with, and acknowledged."""
+        """Called when every event of the span before ``next_offset`` is handled and acknowledged."""
 
 
 class Replay:
-    """Replays spans one after the other: ``reader`` and ``tail`` are consumers of ``open_partition_reader``.
+    """Replays spans one after the other; ``reader`` and ``tail`` are consumers of ``open_partition_reader``.
 
-    Events go to the partition that they came from with the headers of :func:`headers_again`. Without a
-    ``producer`` they are only counted. ``rate`` is in events a second.
+    Events go to the partition they came from, with the headers of :func:`headers_again`. Without a ``producer``
+    they are only counted. ``rate`` is in events per second.
     """
 
     def __init__(
@@ -82,15 +82,15 @@ class Replay:
         self._chunk = max(1, min(_CHUNK_EVENTS, int(rate * _CHUNK_SECONDS)))
 
     def run(self, spans: Sequence[Span], watcher: Watcher) -> ReplayReport:
-        """Replay; raises :class:`KafkaUnavailable`. What was reported to ``watcher`` by then is done."""
+        """Run the replay; raises :class:`KafkaUnavailable`. What ``watcher`` was told before an error is done."""
         for span in spans:
             self._run_span(span, watcher)
         return self.report
 
     def flush(self) -> ReplayReport:
-        """Wait until what was sent is acknowledged or refused, as after an interruption.
+        """Wait until everything sent is acknowledged or refused; also for use after an interruption.
 
-        Raises :class:`KafkaUnavailable` where that takes more than two minutes.
+        Raises :class:`KafkaUnavailable` if that takes more than two minutes.
         """
         if self._producer is not None and not flush(self._producer, _FLUSH_SECONDS):
             raise KafkaUnavailable(f"{self._topic} has acknowledged nothing for {_FLUSH_SECONDS:.0f} s")
@@ -107,7 +107,7 @@ class Replay:
         events = takewhile(lambda event: event.offset < span.last, reader.read_to(span.last))
         failed = self.report.failed
         for chunk in _chunks(events, standing, self._chunk if self._producer else _CHUNK_EVENTS):
-            # None of the edits that came meanwhile may be followed by what it replaced.
+            # An event must not be replayed after a newer edit that arrived meanwhile, so look for these first.
             for event in tail.read_to(tail.end()):
                 standing.add(event)
             self._publish(chunk, standing, span)
@@ -137,7 +137,7 @@ class Replay:
 
 
 def _chunks(events: Iterator[PublishedEvent], standing: Standing, replays: int) -> Iterator[list[PublishedEvent]]:
-    """Yield the events in runs, each with so many to be replayed at most."""
+    """Split the events into chunks, each with at most ``replays`` events to replay."""
     for first in events:
         chunk: list[PublishedEvent] = []
         left = replays

@@ -1,4 +1,4 @@
-"""What a replay covers: from a time or an offset to another, as offsets of each partition."""
+"""The span of a replay: from one time or offset to another, as offsets of each partition."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TIMEOUT_SECONDS: Final = 10.0
 _FORMS: Final = "an offset (1200), a time (2026-01-31T08:00, local unless it names a zone), or `beginning`"
 
 Bound = int | datetime
-"""An offset of each partition, or an aware time of Kafka's timestamps."""
+"""An offset, for every partition, or an aware time to compare with Kafka's timestamps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The offsets ``first`` to ``last``, the latter not included, of one partition."""
+    """The offsets from ``first`` to ``last`` (exclusive) of one partition."""
 
     partition: int
     first: int
@@ -30,7 +30,7 @@ class Span:
 
 
 def parse_bound(text: str) -> Bound:
-    """Return what a person wrote; raises :class:`InvalidSettings`."""
+    """Parse a bound as the user wrote it; raises :class:`InvalidSettings`."""
     if text == BEGINNING:
         return 0
     if text.isascii() and text.isdigit() and len(text) < 19:
@@ -44,9 +44,9 @@ def parse_bound(text: str) -> Bound:
 def resolve(
     consumer: Consumer, topic: str, partitions: Iterable[int], begin: Bound, end: Bound | None
 ) -> list[Span]:
-    """Return the spans, those without an event left out; without an ``end`` they reach to the ends of now.
+    """Return the spans that have offsets to read; without an ``end`` they reach to the current ends.
 
-    Raises :class:`KafkaUnavailable` where the broker does not answer.
+    Raises :class:`KafkaUnavailable` if the broker does not answer.
     """
     spans = []
     try:
@@ -63,7 +63,7 @@ def resolve(
 
 
 def _offset(consumer: Consumer, place: TopicPartition, bound: Bound, end: int) -> int:
-    """Return the offset of the first event at or after the bound, ``end`` where none is."""
+    """Return the offset of the first event at or after the bound, or ``end`` if there is none."""
     if isinstance(bound, int):
         return bound
     milliseconds = int(bound.timestamp() * 1000)

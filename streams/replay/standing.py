@@ -1,4 +1,4 @@
-"""Which event of each product stands: the newest, by the rule that recall itself goes by."""
+"""Find the newest event of each product, by the same rule as recall."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Fate(Enum):
 
     REPLAY = auto()
     SUPERSEDED = auto()
-    """A newer edit of the product lies on the topic."""
+    """There is a newer edit of the product on the topic."""
     REMOVED = auto()
     """The product was removed, by this event or by a newer one."""
     INVALID = auto()
-    """It breaks the contract, and became a dead letter: to be sent again from there."""
+    """It breaks the contract and became a dead letter; it can be sent again from there."""
 
 
 class _Edit(NamedTuple):
@@ -29,10 +29,10 @@ class _Edit(NamedTuple):
 
 
 class Standing:
-    """The newest event of each product of one partition: some 500 bytes a product.
+    """The newest event of each product of one partition; needs about 500 bytes per product.
 
-    Of the copies of one event the latest before the offset ``last`` stands for it, so that each further replay
-    brings as many events as the first, and not twice as many.
+    Of the copies of an event, the latest before the offset ``last`` represents it. So a further replay replays as
+    many events as the first one, not twice as many.
     """
 
     def __init__(self, last: int) -> None:
@@ -43,7 +43,7 @@ class Standing:
         return len(self._edits)
 
     def add(self, event: PublishedEvent) -> None:
-        """Take in an event; one that breaks the contract says nothing of a product."""
+        """Add an event; events that break the contract are ignored."""
         try:
             product_id, updated_at = identify(event.value, event.key)
         except InvalidEvent:
@@ -55,7 +55,7 @@ class Standing:
         edits.add(updated_at, place, _Edit(event.offset, event.value is None))
 
     def fate(self, event: PublishedEvent) -> Fate:
-        """Return what is to be done with an event that was added before."""
+        """Return what to do with an event that was added before."""
         try:
             product_id, _ = identify(event.value, event.key)
         except InvalidEvent:
