@@ -1,1 +1,1 @@
-"""Processes that a worker starts, which tell it of their metrics and health."""
+"""Processes that a worker starts, and that report their metrics and health to it."""

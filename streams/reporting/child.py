@@ -1,4 +1,4 @@
-"""A process that reports, from within."""
+"""Set up a reporting process, from within that process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from workers.garbage import collect_seldom
 
 
 def begin() -> int:
-    """Set the process up; returns the file descriptor of :class:`streams.reporting.report.Reporter`."""
+    """Set up the process; return the file descriptor for :class:`streams.reporting.report.Reporter`."""
     die_with_parent()
-    # What anything prints shall not come between the lines of the report.
+    # Redirect standard output to standard error, so that printed text does not mix with the lines of the report.
     pipe = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     configure_logging(debug="--debug" in sys.argv[1:])

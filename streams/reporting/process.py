@@ -1,4 +1,4 @@
-"""A process as the worker that starts it sees it."""
+"""A reporting process, as seen by the worker that starts it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _log = logging.getLogger(__name__)
 
 
 class ReportingProcess:
-    """One that ends with this one, however this one ends, is told to stop by the end of its input, and reports.
+    """A child process that reports, stops when its input is closed, and ends with this process in any case.
 
-    It has its settings from its environment, and logs to the same place. ``failure`` is what ended it, unless it
-    was told to stop.
+    It gets its settings from its environment, and logs to the same place as this process. ``failure`` is the error
+    that ended it, unless it was told to stop.
     """
 
     def __init__(self, name: str, program: str, targets: Mapping[Target, Any]) -> None:
-        """``name`` is what logs and metrics call it, ``program`` the module that it runs."""
+        """``name`` is its name in logs and errors; ``program`` is the module that it runs."""
         self._name = name
         self._program = program
         self._targets = targets
@@ -35,14 +35,14 @@ class ReportingProcess:
 
     @property
     def input(self) -> asyncio.StreamWriter:
-        """What it reads, once it is started."""
+        """The child's standard input, once it is started."""
         if self._process is None or self._process.stdin is None:
             raise RuntimeError(f"{self._name} is not started")
         return self._process.stdin
 
     @property
     def process_id(self) -> int:
-        """Its process, once it is started."""
+        """The child's process id, once it is started."""
         if self._process is None:
             raise RuntimeError(f"{self._name} is not started")
         return self._process.pid
@@ -54,7 +54,7 @@ class ReportingProcess:
         arguments: Sequence[str] = (),
         pass_fds: Sequence[int] = (),
     ) -> None:
-        """Start it; returns when it ``is_ready`` by what it has told, or has ended."""
+        """Start it; return when ``is_ready`` is true after one of its reports, or when it has ended."""
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -65,7 +65,7 @@ class ReportingProcess:
             stdout=asyncio.subprocess.PIPE,
             env={**environment, **our_code()},
             pass_fds=pass_fds,
-            # Ctrl-C in a terminal is for the worker to handle, in order.
+            # The worker handles Ctrl-C, and stops its processes in order.
             start_new_session=True,
         )
         ready = asyncio.Event()
@@ -73,7 +73,7 @@ class ReportingProcess:
         await ready.wait()
 
     async def stop(self, seconds: float) -> None:
-        """Let it finish what is under way, within ``seconds``."""
+        """Let it finish its current work, and kill it if that takes more than ``seconds``."""
         self._stopping = True
         if self._process is None or self._following is None:
             return
@@ -90,7 +90,7 @@ class ReportingProcess:
     async def _follow(
         self, process: asyncio.subprocess.Process, is_ready: Callable[[], bool], ready: asyncio.Event
     ) -> None:
-        """Repeat what it tells until it ends."""
+        """Repeat the calls that it reports until it ends."""
         try:
             async for line in cast("asyncio.StreamReader", process.stdout):
                 repeat(line, self._targets)
@@ -108,7 +108,7 @@ class ReportingProcess:
 
 
 def _ended(name: str, status: int) -> str:
-    """Return what to say of a process that ended by itself, or was killed."""
+    """Return the message about a process that ended by itself or was killed."""
     why = (
         " (killed; by the system, if memory ran out: look at the memory limit)"
         if status == -signal.SIGKILL

@@ -1,7 +1,7 @@
-"""What a process tells the worker that started it: calls of its metrics, its health, or what knows its model.
+"""Calls on metrics, health or the model's owner that a process reports to the worker that started it.
 
-They are made there once more, so that the worker's listener speaks for both, and finds a process that has stopped
-telling of itself stalled. A line of JSON each, on a pipe.
+The worker makes the same calls. So its listener covers both processes, and reports the other one as stalled if it
+stops reporting. Calls are sent over a pipe, one line of JSON each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Target = Literal["metrics", "health", "model"]
 
 
 class ToldCall(msgspec.Struct, frozen=True):
-    """A method that was called, with arguments that JSON knows."""
+    """A method call with arguments that JSON can represent."""
 
     target: Target
     method: str
@@ -26,18 +26,19 @@ class ToldCall(msgspec.Struct, frozen=True):
 
 
 class Reporter:
-    """Stands for a target: whatever is called on it is told, and returns nothing.
+    """Stands for a target: every method call on it is reported, and returns nothing.
 
-    From any thread: a line is written at once, and shorter than what a pipe takes whole (pipe(7)).
+    Safe from any thread: each line is written at once, and is shorter than what a pipe writes atomically
+    (pipe(7)).
     """
 
     def __init__(self, target: Target, pipe: int) -> None:
-        """``pipe`` is a file descriptor to write to."""
+        """``pipe`` is the file descriptor to write to."""
         self._target = target
         self._pipe = pipe
 
     def __getattr__(self, method: str) -> Any:
-        """Return what tells of a call."""
+        """Return a function that reports a call of this method."""
         return partial(self._tell, method)
 
     def _tell(self, method: str, *arguments: object, **named: object) -> None:
@@ -48,6 +49,6 @@ _decoder = msgspec.json.Decoder(ToldCall)
 
 
 def repeat(line: bytes, targets: Mapping[Target, Any]) -> None:
-    """Make the call that a line tells of; raises :class:`msgspec.DecodeError` where it tells of none."""
+    """Make the call in a line of the report; raises :class:`msgspec.DecodeError` if the line is not a call."""
     call = _decoder.decode(line)
     getattr(targets[call.target], call.method)(*call.arguments, **call.named)
