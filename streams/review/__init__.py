@@ -1,1 +1,1 @@
-"""Review: what waits for a person, what a person says, and what people have said."""
+"""Review: the products that wait for a person, publishing verdicts, and reading them."""

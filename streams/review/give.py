@@ -1,4 +1,4 @@
-"""Give a verdict: publish what a person says of a product."""
+"""Publish a person's verdict on a product."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class VerdictGiver:
         title: str | None = None,
         tags: tuple[str, ...] = (),
     ) -> ReviewDecided:
-        """Publish a verdict, and return it when Kafka has it; ``None`` is a product that belongs nowhere.
+        """Publish a verdict and return it once Kafka has it; a ``category_id`` of ``None`` means nowhere.
 
-        ``title`` and ``tags`` are the product's where no decision tells them.
-        Raises :class:`KafkaUnavailable`, and :class:`InvalidEvent` for a verdict that nobody could read.
+        ``title`` and ``tags`` are those of the product, and are used only without a ``decision``. Raises
+        :class:`KafkaUnavailable`, and :class:`InvalidEvent` for a verdict that could not be read.
         """
         verdict = ReviewDecided(
             review_id=str(uuid4()),
@@ -81,6 +81,6 @@ def _checked(verdict: ReviewDecided) -> bytes:
         value = encode(verdict)
     except UnicodeEncodeError as error:
         raise InvalidEvent(Reason.INVALID_UTF8, f"the verdict is not published: {error}") from None
-    # What is written is not checked against the contract, what is read is.
+    # Encoding does not check the contract, but decoding does.
     decode(value, ReviewDecided)
     return value

@@ -27,13 +27,14 @@ _POLL_SECONDS: Final = 0.2
 
 
 class ReviewQueue:
-    """The decisions that ask for a verdict and have none, as Kafka has them now and whenever it is asked again.
+    """The decisions that need a verdict and have none; each lookup reads what is new in Kafka.
 
-    Others review too, and products are decided anew: one that got another title after its verdict waits again.
+    Others may review at the same time, and products may be decided again: a product whose title changed after its
+    verdict waits again.
     """
 
     def __init__(self, settings: Settings, taxonomy: Taxonomy, on_read: Callable[[], None] = lambda: None) -> None:
-        """Read all that there is, and tell of each message; raises :class:`KafkaUnavailable`."""
+        """Read everything, and call ``on_read`` for each message; raises :class:`KafkaUnavailable`."""
         self._taxonomy = taxonomy
         self._on_read = on_read
         self._given = Verdicts()
@@ -49,13 +50,14 @@ class ReviewQueue:
         self._decisions.close()
 
     def waiting(self) -> list[NeedsReview]:
-        """Return what waits by what was read last, the decisions of a partition in the order of their age."""
+        """Return the waiting decisions as last read, in order of age within a partition."""
         return [decision for decision, decided_at in self._latest.values() if not self._has(decision, decided_at)]
 
     def look_again(self, product_id: str, own: str | None = None) -> NeedsReview | str:
-        """Return the decision on a product that waits now, or what became of it.
+        """Return the decision on a product if it still waits, or a text that says why it does not.
 
-        One whose verdict is ``own``, a review id, waits all the same. Raises :class:`KafkaUnavailable`.
+        A product whose latest verdict is ``own``, a review id, counts as waiting. Raises
+        :class:`KafkaUnavailable`.
         """
         key = product_id.encode()
         self._read_verdicts([partition_of(key, len(self._verdicts.partitions))])
@@ -81,13 +83,13 @@ class ReviewQueue:
                 continue
             try:
                 decision = decode(event.value, NeedsReview)
-            except InvalidEvent:  # none of ours, or of another version; `shelfwise watch` tells of it
+            except InvalidEvent:  # not ours, or from another version; `shelfwise watch` reports it
                 continue
             if decision.product_id == product_id:
                 self._latest[product_id] = decision, event.timestamp_ms / 1_000
 
     def _has(self, decision: NeedsReview, decided_at: float) -> bool:
-        """Return whether a decision has its verdict, or one that stands since the product still has its title."""
+        """Return whether a decision has a verdict, or the product has one that still holds for its title."""
         verdict = self._given.latest.get(decision.product_id)
         if verdict is None:
             return False
@@ -99,7 +101,7 @@ class ReviewQueue:
 
 
 class DecidedProducts:
-    """Looks up products where their decisions say that they lie."""
+    """Looks up products at the offsets that their decisions name."""
 
     def __init__(self, settings: Settings) -> None:
         """Open a consumer; raises :class:`KafkaUnavailable`."""
@@ -110,7 +112,7 @@ class DecidedProducts:
         self._consumer.close()
 
     def of(self, decision: NeedsReview) -> Product | None:
-        """Return the product as it was decided, ``None`` where its event has expired or is none of it.
+        """Return the product as it was decided, or ``None`` if its event has expired or is not the right one.
 
         Raises :class:`KafkaUnavailable`.
         """
@@ -125,23 +127,23 @@ class DecidedProducts:
             return None
         self._consumer.assign([place])
         message = self._first(position)
-        # Nothing more is asked for while a person thinks.
+        # Fetch nothing more while the reviewer thinks.
         self._consumer.unassign()
         try:
             product = decode_product(message.value() or b"", message.key())
         except InvalidEvent:
             return None
-        # Of a topic that was made anew the offset names another product.
+        # If the topic was recreated, the offset belongs to another product.
         return (
             product if message.offset() == position.offset and product.product_id == decision.product_id else None
         )
 
     def _first(self, position: SourcePosition) -> Message:
-        """Return the first message from there on."""
+        """Return the first message at or after the position."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             message = self._consumer.poll(_POLL_SECONDS)
-            # What is left of the place before may come first.
+            # Messages of the previous position may still come first.
             if message is None or message.error() is not None or message.partition() != position.partition:
                 continue
             if (message.offset() or 0) >= position.offset:

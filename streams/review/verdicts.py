@@ -1,4 +1,4 @@
-"""What people decided, and the products that they decided on, as Kafka holds both now."""
+"""People's verdicts, and the products that they are about, as Kafka holds both now."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _NOT_AGAIN: Final = -1
 
 @dataclass(slots=True)
 class Verdicts:
-    """The last verdict on each product, by product id, and how many messages were none.
+    """The last verdict on each product, by product id; ``invalid`` counts messages that are not verdicts.
 
-    ``unknown`` counts, by category, the verdicts for one that the tree lacks; they leave an earlier one as it is.
+    ``unknown`` counts, by category, verdicts for a category that the tree lacks; they do not replace earlier ones.
     """
 
     latest: dict[str, ReviewDecided] = field(default_factory=dict)
@@ -36,10 +36,10 @@ class Verdicts:
     _newest: dict[str, int] = field(default_factory=dict)
 
     def add(self, event: PublishedEvent, partitions: int, taxonomy: Taxonomy) -> None:
-        """Take in a message of the topic, which has so many partitions.
+        """Add a message of the topic, which has ``partitions`` partitions.
 
-        A verdict that died and was sent again is no newer than when it was first given; a null value takes the
-        product's verdict back.
+        A verdict that became a dead letter and was sent again counts as given when it was first published. A null
+        value withdraws the product's verdict.
         """
         try:
             product_id, verdict = _verdict(event, partitions)
@@ -65,7 +65,7 @@ def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lamb
     with closing(TopicReader(settings, REVIEWS_DECIDED)) as reader:
         for event in reader.read_on(reader.partitions):
             on_read()
-            # Not those of the settings: the worker's may be set where it runs alone.
+            # Not the number in the settings, which may be set for the worker only.
             found.add(event, len(reader.partitions), taxonomy)
     return found
 
@@ -73,19 +73,19 @@ def read_verdicts(settings: Settings, taxonomy: Taxonomy, on_read: OnRead = lamb
 def read_products(
     settings: Settings, wanted: Container[str], on_read: OnRead = lambda: None
 ) -> dict[str, Product]:
-    """Return those of the products on the topic that are wanted, each as it was last published.
+    """Return the ``wanted`` products, each as last published on the topic.
 
-    A product that was removed since is as it was before. Raises :class:`schemas.errors.KafkaUnavailable`.
+    A product that was removed is returned as it was before. Raises :class:`schemas.errors.KafkaUnavailable`.
     """
     found: dict[str, Contenders[Product]] = {}
     for event in read_topic(settings, PRODUCTS_CHANGED):
         on_read()
-        # A feed may leave the key out; where there is one, most need not be decoded.
+        # A feed may omit the key; with a key, most products need not be decoded.
         if event.value is None or (event.key and event.key.decode(errors="replace") not in wanted):
             continue
         try:
             product = decode_product(event.value, event.key)
-        except InvalidEvent:  # a dead letter, of which intake has told
+        except InvalidEvent:  # a dead letter, which intake has reported
             continue
         if product.product_id in wanted:
             found.setdefault(product.product_id, Contenders()).add(product.updated_at, event.first_offset, product)
