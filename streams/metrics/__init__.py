@@ -1,4 +1,4 @@
-"""What the worker measures: the definitions (names, labels, help) apart from the recording."""
+"""The worker's metrics: definitions (names, labels, help texts) are separate from their recording."""
 
 from streams.metrics.definitions import DEFINITIONS, Definition
 from streams.metrics.recording import Metrics, process_registry

@@ -15,7 +15,7 @@ _DECISIONS: Final = (Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW)
 
 
 class Abstentions:
-    """Keeps the latest whole batches that hold at least ``window`` decisions in all; safe from any thread."""
+    """Keeps the fewest latest whole batches with at least ``window`` decisions together; safe from any thread."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
@@ -25,7 +25,7 @@ class Abstentions:
         self._lock = Lock()
 
     def add(self, counts: Mapping[Outcome, int]) -> None:
-        """Take in a batch's outcomes; those that are no decision count for nothing."""
+        """Add a batch's outcomes; outcomes that are not decisions are ignored."""
         decisions = sum(counts.get(outcome, 0) for outcome in _DECISIONS)
         if not decisions:
             return
@@ -40,6 +40,6 @@ class Abstentions:
                 self._abstained -= oldest_abstained
 
     def ratio(self) -> float:
-        """Return the share that needs review, NaN before the first decision."""
+        """Return the share that needs review; NaN before the first decision."""
         with self._lock:
             return self._abstained / self._decisions if self._decisions else math.nan

@@ -1,8 +1,8 @@
-"""The one table of metrics: name, type, labels, buckets and meaning.
+"""The table of metrics: name, type, labels, buckets and meaning.
 
-Names follow the Prometheus documentation, "Metric and label naming": base units, ``_total`` on counters, ``_info``
-on metadata, ``_ratio`` for a share. The values of every label come from our own enumerations, from the topic table
-or from the registered signals, never from a feed, so the number of series is bounded.
+Names follow the Prometheus documentation, "Metric and label naming": base units, ``_total`` for counters,
+``_info`` for metadata, ``_ratio`` for shares. Label values come only from our own enumerations, the topic table,
+the registered signals or the bundle, never from a feed, so the number of series is bounded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PREFIX: Final = "shelfwise_"
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
-# From a loaded machine's single event to a feed that was stopped for an hour.
+# From a single event on a busy machine to a feed that was stopped for an hour.
 _END_TO_END_SECONDS: Final = (
     0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0,
 )  # fmt: skip
@@ -27,7 +27,7 @@ _CANDIDATES: Final = (0, 1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One metric as it is shown: ``name`` carries the prefix and the suffix of its type."""
+    """One metric as it is exported: ``name`` includes the prefix and the suffix of its type."""
 
     name: str
     kind: Kind
@@ -36,19 +36,19 @@ class Definition:
     buckets: tuple[float, ...] = ()
 
     def counter(self, registry: CollectorRegistry) -> Counter:
-        """Return the counter, registered."""
+        """Create and register the counter."""
         return Counter(self.name, self.help, self.labels, registry=registry)
 
     def gauge(self, registry: CollectorRegistry) -> Gauge:
-        """Return the gauge, registered."""
+        """Create and register the gauge."""
         return Gauge(self.name, self.help, self.labels, registry=registry)
 
     def histogram(self, registry: CollectorRegistry) -> Histogram:
-        """Return the histogram, registered."""
+        """Create and register the histogram."""
         return Histogram(self.name, self.help, self.labels, registry=registry, buckets=self.buckets)
 
     def info(self, registry: CollectorRegistry) -> Info:
-        """Return the metadata metric, registered; the client library appends the ``_info`` itself."""
+        """Create and register the info metric; the client library itself appends ``_info``."""
         return Info(self.name.removesuffix("_info"), self.help, registry=registry)
 
 

@@ -1,4 +1,4 @@
-"""Recording: what the stages call. None of it raises, waits, or keeps what a feed wrote as a label."""
+"""Record metrics. No method raises, waits, or uses text from a feed as a label."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REASONS: Final = frozenset(str(reason) for reason in Reason)
 
 
 def process_registry() -> CollectorRegistry:
-    """Return a registry that also shows the process's memory, CPU, file handles and garbage collection."""
+    """Return a registry that also exports the process's memory, CPU, file handles and garbage collection."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -66,7 +66,7 @@ class Metrics:
         self._recovery_seconds = define.TABLE_RECOVERY_SECONDS.gauge(self.registry)
         self._recovered_records = define.TABLE_RECOVERED_RECORDS.gauge(self.registry)
         self._broken = define.TABLE_PARTITIONS_BROKEN.gauge(self.registry)
-        # Not before there is a model: a worker of learning alone has none, and would show one without a name.
+        # Created with the first model: a worker that only runs learning has none, and would export an empty one.
         self._model: Info | None = None
         self._abstentions = Abstentions()
         self._abstain_ratio.set_function(self._abstentions.ratio)
@@ -88,11 +88,11 @@ class Metrics:
         self._abstentions.add(counts)
 
     def dead_letter(self, reason: str, stage: str) -> None:
-        """Count one dead letter; an unknown reason or stage is shown as ``other``."""
+        """Count one dead letter; an unknown reason or stage is exported as ``other``."""
         self._dead_letters.labels(reason if reason in _REASONS else OTHER, _stage(stage)).inc()
 
     def decisions_acknowledged(self, latencies_seconds: Iterable[float]) -> None:
-        """Record the seconds from event time to acknowledgement, one for each decision.
+        """Record the seconds from event time to acknowledgement, one value per decision.
 
         A feed's clock may run ahead of ours: a negative latency counts as 0.
         """
@@ -100,7 +100,7 @@ class Metrics:
             self._end_to_end.observe(max(latency, 0.0))
 
     def stage_finished(self, stage: str, seconds: float, products: int) -> None:
-        """Record that a stage worked for ``seconds`` on ``products``, of one micro-batch or several together."""
+        """Record that a stage worked for ``seconds`` on ``products`` products, from one or more micro-batches."""
         self._stage_latency.labels(_stage(stage)).observe(seconds)
         self._batch_size.labels(_stage(stage)).observe(products)
 
@@ -112,26 +112,26 @@ class Metrics:
             self._candidates_per_product.observe(count)
 
     def lag(self, topic: str, partition: int, events: int, seconds: float) -> None:
-        """Show a partition's lag; see the definitions for what counts."""
+        """Set a partition's lag; the definitions say what counts."""
         self._lag_events.labels(topic, str(partition)).set(max(events, 0))
         self._lag_seconds.labels(topic, str(partition)).set(max(seconds, 0.0))
 
     def processed(self, topic: str, partition: int, offset: int) -> None:
-        """Show the next offset to process."""
+        """Set the next offset to process."""
         self._processed.labels(topic, str(partition)).set(offset)
 
     def committed(self, topic: str, partition: int, offset: int) -> None:
-        """Show the offset that Kafka holds for us."""
+        """Set the offset committed to Kafka."""
         self._committed.labels(topic, str(partition)).set(offset)
 
     def partition_revoked(self, topic: str, partition: int) -> None:
-        """Show a partition no more: another worker does, and two values of one partition would mislead."""
+        """Stop exporting a partition: its new worker exports it, and two values per partition would mislead."""
         for gauge in (self._lag_events, self._lag_seconds, self._processed, self._committed):
-            with suppress(KeyError):  # never shown
+            with suppress(KeyError):  # never exported
                 gauge.remove(topic, str(partition))
 
     def batches_in_flight(self, count: int) -> None:
-        """Show how many micro-batches await their completion."""
+        """Set how many micro-batches await completion."""
         self._in_flight.set(count)
 
     def batch_resent(self) -> None:
@@ -139,19 +139,19 @@ class Metrics:
         self._resends.inc()
 
     def batch_part(self) -> None:
-        """Count a half of a micro-batch that is sent alone."""
+        """Count half of a micro-batch that is sent separately."""
         self._parts.inc()
 
     def circuit_breaker(self, *, open_: bool) -> None:
-        """Show whether intake has stopped reading since too many events failed."""
+        """Set whether intake has stopped reading because too many events failed."""
         self._breaker.set(open_)
 
     def batch_skipped(self, stage: str) -> None:
-        """Count a micro-batch that was read again and needs no work."""
+        """Count a micro-batch that was read again but needs no work."""
         self._skipped.labels(_stage(stage)).inc()
 
     def learning_unread(self, messages: int) -> None:
-        """Show how many decisions and verdicts are still to be learned from."""
+        """Set how many decisions and verdicts have yet to be learned from."""
         self._learning_unread.set(messages)
 
     def statistics_updated(self, kind: StatisticKind, *, applied: int, repeated: int) -> None:
@@ -160,13 +160,13 @@ class Metrics:
         self._statistics.labels(kind, "repeated").inc(repeated)
 
     def tables(self, stage: str, broken: int, recovered_records: int, recovery_seconds: float) -> None:
-        """Show how many partitions of a stage's tables are not whole, and how their latest recovery went."""
+        """Set how many partitions of a stage's tables are incomplete, and the figures of their latest recovery."""
         self._broken.labels(_stage(stage)).set(broken)
         self._recovered_records.labels(_stage(stage)).set(recovered_records)
         self._recovery_seconds.labels(_stage(stage)).set(recovery_seconds)
 
     def model_loaded(self, model_version: str, taxonomy_version: str, encoder: str, gate: str) -> None:
-        """Show the bundle that decides from now on, in place of the one before."""
+        """Export the bundle that decides from now on, instead of the previous one."""
         self._model = self._model or define.MODEL.info(self.registry)
         self._model.info(
             {
@@ -178,8 +178,8 @@ class Metrics:
         )
 
     def _show_zeros(self) -> None:
-        # A series that appears with its first event hides that event from rate() and increase().
-        for outcome in set(Outcome) - {Outcome.FAILED}:  # which intake counts as a dead letter
+        # If a series first appeared with its first event, rate() and increase() would not see that event.
+        for outcome in set(Outcome) - {Outcome.FAILED}:  # intake counts it as a dead letter
             self._outcomes.labels(str(outcome))
         for reason, stage in product(Reason, STAGES):
             self._dead_letters.labels(str(reason), stage)
