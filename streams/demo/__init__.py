@@ -1,1 +1,1 @@
-"""The demo: a Kafka, a model, a worker and a feed, with a live view of the decisions."""
+"""The demo: Kafka, a model, a worker and a feed, with a live view of the decisions."""

@@ -1,4 +1,4 @@
-"""The demo's products: most to learn from, the rest to feed, their labels kept aside to compare with."""
+"""The demo's products: most for training, the rest for the feed, whose labels are kept to check decisions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workers.product_files import LabelledProduct, ProductFile
 from workers.sample import DEFAULT_SEED, write_catalogue, write_taxonomy
 
 SAMPLE_PRODUCTS: Final = 20_000
-# Fitting takes time by the product, and a demo shows the flow, not the last percent.
+# The fit takes time for each product, and a demo shows the stream, not the best accuracy.
 _SAMPLE_TRAINING: Final = 12_000
 _HELD_OUT_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """``training`` is fitted on; ``feed`` is published without its labels. ``digest`` identifies the training."""
+    """``training`` is for the fit, ``feed`` is published without labels, ``digest`` identifies the files."""
 
     taxonomy: Taxonomy
     training: list[LabelledProduct]
@@ -32,7 +32,7 @@ class Catalogue:
 
 
 def sample(directory: Path) -> Catalogue:
-    """Return the sample catalogue, written to ``directory`` the first time."""
+    """Return the sample catalogue; it is written to ``directory`` the first time."""
     products = directory / f"sample-{DEFAULT_SEED}-{SAMPLE_PRODUCTS}.jsonl"
     tree = directory / "sample-taxonomy.csv"
     directory.mkdir(parents=True, exist_ok=True)
@@ -42,15 +42,15 @@ def sample(directory: Path) -> Catalogue:
         unfinished.replace(products)
     write_taxonomy(tree)
     rows = list(ProductFile(products))
-    # By place: variants of one product stand near each other, and must not be learned from and then asked for.
+    # Split by position: variants of a product are next to each other, and must not be both in training and feed.
     training, feed = rows[:_SAMPLE_TRAINING], rows[_SAMPLE_TRAINING:]
     return Catalogue(read_taxonomy(tree), training, feed, _digest([products, tree]), "the sample catalogue")
 
 
 def own(file: ProductFile, products: Path, taxonomy: Path | None) -> Catalogue:
-    """Return one's own catalogue; a fifth of it, by a hash of the title, is the feed.
+    """Return the user's own catalogue; a fifth of it, chosen by a hash of the title, is the feed.
 
-    Raises :class:`InvalidProducts` where that leaves nothing.
+    Raises :class:`InvalidProducts` if either part is empty.
     """
     training: list[LabelledProduct] = []
     feed: list[LabelledProduct] = []
@@ -64,7 +64,7 @@ def own(file: ProductFile, products: Path, taxonomy: Path | None) -> Catalogue:
 
 
 def _held_out(title: str) -> bool:
-    # Equal titles stay on one side.
+    # Products with equal titles go to the same part.
     key = " ".join(title.casefold().split()).encode()
     return hashlib.sha256(key).digest()[0] < 256 * _HELD_OUT_SHARE
 

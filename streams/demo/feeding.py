@@ -1,4 +1,4 @@
-"""The demo's feed, in a thread: the held-out products at an even rate, and now and then a broken event."""
+"""The demo's feed, in a thread: the held-out products at an even rate, and a broken event now and then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.events.product import Product
 from streams.clients.feed import Feed
 from streams.demo.scoreboard import Scoreboard
 
-# Real feeds send such things; each must become a dead letter with its reason, and stop nothing.
+# Real feeds contain such events; each must become a dead letter with its reason, and stop nothing.
 _BROKEN: Final = (
     b'{"product_id": "broken", "title": "Cut off in the mid',
     b'{"product_id": "broken", "title": ""}',
@@ -26,7 +26,7 @@ _ONE_BROKEN_IN: Final = 200
 
 
 class DemoFeed:
-    """Publishes until told to stop, until ``seconds`` have passed, or all products are sent."""
+    """Publishes until it is stopped, until ``seconds`` have passed, or until all products are sent."""
 
     def __init__(
         self, producer: Producer, topic: str, products: list[Product], rate: float, seconds: float
@@ -43,21 +43,21 @@ class DemoFeed:
 
     @property
     def published(self) -> int:
-        """Events that the broker has acknowledged."""
+        """The number of events that the broker has acknowledged."""
         return self._feed.report.acknowledged + self.broken
 
     @property
     def running(self) -> bool:
-        """Whether more may come."""
+        """Whether the feed may still publish events."""
         return self._thread.is_alive()
 
     def start(self, board: Scoreboard) -> None:
-        """Begin; the times of publication go to ``board``."""
+        """Start publishing, and record the publication times in ``board``."""
         self._board = board
         self._thread.start()
 
     def stop(self) -> None:
-        """Send no more, and wait for what was sent."""
+        """Stop publishing, and wait until everything sent is acknowledged or refused."""
         self._stop.set()
         self._thread.join()
 
@@ -65,7 +65,7 @@ class DemoFeed:
         try:
             self._run()
         except BaseException as error:
-            # Told by the thread that watches: here nobody would hear it.
+            # The main thread raises it: an error that is raised here would go unnoticed.
             self.failure = error
 
     def _run(self) -> None:

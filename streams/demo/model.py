@@ -1,4 +1,4 @@
-"""The demo's model: fitted once for a catalogue, its options and this version of the code."""
+"""The demo's model: fitted once for each catalogue, options and version of the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDS: Final = 3
 
 
 def fitted(catalogue: Catalogue, directory: Path, progress: Progress) -> tuple[Path, bool]:
-    """Return the directory of the bundle, and whether it was there already."""
+    """Return the directory of the bundle, and whether it already existed."""
     bundle = directory / f"bundle-{_key(catalogue)}"
     if (bundle / MANIFEST).is_file():
         try:
@@ -29,7 +29,7 @@ def fitted(catalogue: Catalogue, directory: Path, progress: Progress) -> tuple[P
             progress("the kept model is damaged: fitting anew", 0, 1)
         else:
             return bundle, True
-    # Labels that the tree does not know are no reason not to show the others.
+    # Labels that the tree lacks must not stop the demo of the other products.
     labelled = place(catalogue.training, catalogue.taxonomy, skip_unknown=True)
     fit(labelled, catalogue.taxonomy, bundle, FitOptions(folds=_FOLDS), progress)
     return bundle, False
@@ -39,7 +39,7 @@ def _key(catalogue: Catalogue) -> str:
     digest = hashlib.sha256(
         f"{catalogue.digest} {len(catalogue.training)} {_FOLDS} {version('shelfwise')}".encode()
     )
-    # In a source tree the version stays while the code moves on.
+    # In a source tree the code may change without a new version.
     for file in sorted(Path(workers.__path__[0]).rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

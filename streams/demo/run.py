@@ -1,4 +1,4 @@
-"""The demo from beginning to end."""
+"""Run the demo from start to end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from streams.kafka.topics import create_topics
 from streams.settings import Settings
 from workers.progress import Progress
 
-# A demo runs on a laptop: fewer partitions, fewer tables to recover.
+# The demo must run on a laptop: with few partitions there are fewer tables to recover.
 PARTITIONS: Final = 4
 _SETTLE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.1
@@ -36,7 +36,7 @@ _POLL_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``directory`` keeps what is made once; ``rate`` is in events a second; ``seconds`` is how long it feeds."""
+    """``directory`` keeps the catalogue and model; ``rate`` is events per second; ``seconds`` limits the feed."""
 
     directory: Path
     rate: float
@@ -46,7 +46,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What the command line gives: how to load products, to show progress, and to wait for Ctrl-C."""
+    """Callbacks from the command line: load the products, show progress, and wait for Ctrl-C."""
 
     catalogue: Callable[[], Catalogue]
     progress: Callable[[], AbstractContextManager[Progress]]
@@ -54,9 +54,9 @@ class Stages:
 
 
 def run_demo(settings: Settings, options: Options, stages: Stages, console: Console) -> bool:
-    """Run it all and say whether every event got its outcome; what was started is stopped in every ending.
+    """Run the demo, stop everything that was started, and return whether every event got its outcome.
 
-    Raises :class:`schemas.errors.ShelfwiseError` where a part cannot be had.
+    Raises :class:`schemas.errors.ShelfwiseError` if a part is not available.
     """
     console.print("[bold]1/4[/] Kafka: the one in the settings, else a container, else a local one ...")
     with open_cluster(settings.kafka) as cluster:
@@ -77,8 +77,8 @@ def run_demo(settings: Settings, options: Options, stages: Stages, console: Cons
 
 @contextmanager
 def _apart(settings: Settings, cluster: Cluster, directory: Path, bundle: Path) -> Iterator[Settings]:
-    """Give settings under which the demo is alone: own topics, own tables. They are removed in the end."""
-    # A cluster that is not ours may hold real topics; one that we started holds nothing else.
+    """Yield settings with topics and tables of the demo's own, which are removed at the end."""
+    # The user's cluster may have real topics; one that the demo started has no others.
     prefix = f"shelfwise-demo-{uuid4().hex[:8]}." if cluster.how == "configured" else ""
     tables = directory / f"tables-{uuid4().hex[:8]}"
     changes = {
@@ -101,7 +101,7 @@ def _delete_topics(cluster: Cluster, prefix: str) -> None:
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
     admin = AdminClient(cluster.connection.client_config())
-    # Those of the table, and what Faust made for its tables and groups under the same prefix.
+    # The topics in our table, and those that Faust created with the same prefix for its tables and groups.
     names = {prefix + topic.name for topic in TOPICS}
     names |= {name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)}
     for future in admin.delete_topics(sorted(names)).values():
@@ -132,7 +132,7 @@ def _stream(settings: Settings, options: Options, stages: Stages, catalogue: Cat
 def _follow(
     settings: Settings, worker: WorkerProcess, feed: DemoFeed, board: Scoreboard, console: Console
 ) -> bool:
-    """Show the stream until all that was fed has its outcome; Ctrl-C ends the feed early."""
+    """Show the stream until every published event has its outcome; Ctrl-C ends the feed early."""
     consumer = open_reader(settings, OUTPUTS, from_beginning=True)
     subscriber = Subscriber(consumer, settings)
     try:

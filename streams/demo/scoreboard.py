@@ -1,4 +1,4 @@
-"""What a feed has led to so far."""
+"""The outcomes of a feed so far."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RATE_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """A decision to show, and whether it is right: ``None`` where that is not known."""
+    """A decision to show, and whether it is right; ``None`` if that is not known."""
 
     decision: Decision
     right: bool | None
@@ -32,10 +32,10 @@ class Recent:
 
 @dataclass(slots=True)
 class Scoreboard:
-    """Counts decisions and dead letters; an event counts once, however often its outcome is delivered.
+    """Counts decisions and dead letters; each event counts once, even if its outcome is delivered repeatedly.
 
-    ``products`` are those of the feed by id. Latencies are milliseconds from when the event was handed to the feed
-    to the Kafka timestamp of its decision.
+    ``products`` are the products of the feed by id. A latency is the time in milliseconds from handing an event to
+    the feed to the Kafka timestamp of its decision.
     """
 
     products: dict[str, LabelledProduct]
@@ -51,7 +51,7 @@ class Scoreboard:
     _arrivals: deque[tuple[float, int]] = field(default_factory=deque)
 
     def add(self, received: list[Received], now: float) -> None:
-        """Take in what a subscriber received at ``now``, in seconds of any steady clock."""
+        """Add what a subscriber received at ``now``, in seconds of any monotonic clock."""
         before = self.settled
         for item in received:
             if isinstance(item.content, CategoryAssigned | NeedsReview):
@@ -64,29 +64,29 @@ class Scoreboard:
 
     @property
     def decisions(self) -> int:
-        """Events that were decided."""
+        """The number of events that were decided."""
         return self.settled - self.outcomes[Outcome.DEAD_LETTER]
 
     @property
     def settled(self) -> int:
-        """Events that have an outcome."""
+        """The number of events that have an outcome."""
         return self.outcomes.total()
 
     @property
     def rate(self) -> float:
-        """Outcomes a second of late."""
+        """Outcomes per second, over the last five seconds."""
         return sum(count for _, count in self._arrivals) / _RATE_SECONDS
 
     def share(self, outcome: Outcome) -> float:
-        """Return the share of decisions with this outcome, NaN before the first."""
+        """Return the share of decisions with this outcome; NaN before the first decision."""
         return self.outcomes[outcome] / self.decisions if self.decisions else math.nan
 
     def latency_ms(self, quantile: float) -> float:
-        """Return a quantile of the latest latencies, NaN before the first."""
+        """Return a quantile of the last 5,000 latencies; NaN before the first one."""
         return float(np.quantile(np.array(self._latencies), quantile)) if self._latencies else math.nan
 
     def accuracy(self, outcome: Outcome) -> float:
-        """Return the share of right ones among those whose label is known, NaN where there is none."""
+        """Return the share of right decisions among those with a known label; NaN if there are none."""
         return self.right[outcome] / self.judged[outcome] if self.judged[outcome] else math.nan
 
     def _first_time(self, event: str) -> bool:
@@ -116,7 +116,7 @@ class Scoreboard:
             self.dead.append((letter, key))
 
     def _is_right(self, decision: Decision, item: LabelledProduct) -> bool | None:
-        """Compare with the label: an assignment must be it, a backed-off one must lead to it."""
+        """Return whether it fits the label: an assignment must equal it, a backed-off decision must lead to it."""
         if isinstance(decision, NeedsReview):
             return None
         label = self.label_of(item)
@@ -126,5 +126,5 @@ class Scoreboard:
         return decided in self.taxonomy.ancestors(label) if decision.backed_off else decided == label
 
     def label_of(self, item: LabelledProduct) -> int | None:
-        """Return the node of a product's label, ``None`` where it has none that the tree knows."""
+        """Return the node of a product's label, or ``None`` if it has no label that the tree knows."""
         return find_label(item, self.taxonomy)

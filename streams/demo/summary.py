@@ -1,4 +1,4 @@
-"""The end of the demo: what came of it, and what to try next."""
+"""The end of the demo: a summary of the outcomes, and what to try next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OUTCOMES = (Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW)
 
 
 def summary_table(board: Scoreboard, published: int) -> Table:
-    """Return the outcomes: how many, which share of the decisions, how many right by the labels kept back."""
+    """Return a table of outcomes: their numbers, shares of decisions, and accuracy by the labels held back."""
     table = Table(title="what became of the feed", title_justify="left", title_style="bold")
     for name in ("outcome", "events", "share of decisions", "right, of those labelled"):
         table.add_column(name, justify="left" if name == "outcome" else "right")
@@ -38,7 +38,7 @@ def summary_table(board: Scoreboard, published: int) -> Table:
 
 
 def while_running(bootstrap_servers: str, settings: Settings, url: str) -> str:
-    """Return what can be looked at while it still runs."""
+    """Return what the user can look at while the demo is still running."""
     lines = [
         f"metrics   {url}/metrics",
         f"health    {url}/healthz and {url}/readyz",
@@ -53,7 +53,7 @@ def while_running(bootstrap_servers: str, settings: Settings, url: str) -> str:
 
 
 def next_steps(bundle: Path, log: Path) -> str:
-    """Return what to try after it."""
+    """Return what the user can try after the demo."""
     lines = [
         "try next:",
         f'  shelfwise classify --bundle {bundle} --title "Ceramic vase, matt white, 20 cm"',

@@ -1,4 +1,4 @@
-"""The live view: figures above, decisions as they come below; plain lines where there is no terminal."""
+"""The live view: figures above, recent decisions below; plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_FIGURE: Final = "-"
 
 
 class View:
-    """Shows a scoreboard from entry to exit of the context."""
+    """Shows a scoreboard while its context is open."""
 
     def __init__(self, board: Scoreboard, console: Console, subtitle: str) -> None:
         self._board = board
@@ -44,7 +44,7 @@ class View:
             self._live.stop()
 
     def show(self, published: int, note: str) -> None:
-        """Bring it up to date; cheap where the last time was a moment ago."""
+        """Update the view; cheap if the last update was a moment ago."""
         now = time.monotonic()
         if now - self._shown < (_REFRESH_SECONDS if self._live else _PLAIN_SECONDS):
             return
@@ -100,7 +100,7 @@ def figures(board: Scoreboard, published: int, seconds: float) -> Table:
 
 
 def plain_line(board: Scoreboard, published: int, seconds: float) -> str:
-    """Return the figures in one line."""
+    """Return the figures as one line."""
     return (
         f"{seconds:5.0f} s  {published:,} in, {board.settled:,} out, {board.rate:,.0f}/s,"
         f" p50 {milliseconds(board.latency_ms(0.5))}, p95 {milliseconds(board.latency_ms(0.95))},"
@@ -111,17 +111,17 @@ def plain_line(board: Scoreboard, published: int, seconds: float) -> str:
 
 
 def decision_line(recent: Recent) -> Text:
-    """Return a decision with a mark: right, wrong, or not known."""
+    """Return a decision with a mark for right, wrong or not known."""
     mark, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}[recent.right]
     line = Text(no_wrap=True, overflow="ellipsis")
     return line.append(f"{mark} ", style).append_text(decision_text(recent.decision))
 
 
 def percent(share: float) -> str:
-    """Return a share for people; a dash where there is none."""
+    """Return a share as a percentage, or a dash for NaN."""
     return _NO_FIGURE if math.isnan(share) else f"{share:.1%}"
 
 
 def milliseconds(value: float) -> str:
-    """Return a duration for people; a dash where there is none."""
+    """Return a duration in milliseconds, or a dash for NaN."""
     return _NO_FIGURE if math.isnan(value) else f"{value:,.0f} ms"

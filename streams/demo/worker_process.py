@@ -1,4 +1,4 @@
-"""A worker in a process of its own, ended with us."""
+"""Run a worker in a separate process that ends with this one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WorkerFailed(ShelfwiseError):
 
 
 class WorkerProcess:
-    """Runs ``shelfwise worker`` from entry to exit of the context; its log goes to ``log``."""
+    """Runs ``shelfwise worker`` while its context is open; the worker's log goes to ``log``."""
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self.log = log
@@ -38,14 +38,14 @@ class WorkerProcess:
 
     @property
     def url(self) -> str:
-        """The address of /metrics, /healthz and /readyz."""
+        """The base URL of /metrics, /healthz and /readyz."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "streams.cli", "worker"]
-        # It ends in order even where we cannot tell it to.
+        # It stops in order even if this process dies without telling it to.
         self._process = spawn(command, self.log, environment=self._environment(), death_signal=signal.SIGTERM)
         return self
 
@@ -60,7 +60,7 @@ class WorkerProcess:
             self._process.wait()
 
     def wait_until_ready(self, on_wait: Callable[[str], None]) -> None:
-        """Wait until /readyz says yes; ``on_wait`` hears what is missing. Raises :class:`WorkerFailed`."""
+        """Wait up to 120 s for /readyz; ``on_wait`` gets what is missing. Raises :class:`WorkerFailed`."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             self.check()
@@ -72,7 +72,7 @@ class WorkerProcess:
         raise WorkerFailed(f"the worker was not ready within {READY_SECONDS:.0f} s; {self._log_end()}")
 
     def check(self) -> None:
-        """Raise :class:`WorkerFailed` where the worker has ended."""
+        """Raise :class:`WorkerFailed` if the worker has ended."""
         if self._process is not None and (status := self._process.poll()) is not None:
             raise WorkerFailed(f"the worker ended with status {status}; {self._log_end()}")
 
