@@ -1,1 +1,1 @@
-"""Kafka: how to connect, which cluster, and its topics."""
+"""Connect to Kafka, find or start a cluster, and create and check its topics."""

@@ -1,4 +1,4 @@
-"""A real Kafka wherever we are: the configured cluster, else a container, else Kafka's own jars."""
+"""Get a real Kafka: the configured cluster, else a container, else a local one from Kafka's jars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.kafka.local import LocalKafka
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kafka that answers, and how it came about."""
+    """A running Kafka, and how it was obtained."""
 
     connection: KafkaConnection
     how: Literal["configured", "container", "local"]
@@ -28,9 +28,9 @@ class Cluster:
 
 @contextmanager
 def open_cluster(connection: KafkaConnection) -> Iterator[Cluster]:
-    """Give the cluster that the settings name; else start one, and stop it in the end.
+    """Yield the cluster named in the settings; without one, start a cluster and stop it at the end.
 
-    Raises :class:`KafkaUnavailable` that names the three ways and what stood in the way of each.
+    Raises :class:`KafkaUnavailable` with the three ways and why each of them failed.
     """
     if connection.bootstrap_servers:
         yield Cluster(connection, "configured")

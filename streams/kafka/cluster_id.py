@@ -1,4 +1,4 @@
-"""Which cluster it is, whatever its address."""
+"""Identify a cluster, independent of its address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS: Final = 10.0
 
 
 def cluster_id(connection: KafkaConnection) -> str:
-    """Return the id that Kafka gave the cluster, empty where it has none.
+    """Return the id that Kafka gave the cluster, or an empty text if it has none.
 
     Raises :class:`schemas.errors.KafkaUnavailable`.
     """

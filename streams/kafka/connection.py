@@ -1,4 +1,4 @@
-"""Connection settings, and the client configurations that they give."""
+"""Connection settings, and the client configurations made from them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
-# The largest message of any topic (schemas.topics), in bytes.
+# The largest message size of any topic (schemas.topics), in bytes.
 MAX_MESSAGE_BYTES: Final = 16_777_216
 
 
 class KafkaConnection(BaseModel):
-    """Where Kafka is and how to log in; fields are librdkafka's and Kafka's own terms."""
+    """The address of Kafka and how to log in; fields are named as in librdkafka and Kafka."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -71,11 +71,11 @@ class KafkaConnection(BaseModel):
         return self
 
     def client_id_of(self, name: str) -> str:
-        """Return the id of one of several clients: brokers' logs and quotas tell them apart by it."""
+        """Return the id of one of several clients, which brokers use in their logs and quotas."""
         return f"{self.client_id}-{name}"
 
     def client_config(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the configuration of a confluent-kafka client, by librdkafka's names."""
+        """Return the configuration of a confluent-kafka client, under librdkafka's names."""
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
@@ -93,7 +93,7 @@ class KafkaConnection(BaseModel):
         return config | dict(overrides or {})
 
     def producer_config(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the configuration of an idempotent producer; keys are partitioned as Java's clients do."""
+        """Return the configuration of an idempotent producer that partitions keys like the Java clients."""
         defaults = {
             "enable.idempotence": True,
             "message.max.bytes": MAX_MESSAGE_BYTES,
@@ -104,7 +104,7 @@ class KafkaConnection(BaseModel):
         return self.client_config(defaults | dict(overrides or {}))
 
     def consumer_config(self, group: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the configuration of a consumer that commits when told to, from the earliest offset."""
+        """Return the configuration of a consumer with manual commits that starts at the earliest offset."""
         defaults = {
             "group.id": group,
             "enable.auto.commit": False,

@@ -1,4 +1,4 @@
-"""Apache Kafka in a Docker container, by testcontainers."""
+"""Run Apache Kafka in a Docker container, with testcontainers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1")
 
 
 def docker_problem() -> str | None:
-    """Return why no container can be started, or ``None`` where a Docker engine answers within 2 seconds."""
+    """Return why no container can be started, or ``None`` if a Docker engine answers within 2 seconds."""
     try:
         import docker  # noqa: PLC0415
         import testcontainers  # noqa: F401, PLC0415
     except ImportError:
         return "testcontainers is not installed: pip install -e '.[demo]' in the checkout"
-    # A socket that nobody listens on is found out at once; the client would try again and again.
+    # Detects a socket without a listener at once; the Docker client would try again and again.
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if host.startswith(_UNIX) and not _listens(Path(host.removeprefix(_UNIX))):
         return f"no Docker engine listens on {host.removeprefix(_UNIX)}"
@@ -50,16 +50,16 @@ def _listens(path: Path) -> bool:
 
 
 def start_container(stack: ExitStack) -> str:
-    """Start one, stop it with the stack, and return its bootstrap servers.
+    """Start a container that ends with the stack, and return its bootstrap servers.
 
-    Raises :class:`KafkaUnavailable`; a container that did not become ready is stopped before.
+    Raises :class:`KafkaUnavailable`; a container that does not become ready is stopped first.
     """
     if problem := docker_problem():
         raise KafkaUnavailable(f"no Docker container: {problem}")
     with ExitStack() as attempt:
         try:
             servers = _start(attempt)
-        except Exception as error:  # testcontainers passes on whatever Docker raises
+        except Exception as error:  # testcontainers passes on any error of Docker
             raise KafkaUnavailable(f"no Docker container: {IMAGE} did not start: {error}") from error
         if not wait_until_ready(servers, START_SECONDS):
             raise KafkaUnavailable(f"no Docker container: {IMAGE} did not answer within {START_SECONDS:.0f} s")
@@ -70,12 +70,13 @@ def start_container(stack: ExitStack) -> str:
 def _start(stack: ExitStack) -> str:
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
-    # Clients connect to the address that the broker advertises, so host and port are chosen before it starts.
+    # Clients connect to the address that the broker advertises, so choose host and port before it starts.
     port = free_port()
     container: Any = DockerContainer(IMAGE)
     host = container.get_docker_client().host()
     if host in _LOCAL_HOSTS:
-        # Docker publishes on all interfaces unless told; with_bind_ports takes no address, the client below does.
+        # By default Docker publishes on all interfaces; with_bind_ports takes no address, but the client below
+        # does.
         host = "127.0.0.1"
         container.ports[f"{_PORT}/tcp"] = (host, port)
     else:
@@ -88,7 +89,7 @@ def _start(stack: ExitStack) -> str:
 
 
 def _environment(advertised: str) -> dict[str, str]:
-    """One node, broker and controller; the image turns each variable into the broker's property."""
+    """Return the settings of one node, broker and controller; the image maps variables to properties."""
     return {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",
@@ -104,6 +105,6 @@ def _environment(advertised: str) -> dict[str, str]:
         "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
         "KAFKA_MESSAGE_MAX_BYTES": str(MAX_MESSAGE_BYTES),
         "KAFKA_REPLICA_FETCH_MAX_BYTES": str(MAX_MESSAGE_BYTES),
-        # As the local broker's: the eager group of a test joins and leaves within seconds.
+        # As for the local broker: consumer groups of tests join and leave within seconds.
         "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
     }

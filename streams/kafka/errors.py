@@ -1,4 +1,4 @@
-"""What an error that a consumer is told in place of a message means for it."""
+"""Handle the errors that a consumer receives instead of a message."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from schemas.errors import KafkaUnavailable
 
 
 def of_topic(error: KafkaError, topic: str | None) -> KafkaError:
-    """Return the error of a message that was not delivered with the name of its topic, which it lacks."""
+    """Return the error of an undelivered message with the name of its topic, which it lacks."""
     return KafkaError(error.code(), f"{topic}: {error.str()}")
 
 
 def log_or_raise(error: KafkaError, message: Message, what: str, log: Logger) -> None:
-    """Log an error that passes, which came as a ``message``; ``what`` is read, as "the statistics".
+    """Log a temporary error received as ``message``; ``what`` is what is being read, such as "the statistics".
 
-    Raises :class:`KafkaUnavailable` where the consumer can do nothing more, as one that another consumer with its
-    instance id has fenced. A message's error says so by its code alone: its ``fatal()`` is false (confluent-kafka
-    2.16).
+    Raises :class:`KafkaUnavailable` if the consumer cannot continue, for example if another consumer with the same
+    instance id has fenced it. Only the code of a message's error shows this: its ``fatal()`` is false
+    (confluent-kafka 2.16).
     """
     if error.code() == KafkaError._FATAL or error.fatal():
         raise KafkaUnavailable(f"{what} can no longer be read: {error.str()}; restart the worker")
-    # That a fetch was refused does not say of which topic.
+    # The error of a refused fetch does not name the topic.
     topic = message.topic()
     log.warning("%s: %s", f"{what} of {topic}" if topic else what, error.str())

@@ -1,4 +1,4 @@
-"""The headers of a message, whoever wrote it."""
+"""Read the headers of a message, even if they are invalid."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from confluent_kafka import Message
 from schemas.events.dead_letter import Headers
 
 _log = logging.getLogger(__name__)
-# The library (2.16) returns a list and leaves an error behind. Of a plain call CPython looks for such an error
-# only until it has specialised the call; then it strikes wherever one is looked for next. Here one always looks.
+# On invalid headers the library (2.16) returns a list although it has set an error. CPython checks a plain call
+# for such an error only until it has specialised the call; after that, the error is raised wherever the next check
+# is. With methodcaller it always checks.
 _headers: Final = methodcaller("headers")
 
 
 def headers_of(message: Message) -> Headers:
-    """Return the headers; none where a name of one is no UTF-8, which the protocol asks for and no broker checks.
+    """Return the headers, or none if a header's name is not UTF-8, as the protocol requires but no broker checks.
 
-    Call it once for a message: after such a failure the library gives a list that it has not filled.
+    Call it once per message: after such a failure the library returns a list that it has not filled.
     """
     try:
         return _headers(message) or []
@@ -31,11 +32,11 @@ def headers_of(message: Message) -> Headers:
 
 
 def bytes_of(headers: Iterable[tuple[str, bytes | None]]) -> int:
-    """Return the length of all names and values, of each name in characters."""
+    """Return the total length of all names, in characters, and values, in bytes."""
     return sum(len(name) + len(value or b"") for name, value in headers)
 
 
 @cache
 def _warn(topic: str) -> None:
-    """Say so once for a topic: a feed that writes such headers does so in all its events."""
+    """Warn once per topic: a feed that writes such headers does so in all its events."""
     _log.warning("%s: a header name is not valid UTF-8; such messages count as having no headers", topic)

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars: resolved once by Maven from the ``pom.xml`` beside this file, then kept in a cache."""
+"""Apache Kafka's jars: fetched once by Maven with the ``pom.xml`` beside this file, then cached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Final
 from schemas.errors import KafkaUnavailable
 
 POM: Final = Path(__file__).with_name("pom.xml")
-# The pom's and the container image's.
+# The same version as in the pom; the container image uses it too.
 VERSION: Final = "4.3.1"
 MINIMUM_JAVA: Final = 17
 _JAVA_SECONDS: Final = 60
@@ -24,7 +24,7 @@ _RESOLVE_SECONDS: Final = 600
 
 
 def java_problem() -> str | None:
-    """Return why this machine's Java cannot run Kafka, or ``None`` where it can."""
+    """Return why this machine's Java cannot run Kafka, or ``None`` if it can."""
     if shutil.which("java") is None:
         return "no `java` on the PATH"
     command = ["java", "-version"]
@@ -32,7 +32,7 @@ def java_problem() -> str | None:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_JAVA_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"`java -version` failed: {error}"
-    # Java 8 calls itself 1.8.
+    # Java 8 reports its version as 1.8.
     found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
     if found is None:
         return f"`java -version` says {answer.stderr.strip()[:80]!r}"
@@ -42,15 +42,15 @@ def java_problem() -> str | None:
 
 
 def cached_jars() -> Path:
-    """Return the directory where the jars are, or would be: one for each content of the pom."""
+    """Return the directory for the jars, whether it exists or not; each content of the pom has its own."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "shelfwise" / f"kafka-{VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
 
 
 def resolve_jars() -> Path:
-    """Return a directory with Kafka's jars, fetching them where they are not cached.
+    """Return a directory with Kafka's jars, and fetch them first if they are not cached.
 
-    Raises :class:`KafkaUnavailable` where Maven is missing or fails.
+    Raises :class:`KafkaUnavailable` if Maven is missing or fails.
     """
     jars = cached_jars()
     if jars.is_dir():
@@ -60,7 +60,7 @@ def resolve_jars() -> Path:
     print(f"fetching Apache Kafka {VERSION} once, about 45 MB ...", file=sys.stderr, flush=True)  # noqa: T201
     try:
         jars.parent.mkdir(parents=True, exist_ok=True)
-        # An interrupted download must not be taken for a good one: the name appears when all is there.
+        # Use a temporary name until all files are there, so that an interrupted download is never used.
         made = Path(tempfile.mkdtemp(prefix=".kafka-", dir=jars.parent))
     except OSError as error:
         raise KafkaUnavailable(f"the cache cannot be written (set XDG_CACHE_HOME): {error}") from None
@@ -69,7 +69,7 @@ def resolve_jars() -> Path:
         try:
             made.rename(jars)
         except OSError:
-            if not jars.is_dir():  # else another process was faster
+            if not jars.is_dir():  # otherwise another process was faster
                 raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -88,7 +88,7 @@ def _copy_dependencies(directory: Path) -> None:
 
 
 def _reason(output: str) -> str:
-    """Return Maven's first error: what follows it is advice on how to run Maven."""
+    """Return Maven's first error; what follows it is advice on how to run Maven."""
     lines = _COLOUR.sub("", output).strip().splitlines()
     errors = [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR]")]
     return (errors or lines or ["it says nothing"])[0][:400]

@@ -1,4 +1,4 @@
-"""A real Apache Kafka on this machine: one node, KRaft, run from its own jars with the machine's Java."""
+"""Run a real Apache Kafka on this machine: one KRaft node, from its own jars with the machine's Java."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ log.cleaner.dedupe.buffer.size=16777216
 class LocalKafka:
     """Start with ``start`` or ``with``; ``stop``, ``kill``, ``pause`` and ``resume`` are for fault tests.
 
-    Port and data survive ``stop`` or ``kill`` and a further ``start``. Data in a temporary directory, the
-    default, goes when the context ends; the log stays there if the broker failed.
+    Port and data are kept when it is started again after ``stop`` or ``kill``. By default data is in a temporary
+    directory, which is removed when the context ends; if the broker died, its log is kept there.
     """
 
     def __init__(self, directory: Path | None = None, *, port: int | None = None) -> None:
-        """``directory`` keeps data and log between runs; listeners are on the loopback interface only."""
+        """``directory`` keeps data and log between runs; the broker listens on the loopback interface only."""
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="shelfwise-kafka-"))
         self.port = port or free_port()
@@ -70,23 +70,23 @@ class LocalKafka:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Host and port."""
+        """The broker's host and port."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def process_id(self) -> int | None:
-        """The broker's process, or ``None`` when it does not run."""
+        """The broker's process id, or ``None`` if it is not started."""
         return self._process.pid if self._process is not None else None
 
     @property
     def log_file(self) -> Path:
-        """The broker's log."""
+        """The path of the broker's log."""
         return self.directory / "kafka.log"
 
     def start(self) -> None:
-        """Start the broker and wait until it answers; raises :class:`KafkaUnavailable` with the log's end.
+        """Start the broker and wait until it answers; raises :class:`KafkaUnavailable` with the end of the log.
 
-        Raises :class:`RuntimeError` if it runs already.
+        Raises :class:`RuntimeError` if it is already running.
         """
         if self.alive:
             raise RuntimeError(f"the local Kafka at {self.bootstrap_servers} runs already")
@@ -119,7 +119,7 @@ class LocalKafka:
             raise KafkaUnavailable(f"the local Kafka did not start; {self.log_file} ends:\n{self._log_end()}")
 
     def stop(self) -> None:
-        """Stop cleanly; kill what does not stop within 20 seconds."""
+        """Stop it cleanly; kill it if that takes more than 20 seconds."""
         if self._process is None:
             return
         self.resume()
@@ -132,18 +132,18 @@ class LocalKafka:
         self._forget()
 
     def kill(self) -> None:
-        """Kill it as a crash would (SIGKILL)."""
+        """Kill it (SIGKILL), like a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._forget()
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open, nothing answers."""
+        """Freeze it (SIGSTOP): connections stay open, but nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it run on after :meth:`pause`."""
+        """Continue after :meth:`pause`."""
         self._signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
@@ -151,7 +151,7 @@ class LocalKafka:
             self.start()
         except BaseException:
             self.kill()
-            if self._temporary and not self.log_file.exists():  # nothing to read there
+            if self._temporary and not self.log_file.exists():  # there is no log to read
                 shutil.rmtree(self.directory, ignore_errors=True)
             raise
         return self
@@ -175,7 +175,7 @@ class LocalKafka:
 
     @property
     def alive(self) -> bool:
-        """Whether the broker's process runs."""
+        """Whether the broker's process is running."""
         return self._process is not None and self._process.poll() is None
 
     def _signal(self, number: signal.Signals) -> None:
@@ -184,7 +184,7 @@ class LocalKafka:
                 self._process.send_signal(number)
 
     def _java(self, jars: Path, main: str, *arguments: str) -> list[str]:
-        # A broker for tests and demos: a small heap, and C1 alone, which starts twice as fast.
+        # For tests and demos: a small heap, and only the C1 compiler, with which it starts twice as fast.
         options = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         options += [f"-Dlog4j2.configurationFile={_LOGGING}"]
         options += [f"-Dshelfwise.kafka.log={self.log_file}"]
@@ -198,7 +198,7 @@ class LocalKafka:
             raise KafkaUnavailable(f"{main} failed: {(answer.stdout + answer.stderr).strip()[-800:]}")
 
     def _log_end(self) -> str:
-        """Return the last warnings and errors: a stack trace and an orderly shutdown would hide their cause."""
+        """Return the last warnings and errors, without stack traces and INFO lines, which would hide the cause."""
         lines: list[str] = []
         for file in (self.directory / "console.log", self.log_file):
             if file.exists():
@@ -209,6 +209,6 @@ class LocalKafka:
 
 
 def _cluster_id() -> str:
-    """Return 16 random bytes as URL-safe base64 without padding, the form of a Kafka UUID."""
-    # The first bits are fixed: an id that begins with "-" would be read as an option.
+    """Return 16 random bytes as URL-safe base64 without padding, the format of a Kafka UUID."""
+    # The first byte is fixed, because an id that begins with "-" would be read as an option.
     return base64.urlsafe_b64encode(b"S" + os.urandom(15)).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""What is said where topics do not have the number of partitions that they must have."""
+"""The error message for topics with wrong numbers of partitions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WAY_OUT: Final = (
 
 
 def wrong_numbers(found: Mapping[str, int], wanted: int) -> str | None:
-    """Return what is wrong with the numbers of partitions of an installation's topics, and the way out.
+    """Return what is wrong with the partition numbers of an installation's topics, and what to do about it.
 
-    Only where all topics agree can the setting be what is wrong.
+    Only if all topics agree can the setting be the wrong one.
     """
     numbers = Counter(found.values())
     if not numbers.keys() - {wanted}:

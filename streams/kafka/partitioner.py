@@ -1,4 +1,4 @@
-"""Where a key lies: as Java's clients and our own producers place it."""
+"""Compute the partition of a key, like the Java clients and our own producers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that log nothing: what troubles them comes with the error of the call that it fails."""
+"""Clients that log nothing; their errors are raised by the calls that fail instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.kafka.refusals import refusal, unreachable
 
 Client = TypeVar("Client")
 
-# Each wait is twice as long as the one before: a slow broker has time to answer, and a refusal is seen soon.
+# Each wait is twice as long as the one before, so that refusals show quickly and slow brokers get enough time.
 _FIRST_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 0.1
 _AT_ONCE_SECONDS: Final = 1.0
@@ -24,24 +24,25 @@ _log = logging.getLogger(__name__)
 
 
 class Quiet:
-    """Makes one client, and remembers what it was told last."""
+    """Makes one client, and remembers its last error."""
 
     def __init__(self, connection: KafkaConnection) -> None:
-        """``connection`` is the client's, to be named in errors."""
+        """``connection`` is the client's connection, for error messages."""
         self._connection: Final = connection
         self._trouble: KafkaError | None = None
 
     def make(self, kind: Callable[[dict[str, Any]], Client], config: Mapping[str, Any]) -> Client:
-        """Return a client; raises :class:`InvalidSettings` where librdkafka refuses its configuration."""
+        """Return a client; raises :class:`InvalidSettings` if librdkafka refuses its configuration."""
         try:
             return kind({**config, "log_level": 0, "error_cb": self._note})
         except KafkaException as error:
             raise InvalidSettings(f"Kafka's client refuses the settings: {error.args[0].str()}") from None
 
     def metadata(self, client: Any, seconds: float) -> Any:
-        """Return what ``list_topics`` says; raises :class:`KafkaUnavailable` where nothing answers in time.
+        """Return the result of ``list_topics``; raises :class:`KafkaUnavailable` if there is no answer in time.
 
-        Raises :class:`InvalidSettings` as soon as a broker refuses us, or we refuse it: waiting would not help.
+        Raises :class:`InvalidSettings` as soon as a broker refuses us, or we refuse it, because waiting would not
+        help.
         """
         deadline = time.monotonic() + seconds
         patience = _FIRST_SECONDS
@@ -49,7 +50,7 @@ class Quiet:
             try:
                 return client.list_topics(timeout=min(patience, max(deadline - time.monotonic(), _PAUSE_SECONDS)))
             except KafkaException as error:
-                client.poll(0)  # librdkafka tells of errors there
+                client.poll(0)  # this lets librdkafka report its errors
                 trouble = self._trouble or error.args[0]
             if refused := refusal(self._connection, trouble):
                 raise InvalidSettings(refused)
@@ -59,7 +60,7 @@ class Quiet:
             patience *= 2
 
     def awaited_metadata(self, client: Any) -> Any:
-        """Return as :meth:`metadata` does; say so, and why, where the cluster lets us wait."""
+        """Return the same as :meth:`metadata`, but wait longer; log a warning if the cluster keeps us waiting."""
         try:
             return self.metadata(client, _AT_ONCE_SECONDS)
         except KafkaUnavailable as error:
@@ -68,6 +69,6 @@ class Quiet:
         return self.metadata(client, _AWAITED_SECONDS)
 
     def _note(self, error: KafkaError) -> None:
-        # That all brokers are down follows each, and says less.
+        # This error follows every other error, and says less.
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._trouble = error

@@ -1,4 +1,4 @@
-"""Wait until a broker answers."""
+"""Wait until a broker answers, and find free ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.kafka.connection import KafkaConnection
 
 
 def wait_until_ready(bootstrap_servers: str, seconds: float, alive: Callable[[], bool] = lambda: True) -> bool:
-    """Return whether the broker answers before the time is over, or ``alive`` says that it died."""
+    """Return true once the broker answers; false if the time is over or ``alive`` returns false first."""
     admin = AdminClient(
         KafkaConnection(bootstrap_servers=bootstrap_servers).client_config(
             {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
@@ -33,9 +33,10 @@ def wait_until_ready(bootstrap_servers: str, seconds: float, alive: Callable[[],
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses now.
+    """Return a port of the loopback interface that is free now.
 
-    It lies below the ports that systems give to outgoing connections, which could take it before a broker does.
+    It is below the ports that operating systems give to outgoing connections, which might take it before a broker
+    does.
     """
     while True:
         port = random.randrange(15_000, 30_000)
@@ -44,9 +45,9 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether nobody listens on a port of the loopback interface; raises :class:`OSError` as bind does."""
+    """Return whether a loopback port is free; raises :class:`OSError` for other errors of bind."""
     with closing(socket.socket()) as probe:
-        # Else connections of a listener that has just ended would count.
+        # Otherwise connections left by a listener that has just ended would count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

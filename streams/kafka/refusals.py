@@ -1,4 +1,4 @@
-"""Why a cluster cannot be used, by what librdkafka tells of it, and the setting to look at."""
+"""Explain librdkafka's errors: why a cluster cannot be used, and which setting to check."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from confluent_kafka import KafkaError
 from streams.kafka.connection import KafkaConnection
 
 _SETTING: Final = "SHELFWISE_KAFKA__"
-# What librdkafka says of a port that it did not get through to, or a host that it does not know.
+# How librdkafka reports a port that it cannot connect to or a host name that it cannot resolve.
 _NOBODY_THERE: Final = ("Connect to ", "in state CONNECT)", "Failed to resolve")
 
 
 def refusal(connection: KafkaConnection, error: KafkaError) -> str | None:
-    """Return what to say where no waiting will help: login or certificates are refused. ``None`` for all else."""
+    """Return a message if waiting will not help, because login or certificates are refused; otherwise ``None``."""
     address, reason = connection.bootstrap_servers, error.str()
     if error.code() == KafkaError._AUTHENTICATION:
         return (
@@ -22,7 +22,7 @@ def refusal(connection: KafkaConnection, error: KafkaError) -> str | None:
             f" {_SETTING}SASL_PASSWORD and {_SETTING}SASL_MECHANISM, and whether the port takes"
             f" {_SETTING}SECURITY_PROTOCOL={connection.security_protocol}"
         )
-    # After the handshake of TLS 1.3 the broker's alert comes as an error of the transport.
+    # With TLS 1.3 the broker's alert arrives after the handshake, as a transport error.
     if "SSL routines" in reason and " alert " in reason:
         return (
             f"Kafka at {address} refuses the client's certificate, or that it has none ({reason}); check"
@@ -34,7 +34,7 @@ def refusal(connection: KafkaConnection, error: KafkaError) -> str | None:
 
 
 def unreachable(connection: KafkaConnection, error: KafkaError) -> str:
-    """Return what to say where nothing has answered in time."""
+    """Return the message for a cluster that has not answered in time."""
     address, reason = connection.bootstrap_servers, error.str()
     if any(sign in reason for sign in _NOBODY_THERE):
         return f"no Kafka answers at {address} ({reason}); is it running, and is this its address?"

@@ -1,4 +1,4 @@
-"""Whether we may do what we must with topics and groups, asked before anything waits for it in vain."""
+"""Check the rights on topics and groups before anything waits in vain because of a missing one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Kind = Literal["topic", "group"]
 
 
 class Right(NamedTuple):
-    """To be allowed an operation of Kafka's access control lists on a topic or a group."""
+    """The right to an operation of Kafka's access control lists on a topic or a group."""
 
     operation: Literal["READ", "WRITE", "DESCRIBE"]
     kind: Kind
@@ -32,16 +32,16 @@ class Right(NamedTuple):
 
 
 def check_rights(connection: KafkaConnection, needed: Collection[Right]) -> None:
-    """Raise :class:`ShelfwiseError` that names what we may not do, of all that we must.
+    """Raise :class:`ShelfwiseError` if any of the needed rights is missing, and name all of these.
 
-    What is not known is let pass: a topic that is yet to be made, or a broker without access control that does not
-    tell. Raises :class:`schemas.errors.KafkaUnavailable` where no broker answers.
+    Unknown rights count as granted: those on a topic that does not exist yet, or if a broker without access
+    control does not report them. Raises :class:`schemas.errors.KafkaUnavailable` if no broker answers.
     """
     quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     quiet.awaited_metadata(admin)
     how: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _SECONDS}
-    # Both are asked for before either is awaited.
+    # Send both requests before waiting for either answer.
     topics = admin.describe_topics(TopicCollection(_names(needed, "topic")), **how)
     groups = admin.describe_consumer_groups(_names(needed, "group"), **how)
     granted: dict[Kind, Mapping[str, frozenset[str]]] = {"topic": _granted(topics), "group": _granted(groups)}
@@ -63,7 +63,7 @@ def _names(rights: Collection[Right], kind: Kind) -> list[str]:
 
 
 def _granted(answers: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the operations that are granted on each topic or group, as far as the broker says."""
+    """Return the operations granted on each topic or group, as far as the broker reports them."""
     found = {}
     for name, answer in answers.items():
         try:
@@ -78,7 +78,7 @@ def _granted(answers: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _told(missing: Collection[Right]) -> str:
-    """Return the rights by operation; who may read or write something may describe it too."""
+    """Describe the missing rights by operation; READ or WRITE includes DESCRIBE."""
     named: defaultdict[tuple[str, Kind], list[str]] = defaultdict(list)
     more = {(right.kind, right.name) for right in missing if right.operation != "DESCRIBE"}
     for right in sorted(missing):

@@ -1,4 +1,4 @@
-"""Whether the brokers take the session timeout that the settings say."""
+"""Check whether the brokers accept the session timeout in the settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MOST: Final = "group.max.session.timeout.ms"
 
 
 def check_session_timeout(connection: KafkaConnection, seconds: float) -> None:
-    """Raise :class:`InvalidSettings` where the brokers let no member of a group have this session timeout.
+    """Raise :class:`InvalidSettings` if the brokers accept no group member with this session timeout.
 
-    Its consumer would try to join for ever. To read what brokers are set to is a right of its own: where that is
+    The consumer would try to join forever. Reading the brokers' configuration needs a right of its own; if that is
     refused, nothing is checked. Raises :class:`schemas.errors.KafkaUnavailable`.
     """
     bounds = _bounds(connection)
@@ -32,7 +32,7 @@ def check_session_timeout(connection: KafkaConnection, seconds: float) -> None:
 
 
 def _bounds(connection: KafkaConnection) -> tuple[float, float] | None:
-    """Return the least and the most, in seconds, of any broker: those of a cluster are taken to be alike."""
+    """Return one broker's minimum and maximum in seconds; all brokers are assumed to be configured alike."""
     quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     resource = ConfigResource(ResourceType.BROKER, str(min(quiet.metadata(admin, _SECONDS).brokers)))

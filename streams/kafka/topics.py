@@ -1,4 +1,4 @@
-"""Create the topics of the one table, and say where existing ones differ from it."""
+"""Create the topics in the table, and report how existing ones differ from it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _POLL_SECONDS: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class TopicsReport:
-    """``created`` and ``existing`` are names; ``differences`` are sentences, one for each.
+    """``created`` and ``existing`` are topic names; ``differences`` has one sentence per difference.
 
-    ``uncompacted`` are topics that expire where the table says that they are compacted for good.
+    ``uncompacted`` are topics that expire although the table says that they are compacted forever.
     """
 
     created: tuple[str, ...]
@@ -42,11 +42,12 @@ def create_topics(
     prefix: str = "",
     topics: Sequence[Topic] = TOPICS,
 ) -> TopicsReport:
-    """Create what is missing and wait until all are visible; existing topics are left as they are.
+    """Create missing topics and wait until all are visible; existing topics are left as they are.
 
-    Raises :class:`KafkaUnavailable` where the cluster does not answer, or refuses; :class:`InvalidSettings` where
-    it does not let us in, or has a topic with another number of partitions: a batch keeps its partition number
-    through all topics, so they must be equal.
+    Raises :class:`KafkaUnavailable` if the cluster does not answer or refuses, :class:`ShelfwiseError` if this
+    client may not create topics, and :class:`InvalidSettings` if the cluster does not let us in or has a topic
+    with another number of partitions: a batch keeps its partition number through all topics, so the numbers must
+    be equal.
     """
     quiet = Quiet(connection)
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
@@ -113,7 +114,7 @@ def _wait_until_visible(admin: AdminClient, wanted: dict[str, Topic], partitions
             and all(partition.leader >= 0 for partition in topic.partitions.values())
         }
         if len(ready) == len(wanted):
-            # Again: another worker with other settings may have created some meanwhile.
+            # Check again: another worker with other settings may have created some of them meanwhile.
             _refuse_other_partitions(ready, partitions)
             return
         if time.monotonic() > deadline:
@@ -138,7 +139,7 @@ def _differences(admin: AdminClient, topics: dict[str, Topic]) -> list[_Differen
         try:
             actual = future.result()
         except KafkaException as error:
-            # Reading the configuration is a right of its own; without it the topics can still be used.
+            # Reading the configuration needs a right of its own; without it the topics can still be used.
             text = f"its settings cannot be read: {error.args[0].str()}"
             found.append(_Difference(resource.name, "", text))
             continue

@@ -1,4 +1,4 @@
-"""Whether the topics that a worker began with are still there, and still divided as they were."""
+"""Check that the topics a worker started with still exist, with the same partitions."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _log = logging.getLogger(__name__)
 
 
 class Seen(NamedTuple):
-    """What a broker said of a topic: its id, ``None`` where there is none of that name, and its partitions."""
+    """A broker's answer about a topic: its id, or ``None`` if it does not exist, and its number of partitions."""
 
     topic_id: str | None
     partitions: int
 
 
 class TopicsWatch:
-    """Looks at topics every few seconds, in a thread; ``failure`` is set when one is gone, another, or raised.
+    """Checks topics every few seconds in a thread; sets ``failure`` if one is gone, recreated or repartitioned.
 
-    Clients are told nothing of it: they wait for what comes no more, Faust takes a table without a changelog for
-    one that is recovered, and new partitions take over keys whose products and statistics lie on old ones. A
-    cluster that was put in the place of another has other topics too. While no broker answers nothing is known,
+    Kafka does not tell clients about such changes: they wait for messages that never come, Faust takes a table
+    without a changelog for a recovered one, and new partitions take over keys whose products and statistics are on
+    old ones. A cluster that replaced another one has other topics too. While no broker answers, nothing is known
     and nothing changes.
     """
 
     def __init__(
         self, connection: KafkaConnection, names: Sequence[str], partitions: int, renewable: Collection[str] = ()
     ) -> None:
-        """Watch topics, which have so many partitions each; the first answer says which they are.
+        """Watch topics that have ``partitions`` partitions each; the first answer defines their ids.
 
-        Those that are ``renewable`` may be deleted and made anew.
+        ``renewable`` topics may be deleted and created again.
         """
         self.failure: BaseException | None = None
         self._address = connection.bootstrap_servers
@@ -55,18 +55,18 @@ class TopicsWatch:
         self._thread = Thread(target=self._run, name="shelfwise-topics", daemon=True)
 
     def start(self) -> None:
-        """Look for the first time, then again and again in a thread."""
+        """Look once, then regularly in a thread."""
         self.look()
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more; a look at a broker that is away is not waited for."""
+        """Stop looking; this does not wait for a look at a broker that does not answer."""
         self._stopped.set()
 
     def look(self) -> None:
-        """Look once; what differs from the first answer twice in a row is believed.
+        """Look once; a difference from the first answer is believed when it is seen twice in a row.
 
-        A single answer may be of a broker that has just started, and does not know all.
+        A single answer may come from a broker that has just started and does not know every topic.
         """
         now = self._ask()
         differing = {name: seen for name, seen in now.items() if self._differs(name, seen)}
@@ -106,7 +106,7 @@ class TopicsWatch:
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     found[name] = Seen(None, 0)
-        self._admin.poll(0)  # takes what it tells of brokers that are away, which would pile up
+        self._admin.poll(0)  # handles reports about unreachable brokers, which would pile up
         return found
 
     def _run(self) -> None:

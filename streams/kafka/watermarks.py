@@ -1,4 +1,4 @@
-"""Where a partition begins and ends, asked again while it has no leader."""
+"""Ask for the first and the end offset of a partition, repeatedly while it has no leader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 _ASK_AGAIN_SECONDS: Final = 0.1
-# Of a partition that was only just made, or whose leader changes; librdkafka hands these to us at once.
+# Errors of a new partition, or while its leader changes; librdkafka returns them to us at once.
 _NOT_YET: Final = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -27,11 +27,11 @@ def watermarks(
     patience_seconds: float | None = None,
     stopped: Event | None = None,
 ) -> tuple[int, int]:
-    """Return the first offset of a partition that is there, and the next that will be.
+    """Return the first offset that exists in a partition, and the offset that the next message will get.
 
-    Waits for an answer for ``timeout_seconds``, and asks again for ``patience_seconds`` (as long as the timeout
-    where it is not given) while the partition has no leader, unless ``stopped`` is set meanwhile.
-    Raises :class:`confluent_kafka.KafkaException` with the last answer.
+    Waits up to ``timeout_seconds`` for an answer. While the partition has no leader, asks again for up to
+    ``patience_seconds`` (default: the timeout), unless ``stopped`` is set meanwhile. Raises
+    :class:`confluent_kafka.KafkaException` with the last error.
     """
     patience = timeout_seconds if patience_seconds is None else patience_seconds
     waiting = stopped or Event()
