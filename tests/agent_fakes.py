@@ -1,4 +1,4 @@
-"""What agents are given in tests that need no Kafka and no model."""
+"""Fakes for agents in tests that need neither Kafka nor a model."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from workers.statistics import NoStatistics
 
 
 class Log:
-    """Takes messages; they are acknowledged at once."""
+    """Collects messages, and acknowledges them at once."""
 
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
 
     def take(self, messages: Sequence[Outgoing]) -> None:
-        """Keep them."""
+        """Collect these messages."""
         self.messages += messages
 
     async def submit(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
@@ -49,7 +49,7 @@ class Log:
 
 
 class ModelInThread(ModelCalls):
-    """A model in a thread; all that goes there and comes back is encoded, as for one in a process of its own."""
+    """A model in a thread; requests and replies are encoded, as for a model in a separate process."""
 
     def __init__(self, bundle: Any, settings: Settings) -> None:
         super().__init__()
@@ -86,9 +86,9 @@ class Event:
 
 
 class Stream:
-    """A Faust stream of these events; at ``None`` the agent has its turn. Keeps what is acknowledged.
+    """A Faust stream of these events; ``None`` gives the agent a turn. Records the acknowledged events.
 
-    The acknowledgement of an event fails whose offset is among ``refused``.
+    Acknowledging an event fails if its offset is in ``refused``.
     """
 
     def __init__(self, *events: Event | None, refused: Collection[int] = ()) -> None:
@@ -126,7 +126,7 @@ def one_candidate(products: Sequence[Product]) -> Candidates:
 
 
 async def process(stage: BatchStage[Any], value: bytes | None, place: LogPlace) -> None:
-    """Let a stage work on one batch; raises what keeps it from being completed, where that is known at once."""
+    """Let a stage process one batch; raises the error that keeps it from completing, if that is known at once."""
     prepared = await stage.prepare(value, place)
     if prepared is not None:
         await stage.finish([prepared])

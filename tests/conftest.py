@@ -1,4 +1,4 @@
-"""Fixtures that all tests may use."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tests.sample_model import fit_sample
 
 _REPORTED: Final = pytest.StashKey[list[str]]()
 
-# How long an example takes says more of what else the machine does than of the code.
+# The duration of an example depends more on the load of the machine than on the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Take lines that are shown at the end of the run: figures, of which none fails a test."""
+    """Return a function that takes lines to show at the end of the run: figures that fail no test."""
     return request.config.stash.setdefault(_REPORTED, []).append
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show what was reported."""
+    """Show the reported lines."""
     if lines := config.stash.get(_REPORTED, []):
         terminalreporter.section("measured, of this machine and minute")
         for line in lines:
@@ -41,10 +41,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Cluster]:
-    """One real Kafka for the whole run: tests keep apart by :func:`topic_prefix`.
+    """One real Kafka for the whole run; tests separate their topics by :func:`topic_prefix`.
 
-    ``SHELFWISE_TEST_BOOTSTRAP_SERVERS`` names an existing one. Where none is possible the tests fail and say why,
-    unless ``SHELFWISE_TEST_WITHOUT_KAFKA=1`` skips them.
+    ``SHELFWISE_TEST_BOOTSTRAP_SERVERS`` names an existing cluster. If there is no Kafka, the tests fail and say
+    why, unless ``SHELFWISE_TEST_WITHOUT_KAFKA=1`` skips them.
     """
     connection = KafkaConnection(bootstrap_servers=os.environ.get("SHELFWISE_TEST_BOOTSTRAP_SERVERS"))
     try:
@@ -58,18 +58,18 @@ def kafka() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def sample_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a real model bundle, fitted on the sample catalogue; not to be changed."""
+    """The directory of a real model bundle, fitted on the sample catalogue; tests must not change it."""
     return fit_sample(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture
 def topic_prefix() -> str:
-    """A prefix of topics and consumer groups that no other test has."""
+    """A prefix for topics and consumer groups that no other test uses."""
     return f"t{uuid.uuid4().hex[:8]}."
 
 
 @pytest.fixture
 def broker() -> Iterator[LocalKafka]:
-    """A Kafka of one's own, to stop, freeze and kill; it needs Java."""
+    """A Kafka of the test's own, to stop, freeze and kill; it needs Java."""
     with own_kafka() as own:
         yield own

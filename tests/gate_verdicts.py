@@ -1,4 +1,4 @@
-"""Verdicts of the gate, as tests write them on bundles."""
+"""Gate verdicts that tests write into bundles."""
 
 from __future__ import annotations
 

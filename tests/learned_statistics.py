@@ -14,7 +14,7 @@ from workers.statistics import NO_WEIGHTS, CategoryWeights
 
 
 def recount(states: Mapping[str, ProductState]) -> dict[Key, dict[str, float]]:
-    """Return the weights of every key by counting all products anew."""
+    """Return the weights of every key by counting all products again."""
     found: defaultdict[Key, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for state in states.values():
         for key, (category, weight) in contributions(state).items():
@@ -23,7 +23,7 @@ def recount(states: Mapping[str, ProductState]) -> dict[Key, dict[str, float]]:
 
 
 class Learned:
-    """Statistics of what was counted so far."""
+    """Statistics with given weights."""
 
     def __init__(self, counted: Mapping[Key, CategoryWeights]) -> None:
         self._counted = counted
@@ -34,6 +34,6 @@ class Learned:
 
 
 def thousand_products(kind: StatisticKind, key: str, taxonomy: Taxonomy) -> Learned:
-    """A thousand products of a brand, store or tag, all in the first category that the tree lists."""
+    """Return statistics of 1,000 products of a brand, store or tag, all in the tree's first listed category."""
     first = int(np.flatnonzero(taxonomy.is_listed)[0])
     return Learned({(kind, key): {taxonomy.ids[first]: 1_000.0}})

@@ -1,4 +1,4 @@
-"""A Kafka of a test's own."""
+"""A Kafka that a single test uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.kafka.local import LocalKafka
 
 @contextmanager
 def own_kafka() -> Iterator[LocalKafka]:
-    """Give one that nobody else uses; it needs Java."""
+    """Yield a Kafka that nobody else uses; it needs Java."""
     try:
         with LocalKafka() as own:
             yield own
@@ -26,7 +26,7 @@ def own_kafka() -> Iterator[LocalKafka]:
 
 
 def skip_or_fail(problem: str) -> NoReturn:
-    """Fail a test that has no Kafka, unless ``SHELFWISE_TEST_WITHOUT_KAFKA=1`` skips it."""
+    """Fail a test that has no Kafka, or skip it if ``SHELFWISE_TEST_WITHOUT_KAFKA=1``."""
     if os.environ.get("SHELFWISE_TEST_WITHOUT_KAFKA") == "1":
         pytest.skip(problem)
     pytest.fail(problem, pytrace=False)

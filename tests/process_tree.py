@@ -1,4 +1,4 @@
-"""A process and those that it has started, by Linux's /proc (proc_pid_children(5), proc_pid_status(5))."""
+"""A process and its children, from Linux's /proc (proc_pid_children(5), proc_pid_status(5))."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def children(process_id: int) -> list[int]:
-    """Return the processes that this one has started and that live; none where it has ended."""
+    """Return the living children of a process; none if it has ended."""
     found: list[int] = []
     for task in Path(f"/proc/{process_id}/task").glob("*/children"):
         try:
@@ -22,12 +22,12 @@ def children(process_id: int) -> list[int]:
 
 
 def running(process_id: int, program: str) -> list[int]:
-    """Return the children of a process that run this module of Python, the oldest first."""
+    """Return the children of a process that run this Python module, in order of process id."""
     return sorted(number for number in children(process_id) if program in _command(number))
 
 
 def after_its_end(process_id: int, act: Callable[[], object], seconds: float = 30) -> None:
-    """Call ``act``, and return when the process has ended; fails where that takes longer."""
+    """Call ``act``, and return when the process has ended; fails if that takes longer than ``seconds``."""
     with closing(os.fdopen(os.pidfd_open(process_id))) as process:
         act()
         assert select.select([process], [], [], seconds)[0]
@@ -35,7 +35,7 @@ def after_its_end(process_id: int, act: Callable[[], object], seconds: float = 3
 
 @contextmanager
 def frozen(process_id: int) -> Iterator[None]:
-    """Let a process stand still."""
+    """Freeze a process (SIGSTOP) while the context is open."""
     os.kill(process_id, signal.SIGSTOP)
     try:
         yield
@@ -44,7 +44,7 @@ def frozen(process_id: int) -> Iterator[None]:
 
 
 def memory_bytes(process_id: int, field: str) -> int:
-    """Return ``VmRSS`` or ``VmHWM`` of a process and its children; raises :class:`OSError` where it has ended."""
+    """Return ``VmRSS`` or ``VmHWM`` of a process and its children; raises :class:`OSError` if it has ended."""
     return sum(_memory_bytes(number, field) for number in (process_id, *children(process_id)))
 
 

@@ -1,4 +1,4 @@
-"""A small model, fitted once for all tests that need a real one."""
+"""A small real model, fitted once for all tests that need one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FITTED = 1_500
 
 
 def sample_products(seed: int, count: int) -> list[LabelledProduct]:
-    """Products of the sample catalogue; another seed gives other products of the same brands and shops."""
+    """Return products of the sample catalogue; another seed gives other products of the same brands and shops."""
     rows = []
     for line, row in enumerate(generate_catalogue(seed, count), start=1):
         path = row["category_path"]
@@ -25,7 +25,7 @@ def sample_products(seed: int, count: int) -> list[LabelledProduct]:
 
 
 def fit_sample(directory: Path, seed: int = 7) -> Path:
-    """Fit a bundle on 1,500 products, in some ten seconds."""
+    """Fit a bundle on 1,500 products, which takes about ten seconds."""
     taxonomy = sample_taxonomy()
     labelled = place(sample_products(seed, FITTED), taxonomy)
     fit(labelled, taxonomy, directory / "bundle", FitOptions(folds=3))

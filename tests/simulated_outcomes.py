@@ -17,9 +17,9 @@ LEAVES = np.flatnonzero(TREE.is_leaf).astype(np.int32)
 
 @dataclass(frozen=True)
 class Simulated:
-    """A pair of models: ``accuracy`` of the one, ``fall`` of the other below it, in one category or in all.
+    """A pair of models: ``accuracy`` of the current one, and ``fall``, by which the candidate's is lower.
 
-    A share ``agree`` of the products is decided alike by both.
+    The fall is in one category or in all. Both decide a share ``agree`` of the products alike.
     """
 
     products: int = 800
@@ -43,7 +43,7 @@ def simulate_pair(rng: np.random.Generator, of: Simulated) -> tuple[ProductOutco
 
 
 def _draw(rng: np.random.Generator, hard: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the place from 0 that a model gives the right category of each product."""
+    """Return the rank, from 0, that a model gives to each product's right category."""
     return np.where(rng.random(len(hard)) < hard, 0, 1 + rng.integers(3, size=len(hard)))
 
 

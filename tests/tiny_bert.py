@@ -1,4 +1,4 @@
-"""A tiny BERT, or one of its kin, with random weights, as sentence-transformers do it; nothing is downloaded."""
+"""A tiny BERT or similar model with random weights, in sentence-transformers' format; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFIG: dict[str, Any] = {
 
 
 class TinyBert:
-    """Writes the directory; ``weights`` are what it holds, by BERT's names."""
+    """Writes the model's directory; ``weights`` holds its weights under BERT's names."""
 
     def __init__(self, base: Path, **change: Any) -> None:
         self.raw = CONFIG | change
@@ -66,7 +66,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def tokenizer() -> Tokenizer:
-    """One word is one token; padded to 40 tokens as MiniLM's file is to 128."""
+    """Return a tokenizer with one token per word that pads to 40 tokens, as MiniLM's file pads to 128."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     made = Tokenizer(models.WordLevel({word: row for row, word in enumerate(special + WORDS)}, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()

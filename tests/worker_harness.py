@@ -1,4 +1,4 @@
-"""Workers in processes of their own on a real Kafka, and what tests ask of the topics around them."""
+"""Run workers in separate processes on a real Kafka, and read the topics around them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Position = tuple[int, int]
 def wait_until(
     condition: Callable[[], bool], what: Callable[[], str] | str, seconds: float = WAIT_SECONDS
 ) -> None:
-    """Wait for a condition; fail with ``what`` was waited for."""
+    """Wait until a condition holds; otherwise fail with ``what`` was awaited."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -47,7 +47,7 @@ def wait_until(
 
 @dataclass(frozen=True)
 class Installation:
-    """One set of topics with a model, in a cluster that others use too."""
+    """One set of topics with a model, in a cluster that others may share."""
 
     connection: KafkaConnection
     prefix: str
@@ -56,12 +56,12 @@ class Installation:
     partitions: int = PARTITIONS
 
     def create(self) -> Self:
-        """Make the topics."""
+        """Create the topics."""
         create_topics(self.connection, partitions=self.partitions, prefix=self.prefix)
         return self
 
     def settings(self, **overrides: Any) -> Settings:
-        """Return the settings that a worker here has."""
+        """Return the settings of this installation's workers."""
         return Settings(
             kafka=self.connection,
             topic_prefix=self.prefix,
@@ -72,15 +72,15 @@ class Installation:
         )
 
     def name(self, topic: Topic) -> str:
-        """Return a topic's name here."""
+        """Return the full name of a topic."""
         return self.prefix + topic.name
 
     def worker(self, *stages: str, **overrides: object) -> Worker:
-        """Return a worker to be started; ``overrides`` are settings."""
+        """Return a worker that is not started yet; ``overrides`` are settings."""
         return Worker(self, stages, overrides)
 
     def publish(self, events: Iterable[tuple[bytes | None, bytes | None, Headers]]) -> list[Position]:
-        """Publish (key, value, headers) in order; return where each came to lie."""
+        """Publish (key, value, headers) in order; return the position of each."""
         events = list(events)
         places: list[Position | None] = [None] * len(events)
         producer = Producer(self.connection.producer_config({"queue.buffering.max.kbytes": 2_000_000}))
@@ -111,7 +111,7 @@ class Installation:
         producer.flush()
 
     def read(self, topic: str) -> list[Message]:
-        """Return all that a topic holds now."""
+        """Return all messages that a topic holds now."""
         consumer = Consumer(self.connection.consumer_config("reader-of-a-test"))
         try:
             places = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
@@ -140,7 +140,7 @@ class Installation:
         return found
 
     def uncommitted(self) -> dict[int, tuple[int, int]]:
-        """Return (committed, end) of each source partition that has events which are not committed."""
+        """Return (committed, end) for each source partition with uncommitted events."""
         consumer = Consumer(self.connection.consumer_config(self.settings().group("intake")))
         try:
             places = [TopicPartition(self.name(PRODUCTS_CHANGED), number) for number in range(self.partitions)]
@@ -159,7 +159,7 @@ class Installation:
 
 
 class Worker:
-    """``shelfwise worker`` as an operator runs it; its log is kept beside its data."""
+    """Runs ``shelfwise worker`` as an operator does; its log is next to its data."""
 
     def __init__(self, installation: Installation, stages: tuple[str, ...], overrides: dict[str, object]) -> None:
         self._installation = installation
@@ -170,7 +170,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start it, without waiting."""
+        """Start it without waiting."""
         place = self._installation
         variables = {
             "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": place.connection.bootstrap_servers,
@@ -194,24 +194,24 @@ class Worker:
         return self
 
     def wait_until_ready(self) -> Self:
-        """Wait until /readyz says yes."""
+        """Wait until /readyz reports ready."""
         wait_until(self._ready, lambda: f"ready; the log ends:\n{self.log_end()}")
         return self
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it (SIGKILL), like a crash."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stop(self, seconds: float = 60) -> int:
-        """Ask it to end as an orchestrator does, and return its exit code; fail where it takes longer."""
+        """Stop it as an orchestrator does (SIGTERM), and return its exit code; fail if it takes longer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         return self.wait(seconds)
 
     def wait(self, seconds: float = 60) -> int:
-        """Return its exit code once it has ended; fail where it takes longer."""
+        """Return its exit code once it has ended; fail if it takes longer."""
         assert self._process is not None
         return self._process.wait(seconds)
 
@@ -227,12 +227,12 @@ class Worker:
 
     @property
     def process_id(self) -> int:
-        """Its process."""
+        """Its process id."""
         assert self._process is not None
         return self._process.pid
 
     def answer(self, path: str) -> tuple[int, bytes]:
-        """Return status and body of what its listener answers."""
+        """Return the status and body of its listener's answer."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
         try:
             connection.request("GET", path)
@@ -268,7 +268,7 @@ class Worker:
 
 
 def decisions(installation: Installation) -> list[Decision]:
-    """Return all decisions on both topics, the tombstones left out."""
+    """Return all decisions on both topics, without tombstones."""
     assigned = installation.read(installation.name(CATEGORIES_ASSIGNED))
     review = installation.read(installation.name(CATEGORIES_NEEDS_REVIEW))
     return [
@@ -278,7 +278,7 @@ def decisions(installation: Installation) -> list[Decision]:
 
 
 def by_source(decisions: Iterable[Any]) -> dict[Position, set[str]]:
-    """Return the distinct ids of the decisions on each source event."""
+    """Return the distinct decision ids for each source event."""
     found: defaultdict[Position, set[str]] = defaultdict(set)
     for decision in decisions:
         found[decision.source.partition, decision.source.offset].add(decision.decision_id)
