@@ -1,1 +1,1 @@
-"""The fault harness: real workers on a real Kafka, faults from a schedule, and an account of every event."""
+"""The fault harness: real workers on a real Kafka, scheduled faults, and an account of every event."""

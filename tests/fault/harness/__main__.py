@@ -1,4 +1,4 @@
-"""``python -m tests.fault.harness``: the long run; see docs/faults.md."""
+"""Run the fault harness for long: ``python -m tests.fault.harness``; see docs/faults.md."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def main(
     With learning off, which is half of the run, every standing decision must equal that of a run without faults;
     with learning on, the tables must equal a recount.
     """
-    # Ends as Ctrl-C does: workers and broker are stopped first.
+    # Exit as with Ctrl-C, so that workers and broker are stopped first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if soak_minutes:
         with tempfile.TemporaryDirectory() as directory:
@@ -68,7 +68,7 @@ def main(
         sys.exit(0 if result["flat"] else 1)
     names = list(faults) or _names(_SHORT if short else _LONG)
     if table_store == "memory://":
-        # There is nobody then who has what was deleted.
+        # Without a store, nobody has the deleted records.
         names = [name for name in names if name != "truncate_changelogs"]
     phases = {"off": [False], "on": [True], "both": [False, True]}[learning]
     with tempfile.TemporaryDirectory() as directory:
@@ -92,7 +92,7 @@ def _write(document: dict[str, Any], out: Path | None) -> None:
 
 
 def _names(counts: dict[str, int]) -> list[str]:
-    """Return each name so often, spread out, so that each phase has its share of each."""
+    """Return each name as often as its count, grouped, so that every phase gets its share of each."""
     return [name for name, count in counts.items() for _ in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""The account of a run: what became of every event, and what stands of every product."""
+"""The account of a run: the outcome of every event, and the final decision on every product."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from workers.bundle.bundle import load_bundle
 from workers.classify import classify
 
 _DECIDED = {Outcome.ASSIGNED, Outcome.BACKED_OFF, Outcome.NEEDS_REVIEW}
-# What becomes of an event whose decision left a worker that died before the completion did: it is read again, and
-# perhaps packed with a newer edit then.
+# Possible outcomes of an event whose worker died after sending the decision but before the completion: the event
+# is read again, perhaps in one batch with a newer edit.
 _DECIDED_BEFORE = {Outcome.SUPERSEDED, Outcome.UNCHANGED}
 _SHOWN = 20
 
 
 @dataclass
 class Account:
-    """``lost`` events have no outcome at all; ``undecided`` ones have one that nothing on the topics bears out.
+    """``lost`` events have no outcome; ``undecided`` events have one that does not match the topics.
 
-    ``differences`` are products whose standing decision is not that of a run without faults.
+    ``differences`` are products whose final decision differs from a run without faults.
     """
 
     events: int = 0
@@ -54,14 +54,14 @@ class Account:
 
     @property
     def problems(self) -> list[str]:
-        """Say the first of what went wrong."""
+        """Return the first problems of each kind."""
         lost = [f"lost: {place}" for place in self.lost[:_SHOWN]]
         return lost + self.undecided[:_SHOWN] + self.differences[:_SHOWN]
 
 
 @dataclass
 class Outputs:
-    """All that the stream has sent, by source position."""
+    """Everything that the stream has sent, by source position; ``standing`` has the final decisions by product."""
 
     completed: dict[Position, set[str]] = field(default_factory=lambda: defaultdict(set))
     letters: Counter[Position] = field(default_factory=Counter)
@@ -102,7 +102,7 @@ def _in_order(messages: Iterable[Message]) -> list[Message]:
 
 
 def take_account(published: dict[Position, StreamEvent], outputs: Outputs) -> Account:
-    """Find for every event its one outcome, and what bears it out."""
+    """Check that every event has an outcome, and that the output topics confirm it."""
     account = Account(events=len(published))
     for place, event in published.items():
         outcomes, letters = outputs.completed.get(place, set()), outputs.letters[place]
@@ -118,7 +118,7 @@ def take_account(published: dict[Position, StreamEvent], outputs: Outputs) -> Ac
 
 
 def _named(outcomes: set[str], letters: int) -> str:
-    """Return the outcome; an event that was decided, and was unchanged when delivered again, was decided."""
+    """Return one outcome; an event that was decided, and was unchanged when delivered again, counts as decided."""
     if letters:
         return str(Outcome.DEAD_LETTER)
     first = [outcome for outcome in sorted(outcomes) if outcome in _DECIDED or outcome == Outcome.REMOVED]
@@ -138,7 +138,7 @@ def _problem(event: StreamEvent, outcomes: set[str], letters: int, ids: Counter[
 
 
 def standing_events(published: dict[Position, StreamEvent]) -> dict[str, Product | None]:
-    """Return what each product is at last, by the promise: no edit of an older date than one before it stands."""
+    """Return the final state of each product: an edit with a date older than one before it does not count."""
     found: dict[str, tuple[datetime | None, Product | None]] = {}
     for place in sorted(published):
         event = published[place]
@@ -154,10 +154,10 @@ def standing_events(published: dict[Position, StreamEvent]) -> dict[str, Product
 
 
 def find_differences(standing: dict[str, Product | None], outputs: Outputs, bundle: Path | None) -> list[str]:
-    """Return how the standing decisions differ from those that one process makes without Kafka.
+    """Return how the final decisions differ from those of a single process without Kafka.
 
-    Without a ``bundle``, as where statistics moved meanwhile, only what a decision repeats of its product is
-    compared.
+    Without a ``bundle``, as when statistics changed during the run, only the decision's copies of product fields
+    are compared.
     """
     found = []
     live = {name: product for name, product in standing.items() if product is not None}
@@ -183,6 +183,9 @@ def _expected(live: dict[str, Product], bundle: Path) -> dict[str, bytes]:
 
 
 def _content(decision: Decision) -> bytes:
-    """Return a decision's bytes but for those that name its event: of equal events in one batch either may win."""
+    """Return a decision as bytes without the fields that identify its event.
+
+    Of equal events in one batch, any may win.
+    """
     nowhere = SourcePosition("", 0, 0)
     return encode(msgspec.structs.replace(decision, decision_id="", source=nowhere, product_updated_at=None))

@@ -1,4 +1,4 @@
-"""The faults, each a deed done to a site; and schedules of them."""
+"""The faults, each a function that acts on a site, and their schedules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def delete_store(site: Site, chance: Random) -> None:
 
 
 def stop_broker(site: Site, chance: Random) -> None:
-    """Stop the broker cleanly, for some seconds."""
+    """Stop the broker cleanly for up to five seconds."""
     site.broker.stop()
     time.sleep(chance.uniform(0, 5))
     site.broker.start()
@@ -53,7 +53,7 @@ def freeze_broker(site: Site, _chance: Random) -> None:
 
 
 def slow_broker(site: Site, chance: Random) -> None:
-    """Let the broker work by fits and starts, for some ten seconds."""
+    """Pause and resume the broker repeatedly, for about ten seconds."""
     for _ in range(20):
         site.broker.pause()
         time.sleep(chance.uniform(0.1, 0.4))
@@ -62,7 +62,7 @@ def slow_broker(site: Site, chance: Random) -> None:
 
 
 def scale(site: Site, _chance: Random) -> None:
-    """From one worker to three, and back to one."""
+    """Scale from one worker to three, and back to one."""
     for _ in range(2):
         site.add_worker().wait_until_ready()
     while len(site.workers) > 1:
@@ -70,11 +70,11 @@ def scale(site: Site, _chance: Random) -> None:
 
 
 def truncate_changelogs(site: Site, chance: Random) -> None:
-    """Delete all records of the tables' changelogs under the workers' feet, kill one, and start it with its store.
+    """Delete all records of the changelogs while workers run, then restart one of them with its store.
 
-    Kafka deletes no records of a topic that is compacted: as in the mishap that this stands for, the topics have
-    the policy "delete" for a while. Not after the kill: a store may lack the last changes that the broker took,
-    and they would be nowhere (:func:`lose_state`).
+    Kafka does not delete records of a compacted topic, so the topics have the policy "delete" for a while, as in
+    the accident that this simulates. The records are not deleted after the kill: a store may lack the last changes
+    that the broker accepted, which would then be lost (see :func:`lose_state`).
     """
     topics = changelog_topics(site.installation.settings())
     cut_changelogs(site.installation.connection, [topic.name for topic in topics])
@@ -99,7 +99,7 @@ def cut_changelogs(connection: KafkaConnection, names: list[str]) -> None:
 
 
 def _delete_records(admin: AdminClient, ends: list[TopicPartition]) -> bool:
-    """Return whether they are deleted: the broker may hear of the policy a moment later."""
+    """Return whether the records are deleted; the broker may learn of the new policy a moment later."""
     try:
         for future in admin.delete_records(ends).values():
             future.result()
@@ -120,7 +120,7 @@ def set_config(admin: AdminClient, topics: list[str], name: str, value: str) -> 
         future.result()
 
     def is_set() -> bool:
-        """Return whether the broker goes by it: it hears of what its controller has accepted a little later."""
+        """Return whether the broker uses the value; it learns a little later what its controller has accepted."""
         answers = [future.result() for future in admin.describe_configs(resources).values()]
         return all(answer[name].value == value for answer in answers)
 
@@ -128,7 +128,7 @@ def set_config(admin: AdminClient, topics: list[str], name: str, value: str) -> 
 
 
 def lose_state(site: Site, chance: Random) -> None:
-    """Kill a worker, and delete its data directory and all records of its changelogs: nobody knows them now."""
+    """Kill a worker and delete its data directory and all records of its changelogs, so that its state is lost."""
     worker = chance.choice(site.workers)
     worker.end()
     shutil.rmtree(worker.data, ignore_errors=True)
@@ -138,7 +138,7 @@ def lose_state(site: Site, chance: Random) -> None:
 
 
 def rebuild_statistics(site: Site, _chance: Random) -> None:
-    """Lose all state, and do what docs/state.md tells an operator to do then."""
+    """Lose all state, and then do what docs/state.md tells the operator to do."""
     for worker in site.workers:
         worker.end()
         shutil.rmtree(worker.data, ignore_errors=True)
@@ -167,7 +167,7 @@ def _set_offsets(site: Site, name: str, *, latest: bool) -> None:
     bounds = [consumer.get_watermark_offsets(place, 10) for place in places]
 
     def committed() -> bool:
-        """Return whether the group took them: it does not while it believes its killed members alive."""
+        """Return whether the group accepted the offsets; it does not while its killed members count as alive."""
         offsets = [
             TopicPartition(place.topic, place.partition, high if latest else low)
             for place, (low, high) in zip(places, bounds, strict=True)
@@ -199,7 +199,7 @@ FAULTS: Final[dict[str, Deed]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A fault, and the number of committed events at which it strikes."""
+    """A fault, and the number of committed events at which it happens."""
 
     at: int
     name: str

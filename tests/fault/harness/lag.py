@@ -1,4 +1,4 @@
-"""How many messages the learning stages have still to read."""
+"""The number of messages that the learning stages still have to read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from schemas.topics import (
 )
 from tests.worker_harness import PARTITIONS, Installation
 
-# What each group of consumers learns from.
+# The topics that each consumer group learns from.
 LEARNED: Final[dict[str, tuple[Topic, ...]]] = {
     "learning-reader": (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED),
     "learning": (LEARNING_BATCHED, STATISTICS_CHANGED),
@@ -28,7 +28,7 @@ _FRESH_SECONDS: Final = 1.0
 
 
 class LearningLag:
-    """Asks the broker; the last answer counts while it gives none."""
+    """Asks the broker for the lag; keeps the last answer while the broker gives none."""
 
     def __init__(self, installation: Installation) -> None:
         connection, settings = installation.connection, installation.settings()
@@ -48,13 +48,13 @@ class LearningLag:
         self._asked_at = 0.0
 
     def messages(self) -> int:
-        """Return how many are between what is committed and the ends."""
+        """Return the number of messages between the committed offsets and the ends."""
         with suppress(KafkaException):
             self._last = sum(self._of(group) for group in LEARNED)
         return self._last
 
     def lately(self) -> int:
-        """Return how many there were at most a second ago."""
+        """Return the number of messages, which may be up to a second old."""
         if time.monotonic() - self._asked_at > _FRESH_SECONDS:
             self.messages()
             self._asked_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Publishes a stream as a patient feed does: through whatever happens to the broker."""
+"""Publish a stream like a patient feed, whatever happens to the broker."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.fault.harness.stream import StreamEvent
 from tests.worker_harness import Installation, Position
 
 _BEHIND_SECONDS = 0.05
-# Events of a rate leave in bursts: to wait for each would cost as much as to decide it.
+# With a rate, events are sent in bursts: waiting for each event would cost as much as deciding it.
 _BURST_SECONDS = 0.02
 
 
 class Publisher(Thread):
-    """Publishes in order, never more than ``ahead`` events beyond what is committed: faults find work under way.
+    """Publishes in order, at most ``ahead`` events beyond the committed ones, so that faults hit unfinished work.
 
-    Nor does it publish more than ``limit`` in all, which grows as faults are done: each finds events to come.
-    ``published`` holds each product event by its place, unless told not to keep them. With a ``rate`` it publishes
-    so many a second.
+    It never publishes more than ``limit`` in total, which the run raises with each fault, so that every fault
+    finds events still to come. ``published`` maps positions to product events, unless ``keep`` is false. ``rate``
+    is in events per second.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Publisher(Thread):
         self._rate = rate
         self._keep = keep
         self._topics = installation.name(PRODUCTS_CHANGED), installation.name(REVIEWS_DECIDED)
-        # Nothing is given up: an outage of the broker delays a feed, and loses none of its events.
+        # Never give up: an outage of the broker delays a feed, but loses none of its events.
         config = {"delivery.timeout.ms": 0, "log_level": 0, "queue.buffering.max.messages": 1_000_000}
         self._producer = Producer(installation.connection.producer_config(config))
 
     def run(self) -> None:
-        """Publish all."""
+        """Publish everything."""
         products, reviews = self._topics
         began = time.monotonic()
         for number, event in enumerate(self._events):

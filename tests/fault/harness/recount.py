@@ -1,4 +1,4 @@
-"""Statistics counted anew from the topics; written apart from :mod:`workers.learning`."""
+"""Recount the statistics from the topics; written independently of :mod:`workers.learning`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from streams.tables import STATISTICS, changelog_name
 from tests.worker_harness import Installation
 
 Weights = dict[tuple[str, str], dict[str, float]]
-"""Kind and key to the weights of its categories."""
+"""Maps (kind, key) to weights by category."""
 
 
 def stored_weights(installation: Installation) -> Weights:
-    """Return what the tables hold, as their changelogs tell."""
+    """Return the content of the tables, read from their changelogs."""
     settings = installation.settings()
     found: Weights = {}
     for kind, table in STATISTICS.items():
@@ -30,7 +30,7 @@ def stored_weights(installation: Installation) -> Weights:
 
 
 def recounted_weights(installation: Installation, minimum_confidence: float) -> Weights:
-    """Return what the last message of every product on the three topics gives."""
+    """Return the weights given by the last message on every product on the three topics."""
     assigned, review, verdicts = (
         _last(installation, topic.name)
         for topic in (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED)
@@ -52,7 +52,7 @@ def recounted_weights(installation: Installation, minimum_confidence: float) -> 
         else:
             continue
         if category is not None:
-            # Tags are those of the verdict itself: decisions do not count by them.
+            # Only a verdict's own tags count; decisions do not count for tags.
             for key in _keys(about) | _tags(verdict or {}):
                 found[key][category] += weight
     return {key: dict(weights) for key, weights in found.items()}

@@ -1,4 +1,4 @@
-"""One run: publish, strike, wait until all is done, and take account."""
+"""One run: publish, inject faults, wait until everything is done, and check the results."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SETTINGS: Final[dict[str, Any]] = {
     "completion_timeout_seconds": 10,
     "learning_min_confidence": MINIMUM_CONFIDENCE,
 }
-# What a fault finds still to be done.
+# The number of events that are still to be done when a fault happens.
 _WORK_UNDER_WAY: Final = 1_500
 Say = Callable[[str], None]
 
 
 @dataclass
 class Plan:
-    """``faults`` are names of FAULTS, in any order; ``patience_seconds`` is how long nothing may move."""
+    """``faults`` are names in FAULTS, in any order; ``patience_seconds`` is how long nothing may progress."""
 
     events: int
     faults: list[str]
@@ -43,7 +43,7 @@ class Plan:
 
 @dataclass
 class Report:
-    """What a run found; ``recovery_seconds`` is, for each fault, from its end to the next event done."""
+    """The results of a run; ``recovery_seconds`` has, for each fault, the time from its end to the next commit."""
 
     account: Account
     faults: list[str]
@@ -62,7 +62,7 @@ class Report:
         )
 
     def summary(self) -> str:
-        """Return one line for a person."""
+        """Return a summary in one line."""
         return (
             f"{self.account.events:,} events, {len(self.faults)} faults ({', '.join(self.faults)}),"
             f" {self.account.duplicate_deliveries:,} duplicates seen by consumers, recovered after"
@@ -70,7 +70,7 @@ class Report:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return the figures."""
+        """Return the figures for the JSON document."""
         account = self.account
         return {
             "events": account.events,
@@ -90,7 +90,7 @@ class Report:
 
 
 def run(plan: Plan, bundle: Path, say: Say = print) -> Report:
-    """Run a plan on a broker and workers of its own."""
+    """Run a plan with a broker and workers of its own."""
     began = time.monotonic()
     chance = Random(plan.seed)
     with tempfile.TemporaryDirectory() as directory:
@@ -124,7 +124,7 @@ class _Striker:
     say: Say
 
     def strike(self, fault: Scheduled) -> float:
-        """Wait for the moment, do the deed, and return the seconds until another event is done."""
+        """Wait for the scheduled moment, inject the fault, and return the seconds until another event is done."""
         site, publisher = self.site, self.publisher
         publisher.limit = fault.at + _WORK_UNDER_WAY
         moved = _Moved(site)
@@ -143,7 +143,7 @@ class _Striker:
 
 
 class _Moved:
-    """Whether committed offsets move."""
+    """Watches whether committed offsets move."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -181,7 +181,7 @@ def _account(plan: Plan, site: Site, publisher: Publisher, bundle: Path) -> Repo
         return not differences
 
     if plan.learning:
-        # Learning follows the decisions: it is done when it agrees, or never.
+        # Learning lags behind the decisions: wait until its tables agree, or the time is over.
         wait_for(lambda: patiently(equal), min(plan.patience_seconds, 60.0), poll=2.0)
     outputs = patiently(lambda: read_outputs(installation))
     account = take_account(publisher.published, outputs)

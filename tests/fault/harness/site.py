@@ -1,4 +1,4 @@
-"""A broker and workers of one's own, and what keeps workers running as an orchestrator does."""
+"""A broker and workers for one run, with a supervisor that restarts workers like an orchestrator."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ Answer = TypeVar("Answer")
 
 
 class ManagedWorker(Worker):
-    """A worker that is started again when it ends by itself; its data directory stays the same."""
+    """A worker that is restarted if it ends by itself; it keeps its data directory."""
 
     wanted = False
     starts = 0
 
     def launch(self) -> None:
-        """Start it, and want it to run."""
+        """Start it, and keep it running."""
         self.wanted = True
         self.starts += 1
         self.start()
 
     def end(self) -> None:
-        """Kill it with SIGKILL, and want it no more."""
+        """Kill it with SIGKILL, and do not restart it."""
         self.wanted = False
         if self.running:
             self.kill()
 
     def leave(self) -> int:
-        """Ask it to stop, and want it no more."""
+        """Ask it to stop, and do not restart it."""
         self.wanted = False
         return self.stop() if self.running else 0
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def metrics_text(self) -> str:
-        """Return what /metrics says."""
+        """Return the response of /metrics."""
         return self.answer("/metrics")[1].decode()
 
     @property
     def data(self) -> Path:
-        """Where its tables lie."""
+        """The directory of its tables."""
         return self.log.with_suffix("")
 
 
 class Progress:
-    """How far intake's committed offsets are; the last known while the broker does not answer."""
+    """The progress of intake's committed offsets; keeps the last known ones while the broker does not answer."""
 
     def __init__(self, installation: Installation) -> None:
         self._topic = installation.name(PRODUCTS_CHANGED)
@@ -88,7 +88,7 @@ class Progress:
 
 @dataclass
 class Site:
-    """What faults act upon; ``worker_exits`` counts workers that ended by themselves."""
+    """What faults act on; ``worker_exits`` counts workers that ended by themselves."""
 
     broker: LocalKafka
     installation: Installation
@@ -100,7 +100,7 @@ class Site:
     _stopped: Event = field(default_factory=Event)
 
     def add_worker(self) -> ManagedWorker:
-        """Start one more."""
+        """Start another worker."""
         worker = ManagedWorker(self.installation, (), self.overrides)
         with self._lock:
             worker.launch()
@@ -108,13 +108,13 @@ class Site:
         return worker
 
     def remove_worker(self) -> None:
-        """Ask the last to leave."""
+        """Ask the last worker to stop."""
         with self._lock:
             worker = self.workers.pop()
         worker.leave()
 
     def restart(self, worker: ManagedWorker, *, without_data: bool = False) -> None:
-        """Kill one, perhaps delete its data, and start it again."""
+        """Kill a worker, delete its data if asked, and start it again."""
         with self._lock:
             worker.end()
             if without_data:
@@ -122,7 +122,7 @@ class Site:
             worker.launch()
 
     def supervise(self) -> None:
-        """Start again, until the site closes, what ended by itself."""
+        """Restart workers that end by themselves, until the site is closed."""
         while not self._stopped.wait(_LOOK_SECONDS):
             with self._lock:
                 for worker in self.workers:
@@ -131,7 +131,7 @@ class Site:
                         worker.launch()
 
     def close(self) -> None:
-        """End all workers."""
+        """Kill all workers."""
         self._stopped.set()
         with self._lock:
             for worker in self.workers:
@@ -141,7 +141,7 @@ class Site:
 
 @contextmanager
 def open_site(bundle: Path, directory: Path, **overrides: Any) -> Iterator[Site]:
-    """Give a site with one worker, on a broker of its own."""
+    """Yield a site with one worker, on a broker of its own."""
     with ExitStack() as stack:
         broker = stack.enter_context(LocalKafka())
         connection = KafkaConnection(bootstrap_servers=broker.bootstrap_servers)
@@ -155,7 +155,7 @@ def open_site(bundle: Path, directory: Path, **overrides: Any) -> Iterator[Site]
 
 
 def patiently(question: Callable[[], Answer]) -> Answer:
-    """Ask again while the broker is not yet itself, after a fault."""
+    """Return the answer; ask again while the broker still recovers from a fault."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -167,7 +167,7 @@ def patiently(question: Callable[[], Answer]) -> Answer:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, poll: float = 0.2) -> bool:
-    """Return whether the condition came to hold in time."""
+    """Return whether the condition holds in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

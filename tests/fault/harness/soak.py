@@ -1,4 +1,4 @@
-"""A soak: a constant rate for long, and whether memory, latency and lag stay as they are."""
+"""A soak test: check that memory, latency and lag stay flat at a constant rate for a long time."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from tests.process_tree import memory_bytes
 from tests.worker_harness import wait_until
 
 SAMPLE_SECONDS: Final = 60.0
-# Some 10,000 products.
+# About 10,000 products in all blocks.
 _BLOCK: Final = 2_000
 _BLOCKS: Final = 10
 _BETWEEN_CYCLES: Final = timedelta(days=1)
-# What the tables keep in memory is reached within the warm-up.
+# A low limit, so that the tables' memory use is at its maximum before the warm-up ends.
 _SETTINGS: Final[dict[str, Any]] = {"learning": True, "table_memory_mib": 64}
 _CAPACITY_SEED: Final = 1_000_000
-# To warm up, and to measure.
+# For the warm-up and for the measurement.
 _CAPACITY_SECONDS: Final = (30.0, 60.0)
 _AHEAD: Final = 4_000
-# Of messages: the decisions and verdicts of two seconds.
+# In messages: the decisions and verdicts of two seconds.
 _MAX_LEARNING_LAG: Final = 2_000
 _LATENCY: Final = "shelfwise_end_to_end_latency_seconds_bucket"
-# Caches fill and allocators settle at first.
+# At first, caches fill and allocators settle.
 _WARM_UP: Final = 0.2
-# What a slope may make of each over the whole soak.
+# Bounds for the growth of each figure over the whole soak, by its slope.
 _MAX_RSS_GROWTH: Final = 0.10
 _MAX_LATENCY_GROWTH: Final = 0.50
 _MAX_LATENCY_GROWTH_SECONDS: Final = 0.05
@@ -52,7 +52,7 @@ _MAX_LAG_GROWTH_SECONDS: Final = 2.0
 class SoakSample:
     """One minute: resident memory of all workers in MiB, latencies of its events in seconds, lag at its end.
 
-    ``lag_events`` are those without an outcome, ``learning_lag`` messages that are still to be learned from.
+    ``lag_events`` counts events without an outcome, ``learning_lag`` messages that have yet to be learned from.
     """
 
     minute: int
@@ -67,10 +67,10 @@ class SoakSample:
 def soak(
     bundle: Path, minutes: float, load: float, rate: float | None = None, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Publish for so long, and return samples, verdict and settings.
+    """Publish for so many minutes; return samples, verdict and settings.
 
-    ``load`` is the share of the capacity that is used, which is measured first; a ``rate`` in events a second
-    comes in its place.
+    ``load`` is the share of the capacity to use, which is measured first; a ``rate`` in events per second replaces
+    both.
     """
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -111,14 +111,14 @@ def _running(publisher: Publisher) -> Iterator[None]:
 
 
 def _capacity(site: Site, lag: LearningLag) -> float:
-    """Return how many events a second are done while there are always more to come and learning keeps up.
+    """Return how many events per second are done if there are always more to come and learning keeps up.
 
-    What it learns late it learns at a lower cost, many changes of a store at once: it cannot live with a rate at
-    which it falls behind.
+    When learning is behind, it is cheaper per message, because it handles many changes of a store together. So a
+    rate at which it falls behind is not sustainable.
     """
 
     def committed() -> int:
-        """Return what the publisher may go by: so little that it waits, while learning is behind."""
+        """Return the committed events; if learning is behind, a number so low that the publisher waits."""
         return site.progress.committed() if lag.lately() <= _MAX_LEARNING_LAG else -_AHEAD
 
     publisher = Publisher(site.installation, _endless(_CAPACITY_SEED), committed, ahead=_AHEAD, keep=False)
@@ -132,7 +132,7 @@ def _capacity(site: Site, lag: LearningLag) -> float:
 
 
 def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
-    """Return what grows: by the slope of a least-squares line through the samples after the first fifth."""
+    """Return what grows, by the slope of a least-squares line through the samples after the first fifth."""
     settled = samples[int(len(samples) * _WARM_UP) :]
     if len(settled) < 3:
         return [f"{len(samples)} samples are too few to tell"]
@@ -153,7 +153,7 @@ def verdict(samples: Sequence[SoakSample], rate: float) -> list[str]:
 
 
 def _growth(samples: Sequence[SoakSample], get: Callable[[SoakSample], float]) -> tuple[float, float]:
-    """Return by how much the line rises from the first sample to the last, and where it starts."""
+    """Return the rise of the line from the first sample to the last, and its value at the first."""
     minutes = np.array([sample.minute for sample in samples], np.float64)
     slope, start = np.polyfit(minutes - minutes[0], np.array([get(sample) for sample in samples]), 1)
     return float(slope * (minutes[-1] - minutes[0])), float(start)
@@ -161,7 +161,7 @@ def _growth(samples: Sequence[SoakSample], get: Callable[[SoakSample], float]) -
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """What is looked at; ``done`` events were committed before."""
+    """What is sampled; ``done`` events were committed before."""
 
     site: Site
     publisher: Publisher
@@ -170,7 +170,7 @@ class _Watched:
 
 
 def _samples(watched: _Watched, minutes: float, say: Callable[[str], None]) -> Iterator[SoakSample]:
-    """Yield a sample a minute."""
+    """Yield one sample per minute."""
     site, publisher = watched.site, watched.publisher
     began = time.monotonic()
     before = _buckets(site.workers)
@@ -195,7 +195,7 @@ def _samples(watched: _Watched, minutes: float, say: Callable[[str], None]) -> I
 
 
 def _endless(seed: int) -> Iterator[StreamEvent]:
-    """Yield the events of one catalogue over and over, edited anew each time: what is known may not grow."""
+    """Yield the same catalogue's events forever, edited in each cycle, so that the known products do not grow."""
     events = [event for block in range(_BLOCKS) for event in Stream(seed + block, _BLOCK)]
     for cycle in itertools.count():
         for event in events:
@@ -216,7 +216,7 @@ def _edited(event: StreamEvent, cycle: int) -> StreamEvent:
 
 
 def _buckets(workers: Sequence[ManagedWorker]) -> dict[float, float]:
-    """Return the cumulative counts of the end-to-end latency by upper bound, of all workers."""
+    """Return the cumulative counts of the end-to-end latency of all workers, by upper bound."""
     found: dict[float, float] = {}
     for worker in workers:
         for family in text_string_to_metric_families(worker.metrics_text()):
@@ -228,7 +228,7 @@ def _buckets(workers: Sequence[ManagedWorker]) -> dict[float, float]:
 
 
 def _quantile(buckets: dict[float, float], share: float) -> float:
-    """Return a quantile by linear interpolation within its bucket, as PromQL's ``histogram_quantile`` does."""
+    """Return a quantile by linear interpolation within its bucket, like PromQL's ``histogram_quantile``."""
     total = max(buckets.values(), default=0.0)
     low_bound, low_count = 0.0, 0.0
     for bound, count in sorted(buckets.items()):
@@ -241,5 +241,5 @@ def _quantile(buckets: dict[float, float], share: float) -> float:
 
 
 def _rss_mib(worker: ManagedWorker) -> float:
-    """Return the resident memory of a worker and of what it has started."""
+    """Return the resident memory of a worker and its children."""
     return memory_bytes(worker.process_id, "VmRSS") / (1 << 20)

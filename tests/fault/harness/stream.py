@@ -1,4 +1,4 @@
-"""A seeded stream of events: new products, edits, repeats, stale edits, removals, verdicts, and broken events."""
+"""A seeded stream of events: new products, edits, repeats, stale edits, removals, verdicts, broken events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STALE_OF_REMOVED: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event to publish; a ``verdict`` goes to the topic of verdicts, all others to that of products."""
+    """One event to publish; a ``verdict`` goes to the topic of verdicts, all others to the topic of products."""
 
     key: bytes | None
     value: bytes | None
@@ -35,9 +35,9 @@ class StreamEvent:
 
 @dataclass
 class Stream:
-    """Makes events; the same seed makes the same. Of one product all events carry a date, or none does.
+    """Generates events; the same seed gives the same events. Either all events of a product have a date, or none.
 
-    A stale edit may follow the removal of its product, and does not bring it back.
+    A stale edit may follow the removal of its product, and must not bring it back.
     """
 
     seed: int
@@ -124,7 +124,7 @@ class Stream:
         self._gone.append(product)
 
     def _pick(self, chance: Random) -> str:
-        # Mostly one of the latest: edits of a product come in rapid succession.
+        # Usually one of the latest products, because edits of a product come in rapid succession.
         reach = len(self._names) if chance.random() < 0.5 else min(20, len(self._names))
         return self._names[-1 - chance.randrange(reach)]
 
