@@ -1,7 +1,7 @@
-"""One model of all catalogues side by side: what a fit of thousands of labelled categories takes, and gives.
+"""One model for all catalogues together: the cost and quality of a fit with thousands of labelled categories.
 
-Each catalogue is a top-level category of one tree. Fits on nine tenths, decides the others, and prints JSON. The
-split is by title: equal ones are on one side.
+Each catalogue is a top-level category of one tree. The model is fitted on nine tenths of the products and decides
+the rest; the figures are printed as JSON. Products with equal titles are on the same side of the split.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main(data: Path, out: Path) -> None:
     }
     events = [(product.product_id.encode(), encode(product)) for product in test.products]
     with threadpool_limits(1):
-        # Caches of words fill first, as they have in a worker that runs for long.
+        # Fill the word caches first, as in a worker that has been running for long.
         cost(bundle, events[_COSTED:], BATCH)
         microseconds = cost(bundle, events[:_COSTED], BATCH)
     found: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""How close ``shelfwise classify`` of a file comes to the model alone: products a second, on all cores.
+"""How close ``shelfwise classify FILE`` comes to the model alone, in products per second on all cores.
 
-What it is compared with are as many processes, each of which classifies products in memory, its caches of words
-warm, all at the same time; before and after each file. Starting is counted, as it is for who waits for the file.
+The comparison is the same number of processes that classify products in memory, with warm word caches, all at the
+same time; it runs before and after each file. The start of the command counts, because users wait for it too.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ def main(bundle: Path, data: Path | None, products: int, processes: int, rounds:
 
 @dataclass(frozen=True)
 class InMemory:
-    """Processes that have products and model."""
+    """Processes that hold the products and the model in memory."""
 
     bundle: Path
     events: list[Event]
     processes: int
 
     def rate(self) -> float:
-        """Return the products a second of all together."""
+        """Return the products per second of all processes together."""
         spawn = get_context("spawn")
         together = spawn.Barrier(self.processes)
         with ProcessPoolExecutor(
@@ -83,7 +83,7 @@ class InMemory:
 
 
 class _Process:
-    """What each of them keeps."""
+    """The state that each process keeps."""
 
     model: Bundle
     products: list[Positioned]

@@ -1,4 +1,4 @@
-"""What a cascade gains and costs beside both its ends: no sentence encoder, and one that reads everything.
+"""Gains and costs of a cascade, compared with no sentence encoder and with one that reads every product.
 
 Prints the rows of docs/encoders.md, "Cascade".
 """
@@ -78,7 +78,7 @@ def main(  # noqa: PLR0917 - an option is a parameter
 
 
 def _measure(problem: Problem, kinds: Mapping[str, FitOptions], out: Path) -> Iterator[dict[str, object]]:
-    """Yield the figures of each kind, the first of which the others are compared with."""
+    """Yield the figures of each kind; all kinds are compared with the first one."""
     first: Decided | None = None
     for kind, options in kinds.items():
         bundle = out / kind.replace(" ", "-")

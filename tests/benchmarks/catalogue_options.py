@@ -1,4 +1,4 @@
-"""Options of benchmarks that read one of the real catalogues."""
+"""Options of benchmarks that read a real catalogue."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""How close a sentence encoder comes to the machine's limit: the time of its matrix products alone.
+"""How close a sentence encoder comes to the limit of the machine: the time of its matrix products alone.
 
-The limit is what ONNX Runtime, or NumPy's BLAS where that is faster, takes on one thread for the products with the
-model's weights, at the number of tokens that the texts have and no more. What the encoder does beside (tokens,
-attention, layer norms, activations, pooling) and what it would waste by padding shows as less than 100 %.
+The limit is the time that ONNX Runtime, or NumPy's BLAS if that is faster, takes on one thread for the products
+with the model's weights, at exactly the number of tokens that the texts have. The encoder's other work (tokens,
+attention, layer norms, activations, pooling) and anything it wastes on padding show as less than 100 %.
+
 Needs the extra: ``pip install -e '.[encoders]'``.
 """
 
@@ -30,7 +31,7 @@ _TRIALS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product of (rows, inner) with (inner, columns)."""
+    """A matrix product of (rows, inner) with (inner, columns)."""
 
     rows: int
     inner: int
@@ -38,7 +39,7 @@ class Product:
 
     @property
     def operations(self) -> int:
-        """Floating-point operations."""
+        """The number of floating-point operations."""
         return 2 * self.rows * self.inner * self.columns
 
 
@@ -95,7 +96,7 @@ def _lengths(directory: Path, model: OnnxEncoder, texts: Sequence[str]) -> list[
 
 
 def _products(file: Path, lengths: Sequence[int], sizes: tuple[int, ...]) -> Counter[Product]:
-    """Return the products with weights that texts of these lengths take, batched as the encoder does."""
+    """Return the products with weights that texts of these lengths need, batched as the encoder does."""
     import onnx
 
     graph = onnx.load(file).graph
@@ -111,7 +112,7 @@ def _products(file: Path, lengths: Sequence[int], sizes: tuple[int, ...]) -> Cou
 
 
 def _limit(products: Counter[Product]) -> float:
-    """Return the CPU seconds of all products, each by the faster of the two libraries."""
+    """Return the CPU seconds of all products, each with the faster of the two libraries."""
     return sum(count * min(_fastest(run) for run in _runs(each)) for each, count in products.items())
 
 

@@ -1,7 +1,7 @@
-"""The self-reinforcing loop: what comes of a system that learns from its own decisions, mistakes among them.
+"""The feedback loop: what happens if the system learns from its own decisions, including wrong ones.
 
-Prints the table of docs/guarantees.md. Held-out products are decided again and again, as a feed that is read anew
-every day; after each round their assignments are learned as the stream learns them.
+Prints the table of docs/guarantees.md. Held-out products are decided again and again, like a feed that is read
+again every day; after each round the assignments are learned as the stream learns them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _figures(
 
 
 def _likeliest(model: Bundle, decided: Sequence[Decision]) -> NDArray[np.int64]:
-    """Return the node of the first alternative of each decision, -1 where there is none: int64 (n,)."""
+    """Return the node of each decision's first alternative, or -1 if there is none: int64 (n,)."""
     ids = [item.alternatives[0].category.id if item.alternatives else "" for item in decided]
     nodes = [model.taxonomy.find_id(name) for name in ids]
     return np.array([-1 if node is None else node for node in nodes], np.int64)

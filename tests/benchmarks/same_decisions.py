@@ -57,7 +57,7 @@ class Split:
 
 
 def split(file: Path, taxonomy_file: Path | None) -> Split:
-    """Put one product in five on the test side, by a hash of its title's words."""
+    """Put one product in five on the test side, by a hash of the words of its title."""
     rows = list(ProductFile(file))
     taxonomy = read_taxonomy(taxonomy_file) if taxonomy_file else taxonomy_of_labels(rows)
     sides: tuple[list[LabelledProduct], list[LabelledProduct]] = ([], [])
@@ -69,7 +69,7 @@ def split(file: Path, taxonomy_file: Path | None) -> Split:
 
 
 def stream_decisions(test: LabelledProducts, settings: Settings, log: Path) -> dict[str, list[Decision | str]]:
-    """Publish the products and return what came out for each: decisions, or a dead letter's reason."""
+    """Publish the products and return the outcomes of each: decisions, or a dead letter as text."""
     outcomes: dict[str, list[Decision | str]] = {product.product_id: [] for product in test.products}
     waiting = set(outcomes)
     with WorkerProcess(settings, log) as worker:
@@ -92,7 +92,7 @@ def stream_decisions(test: LabelledProducts, settings: Settings, log: Path) -> d
 
 
 def compare(outcomes: dict[str, list[Decision | str]], direct: dict[str, Decision]) -> dict[str, Any]:
-    """Count what the stream did, and what of it ``classify`` does; ids and positions are the stream's own."""
+    """Count the stream's outcomes, and how many equal those of ``classify``, except for ids and positions."""
 
     def same(decision: Decision | str, other: Decision) -> bool:
         if isinstance(decision, str):
@@ -110,14 +110,14 @@ def compare(outcomes: dict[str, list[Decision | str]], direct: dict[str, Decisio
 
 
 def main() -> None:
-    """Run the catalogues and print what came of each as JSON, one object a line."""
+    """Run the catalogues and print the figures of each as JSON, one object per line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHELFWISE_DATA", "../shared/data")))
     parser.add_argument("--catalogue", choices=CATALOGUES, action="append")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         parser.error(f"{arguments.data} is no directory; name one with --data or SHELFWISE_DATA")
-    # With the learning off, the state is the bundle's from first to last: what `classify` sees.
+    # Without learning, the stream's state is always that of the bundle, which is what `classify` uses.
     os.environ["SHELFWISE_LEARNING"] = "false"
     with tempfile.TemporaryDirectory() as scratch, open_cluster(Settings.load().kafka) as cluster:
         for name in arguments.catalogue or CATALOGUES:

@@ -1,7 +1,7 @@
-"""What each signal costs: CPU time of recall with all signals, less that with all others, in turn.
+"""The cost of each signal: CPU time of recall with all signals, minus that with all others, in turn.
 
-Prints the table of docs/quality.md, "What each signal costs". What several signals share (n-grams, neighbours, the
-union) is paid for as long as one of them is asked, so the costs do not sum to that of all.
+Prints the table of docs/quality.md, "What each signal costs". Work that several signals share (n-grams,
+neighbours, the union) is needed as long as one of them is used, so the costs do not add up to the cost of all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from workers.signals.registry import title_of
 from workers.statistics import NoStatistics
 
 _BATCHES: Final = (64, 1)
-# Each of these costs as much a product as eight in a batch, at least.
+# Use fewer products one by one: each costs at least as much as eight in a batch.
 _SINGLE_SHARE: Final = 8
 _ALL: Final = "all"
 
@@ -67,7 +67,7 @@ def _without(recall: Recall, signal: Signal) -> Recall:
     linear = (LinearText, LinearParent, NaiveBayes)
     if not isinstance(signal, linear):
         return Recall(recall.encoder, others, recall.reference)
-    # They are weighed together, as many as there are.
+    # Linear models are weighted together, so they must be rebuilt for the remaining ones.
     reference = replace(recall.reference, linear_models=LinearModels())
     anew = [
         type(other).restore(other.state(), reference) if isinstance(other, linear) else other for other in others
@@ -76,7 +76,7 @@ def _without(recall: Recall, signal: Signal) -> Recall:
 
 
 def _round(recalls: dict[str, Recall], products: Sequence[Product], batch: int, turn: int) -> NDArray[np.float64]:
-    """Return microseconds a product of each, float64 (recalls,); batch by batch they take turns."""
+    """Return the microseconds per product of each recall, float64 (recalls,); they take turns with each batch."""
     spent = np.zeros(len(recalls))
     encoder = next(iter(recalls.values())).encoder
     turns = list(enumerate(recalls.values()))

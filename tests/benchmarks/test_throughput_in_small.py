@@ -1,4 +1,4 @@
-"""The throughput benchmark in small: its ratios stand at the end of every run of the tests, and fail none."""
+"""The throughput benchmark in small; its ratios are shown at the end of every test run, and fail no test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 from tests.benchmarks.throughput.document import TARGETS, Target
 
-# Quix Streams is in an environment of its own.
+# Quix Streams needs a separate environment.
 _CONTESTANTS = ("bare", "plain_faust", "ours")
 _RATIOS = ("vs_bare_loop", "vs_plain_faust", "cpu_over_model")
-# Machines that others use too vary: what is further from its aim than this is worth a look.
+# Shared machines vary: a ratio further from its target than this factor is marked.
 _FAR = 2.0
 
 

@@ -1,4 +1,4 @@
-"""What people's verdicts are worth to the products that come next, such as those of stores never seen.
+"""How much people's verdicts help the products that follow, such as those of new stores.
 
 Prints the rows of docs/model-choices.md, "Tags learn from verdicts".
 """

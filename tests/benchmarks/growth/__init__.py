@@ -1,1 +1,1 @@
-"""How the cost of a product grows with what the model has to know."""
+"""How the cost per product grows with what the model has to know."""

@@ -1,4 +1,4 @@
-"""The command line: ``python -m tests.benchmarks.growth``."""
+"""The command line of the growth benchmark: ``python -m tests.benchmarks.growth``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def main(only: tuple[str, ...], out: Path | None, plot: Path | None, **options: 
       python -m tests.benchmarks.growth --only brands --most-brands 10000
       python -m tests.benchmarks.growth --only partitions --events 5000 --out growth.json --plot growth.svg
     """
-    # Threads that threadpoolctl does not know.
+    # threadpoolctl does not know these threads.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     began = time.monotonic()
 
@@ -67,7 +67,7 @@ def main(only: tuple[str, ...], out: Path | None, plot: Path | None, **options: 
             for point in SERIES[name](Options(**options), say):
                 figures[name].append(msgspec.to_builtins(point))
                 click.echo(orjson.dumps({name: figures[name][-1]}))
-            # After each: what has been measured is not lost where a later series fails.
+            # Write after each series, so that a later failure does not lose what has been measured.
             if out:
                 out.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2) + b"\n")
     if plot:

@@ -1,4 +1,4 @@
-"""What a process that has just started pays for the brands of a changelog: memory, time to read, CPU of recall."""
+"""What the brands of a changelog cost a new process: memory, time to read, CPU of recall."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from workers.signals.brand_frequency import BrandFrequency
 from workers.statistics import Statistics
 
 _PASSES = 5
-# One pass takes the signal alone some milliseconds, too few to tell from noise.
+# One pass of the signal alone takes only milliseconds, too short to measure without noise.
 _PASSES_OF_SIGNAL = 16
 
 
 class BrandPoint(msgspec.Struct):
-    """What so many learned brands cost: MB of 10^6 bytes, seconds until read, CPU microseconds a product.
+    """The cost of so many learned brands: MB of 10^6 bytes, seconds to read them, CPU microseconds per product.
 
-    ``recall_us`` is of all signals, ``brand_frequency_us`` of the one that asks for brands.
+    ``recall_us`` is for all signals, ``brand_frequency_us`` for the signal that looks up brands.
     """
 
     brands: int
@@ -46,10 +46,10 @@ class BrandPoint(msgspec.Struct):
 
 
 def measure(settings: Settings, bundle: Path, brands: int, products: int, seed: int) -> BrandPoint:
-    """Read the statistics as a worker does, then recall products whose brands are drawn evenly of all.
+    """Read the statistics as a worker does, then recall products with brands drawn uniformly from all.
 
-    Evenly is the dearest: a brand that was asked for lately is remembered. Raises :class:`RuntimeError` where the
-    statistics cannot be read.
+    Drawing uniformly is the most expensive case, because recently used brands are cached. Raises
+    :class:`RuntimeError` if the statistics cannot be read.
     """
     before, began = _resident_mb(), perf_counter()
     statistics = _read(settings)
@@ -65,7 +65,7 @@ def measure(settings: Settings, bundle: Path, brands: int, products: int, seed: 
 
 
 class _Asked:
-    """Products that are asked about again and again, each time under brands drawn anew."""
+    """Products that are recalled repeatedly, each time with newly drawn brands."""
 
     def __init__(
         self, recall: Recall, products: Sequence[Product], brands: int, statistics: Statistics, chance: Random
@@ -77,7 +77,7 @@ class _Asked:
         self._chance = chance
 
     def recall_us(self) -> float:
-        """Return the CPU microseconds a product of one pass of all signals."""
+        """Return the CPU microseconds per product of one pass of all signals."""
         costs = Costs()
         for first in range(0, len(self._products), BATCH):
             encoded = encode_products(self._recall.encoder, self._drawn(first), self._statistics)
@@ -85,7 +85,7 @@ class _Asked:
         return 1e6 * costs.seconds["recall"] / len(self._products)
 
     def brand_frequency_us(self) -> float:
-        """Return the CPU microseconds a product of the signal alone, the mean of several passes."""
+        """Return the CPU microseconds per product of the signal alone, averaged over several passes."""
         signal = next(each for each in self._recall.signals if isinstance(each, BrandFrequency))
         costs = Costs()
         for first in range(0, len(self._products), BATCH):

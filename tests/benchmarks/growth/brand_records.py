@@ -1,4 +1,4 @@
-"""Brands that the stream has learned of: names, statistics, and the changelog that they lie in."""
+"""Brands as the stream learns them: their names, statistics and changelog."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SECONDS = 60.0
 def brand_name(number: int) -> str:
     """Return the name of a brand, numbered from 0 to 999,999.
 
-    It is two words, of a thousand that there are: caches of words know them all.
+    It has two words out of a thousand, so word caches know them all.
     """
     syllables = [_SYLLABLES[int(digit)] for digit in f"{number:06d}"]
     return f"{''.join(syllables[:3])} {''.join(syllables[3:])}"
 
 
 def records(categories: Sequence[str], partitions: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield key and value of each brand in turn: one to five of the categories, learned on several partitions."""
+    """Yield the key and value of each brand: one to five of the categories, learned on several partitions."""
     chance = Random(seed)
     for number in range(MOST_BRANDS):
         sold = chance.sample(categories, chance.randint(1, _MOST_CATEGORIES))
@@ -41,7 +41,7 @@ def records(categories: Sequence[str], partitions: int, seed: int) -> Iterator[t
 
 
 def write(settings: Settings, brands: Iterator[tuple[bytes, bytes]]) -> None:
-    """Write brands to the changelog of an installation; raises :class:`RuntimeError` where some did not arrive."""
+    """Write brands to an installation's changelog; raises :class:`RuntimeError` if some did not arrive."""
     failures = []
 
     def arrived(error: KafkaError | None) -> None:

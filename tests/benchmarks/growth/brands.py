@@ -1,4 +1,4 @@
-"""Brands that the stream has learned of: what they cost recall, and the memory of the worker that knows them."""
+"""Measure learned brands: their cost in recall, and the memory of a worker that knows them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.benchmarks.growth.say import Say
 
 
 def by_brand(bundle: Path, counts: Iterable[int], products: int, seed: int, say: Say) -> Iterator[BrandPoint]:
-    """Yield a point for each count, rising, of brands in a changelog on a Kafka of its own.
+    """Yield a point for each number of brands, in rising order, with a changelog on a separate Kafka.
 
-    Raises :class:`schemas.errors.KafkaUnavailable` where that does not start.
+    Raises :class:`schemas.errors.KafkaUnavailable` if that Kafka does not start.
     """
     taxonomy = Taxonomy.from_json_bytes((bundle / "taxonomy.json").read_bytes())
     leaves = [taxonomy.ids[node] for node in taxonomy.is_leaf.nonzero()[0]]
@@ -34,6 +34,6 @@ def by_brand(bundle: Path, counts: Iterable[int], products: int, seed: int, say:
             say(f"{count:,} brands")
             write(settings, islice(brands, count - written))
             written = count
-            # Each in a process of its own: memory that another point gave back would hold the next one's brands.
+            # A process for each point: otherwise memory freed by one point would hold the next point's brands.
             with ProcessPoolExecutor(1, get_context("spawn")) as process:
                 yield process.submit(measure, settings, bundle, count, products, seed).result()

@@ -1,4 +1,4 @@
-"""The whole model, by the size of the tree and by the size of an event: CPU microseconds a product, by stage."""
+"""The CPU microseconds per product of the whole model, by stage, for trees and events of several sizes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from workers.bundle.bundle import Bundle, load_bundle
 
 
 class TreePoint(msgspec.Struct):
-    """What a tree of so many nodes costs."""
+    """The cost with a tree of so many nodes."""
 
     nodes: int
     us: dict[str, float]
 
 
 class EventPoint(msgspec.Struct):
-    """What events of so many bytes, the mean, cost."""
+    """The cost of events of so many bytes on average."""
 
     bytes: int
     us: dict[str, float]
 
 
 def by_tree(nodes: Iterable[int], products: int, seed: int, directory: Path, say: Say) -> Iterator[TreePoint]:
-    """Yield a point for each number of nodes; models are fitted into ``directory``, and found there."""
+    """Yield a point for each number of nodes; models are fitted into ``directory``, or reused from there."""
     events = generate(seed, products)
     for count in nodes:
         say(f"a model on {count:,} nodes")
@@ -39,7 +39,7 @@ def by_tree(nodes: Iterable[int], products: int, seed: int, directory: Path, say
 
 
 def by_event(bundle: Path, sizes: Iterable[int], products: int, seed: int) -> Iterator[EventPoint]:
-    """Yield a point for each size in bytes, reached by repeating descriptions of other products."""
+    """Yield a point for each size in bytes, which is reached by appending other products' descriptions."""
     model, events = load_bundle(bundle), generate(seed, products)
     for size in sizes:
         grown = _grown(events, size)

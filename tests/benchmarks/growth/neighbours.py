@@ -1,4 +1,4 @@
-"""Labelled neighbours, compared with all in eight bits or through inverted lists; categories by the first way."""
+"""Search in labelled neighbours: exact, over all in eight bits, and with inverted lists."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _BATCH = 64
 _FOUND = 48
 _LOOKED_AT = 10
 _TEXTS_AT_ONCE = 8_192
-# Exact search in a million vectors takes a tenth of a second a product.
+# Exact search in a million vectors takes a tenth of a second per product.
 _EXACT_QUERIES = 256
 
 
 class Point(msgspec.Struct):
-    """What a number of vectors costs, in CPU microseconds a product; ``recall`` is of the ten nearest.
+    """The cost for a number of vectors in CPU microseconds per product; ``recall`` is that of the ten nearest.
 
-    ``exact_us`` is FAISS's flat index, ``used_us`` what the model does with so many, and ``eight_bits_us`` what it
-    does with fewer.
+    ``exact_us`` is for FAISS's flat index, ``used_us`` for what the model uses with so many vectors,
+    ``eight_bits_us`` for what it uses with fewer.
     """
 
     vectors: int
@@ -49,7 +49,7 @@ class Point(msgspec.Struct):
 def measure(
     encoder: Encoder, real: list[Product], counts: Iterable[int], queries: int, seed: int
 ) -> Iterator[Point]:
-    """Yield a point for each count: vectors of distinct generated titles, and of real ones where there are."""
+    """Yield a point for each count of vectors of distinct generated titles, and of real ones if given."""
     largest = max(counts)
     vectors = _vectors(encoder, products(seed, largest + queries, real))
     asked = vectors[np.random.default_rng(seed).permutation(len(vectors))[:queries]]
@@ -76,7 +76,7 @@ def _point(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> Point:
 def _timed(
     search: Callable[[NDArray[np.float32]], NDArray[np.int64]], queries: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], float]:
-    """Return the rows found, and CPU microseconds a query."""
+    """Return the rows found, and the CPU microseconds per query."""
     search(queries[:_BATCH])
     began = process_time()
     rows = [search(queries[start : start + _BATCH]) for start in range(0, len(queries), _BATCH)]
@@ -89,7 +89,7 @@ def _recall(exact: NDArray[np.int64], found: NDArray[np.int64]) -> float:
 
 
 def products(seed: int, count: int, real: list[Product]) -> Iterator[Product]:
-    """Yield real products, and generated ones up to ``count``."""
+    """Yield the real products, then generated ones up to ``count`` in total."""
     dice = Dice(seed)
     yield from real
     for row in generate_catalogue(seed, max(count - len(real), 0)):
@@ -97,7 +97,7 @@ def products(seed: int, count: int, real: list[Product]) -> Iterator[Product]:
 
 
 def _vectors(encoder: Encoder, items: Iterator[Product]) -> NDArray[np.float32]:
-    """Return vectors float32 (n, d) in an order that mixes real and generated products."""
+    """Return vectors, float32 (n, d), in an order that mixes real and generated products."""
     parts = []
     while batch := list(islice(items, _TEXTS_AT_ONCE)):
         parts.append(encoder.encode([branded_text(item) for item in batch]))

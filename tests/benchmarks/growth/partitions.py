@@ -1,4 +1,4 @@
-"""A worker on a real Kafka by the number of partitions: how fast, and at what cost."""
+"""The speed and cost of a worker on a real Kafka, by the number of partitions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MOST_SECONDS = 60.0
 
 
 class PartitionPoint(msgspec.Struct):
-    """What a worker does with all events there before it starts.
+    """The figures of a worker that finds all events already published when it starts.
 
-    ``ready_seconds`` are from the start of its process until it has its partitions; from then until its last
-    decision products are counted, and CPU microseconds a product: its own and the broker's. ``resends`` are
-    batches whose completion came too late.
+    ``ready_seconds`` is the time from the start of its process until it has its partitions. From then until its
+    last decision, products are counted, and CPU microseconds per product of the worker and the broker. ``resends``
+    counts batches whose completion came too late.
     """
 
     partitions: int
@@ -44,10 +44,10 @@ class PartitionPoint(msgspec.Struct):
 def by_partition(
     bundle: Path, counts: Iterable[int], events: int, seed: int, say: Say
 ) -> Iterator[PartitionPoint]:
-    """Yield two points for each count, learning on and off: a worker decides so many events, a minute at most.
+    """Yield two points for each count, with learning on and off: a worker decides events for at most a minute.
 
-    Raises :class:`schemas.errors.KafkaUnavailable` where Kafka does not start, and :class:`RuntimeError` where a
-    worker ends or decides nothing.
+    Raises :class:`schemas.errors.KafkaUnavailable` if Kafka does not start, and :class:`RuntimeError` if a worker
+    ends or decides nothing.
     """
     generated = generate(seed, events)
     with tempfile.TemporaryDirectory(prefix="shelfwise-growth-") as directory, LocalKafka() as broker:
@@ -66,7 +66,7 @@ def _run(made: Ground, broker: int, events: int, *, learning: bool) -> Partition
     place, began = made.installation, time.monotonic()
     with OurWorker(place, (), {"learning": learning}) as worker:
         ready = time.monotonic() - began
-        # Not the middle of the decisions: what many partitions have in flight at once may come out in one burst.
+        # Not only the middle 80 %: with many partitions, everything in flight may be decided in one burst.
         with Watch([worker.process_id, broker]) as watch:
             started = time.time()
             _wait(made, worker, events)

@@ -1,4 +1,4 @@
-"""The figures as a picture."""
+"""Draw the figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = 3
 
 
 def draw(figures: Mapping[str, Any], file: Path) -> None:
-    """Write an SVG of a panel for each series that has figures, two for brands: cost and memory."""
+    """Write an SVG with one panel for each series that has figures, and two for brands: cost and memory."""
     mpl.rcParams["svg.hashsalt"] = "shelfwise"
     drawn = [(panel, figures[series]) for series, panel in _PANELS if figures.get(series)]
     rows = max(1, -(-len(drawn) // _COLUMNS))

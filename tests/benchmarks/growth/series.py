@@ -1,4 +1,4 @@
-"""The series by name, and what they are asked for."""
+"""The series by name, and their sizes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _PRODUCTS = 2_048
 _QUERIES = 4_096
 _REAL = 50_000
 _MODELS = Path("var/throughput")
-# Nodes of the tree where it is another number that grows.
+# The number of nodes in all series but that of the tree.
 _TREE = 5_595
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The most of what grows, events of a run of a worker, and where real catalogues are."""
+    """The largest sizes, the number of events per run of a worker, and the directory of real catalogues."""
 
     most_vectors: int = max(_VECTORS)
     most_nodes: int = max(_NODES)

@@ -1,4 +1,4 @@
-"""Models on trees larger than the words of the throughput benchmark's tree make names for."""
+"""Models on trees for which the throughput benchmark's names do not suffice."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from workers.fit.labels import place
 from workers.sample.tables import sample_leaves
 from workers.sample.wording import COLOURS
 
-# The largest tree whose names are the throughput benchmark's alone; larger ones hold all of it.
+# The largest tree with only the throughput benchmark's names; larger trees contain it.
 _PADDED = 14_606
 _SEED = 7
 
 
 def filled_taxonomy(nodes: int) -> Taxonomy:
-    """Return the throughput benchmark's tree, filled up with leaves of two colours and a size.
+    """Return the throughput benchmark's tree, filled up with leaves named by two colours and a size.
 
-    Raises :class:`ValueError` where ``nodes`` are fewer than the sample's tree has, or more than there are names.
+    Raises :class:`ValueError` if ``nodes`` is less than the sample tree has, or more than there are names.
     """
     if nodes <= _PADDED:
         return padded_taxonomy(nodes)
@@ -34,7 +34,7 @@ def filled_taxonomy(nodes: int) -> Taxonomy:
 
 
 def bundle_on_any(nodes: int, directory: Path) -> Path:
-    """Return a model on such a tree, fitted unless an earlier call with the same code left it in ``directory``."""
+    """Return a model on such a tree; it is fitted unless ``directory`` has one made by the same code."""
     if nodes <= _PADDED:
         return bundle_on(nodes, directory)
     padded = bundle_on(_PADDED, directory)
@@ -46,7 +46,7 @@ def bundle_on_any(nodes: int, directory: Path) -> Path:
 
 
 def _two_coloured() -> Iterator[tuple[str, ...]]:
-    """Yield siblings of the sample's leaves, one of each leaf after the other."""
+    """Yield siblings of the sample's leaves, in turn one for each leaf."""
     leaves = sample_leaves()
     for number in range(max(len(leaf.sizes) for leaf in leaves)):
         for one, other in combinations(COLOURS, 2):

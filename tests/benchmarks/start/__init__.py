@@ -1,1 +1,1 @@
-"""How soon a worker is ready, and what decisions wait for while one model takes the place of another."""
+"""How fast a worker starts, and how long decisions wait while its model is replaced."""

@@ -1,4 +1,4 @@
-"""The command line: ``python -m tests.benchmarks.start``."""
+"""The command line of the start benchmark: ``python -m tests.benchmarks.start``."""
 
 from __future__ import annotations
 

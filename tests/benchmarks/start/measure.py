@@ -1,4 +1,4 @@
-"""Starts of a worker, and the swap of its model under load."""
+"""Measure the starts of a worker, and the replacement of its model under load."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SWAP_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Lateness of decisions, in ms, from when their events were due: before the swap, and from it on."""
+    """How late decisions are, in ms from when their events were due, before the swap and from the swap on."""
 
     rate: float
     events: int
@@ -42,9 +42,9 @@ class Swap:
 
 
 def starts(ground: Ground, count: int) -> Iterator[float]:
-    """Yield the seconds from when a worker's process is begun until it is ready, one worker after the other.
+    """Yield the seconds from the start of a worker's process until it is ready, one worker after the other.
 
-    The first makes its topics; each has tables of its own to bring up to date, in which nothing is.
+    The first worker creates its topics; each has tables of its own to recover, which are empty.
     """
     for _ in range(count):
         worker = ground.installation.worker(learning=False)
@@ -57,7 +57,7 @@ def starts(ground: Ground, count: int) -> Iterator[float]:
 
 
 def swap(ground: Ground, bundle: Path, later: Path, rate: float, seed: int) -> Swap:
-    """Turn a worker's bundle, the link ``bundle``, to ``later`` while events come at a constant rate."""
+    """Point ``bundle``, the link to a worker's bundle, to ``later`` while events come at a constant rate."""
     warm, schedule = 2_000, Schedule.lasting(rate, _QUIET_SECONDS + _SWAP_SECONDS)
     events = generate(seed, warm + schedule.events)
     version = read_manifest(later).model_version

@@ -1,4 +1,4 @@
-"""Models of real size: a tree of many nodes, and many labelled neighbours."""
+"""Models of realistic size: a tree with many nodes, and many labelled neighbours."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _TEXTS_AT_ONCE = 8_192
 
 
 def model(nodes: int, neighbours: int, seed: int, directory: Path) -> Path:
-    """Return a bundle in ``directory``, made unless an earlier call with the same code left it there.
+    """Return a bundle; it is made unless ``directory`` has one made by the same code.
 
-    The neighbours are generated products, their labels drawn by ``seed``: nothing here asks what is decided.
+    The neighbours are generated products with random labels drawn by ``seed``, because this benchmark does not
+    look at the decisions.
     """
     fitted = bundle_on(nodes, directory)
     made = fitted.with_name(f"{fitted.name}-{neighbours}-{seed}")

@@ -1,1 +1,1 @@
-"""Tables at size: recovery, memory, disk, and what a read or a write costs."""
+"""Large tables: recovery, memory, disk, and the cost of a read or write."""

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.state``: the figures of docs/state.md."""
+"""Measure the figures of docs/state.md: ``python -m tests.benchmarks.state``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that are measured, and what they say."""
+"""The measured processes and their output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.02
 
 
 class Measured:
-    """A process of :mod:`tests.benchmarks.state.worker`; ``said`` holds each line that it printed."""
+    """A process of :mod:`tests.benchmarks.state.worker`; ``said`` holds each line that it has printed."""
 
     def __init__(self, settings: Settings, kind: str) -> None:
         self.said: list[dict[str, Any]] = []
@@ -48,11 +48,11 @@ class Measured:
 
     @property
     def process_id(self) -> int:
-        """Its process."""
+        """Its process id."""
         return self._process.pid
 
     def wait_for(self, figure: str, count: int = 1) -> dict[str, Any]:
-        """Return the ``count``-th line that has this figure, once it is there."""
+        """Wait for the ``count``-th line that has this figure, and return it."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             found = [line for line in self.said if figure in line]
@@ -65,12 +65,12 @@ class Measured:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Ask it to end, and wait."""
+        """Stop it (SIGTERM), and wait until it has ended."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(120)
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it (SIGKILL), like a crash."""
         self._process.kill()
         self._process.wait()
 
@@ -92,7 +92,7 @@ class Measured:
 
 
 def bytes_on_disk(directory: Path) -> int:
-    """Return what a directory occupies, in bytes; files may come and go meanwhile."""
+    """Return the disk space that a directory uses, in bytes; its files may change meanwhile."""
     total = 0
     for path in directory.rglob("*"):
         try:

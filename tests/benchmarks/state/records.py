@@ -1,4 +1,4 @@
-"""Records of the tables as the agents write them, from a seed, for any number of products, brands and stores."""
+"""Seeded table records as the agents write them, for any number of products, brands and stores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Size:
-    """How many keys there are. A product of number ``n`` lies in partition ``n % partitions``."""
+    """The numbers of keys. The product with number ``n`` is in partition ``n % partitions``."""
 
     products: int
     brands: int
@@ -30,12 +30,12 @@ class Size:
 
     @classmethod
     def of(cls, products: int, partitions: int) -> Size:
-        """Return the size with brands and stores in the proportion of a large installation."""
+        """Return the size with brands and stores in the same proportion as in a large installation."""
         return cls(products, max(products // 25, 1), max(products // 100, 1), partitions)
 
     @property
     def records(self) -> int:
-        """Of all tables: two for each product."""
+        """The number of records in all tables; each product has two."""
         return 2 * self.products + self.brands + self.stores
 
 
@@ -45,14 +45,14 @@ def product_key(number: int) -> bytes:
 
 
 def product_record(number: int, chance: Random) -> bytes:
-    """Return what recall knows of a product; one in two carries a date."""
+    """Return recall's record of a product; every second one has a date."""
     date = _BEGAN + timedelta(seconds=number) if number % 2 else None
     digest = f"{chance.getrandbits(96):024x}"
     return encode(ProductRecord(number % 8, number, date, digest, number))
 
 
 def product_state(number: int, size: Size, chance: Random) -> bytes:
-    """Return what a product contributes: seven in ten are assigned surely, one in fifty has a verdict."""
+    """Return a product's contribution: seven in ten are confident assignments, one in fifty has a verdict."""
     brand = f"brand {_skewed(size.brands, chance)}"
     stores = tuple(f"store-{_skewed(size.stores, chance)}.example" for _ in range(chance.choice((1, 1, 2))))
     category = str(1 + _skewed(_CATEGORIES, chance)) if chance.random() < 0.7 else None
@@ -72,7 +72,7 @@ def key_statistics(partitions: int, chance: Random) -> bytes:
 
 
 def records(size: Size, seed: int) -> Iterator[tuple[str, int, bytes, bytes]]:
-    """Yield table, partition, key and value of every record."""
+    """Yield the table, partition, key and value of every record."""
     chance = Random(seed)
     for number in range(size.products):
         partition, key = number % size.partitions, product_key(number)

@@ -1,4 +1,4 @@
-"""The measurements, one after the other, on a Kafka of their own."""
+"""The measurements, one after the other, on a separate Kafka."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.benchmarks.state.records import Size, records
 Say = Callable[[str], None]
 _PROBES = 5_000
 _WRITING_SECONDS = 5.0
-# Faust's own recovery is measured on no more keys than this.
+# Faust's own recovery is only measured with up to this number of products.
 _STOCK_KEYS = 200_000
 
 
 class Bench:
-    """Changelogs of a size, and processes that recover from them; ``figures`` grows as they do."""
+    """Changelogs of a given size, and processes that recover from them; results are collected in ``figures``."""
 
     def __init__(self, broker: LocalKafka, size: Size, seed: int, directory: Path, say: Say) -> None:
         self._broker = broker
@@ -59,7 +59,7 @@ class Bench:
         )
 
     def note(self, name: str, **figures: Any) -> None:
-        """Keep figures, and show them."""
+        """Store figures, and show them."""
         self.figures[name] = figures
         self._tell(f"{name}: {orjson.dumps(figures).decode()}")
 
@@ -97,7 +97,7 @@ class Bench:
         )
 
     def disk(self) -> None:
-        """A store on disk: built from the changelog, restarted after a clean stop, and after a kill."""
+        """Measure a store on disk: built from the changelog, restarted after a clean stop, and after a kill."""
         settings = self.settings("disk", table_store="rocksdict://")
         with Measured(settings, "tables") as process:
             figures = process.wait_for("settled_seconds")
@@ -116,7 +116,7 @@ class Bench:
             self.note("disk_after_kill", **process.wait_for("settled_seconds"))
 
     def memory(self) -> None:
-        """A store in memory."""
+        """Measure a store in memory."""
         settings = self.settings("memory", table_store="memory://")
         with Measured(settings, "tables") as process:
             before = process.wait_for("started")["resident_bytes"]
@@ -125,14 +125,14 @@ class Bench:
             process.stop()
 
     def stock(self) -> None:
-        """Faust's own recovery, into the same store."""
+        """Measure Faust's own recovery, into the same kind of store."""
         if self._size.products > _STOCK_KEYS:
             return
         with Measured(self.settings("stock", table_store="rocksdict://"), "stock") as process:
             self.note("disk_empty_store_recovered_by_faust", **process.wait_for("settled_seconds"))
 
     def view(self) -> None:
-        """The statistics of all partitions, as each worker reads them."""
+        """Measure reading the statistics of all partitions, as each worker does."""
         with Measured(self.settings("view"), "view") as process:
             before = process.wait_for("started")["resident_bytes"]
             self.note(
@@ -143,7 +143,7 @@ class Bench:
             )
 
     def takeover(self, replicas: int) -> None:
-        """Two workers, one of which is killed: what the other has to read, with standbys and without."""
+        """Kill one of two workers, and measure what the other has to read, with standbys or without."""
         name = f"takeover-{replicas}"
         one, other = (
             self.settings(f"{name}-{number}", table_store="rocksdict://", table_standby_replicas=replicas)
@@ -170,7 +170,7 @@ class Bench:
         return process.wait_for("probed", 2)
 
     def _order(self, settings: Settings, process: Measured, *, endless: bool) -> None:
-        """Send a process two orders of a partition: the first warms up what the second measures."""
+        """Send two orders for a partition to a process: the first warms up, the second is measured."""
         producer = Producer(settings.kafka.producer_config())
         order = {
             "process": process.process_id,

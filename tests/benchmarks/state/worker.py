@@ -1,4 +1,4 @@
-"""A process with the tables and nothing else: says on its output, in lines of JSON, what it has measured."""
+"""A process with only the tables; it prints its measurements as lines of JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.01
 
 
 def say(**figures: object) -> None:
-    """Print figures, with the memory of the moment."""
+    """Print figures, with the current memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     line = orjson.dumps({**figures, "resident_bytes": pages * resource.getpagesize(), "peak_resident_bytes": peak})
@@ -37,7 +37,7 @@ def say(**figures: object) -> None:
 
 
 class Prober:
-    """An agent that reads and writes random products of its partition, as many as a message says."""
+    """An agent that reads and writes random products of its partition, as many as each message says."""
 
     def __init__(self, products: Any, partitions: int) -> None:
         self._table = products
@@ -95,7 +95,7 @@ def _quantiles(seconds: list[float]) -> dict[str, float]:
 
 
 async def run(settings: Settings, *, stock: bool) -> None:
-    """Start the applications of recall and of learning, say how long it took, and go on until SIGTERM."""
+    """Start the recall and learning apps, print how long it took, and continue until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     say(started=True)
@@ -160,7 +160,7 @@ def _standbys_ready(app: FlowApp, settings: Settings) -> bool:
 
 
 def view(settings: Settings) -> None:
-    """Read the statistics of all partitions, as every worker does, and say what that took."""
+    """Read the statistics of all partitions, as every worker does, and print how long it took."""
     say(started=True)
     began = time.monotonic()
     follower = Follower(settings, LearnedStatistics(settings).readers)
@@ -171,7 +171,7 @@ def view(settings: Settings) -> None:
 
 
 def main() -> None:
-    """``worker.py tables|stock|view``; the settings come from the environment."""
+    """Run ``worker.py tables|stock|view``; the settings come from the environment."""
     settings = Settings.load()
     if sys.argv[1] == "view":
         view(settings)
