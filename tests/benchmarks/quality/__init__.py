@@ -1,1 +1,1 @@
-"""How good the decisions are on real catalogues, beside baselines that are hard to beat: ``make quality``."""
+"""The quality of decisions on real catalogues, compared with strong baselines: ``make quality``."""

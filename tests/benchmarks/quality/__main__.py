@@ -1,4 +1,4 @@
-"""The command line: make what is missing of the results, then write the tables."""
+"""The command line of the quality benchmark: produce missing results, then write the tables."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def main(  # noqa: PLR0917 - an option is a parameter
 
 
 def _run_all(runs: list[Run], places: Places) -> int:
-    """Run one after another, and go on where one fails; return how many failed."""
-    # Read by the libraries when a run's process starts: one thread each, as in the stream.
+    """Run one after another, continue if one fails, and return how many failed."""
+    # Libraries read these when a run's process starts: one thread each, as in the stream.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     failed = 0
     console = Console(stderr=True, highlight=False)
@@ -88,7 +88,7 @@ def _run_all(runs: list[Run], places: Places) -> int:
             bars.update(task, description=name)
             try:
                 figures = run_in_process(run, places)
-            except Exception as error:  # one that cannot be run says so, and the others go on
+            except Exception as error:  # report a run that fails, and continue with the others
                 failed += 1
                 console.print(f"{name}: {type(error).__name__}: {error}", markup=False)
             else:

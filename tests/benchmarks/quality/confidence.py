@@ -1,4 +1,4 @@
-"""From a method's scores to confidence and decisions, by what it says of products it was not fitted on."""
+"""Turn a method's scores into confidence and decisions, by its scores for products that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sklearn.isotonic import IsotonicRegression
 from tests.benchmarks.quality.ranked import Ranked, fit_temperature, probabilities
 from workers.evaluation.confidence import PRECISION, Ordered
 
-# So little that no figure sees it, and enough to keep the order of what isotonic regression makes equal.
+# Too small to change any figure, but enough to keep the order of values that isotonic regression makes equal.
 _ORDER: Final = 1e-4
-# Of cosines: about what is fitted where there are labels.
+# For cosines: about the value that is fitted when there are labels.
 _UNFITTED_TEMPERATURE: Final = 0.05
 
 
@@ -26,7 +26,7 @@ def risk_coverage_area(confidence: NDArray[np.float64], correct: NDArray[np.bool
 def threshold_at_precision(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], precision: float = PRECISION
 ) -> float:
-    """Return the least confidence from which on a share of ``precision`` is correct; inf for none."""
+    """Return the lowest confidence above which the share ``precision`` is correct; inf if there is none."""
     values, tie, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
     right = np.cumsum(np.bincount(tie, weights=correct)) / np.cumsum(sizes)
     reached = np.flatnonzero(right >= precision)
@@ -38,10 +38,10 @@ class Confidence:
     """Turns scores into the probability that the first category is right.
 
     Attributes:
-        measure: what orders the products: the softmax's largest, or the gap between the two best scores.
-        temperature: of the softmax.
-        knots: float64 (k,), values of the measure, rising, and ``levels`` float64 (k,), the share of correct.
-        threshold: the confidence from which on a category is assigned.
+        measure: what orders the products: the largest softmax value, or the gap between the two best scores.
+        temperature: the temperature of the softmax.
+        knots: float64 (k,), rising values of the measure; ``levels``, float64 (k,), are the shares correct there.
+        threshold: the confidence from which a category is assigned.
     """
 
     measure: Literal["softmax", "gap"]
@@ -52,9 +52,9 @@ class Confidence:
 
     @classmethod
     def fit(cls, ranked: Ranked, labels: NDArray[np.int32]) -> Confidence:
-        """Choose the measure of the lesser risk-coverage area, calibrate it, set the threshold.
+        """Choose the measure with the smaller risk-coverage area, calibrate it and set the threshold.
 
-        ``ranked`` are out-of-fold scores of products with ``labels`` int32 (n,).
+        ``ranked`` are out-of-fold scores of products with ``labels``, int32 (n,).
         """
         correct = ranked.categories[:, 0] == labels
         temperature = fit_temperature(ranked, labels)
@@ -72,11 +72,11 @@ class Confidence:
 
     @classmethod
     def unfitted(cls) -> Confidence:
-        """Return what can be said without a labelled product: an order, and that nothing is sure."""
+        """Return the confidence without labelled products: it orders products, but none is sure enough."""
         return cls("softmax", _UNFITTED_TEMPERATURE, np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.inf)
 
     def __call__(self, ranked: Ranked) -> NDArray[np.float64]:
-        """Return the confidence, float64 (n,), 0 where nothing is said."""
+        """Return the confidence, float64 (n,); 0 for products without a category."""
         values = _measure(ranked, self.measure, self.temperature)
         confidence = np.interp(values, self.knots, self.levels)
         confidence = (1 - _ORDER) * confidence + _ORDER * values / (1 + np.abs(values))

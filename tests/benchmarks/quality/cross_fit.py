@@ -1,4 +1,4 @@
-"""Run a baseline: what it says of the test side, and, out of fold, of the training side."""
+"""Run a baseline: rank the test side, and the training side out of fold."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ FOLDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a method says of both sides, and what it cost in CPU time.
+    """A method's rankings of both sides, and its cost in CPU time.
 
-    ``fit_seconds`` is of the fit on all training products; ``microseconds`` of one test product, text to ranking.
+    ``fit_seconds`` is for the fit on all training products; ``microseconds`` for one test product, from text to
+    ranking.
     """
 
     out_of_fold: Ranked
@@ -38,7 +39,7 @@ class Said:
 def run_baseline(
     baseline: Baseline, problem: Problem, vectors: VectorCache | None, progress: Progress, cached: Path
 ) -> Said:
-    """Run a baseline, or read what an earlier run has left in ``cached``."""
+    """Run a baseline, or read the result of an earlier run from ``cached``."""
     if cached.exists():
         return _read(cached)
     started = process_time()
@@ -53,7 +54,7 @@ def run_baseline(
     scored = process_time() - started
     of_one = prepared / (len(problem.test.labels) + len(problem.training.labels))
     if baseline.needs_encoder and vectors is not None:
-        # The cache makes vectors free: what they cost is the encoder's own time, measured when they were made.
+        # Cached vectors take no time, so use the encoder's time from when they were made.
         of_one = vectors.microseconds / 1e6
     said = Said(
         out_of_fold=_out_of_fold(baseline, training, problem, progress),

@@ -1,4 +1,4 @@
-"""The labelled catalogues: which there are, and how one is read."""
+"""The labelled catalogues, and how they are read."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Dataset:
     """A catalogue.
 
     Attributes:
-        name: what results are stored under.
+        name: the name under which results are stored.
         file: its file in the data directory.
-        tree: the taxonomy file that its products are put in, or none for the paths of its labels.
-        full: whether every seed, split and learning curve is run; else seed 0 of the random split.
-        splits: the splits it has beside ``random``.
+        tree: the taxonomy file for its products; ``None`` means the paths of its labels.
+        full: whether every seed, split and learning curve is run; otherwise only seed 0 of the random split.
+        splits: its splits besides ``random``.
     """
 
     name: str
@@ -60,15 +60,14 @@ _OTHERS: Final = (
 DATASETS: Final = {
     dataset.name: dataset for dataset in (*_FULL, *(Dataset(name, f"{name}.jsonl.gz") for name in _OTHERS))
 }
-"""Every catalogue of over 5,000 products, and shopify_merchants once more in Shopify's whole tree."""
+"""Every catalogue of over 5,000 products, and shopify_merchants again in Shopify's complete tree."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Labelled products in their tree; ``observed`` int32 (o,) are the nodes that a product may be in.
+    """Labelled products in their tree; ``observed``, int32 (o,), are the nodes that a product may be in.
 
-    With the paths of the labels as the tree, these are the paths that label a product; with a given tree, all
-    of its nodes.
+    If the tree is made of the labels' paths, these are the paths that label a product; in a given tree, all nodes.
     """
 
     dataset: Dataset
@@ -78,7 +77,7 @@ class Catalogue:
 
 
 def read_catalogue(dataset: Dataset, data: Path) -> Catalogue:
-    """Read a catalogue; products whose label is not in its given tree are left out."""
+    """Read a catalogue; products whose label is not in the given tree are left out."""
     rows = list(ProductFile(data / dataset.file))
     taxonomy = read_taxonomy(data / dataset.tree) if dataset.tree else taxonomy_of_labels(rows)
     products = place(rows, taxonomy, skip_unknown=dataset.tree is not None)

@@ -1,4 +1,4 @@
-"""Figures of what was said of products, with bootstrap intervals; and of two methods on the same products."""
+"""Figures with bootstrap intervals, for one method and for the difference of two on the same products."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from workers.evaluation.bootstrap import draw_weights
 from workers.evaluation.confidence import Ordered
 
 FIGURES: Final = ("exact", "top3", "coverage", "precision", "oracle_coverage", "aurc", "calibration_error")
-"""What is computed of a method.
+"""The figures of a method.
 
-- exact, top3: the share of products whose label is the likeliest category, among the three likeliest
+- exact, top3: the share of products whose label is the likeliest category, or among the three likeliest
 - coverage, precision: the share whose confidence is above the threshold that kept 95 % precision out of fold, and
-  of these the share that is right
-- oracle_coverage: the largest share that could be assigned at 95 % precision, by the best threshold in hindsight
+  the share of these that is right
+- oracle_coverage: the largest share that could be assigned at 95 % precision, with the best threshold in hindsight
 - aurc: the area under the risk-coverage curve
-- calibration_error: expected, in 15 bins of equal mass
+- calibration_error: the expected calibration error, in 15 bins of equal mass
 """
 
 
@@ -35,15 +35,15 @@ class Estimate:
 
 
 def estimate(seeds: Sequence[PerProduct]) -> dict[str, Estimate]:
-    """Return each figure's mean over the seeds' test sides; the interval is the bootstrap's over products."""
+    """Return each figure's mean over the seeds' test sides, with a bootstrap interval over products."""
     points, draws = _sample(seeds)
     return {name: _interval(points[:, place], draws[:, :, place]) for place, name in enumerate(FIGURES)}
 
 
 def compare(ours: Sequence[PerProduct], theirs: Sequence[PerProduct]) -> dict[str, Estimate]:
-    """Return each figure's difference, ours less theirs, by a paired bootstrap: both on the same drawn products.
+    """Return each figure's difference, ours minus theirs, by a paired bootstrap over the same products.
 
-    ``aurc_relative`` is the ratio of the areas less one. Raises :class:`ValueError` where the products differ.
+    ``aurc_relative`` is the ratio of the areas minus one. Raises :class:`ValueError` if the products differ.
     """
     for mine, other in zip(ours, theirs, strict=True):
         if not np.array_equal(mine.labels, other.labels):
@@ -68,9 +68,10 @@ def _interval(points: NDArray[np.float64], draws: NDArray[np.float64]) -> Estima
 
 
 def _sample(seeds: Sequence[PerProduct]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return figures of each seed, float64 (seeds, figures), and of each draw, (seeds, draws, figures).
+    """Return the figures of each seed, float64 (seeds, figures), and of each draw, (seeds, draws, figures).
 
-    The draws depend on the number of products and the seed's place alone, so that two methods get the same.
+    The draws depend only on the number of products and the position of the seed, so that two methods get the same
+    ones.
     """
     points, draws = [], []
     for place, products in enumerate(seeds):
@@ -82,7 +83,7 @@ def _sample(seeds: Sequence[PerProduct]) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _figures(products: PerProduct, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the figures, float64 (draws, figures), with each product counted ``weights`` (draws, n) times."""
+    """Return the figures, float64 (draws, figures), with products weighted by ``weights`` (draws, n)."""
     total = weights.sum(axis=1)
     among_three = (products.ranked[:, :3] == products.labels[:, None]).any(axis=1)
     assigned = weights @ products.assigned

@@ -1,4 +1,4 @@
-"""Our own model: fit a bundle, load it, decide the test side. And the same as a cascade, or without a signal."""
+"""Our own model: fit, load and decide the test side; also as a cascade, and without a signal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from workers.statistics import NoStatistics
 
 OURS: Final = "ours"
 CASCADE: Final = "ours_cascade"
-"""Ours with the baselines' sentence encoder, asked about three products in ten."""
+"""Our model with the baselines' sentence encoder, which is asked about three in ten products."""
 
 WITHOUT: Final = "ours_without_"
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Candidates))
@@ -45,10 +45,11 @@ _THRESHOLD: Final = "threshold_at_95_precision"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The outcomes of the test side and what they cost: wall-clock seconds to fit, CPU microseconds a product.
+    """The outcomes of the test side and their cost: wall-clock seconds to fit, CPU microseconds per product.
 
-    ``threshold`` is the confidence that kept 95 % precision out of fold, where the fit says it: it compares with
-    the baselines'. The bundle's own threshold keeps its error budget with a margin, and is in the outcomes.
+    ``threshold`` is the confidence that kept 95 % precision out of fold, if the fit reports it; it is comparable
+    with the baselines' thresholds. The bundle's own threshold keeps its error budget with a margin, and is used in
+    the outcomes.
     """
 
     outcomes: ProductOutcomes
@@ -58,7 +59,7 @@ class Decided:
 
     @property
     def products(self) -> PerProduct:
-        """What all methods store."""
+        """The per-product results that every method stores."""
         if self.threshold is None:
             assigned = np.array([kind is Outcome.ASSIGNED for kind in self.outcomes.outcome], np.bool_)
         else:
@@ -72,7 +73,7 @@ class Decided:
 
 
 def methods() -> list[str]:
-    """Return our model and its ablations, one a signal."""
+    """Return our model and its ablations, one for each signal."""
     return [OURS, CASCADE, *(WITHOUT + signal.name for signal in SIGNALS)]
 
 
@@ -87,7 +88,7 @@ def source_digest() -> str:
 
 
 def run_ours(problem: Problem, options: FitOptions, bundle: Path, progress: Progress) -> Decided:
-    """Fit on the training side into ``bundle``, anew, and decide the test side with what was loaded from there."""
+    """Fit a new ``bundle`` on the training side, load it, and decide the test side."""
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.parent.mkdir(parents=True, exist_ok=True)
     started = perf_counter()
@@ -104,10 +105,10 @@ def run_ours(problem: Problem, options: FitOptions, bundle: Path, progress: Prog
 def run_without(
     signal: str, problem: Problem, seed: int, progress: Progress, *, bundle: Path, cached: Path
 ) -> Decided:
-    """Refit the ranking half without a signal, on candidates of the bundle's signals, and decide the test side.
+    """Refit ranking without a signal, on candidates of the bundle's other signals, and decide the test side.
 
-    What the signal alone named, its scores and its context are taken away on both sides. The out-of-fold
-    candidates of all signals are kept in ``cached``, for the other signals' turn.
+    Candidates that only this signal named, its scores and its context are removed on both sides. The out-of-fold
+    candidates of all signals are cached in ``cached``, for the ablations of other signals.
     """
     loaded = load_bundle(bundle)
     options = FitOptions(encoder=loaded.recall.encoder, seed=seed)
@@ -133,7 +134,7 @@ def run_without(
 
 
 def save_candidates(file: Path, candidates: Candidates, order: NDArray[np.intp]) -> None:
-    """Store candidates, and the products' ``order`` in them, intp (n,)."""
+    """Store candidates, and the ``order`` of the products in them, intp (n,)."""
     save_arrays(file, {"order": order, **{name: np.array(getattr(candidates, name)) for name in _FIELDS}})
 
 
@@ -145,7 +146,7 @@ def load_candidates(file: Path) -> tuple[Candidates, NDArray[np.intp]]:
 
 
 def without(candidates: Candidates, signal: str) -> Candidates:
-    """Return the candidates as if the signal did not exist; raises :class:`ValueError` for a name of none."""
+    """Return the candidates as if the signal did not exist; raises :class:`ValueError` for an unknown signal."""
     if signal not in candidates.signals:
         raise ValueError(f"no signal {signal!r} to take away; there are {', '.join(candidates.signals)}")
     place = candidates.signals.index(signal)

@@ -1,4 +1,4 @@
-"""Which results there are to make, in the order of their worth."""
+"""Which results to produce, the most useful first."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.benchmarks.quality.splits import split_names
 from tests.benchmarks.quality.store import Run
 
 HARD_METHODS: Final = ("majority", "zero_shot", "svm", ours.OURS)
-"""What is run on every split; the other methods on random splits alone, unless asked for by name."""
+"""The methods for every split; other methods only run on random splits, unless asked for by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was asked for; empty means all. ``only`` are patterns of ``dataset/split-seed/method``."""
+    """The user's choice; empty means all. ``only`` has patterns of ``dataset/split-seed/method``."""
 
     datasets: Sequence[str] = ()
     splits: Sequence[str] = ()
@@ -52,7 +52,7 @@ def _all(choice: Choice) -> Iterator[Run]:
             if split == "random" and not (dataset.tree or choice.methods):
                 continue
             for method in choice.methods or HARD_METHODS:
-                # One shop weighs much: a single draw of shops says little.
+                # A single shop has much influence, so one draw of shops is not enough.
                 seeds = choice.seeds if split in dataset.splits or choice.methods else first
                 yield from _runs([dataset], [split], seeds, method)
     for method in choice.methods or everything:
@@ -61,7 +61,7 @@ def _all(choice: Choice) -> Iterator[Run]:
 
 
 def _ablations(choice: Choice) -> list[str]:
-    """Return those of our model's ablations that are asked for by name: each takes as long as many baselines."""
+    """Return only the ablations that are asked for by name: each takes as long as many baselines."""
     asked = [pattern.rpartition("/")[2] for pattern in choice.only]
     return [
         method
@@ -88,5 +88,5 @@ def _wanted(run: Run, choice: Choice) -> bool:
     baseline = BASELINES.get(run.method)
     if baseline is not None and baseline.needs_encoder and not choice.encoder:
         return False
-    # Without labels there is nothing to learn from: only what knows the categories' own text can be asked.
+    # Without labels there is nothing to learn: only methods that use the categories' text can be run.
     return run.split != "labels-0" or run.method == ours.OURS or (baseline is not None and not baseline.learns)

@@ -1,4 +1,4 @@
-"""Plots as small SVG files: learning curves, and error against coverage."""
+"""Small SVG plots: learning curves, and error rate by coverage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _POINTS: Final = 100
 
 
 def plot_curve(results: Results, names: Mapping[str, str], file: Path) -> bool:
-    """Draw exact accuracy against the number of labelled products; return whether there was anything to draw."""
+    """Plot exact accuracy by the number of labelled products; return whether there was anything to plot."""
     full = [name for name, dataset in DATASETS.items() if dataset.full]
     figure, axes = _axes(len(full))
     drawn = False
@@ -51,7 +51,7 @@ def plot_curve(results: Results, names: Mapping[str, str], file: Path) -> bool:
 
 
 def plot_risk_coverage(results: Results, names: Mapping[str, str], file: Path) -> bool:
-    """Draw the error rate of the surest products against their share; return whether anything was drawn."""
+    """Plot the error rate of the most confident products by their share; return whether anything was plotted."""
     full = [name for name, dataset in DATASETS.items() if dataset.full]
     figure, axes = _axes(len(full))
     drawn = False
@@ -89,7 +89,7 @@ def _style(axis: Any, title: str, horizontal: str, vertical: str) -> None:
 def _save(figure: Figure, axes: list[Any], file: Path, *, drawn: bool) -> bool:
     if drawn:
         next(axis for axis in axes if axis.get_legend_handles_labels()[0]).legend(fontsize=7)
-        # Names of elements and the date would make every run another file.
+        # Random element names and the date would make the file differ in every run.
         with mpl.rc_context({"svg.hashsalt": "shelfwise", "svg.fonttype": "none"}):
             figure.savefig(file, metadata={"Date": None})
     return drawn

@@ -1,4 +1,4 @@
-"""What a method says of products: its likeliest categories and their scores, and arithmetic on them."""
+"""A method's likeliest categories and their scores for products, and calculations with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 KEPT: Final = 20
-"""How many categories of a product are kept: what comes after has no weight in any figure."""
+"""The number of categories kept per product; later ones have no influence on any figure."""
 
 _EXPECTATIONS: Final = 200
 
@@ -22,8 +22,8 @@ class Ranked:
 
     Attributes:
         categories: int32 (n, ``KEPT``), node indices, -1 where there are fewer.
-        scores: float32 (n, ``KEPT``), falling, -inf where there is no category. Margins or logarithms of
-            probabilities: the softmax of them at some temperature is a distribution.
+        scores: float32 (n, ``KEPT``), falling, -inf where there is none. Margins or log probabilities: their
+            softmax at some temperature is a distribution.
     """
 
     categories: NDArray[np.int32]
@@ -34,7 +34,7 @@ class Ranked:
 
 
 def rank(scores: NDArray[np.floating], classes: NDArray[np.int32]) -> Ranked:
-    """Keep the best of ``scores`` (n, c), -inf for none, of the categories ``classes`` (c,); ties by class."""
+    """Keep the best ``scores`` (n, c), -inf for none, of the categories ``classes`` (c,); ties go by class."""
     count = min(KEPT, scores.shape[1])
     best = np.argpartition(-scores, count - 1, axis=1)[:, :count] if count < scores.shape[1] else None
     if best is None:
@@ -50,12 +50,12 @@ def rank(scores: NDArray[np.floating], classes: NDArray[np.int32]) -> Ranked:
 
 
 def empty(count: int) -> Ranked:
-    """Return ``count`` products of which nothing is said."""
+    """Return ``count`` products without categories."""
     return Ranked(np.full((count, KEPT), -1, np.int32), np.full((count, KEPT), -np.inf, np.float32))
 
 
 def put_together(parts: Sequence[Ranked], order: NDArray[np.intp]) -> Ranked:
-    """Return what is said of products whose places are ``order``, part after part."""
+    """Join the parts; ``order`` has the final position of each product in the joined parts."""
     whole = empty(len(order))
     if not parts:
         return whole
@@ -65,7 +65,7 @@ def put_together(parts: Sequence[Ranked], order: NDArray[np.intp]) -> Ranked:
 
 
 def probabilities(ranked: Ranked, temperature: float) -> NDArray[np.float64]:
-    """Return the softmax of the scores, float64 (n, ``KEPT``); zeros where nothing is said."""
+    """Return the softmax of the scores, float64 (n, ``KEPT``); zeros for products without categories."""
     scaled = ranked.scores.astype(np.float64) / temperature
     top = np.where(np.isfinite(scaled[:, :1]), scaled[:, :1], 0)
     weights = np.exp(scaled - top)
@@ -73,7 +73,7 @@ def probabilities(ranked: Ranked, temperature: float) -> NDArray[np.float64]:
 
 
 def fit_temperature(ranked: Ranked, labels: NDArray[np.int32]) -> float:
-    """Return the temperature of the least log loss of the ``labels`` int32 (n,) (Guo et al., arXiv 1706.04599)."""
+    """Return the temperature with the least log loss for ``labels`` (n,) (Guo et al., arXiv 1706.04599)."""
     right = ranked.categories == labels[:, None]
 
     def loss(log_temperature: float) -> float:
@@ -86,9 +86,9 @@ def fit_temperature(ranked: Ranked, labels: NDArray[np.int32]) -> float:
 def fit_weights(
     members: Sequence[Ranked], temperatures: Sequence[float], labels: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Return the weights, float64 (members,) of sum 1, whose mean of probabilities makes the labels likeliest.
+    """Return the mixture weights, float64 (members,) with sum 1, that make the labels likeliest.
 
-    Expectation maximisation of a linear opinion pool's weights (Dempster, Laird and Rubin, 1977).
+    Fits the weights of a linear opinion pool by expectation maximisation (Dempster, Laird and Rubin, 1977).
     """
     of_label = np.stack(
         [
@@ -128,7 +128,7 @@ def average(
     whole = empty(len(categories))
     for row in range(len(categories)):
         ends = np.flatnonzero(last[row])
-        # What stands before the first category belongs to no category and weighs nothing.
+        # Entries without a category are sorted first and have no weight.
         mass = np.diff(total[row, ends], prepend=0.0)
         best = np.argsort(-mass, kind="stable")[:KEPT]
         with np.errstate(divide="ignore"):

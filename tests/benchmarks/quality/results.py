@@ -1,4 +1,4 @@
-"""Stored results, grouped over their seeds."""
+"""Stored results, grouped by seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.benchmarks.quality.store import PerProduct, Run
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """The results of one method on one split, a seed each."""
+    """The results of one method on one split, one per seed."""
 
     seeds: tuple[int, ...]
     products: list[PerProduct]
@@ -30,7 +30,7 @@ class Seeds:
 
 
 class Results:
-    """All results under a directory; arrays are read when asked for."""
+    """All results under a directory; arrays are read when needed."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -39,11 +39,11 @@ class Results:
             self._seeds[run.dataset, run.split, run.method].append(run.seed)
 
     def groups(self) -> list[tuple[str, str, str]]:
-        """Return dataset, split and method of all that is stored."""
+        """Return the dataset, split and method of every stored result."""
         return sorted(self._seeds)
 
     def methods(self, dataset: str, split: str, prefix: str = "") -> list[str]:
-        """Return the methods stored for a split whose name begins so."""
+        """Return the methods stored for a split, with this prefix."""
         return [
             name
             for data, part, name in self.groups()
@@ -51,7 +51,7 @@ class Results:
         ]
 
     def of(self, dataset: str, split: str, method: str, *seeds: int) -> Seeds:
-        """Return what is stored of these seeds, without any of all; it may be empty."""
+        """Return the stored results of these seeds, or of all if none are given; may be empty."""
         found = [
             seed for seed in sorted(self._seeds.get((dataset, split, method), [])) if not seeds or seed in seeds
         ]
@@ -63,7 +63,7 @@ class Results:
         )
 
     def both(self, dataset: str, split: str, one: str, other: str) -> tuple[list[PerProduct], list[PerProduct]]:
-        """Return what two methods said on the seeds that both have."""
+        """Return the per-product results of two methods for the seeds that both have."""
         common = set(self._seeds.get((dataset, split, one), [])) & set(
             self._seeds.get((dataset, split, other), [])
         )

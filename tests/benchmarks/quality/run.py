@@ -1,4 +1,4 @@
-"""One result: read, split, run the method, store. Each in a process of its own, so that memory is its own."""
+"""Produce one result: read, split, run the method and store. Each runs in a process, with its own memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from workers.fit.fit import CascadeOptions, FitOptions
 from workers.fit.labels import acceptable_labels
 from workers.progress import silent
 
-# Rises when the same settings give other results: splits, confidence, thresholds.
+# Increase this when the same settings give other results, because of splits, confidence or thresholds.
 _VERSION: Final = 1
 _COMBINATION_VERSION: Final = 2
 _RANKED: Final = 5
@@ -38,7 +38,7 @@ _RANKED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where things are. ``encoder`` is the baselines' sentence encoder, ``our_encoder`` our model's, or none."""
+    """Directories; ``encoder`` is the baselines' sentence encoder, ``our_encoder`` our model's, each optional."""
 
     data: Path
     out: Path
@@ -47,19 +47,19 @@ class Places:
 
 
 def run_in_process(run: Run, places: Places) -> dict[str, Any]:
-    """Run in a new process and return the stored figures; raises what was raised there."""
+    """Run in a new process and return the stored figures; raises the errors raised there."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(execute, run, places).result()
 
 
 def is_stored(run: Run, places: Places) -> bool:
-    """Whether the result is there and depends on what it would depend on now."""
+    """Return whether the result is stored and its dependencies have not changed."""
     figures = store.load_figures(places.out, run)
     return figures is not None and figures["digest"] == digest(run, places)
 
 
 def digest(run: Run, places: Places) -> str:
-    """Return the digest of all that a result depends on: products, split, settings, encoder, our own code."""
+    """Return the digest of everything that a result depends on: products, split, settings, encoder, our code."""
     dependencies = _of_problem(run, places)
     if run.method.startswith(ours.OURS):
         dependencies |= _of_ours(places)
@@ -75,7 +75,7 @@ def digest(run: Run, places: Places) -> str:
 
 
 def execute(run: Run, places: Places) -> dict[str, Any]:
-    """Run here, with one thread, and store."""
+    """Run in this process with one thread, and store the result."""
     with threadpool_limits(1):
         problem = make_problem(read_catalogue(DATASETS[run.dataset], places.data), run.split, run.seed)
         if run.method.startswith(ours.OURS):
@@ -160,7 +160,7 @@ def _fit_options(run: Run, places: Places) -> FitOptions:
 
 
 def _outcomes(problem: Problem, products: PerProduct) -> ProductOutcomes:
-    """Return a baseline's decisions: the likeliest category where it is sure enough, else review."""
+    """Return a baseline's decisions: the likeliest category if it is confident enough, otherwise review."""
     return ProductOutcomes(
         taxonomy=problem.taxonomy,
         labels=products.labels,

@@ -1,4 +1,4 @@
-"""Which products a method may learn from and which it is tried on. Equal titles are always on one side."""
+"""Split products into those to learn from and those to test on. Equal titles are always on the same side."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from workers.fit.labels import LabelledProducts
 from workers.text.tokens import words
 
 CURVE: Final = (0, 10, 100, 1_000)
-"""How many labelled products the learning curves have, before all."""
+"""The numbers of labelled products in the learning curves, before all of them."""
 
 _ONE_IN: Final = 5
-# A shop of a third of the catalogue would make a test side of one shop.
+# A shop with a third of the catalogue would be a whole test side.
 _LARGEST_TEST_SIDE: Final = 0.25
 _MOST_LABELLED: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A tree, products to learn from, products to be tried on, and the nodes that products may be in."""
+    """A tree, products to learn from, products to test on, and the nodes that products may be in."""
 
     name: str
     taxonomy: Taxonomy
@@ -38,17 +38,18 @@ class Problem:
 
 
 def split_names(catalogue_splits: Sequence[str], *, curve: bool) -> list[str]:
-    """Return the splits of a catalogue: ``random``, its own, and ``labels-N`` where there is a learning curve."""
+    """Return the splits of a catalogue: ``random``, its own, and ``labels-N`` if there is a learning curve."""
     return ["random", *catalogue_splits, *(f"labels-{count}" for count in CURVE if curve)]
 
 
 def make_problem(catalogue: Catalogue, split: str, seed: int) -> Problem:
-    """Split a catalogue; raises :class:`ValueError` where there is no split of this name.
+    """Split a catalogue; raises :class:`ValueError` for an unknown split.
 
-    ``random``: a fifth of the titles is the test side. ``labels-N``: the same test side, and N products drawn from
-    the training side, the first N of one order, so that fewer are always among the more. ``shops`` and ``brands``:
-    no shop or brand is on both sides, and of titles that are on both the training side loses its products.
-    ``shops-N``: of the shops of such a test side N products are learned from, of those after the first 30 each.
+    ``random``: a fifth of the titles is the test side. ``labels-N``: the same test side, and the first N products
+    of a random order of the training side, so that smaller training sides are subsets of larger ones. ``shops``
+    and ``brands``: no shop or brand is on both sides; training products with a title of the test side are removed.
+    ``shops-N``: as ``shops``, but the first N products of each shop of the test side are learned from, and those
+    after the first 30 are tested.
     """
     products = catalogue.products.products
     if split in _KEYS:
@@ -87,7 +88,7 @@ _KEYS: Final[dict[str, Callable[[Product], str]]] = {"shops": _shop, "brands": _
 def _disjoint(
     products: Sequence[Product], key: Callable[[Product], str], seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw keys until the test side has a fifth of the products; those that would make it too large are left."""
+    """Draw keys until the test side has a fifth of the products, skipping keys that would make it too large."""
     names, group, sizes = np.unique(
         [key(product) for product in products], return_inverse=True, return_counts=True
     )
@@ -106,7 +107,7 @@ def _disjoint(
 def _partly_labelled(
     products: Sequence[Product], labelled: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Learn from so many products of each shop of the test side; the first 30 are tried on in no case."""
+    """Learn from so many products of each test shop; the first 30 of each shop are never tested."""
     training, test = _disjoint(products, _shop, seed)
     test = np.random.default_rng(seed).permutation(test)
     shops = np.unique([_shop(products[row]) for row in test.tolist()], return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""Results on disk: figures as JSON, what was said of each test product as arrays beside them."""
+"""Results on disk: figures as JSON, and the results of each test product as arrays next to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What names a result."""
+    """Identifies a result."""
 
     dataset: str
     split: str
@@ -30,13 +30,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class PerProduct:
-    """What was said of n test products; categories are node indices.
+    """A method's results for n test products; categories are node indices.
 
     Attributes:
         labels: int32 (n,), the right category.
         ranked: int32 (n, 5), the likeliest categories, -1 where there are fewer.
-        confidence: float64 (n,), that the first is right.
-        assigned: bool (n,), whether its confidence reaches the threshold that kept 95 % precision out of fold.
+        confidence: float64 (n,), the confidence that the first category is right.
+        assigned: bool (n,), whether the confidence reaches the threshold that kept 95 % precision out of fold.
     """
 
     labels: NDArray[np.int32]
@@ -51,7 +51,7 @@ class PerProduct:
 
 
 def digest(dependencies: Mapping[str, Any]) -> str:
-    """Return the digest of all that a result depends on."""
+    """Return the digest of everything that a result depends on."""
     return hashlib.sha256(orjson.dumps(dependencies, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()[:16]
 
 
@@ -63,7 +63,7 @@ def file_digest(file: Path) -> str:
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to a ``.npz`` file, whole or not at all."""
+    """Write arrays to a ``.npz`` file, completely or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial.npz")
     np.savez_compressed(partial, allow_pickle=False, **arrays)
@@ -77,7 +77,7 @@ def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def save(out: Path, run: Run, figures: Mapping[str, Any], products: PerProduct) -> None:
-    """Store a result; the figures last, so that what is there is whole."""
+    """Store a result; the figures are written last, so that a result with figures is complete."""
     file = run.file(out)
     save_arrays(
         file.with_suffix(".npz"),
@@ -87,13 +87,13 @@ def save(out: Path, run: Run, figures: Mapping[str, Any], products: PerProduct) 
 
 
 def load_figures(out: Path, run: Run) -> dict[str, Any] | None:
-    """Return the stored figures, or nothing."""
+    """Return the stored figures, or ``None``."""
     file = run.file(out)
     return orjson.loads(file.read_bytes()) if file.exists() else None
 
 
 def load_products(out: Path, run: Run) -> PerProduct:
-    """Return what was said of each product."""
+    """Return the stored results of each product."""
     return PerProduct(**load_arrays(run.file(out).with_suffix(".npz")))
 
 

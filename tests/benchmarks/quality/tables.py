@@ -1,4 +1,4 @@
-"""The Markdown tables of docs/quality.md, between markers, and the plots beside it, from stored results."""
+"""Write the Markdown tables of docs/quality.md, between markers, and its plots, from stored results."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ NAMES: Final = {
     OURS: "**Shelfwise**",
     CASCADE: "**Shelfwise**, cascade",
 }
-"""How the tables call each method, in the order of their rows."""
+"""The names of methods in the tables, in row order."""
 
 
 def write_tables(out: Path, docs: Path) -> list[str]:
-    """Put the tables of all stored results into ``docs/quality.md`` and the plots into ``docs/img``.
+    """Write the tables of all stored results to ``docs/quality.md`` and the plots to ``docs/img``.
 
-    Returns the names of the sections written; one without results keeps what it has.
+    Returns the names of the sections written; sections without results are left unchanged.
     """
     results = Results(out)
     file = docs / "quality.md"
@@ -66,7 +66,7 @@ def write_tables(out: Path, docs: Path) -> list[str]:
 
 
 def replace_section(text: str, name: str, body: str) -> str:
-    """Put ``body`` between a section's markers; raises :class:`ValueError` where the text has none."""
+    """Replace the text between a section's markers with ``body``; raises :class:`ValueError` without markers."""
     opening, closing = f"<!-- quality:{name} -->", f"<!-- /quality:{name} -->"
     before, found, rest = text.partition(opening)
     _, closed, after = rest.partition(closing)
@@ -76,7 +76,7 @@ def replace_section(text: str, name: str, body: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; nothing where there are no rows."""
+    """Return a Markdown table, or an empty text if there are no rows."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     if not lines:
         return ""
@@ -84,7 +84,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def percent(value: Estimate, *, sign: bool = False) -> str:
-    """Return a share in percent with its interval, such as ``86.4 [85.1, 87.6]``; a dash where there is none."""
+    """Return a share in percent with its interval, such as ``86.4 [85.1, 87.6]``; a dash if it is not finite."""
     if not np.isfinite(value.value):
         return "-"
     form = "{:+.1f}" if sign else "{:.1f}"
@@ -228,7 +228,7 @@ def _curves(results: Results) -> str:
 
 
 def _decisions(results: Results) -> str:
-    """What our model decides by its error budget, with back-off, and the figures that need the tree."""
+    """Return the table of decisions by the error budget, with back-off, and of figures that need the tree."""
     keys = {
         "coverage": "assigned",
         "precision_assigned": "of these right",

@@ -1,4 +1,4 @@
-"""The texts of a product that the baselines read, and their TF-IDF matrices."""
+"""The product texts that the baselines read, and their TF-IDF matrices."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _ENCODED_DESCRIPTION_CHARACTERS: Final = 100
 
 
 def whole_text(product: Product) -> str:
-    """Return title, brand, merchant's category and tags, and the start of the description as one text."""
+    """Return title, brand, merchant's category, the start of the description and tags as one text."""
     parts = (product.title, product.brand, product.merchant_category, _description(product), _tags(product))
     return " ".join(filter(None, parts))
 
 
 def plain_words(product: Product) -> str:
-    """Return the folded words of :func:`whole_text`, parted by single spaces."""
+    """Return the folded words of :func:`whole_text`, separated by single spaces."""
     return " ".join(words(whole_text(product)))
 
 
 def sentence(product: Product) -> str:
-    """Return what a sentence encoder reads: less of the description, whose cost grows with its length."""
+    """Return the text for a sentence encoder, with less description, because the cost grows with the length."""
     description = (product.description or "")[:_ENCODED_DESCRIPTION_CHARACTERS]
     return ". ".join(filter(None, (product.title, product.brand, product.merchant_category, description)))
 
 
 def short_sentence(product: Product) -> str:
-    """Return what says the kind of thing in the fewest words: title and merchant's category."""
+    """Return the shortest text that says what the product is: title and merchant's category."""
     return ". ".join(filter(None, (product.title, product.merchant_category)))
 
 
 def one_vectoriser(training: Sequence[Product], test: Sequence[Product]) -> tuple[csr_matrix, csr_matrix]:
-    """Return TF-IDF of the whole text, float32 (n, t): words and pairs of words, and characters within words."""
+    """Return TF-IDF of the whole text, float32 (n, t): words, pairs of words, and characters within words."""
     return _tfidf([whole_text(product) for product in training], [whole_text(product) for product in test])
 
 
 def vectoriser_a_field(training: Sequence[Product], test: Sequence[Product]) -> tuple[csr_matrix, csr_matrix]:
-    """Return TF-IDF of each field apart, side by side: a word of the title is not the word of the description."""
+    """Return TF-IDF of each field side by side, so that title words differ from description words."""
     sides: tuple[list[Any], list[Any]] = ([], [])
     for field in (_title, _brand, _merchant_category, _description, _tags):
         texts = [field(product) for product in training]
@@ -56,7 +56,7 @@ def vectoriser_a_field(training: Sequence[Product], test: Sequence[Product]) -> 
 
 def _tfidf(training: list[str], test: list[str]) -> tuple[csr_matrix, csr_matrix]:
     """Vectorise; vocabulary and weights are learned from the training side."""
-    # Of n-grams of characters most occur once and say nothing; with few products all are needed.
+    # Most character n-grams occur once and are useless; with few products, all of them are needed.
     rarest = 2 if len(training) >= 1_000 else 1
     by_words = TfidfVectorizer(
         ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", sublinear_tf=True, dtype=np.float32
@@ -68,7 +68,7 @@ def _tfidf(training: list[str], test: list[str]) -> tuple[csr_matrix, csr_matrix
     for vectoriser in (by_words, by_characters):
         try:
             sides[0].append(vectoriser.fit_transform(training))
-        except ValueError:  # no n-gram is left: a field of blanks
+        except ValueError:  # no n-gram is left, because the field is blank
             continue
         sides[1].append(vectoriser.transform(test))
     if not sides[0]:

@@ -1,4 +1,4 @@
-"""Vectors of a sentence encoder, kept on disk by the text's digest: a text is encoded once for all runs."""
+"""A disk cache of a sentence encoder's vectors, by text digest, so that each text is encoded once for all runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _DIGEST_BYTES: Final = 16
 
 
 class VectorCache:
-    """Encodes texts, and remembers vectors and what they cost, in ``directory``.
+    """Encodes texts, and caches the vectors and the encoding time in ``directory``.
 
-    Two files a encoder: digests uint8 (n, 16) and vectors float32 (n, d), in the same order.
+    Each encoder has two array files in the same order: digests, uint8 (n, 16), and vectors, float32 (n, d).
     """
 
     def __init__(self, encoder_directory: Path, directory: Path) -> None:
@@ -45,7 +45,7 @@ class VectorCache:
 
     @property
     def microseconds(self) -> float:
-        """CPU time to encode one text, on average over all that were encoded."""
+        """The average CPU time to encode one text, over all texts encoded."""
         return self._seconds / max(self._texts, 1) * 1e6
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> NDArray[np.float32]:

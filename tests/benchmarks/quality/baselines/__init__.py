@@ -1,1 +1,1 @@
-"""The baselines: each learns from labelled products and ranks categories."""
+"""The baselines, which learn from labelled products and rank categories."""

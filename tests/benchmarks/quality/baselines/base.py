@@ -1,4 +1,4 @@
-"""What a baseline is."""
+"""The interface of baselines."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 
 Rows = Any
-"""What a baseline reads of n products: anything that an array of row numbers can take rows of."""
+"""A baseline's input for n products: anything that can be indexed by an array of row numbers."""
 
 Score = Callable[[Rows], Ranked]
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A way to classify.
+    """A method of classification to compare with.
 
     Attributes:
-        name: what results are stored under.
-        prepare: makes the rows of the training and of the test side; sees no label.
-        fit: learns from rows and their labels int32 (n,), n at least 1, and returns what ranks categories of rows.
-        settings: all that its results depend on beside the products; with a number that rises with its code.
-        needs_encoder: whether it can only be run with a sentence encoder.
+        name: the name under which results are stored.
+        prepare: makes the rows of the training and the test side, without using labels.
+        fit: learns from rows and their labels, int32 (n,) with n >= 1; returns a function that ranks categories.
+        settings: everything besides the products that its results depend on, including a version of its code.
+        needs_encoder: whether it needs a sentence encoder.
         learns: whether it needs labelled products.
     """
 
@@ -41,7 +41,7 @@ class Baseline:
 
 
 def constant(label: int, classes: NDArray[np.int32]) -> Score:
-    """Return what names one category whatever the product: all that can be learned from one category."""
+    """Return a score for training data with a single category, which always ranks that category first."""
 
     def score(rows: Rows) -> Ranked:
         return rank(np.where(classes[None, :] == label, 0.0, -np.inf).repeat(rows.shape[0], axis=0), classes)

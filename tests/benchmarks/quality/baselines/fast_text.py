@@ -1,4 +1,4 @@
-"""fastText's supervised classifier, by floret, its maintained kin (Joulin et al., arXiv 1607.01759)."""
+"""fastText's supervised classifier, in the maintained fork floret (Joulin et al., arXiv 1607.01759)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
     classes = np.unique(labels)
     if len(classes) == 1:
         return constant(int(classes[0]), classes)
-    import floret  # not there for every Python
+    import floret  # not available for every Python version
 
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "training.txt"
@@ -53,7 +53,7 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
     def score(part: Rows) -> Ranked:
         ranked = empty(len(part))
         for row, text in enumerate(part):
-            # Of the public `predict` one form fails with NumPy 2 and the other repeats the first probability.
+            # One form of the public `predict` fails with NumPy 2, and the other repeats the first probability.
             found = model.f.predict(text + "\n", KEPT, 0.0, "strict")
             ranked.categories[row, : len(found)] = [int(name.removeprefix(_LABEL)) for _, name in found]
             ranked.scores[row, : len(found)] = np.log([max(value, 1e-12) for value, _ in found])

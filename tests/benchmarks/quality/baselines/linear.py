@@ -1,4 +1,4 @@
-"""Linear models: support vectors on TF-IDF, logistic regression on TF-IDF or on a sentence encoder's vectors."""
+"""Linear models: an SVM on TF-IDF, and logistic regression on TF-IDF or a sentence encoder's vectors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.benchmarks.quality.ranked import Ranked, put_together, rank
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 
-# Chosen on validation products of the training side, once for all catalogues.
+# Chosen once for all catalogues, on validation products from the training side.
 _SVM_COST: Final = 1.0
 _LOGISTIC_COST: Final = 30.0
 _DIRECTIONS: Final = 300
@@ -28,12 +28,12 @@ _SCORED_AT_ONCE: Final = 1_024
 
 
 def _fit_svm(rows: Rows, labels: NDArray[np.int32]) -> Score:
-    """One against the rest, squared hinge loss (Fan et al., LIBLINEAR, JMLR 2008)."""
+    """Fit an SVM: one-vs-rest, squared hinge loss (Fan et al., LIBLINEAR, JMLR 2008)."""
     classes = np.unique(labels)
     if len(classes) == 1:
         return constant(int(classes[0]), classes)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the tolerance is wide on purpose: no figure changes
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the tolerance is wide on purpose; no figure changes
         warnings.filterwarnings("ignore", message="The number of unique classes")
         model = LinearSVC(C=_SVM_COST, dual=True, tol=0.1, max_iter=50, random_state=0).fit(rows, labels)
 
@@ -45,7 +45,7 @@ def _fit_svm(rows: Rows, labels: NDArray[np.int32]) -> Score:
 
 
 def _fit_logistic(rows: Rows, labels: NDArray[np.int32]) -> Score:
-    """Multinomial logistic regression, L-BFGS."""
+    """Fit multinomial logistic regression with L-BFGS."""
     classes = np.unique(labels)
     if len(classes) == 1:
         return constant(int(classes[0]), classes)
@@ -73,7 +73,7 @@ def _vectoriser_a_field(problem: Problem, _: VectorCache | None) -> tuple[Rows, 
 
 
 def _reduced(problem: Problem, _: VectorCache | None) -> tuple[Rows, Rows]:
-    """Reduce TF-IDF to its main directions: a weight for each n-gram and category would need 20 GB to fit."""
+    """Reduce TF-IDF to its main directions: fitting a weight per n-gram and category would need 20 GB."""
     training, test = _one_vectoriser(problem, None)
     directions = min(_DIRECTIONS, min(training.shape) - 1)
     if directions < 1:

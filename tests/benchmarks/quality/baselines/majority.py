@@ -1,4 +1,4 @@
-"""The commonest category: of the brand and the merchant's category text, else of the text, the brand, of all."""
+"""The most common category of brand and merchant category, else merchant category, brand, or all products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 from workers.text.tokens import words
 
-# Added to the count of the overall commonest: a brand of one product is no evidence that it has but one category.
+# Weight of the overall shares: a brand with one product is no evidence that it has only one category.
 _PRIOR: Final = 1.0
 
 
@@ -42,7 +42,7 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
         for key in keys:
             if key is not None:
                 counts[key][label] += 1
-    # A category that is the commonest of nothing still has its share of all.
+    # The shares of categories over all products; they smooth the counts of each key.
     overall = {label: count / len(labels) for label, count in counts["all",].items()}
 
     def score(part: Rows) -> Ranked:

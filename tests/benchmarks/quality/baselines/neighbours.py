@@ -1,4 +1,4 @@
-"""The ten most similar labelled products vote, each with the weight of its similarity."""
+"""The ten most similar labelled products vote, each weighted by its similarity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.benchmarks.quality.vectors import VectorCache
 
 _NEIGHBOURS: Final = 10
 _SCORED_AT_ONCE: Final = 256
-# Similarity to this power is the weight: a near copy outvotes what merely shares a word.
+# The weight is the similarity to this power, so that a near copy outvotes products that only share a word.
 _SHARPNESS: Final = 4.0
 
 
@@ -42,7 +42,7 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
             (weight.ravel(), (owner, of_row[nearest].ravel())), (len(similarity), len(classes)), dtype=np.float64
         ).toarray()
         share = votes / votes.sum(axis=1, keepdims=True)
-        # One vote of ten neighbours that hardly resemble is less than one of near copies.
+        # A unanimous vote counts for less if the neighbours are not similar.
         closeness = weight.max(axis=1, keepdims=True) ** (1 / _SHARPNESS)
         with np.errstate(divide="ignore"):
             return np.log(share) * (0.5 + closeness)

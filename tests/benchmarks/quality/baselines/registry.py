@@ -27,18 +27,18 @@ BASELINES: Final[dict[str, Baseline]] = {
 }
 
 COMBINATION: Final = "combination"
-"""The weighted mean of the probabilities of support vectors, logistic regression, neighbours and fastText."""
+"""The weighted mean of the probabilities of the baselines that :func:`members` names."""
 
 
 def members(*, encoder: bool) -> tuple[str, ...]:
-    """Return what the combination is of: with a sentence encoder its logistic regression and neighbours, too."""
+    """Return the members of the combination; with a sentence encoder, its baselines replace ``logistic``."""
     if encoder:
         return SVM.name, FAST_TEXT.name, NEIGHBOURS.name, LOGISTIC_ENCODER.name, NEIGHBOURS_ENCODER.name
     return SVM.name, FAST_TEXT.name, NEIGHBOURS.name, LOGISTIC.name
 
 
 def available(*, encoder: bool) -> list[str]:
-    """Return the names of what can be run, the combination last; without one, TF-IDF takes the encoder's part."""
+    """Return the methods that can be run, the combination last; ``logistic`` only runs without an encoder."""
     names = [
         name
         for name, baseline in BASELINES.items()

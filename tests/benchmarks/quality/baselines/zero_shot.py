@@ -1,4 +1,4 @@
-"""The category whose own text is nearest to the product's, by a sentence encoder; no label is used."""
+"""The category whose text is nearest to the product's by a sentence encoder; no labels are used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _prepare(problem: Problem, vectors: VectorCache | None) -> tuple[Rows, Rows]
 
 
 class _Cosines:
-    """Vectors (n, d); their cosines to the categories (c, d) are computed when asked for: all are too many."""
+    """Vectors (n, d) and categories (c, d); cosines are computed when needed, because all of them are too many."""
 
     def __init__(
         self, vectors: NDArray[np.float32], categories: NDArray[np.float32], nodes: NDArray[np.int32]
