@@ -1,4 +1,4 @@
-"""The command line: ``python -m tests.benchmarks.throughput``."""
+"""The command line of the throughput benchmark: ``python -m tests.benchmarks.throughput``."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def main(  # noqa: PLR0917 - an option is a parameter
     if no_latency:
         options = options.without_latency()
     found = _measure(options)
-    # Written first: tables can be made again of figures, not figures of tables.
+    # Write the figures first: tables can be made from figures, but not the other way round.
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     from tests.benchmarks.throughput.report import show
 
     console = Console()
-    # Into a file or a log too the tables go whole.
+    # Do not truncate tables in files and logs.
     show(found, console if console.is_terminal else Console(width=_WIDTH))
 
 

@@ -1,4 +1,4 @@
-"""Where figures come from: machine, versions, settings."""
+"""The origin of figures: machine, versions, settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PACKAGES = (
 
 
 def about(options: Options, bundle: Path, real: int) -> dict[str, Any]:
-    """Return what the document says of itself; ``real`` is the number of real products among the events."""
+    """Return the document's metadata; ``real`` is the number of real products among the events."""
     taxonomy = Taxonomy.from_json_bytes((bundle / "taxonomy.json").read_bytes())
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,4 +1,4 @@
-"""All measurements of one call, contestants in turn within each round."""
+"""All measurements of one invocation; contestants take turns within each round."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tests.benchmarks.throughput.options import Options
 from tests.benchmarks.throughput.processes import REGISTRY, Contestant
 
 Say = Callable[[str], None]
-# Decisions of so many products are compared between contestants.
+# The decisions on so many products are compared between contestants.
 _COMPARED = 1_000
 _MODEL_SECONDS = 600.0
 _decision = msgspec.json.Decoder(dict[str, Any])
-# Of where the event lay, which differs from run to run.
+# These fields depend on the event's position, which differs between runs.
 _PLACE = ("decision_id", "source")
 
 
 class Bench:
-    """One call's measurements on one Kafka."""
+    """The measurements of one invocation on one Kafka."""
 
     def __init__(self, options: Options, broker: LocalKafka, bundle: Path, directory: Path, say: Say) -> None:
         self._options = options
@@ -49,7 +49,7 @@ class Bench:
         self._real = read_real(options.data, options.events)
         say(f"{options.events} events, {len(self._real)} real products to choose from")
         events = generate(options.seed, options.events, self._real)
-        # From the front: contestants that run out of time decide these too.
+        # The first products, because contestants that run out of time decide these too.
         keep = frozenset(key for key, _ in events[:_COMPARED])
         self._work = Work(events, options.seconds, keep)
 
@@ -60,7 +60,7 @@ class Bench:
             if contestant.missing:
                 self._problem(contestant.missing)
         for number in range(self._options.rounds):
-            # Each round begins with another: what the machine does over time favours none.
+            # Each round begins with another contestant, so that changes of the machine over time favour none.
             place = number % len(contestants)
             for contestant in contestants[place:] + contestants[:place]:
                 outcome = None if contestant.missing else self._throughput(contestant, number)
@@ -111,7 +111,7 @@ class Bench:
         if not options.loads or not ours or ours[-1] is None:
             return
         plan = Plan(ours[-1].products_per_second, options.loads, options.load_seconds, options.warm_up_seconds)
-        # Other products than those of the throughput; a worker that has not seen any of them yet.
+        # Use other products than for throughput, and a new worker that has not seen any of them.
         events: list[Event] = generate(options.seed + 2, plan.events, self._real)
         contestant = REGISTRY["ours_latency"]
         found = []
@@ -129,7 +129,7 @@ class Bench:
         self._results.latency.append(tuple(found))
 
     def _compare(self, contestant: Contestant, decisions: Decisions) -> None:
-        """Note where a contestant decided otherwise than the first that decided the product."""
+        """Report a contestant whose decisions differ from those of the first that decided the same products."""
         if contestant.learns:
             return
         values = {key: _without_place(value) for key, value in decisions.kept.items()}
@@ -139,7 +139,7 @@ class Bench:
         self._compared.add(contestant.name)
 
     def _place(self, name: str) -> tuple[str, Path, Path]:
-        """Return prefix, bundle and directory of a run."""
+        """Return the prefix, bundle and directory of a run."""
         number = next(self._runs)
         return f"run{number}.", self._bundle, self._directory / f"{number}-{name}"
 

@@ -1,4 +1,4 @@
-"""The document that the benchmark writes: stable keys at the top, everything else below them."""
+"""The document that the benchmark writes: stable keys at the top, everything else below."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ HALF, NINETY = 0.50, 0.90
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure should be; ``least`` says whether more is better."""
+    """The target of a figure; ``least`` is true for a minimum and false for a maximum."""
 
     key: str
     value: float
     least: bool
 
     def met(self, figure: float | None) -> bool | None:
-        """Return whether it is, ``None`` where it was not measured."""
+        """Return whether the figure meets the target, or ``None`` if it was not measured."""
         if figure is None:
             return None
         return figure >= self.value if self.least else figure <= self.value
@@ -42,7 +42,7 @@ TARGETS = (
 
 @dataclass
 class Results:
-    """Raw results, one entry a round in each list; ``None`` where a contestant was left out or failed."""
+    """Raw results; each list has one entry per round, ``None`` if a contestant was left out or failed."""
 
     throughput: dict[str, list[Throughput | None]] = field(default_factory=dict)
     latency: list[tuple[Latency, ...]] = field(default_factory=list)
@@ -50,11 +50,11 @@ class Results:
     problems: list[str] = field(default_factory=list)
 
     def rate(self, name: str) -> list[float | None]:
-        """Return a contestant's products a second by round."""
+        """Return a contestant's products per second, by round."""
         return [None if run is None else run.products_per_second for run in self.throughput.get(name, [])]
 
     def cpu(self, name: str) -> list[float | None]:
-        """Return a contestant's CPU microseconds a product by round."""
+        """Return a contestant's CPU microseconds per product, by round."""
         return [None if run is None else run.cpu for run in self.throughput.get(name, [])]
 
     def p99(self, load: float) -> Spread | None:
@@ -63,7 +63,7 @@ class Results:
 
 
 def document(results: Results, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the whole document; ``about`` names machine, versions and settings."""
+    """Return the whole document; ``about`` has the machine, versions and settings."""
     spreads = _headline(results)
     ours = results.throughput.get("ours", [])
     threads = next((run.cpu_by_thread for run in reversed(ours) if run is not None), {})

@@ -1,4 +1,4 @@
-"""Product events from a seed: distinct products, their titles of 8 to 30 words as market places write them."""
+"""Seeded product events: distinct products with titles of 8 to 30 words, like those of marketplaces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.sample.dice import Dice
 from workers.sample.wording import COLOURS, model_code
 
 FEWEST_WORDS, MOST_WORDS = 8, 30
-# Real products are at most this share, so that none has to be published twice.
+# The largest share of real products, so that none has to be published twice.
 _REAL_SHARE = 0.25
 _PHRASES = (
     "with free returns",
@@ -39,13 +39,13 @@ _PHRASES = (
 )
 
 Event = tuple[bytes, bytes]
-"""Key and value, as they lie in the topic."""
+"""The key and value of an event in its topic."""
 
 
 def generate(seed: int, count: int, real: list[Product] | None = None) -> list[Event]:
     """Return the events of ``count`` distinct products; the same arguments give the same events.
 
-    Those of ``real`` are spread evenly among the generated ones, and are at most a quarter of all.
+    The ``real`` products are spread evenly among the generated ones, and are at most a quarter of all.
     """
     dice = Dice(seed)
     chosen = (real or [])[: int(count * _REAL_SHARE)]
@@ -55,12 +55,12 @@ def generate(seed: int, count: int, real: list[Product] | None = None) -> list[E
 
 
 def product(dice: Dice, row: dict[str, Any]) -> Product:
-    """Return the product of a row of the sample catalogue, its title written out."""
+    """Return the product of a row of the sample catalogue, with a long title."""
     return msgspec.convert(row | {"title": long_title(dice, row)}, Product)
 
 
 def long_title(dice: Dice, row: dict[str, Any]) -> str:
-    """Return a title of 8 to 30 words that begins as the row's own does."""
+    """Return a title of 8 to 30 words that begins like the row's own title."""
     length = dice.between(FEWEST_WORDS, MOST_WORDS)
     words = row["title"].split()
     about = dice.shuffled([*row["attributes"].values(), *(row["description"] or "").split(". ")[:2]])
@@ -78,7 +78,7 @@ def long_title(dice: Dice, row: dict[str, Any]) -> str:
 
 
 def read_real(directory: Path | None, count: int) -> list[Product]:
-    """Return up to ``count`` products of the catalogues in a directory, as many of each as it has; else none."""
+    """Return up to ``count`` products from the catalogues in a directory, mixed evenly; none if it has none."""
     files = sorted(directory.glob("*.jsonl.gz")) if directory is not None and directory.is_dir() else []
     if not files or not count:
         return []

@@ -1,4 +1,4 @@
-"""Figures made of raw measurements: nothing here starts a process or looks at a clock."""
+"""Compute figures from raw measurements; nothing here starts a process or reads a clock."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Of the decisions, first and last are left out: starting up and running dry are no steady state.
+# The first and last tenth of the decisions are left out, because starting and running dry are not steady.
 _LEFT_OUT = 0.1
 _FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The values of all rounds, in order of the rounds."""
+    """The values of all rounds, in order."""
 
     rounds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median value."""
         return statistics.median(self.rounds)
 
     def as_dict(self, digits: int = 4) -> dict[str, Any]:
-        """Return median, min, max and the values themselves."""
+        """Return the median, minimum, maximum and all values."""
         return {
             "median": round(self.median, digits),
             "min": round(min(self.rounds), digits),
@@ -38,22 +38,22 @@ class Spread:
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
-    """Return the values that are there, or ``None`` where none is."""
+    """Return the values that exist, or ``None`` if there are none."""
     found = tuple(value for value in values if value is not None and not math.isnan(value))
     return Spread(found) if found else None
 
 
 def ratios(of: Sequence[float | None], to: Sequence[float | None]) -> Spread | None:
-    """Return the ratio in each round that has both: what drifts between rounds does not touch it."""
+    """Return the ratio for each round that has both values, so that drift between rounds does not matter."""
     pairs = zip(of, to, strict=True)
     return spread(one / other for one, other in pairs if one is not None and other)
 
 
 def percentile(values: NDArray[np.float64], share: float) -> float:
-    """Return the smallest of n values, float64 (n,), that at least this share does not exceed.
+    """Return the smallest of the values, float64 (n,), that at least this share of them does not exceed.
 
-    A value that was measured, never one between two (Hyndman and Fan, 1996, definition 1). Raises
-    :class:`ValueError` where there are none.
+    The result is always a measured value, never interpolated (Hyndman and Fan, 1996, definition 1). Raises
+    :class:`ValueError` if there are no values.
     """
     if not len(values):
         raise ValueError("no values were measured")
@@ -62,7 +62,7 @@ def percentile(values: NDArray[np.float64], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The steady part of a run: ``products`` were decided between ``began`` and ``ended``, in epoch seconds."""
+    """The steady part of a run: ``products`` were decided from ``began`` to ``ended``, in epoch seconds."""
 
     began: float
     ended: float
@@ -70,14 +70,14 @@ class Span:
 
     @property
     def per_second(self) -> float:
-        """Products a second."""
+        """Products per second."""
         return self.products / (self.ended - self.began)
 
 
 def middle(appended: NDArray[np.float64]) -> Span:
-    """Return the middle 80 % of decisions, by the times at which they were appended: epoch seconds, float64 (n,).
+    """Return the middle 80 % of decisions, by the times when they were appended: epoch seconds, float64 (n,).
 
-    Raises :class:`ValueError` where they are too few to say anything.
+    Raises :class:`ValueError` if there are too few decisions to measure anything.
     """
     times = np.sort(appended)
     first = int(len(times) * _LEFT_OUT)
@@ -90,8 +90,8 @@ def middle(appended: NDArray[np.float64]) -> Span:
 def spent(times: Sequence[float], seconds: Sequence[float], span: Span) -> float:
     """Return the CPU seconds spent within the span, from samples of a counter that only grows.
 
-    ``times`` are epoch seconds; between two samples the counter is taken to grow evenly. Raises
-    :class:`ValueError` where the samples do not cover the span.
+    ``times`` are epoch seconds; between two samples the counter is assumed to grow linearly. Raises
+    :class:`ValueError` if the samples do not cover the span.
     """
     if not times or times[0] > span.began or times[-1] < span.ended:
         raise ValueError("the process was not watched over the whole span")
@@ -100,8 +100,8 @@ def spent(times: Sequence[float], seconds: Sequence[float], span: Span) -> float
 
 
 def per_core(products_per_second: float, cores: float) -> float:
-    """Return products a second and core: of the cores that were kept busy, and at least of one.
+    """Return the products per second and busy core, with at least one core.
 
-    A process that waits has a core all the same, one that uses more than a core has cost more than one.
+    A process that waits still occupies a core, and one that uses more than one core costs more than one.
     """
     return products_per_second / max(1.0, cores)

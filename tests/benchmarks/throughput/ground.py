@@ -1,4 +1,4 @@
-"""Topics of one run: events that are there before it starts, and the decisions that come out."""
+"""The topics of one run: events that can be published before it starts, and the decisions that result."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from tests.worker_harness import PARTITIONS, Installation
 
 _OUTPUTS = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW)
 _SECONDS = 30.0
-# Of long sleeps the operating system makes longer ones.
+# The operating system makes long sleeps even longer.
 _LONGEST_SLEEP = 0.001
 
 
 @dataclass
 class Decisions:
-    """The first decision of each product: ``appended`` in epoch seconds by key, ``kept`` values of some keys."""
+    """The first decision on each product: ``appended`` has the epoch seconds, ``kept`` some of the values."""
 
     appended: dict[bytes, float] = field(default_factory=dict)
     kept: dict[bytes, bytes] = field(default_factory=dict)
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """When they were appended, float64 (n,)."""
+        """The times when the decisions were appended, float64 (n,)."""
         return np.fromiter(self.appended.values(), np.float64, len(self.appended))
 
 
 class Ground:
-    """What a run stands on: an installation with topics of its own, deleted when it is over."""
+    """The basis of a run: an installation with topics of its own, which are deleted at the end."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -61,7 +61,7 @@ class Ground:
         ]
 
     def create(self) -> None:
-        """Make the topics; the broker stamps decisions with its own time when it appends them."""
+        """Create the topics; the broker timestamps decisions with its own time when it appends them."""
         self.installation.create()
         stamp = [
             ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
@@ -72,13 +72,13 @@ class Ground:
             future.result(_SECONDS)
 
     def delete(self) -> None:
-        """Delete all topics of the installation, changelogs too."""
+        """Delete all topics of the installation, including changelogs."""
         names = [name for name in self._admin.list_topics(timeout=_SECONDS).topics if self._is_ours(name)]
         for future in self._admin.delete_topics(names, operation_timeout=_SECONDS).values():
             future.result(_SECONDS)
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Publish as fast as it goes, and return when all are there; raises :class:`RuntimeError` if not."""
+        """Publish as fast as possible, and wait until all have arrived; raises :class:`RuntimeError` if not."""
         failures: list[KafkaError] = []
         producer = self._producer({"linger.ms": 50, "queue.buffering.max.messages": 1_000_000}, failures)
         topic = self.installation.name(PRODUCTS_CHANGED)
@@ -93,9 +93,9 @@ class Ground:
         _raise(failures)
 
     def publish_on_schedule(self, schedule: Schedule, events: list[Event]) -> tuple[float, float]:
-        """Publish by the schedule; return its start in epoch seconds, and the most that an event left late, in ms.
+        """Publish on schedule; return the start in epoch seconds, and the greatest lateness of an event in ms.
 
-        Raises :class:`RuntimeError` where an event did not arrive.
+        Raises :class:`RuntimeError` if an event did not arrive.
         """
         failures: list[KafkaError] = []
         producer = self._producer({}, failures)
@@ -121,7 +121,7 @@ class Ground:
         return sum(future.result(_SECONDS).offset for future in offsets.values())
 
     def read(self, keep: frozenset[bytes] = frozenset()) -> Decisions:
-        """Return the decisions that have come since the last call; their values where the key is one to keep."""
+        """Return the decisions that arrived since the last call, with values for the keys in ``keep``."""
         found = Decisions()
         consumer = Consumer(self._connection.consumer_config(f"{self.installation.prefix}decisions"))
         try:
@@ -172,7 +172,7 @@ def _raise(failures: list[KafkaError]) -> None:
 def ground(
     connection: KafkaConnection, prefix: str, bundle: Path, directory: Path, partitions: int = PARTITIONS
 ) -> Iterator[Ground]:
-    """Give the topics of one run, and delete them after it."""
+    """Yield the topics of one run, and delete them afterwards."""
     made = Ground(Installation(connection, prefix, bundle, directory, partitions))
     made.create()
     try:

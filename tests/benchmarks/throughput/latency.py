@@ -1,4 +1,4 @@
-"""How late decisions are at a constant rate, from when each event was due to when its decision lay in Kafka."""
+"""The latency of decisions at a constant rate, from when each event was due until its decision was in Kafka."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _PATIENCE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One load, a share of capacity: latencies in ms; ``publisher_late_ms`` is the most that an event left late.
+    """Latencies in ms at one load, a share of capacity; ``publisher_late_ms`` is an event's greatest lateness.
 
-    ``cores`` is what the worker kept busy from the first event until the last was decided. ``undecided`` are
-    events that were not decided a minute after the last had left: the load was too much.
+    ``cores`` is the number of cores that the worker kept busy from the first event until the last decision.
+    ``undecided`` events had no decision a minute after the last event was sent: the load was too high.
     """
 
     load: float
@@ -41,7 +41,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Loads as shares of ``capacity``, in products a second, with what comes before each is measured."""
+    """The loads, as shares of ``capacity`` in products per second, and how long each is warmed up and measured."""
 
     capacity: float
     loads: tuple[float, ...]
@@ -50,14 +50,14 @@ class Plan:
 
     @property
     def events(self) -> int:
-        """How many events all of it takes."""
+        """The total number of events."""
         return self._burst + sum(self._schedule(load).events for load in self.loads)
 
     def run(self, contestant: Contestant, ground: Ground, events: list[Event]) -> Iterator[Latency]:
-        """Yield what is measured at each load, lightest first, in one process that runs through."""
+        """Yield the latencies at each load, in the order of ``loads``, with the same processes throughout."""
         rest = iter(events)
         with contestant.running(ground.installation) as processes:
-            # A worker that has just started knows no words yet, and its allocators have not settled.
+            # A new worker has empty word caches, and its allocators have not settled.
             ground.publish([next(rest) for _ in range(self._burst)])
             await_decisions(ground, self._burst)
             for load in self.loads:
@@ -110,7 +110,7 @@ def _latency(sent: _Sent, decisions: Decisions, warm_up_seconds: float) -> Laten
 
 
 def await_decisions(ground: Ground, events: int) -> Decisions:
-    """Read decisions until there is one for each event, or too long has passed."""
+    """Read decisions until there is one for each event, or 60 seconds have passed."""
     found = Decisions()
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while len(found.appended) < events and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""One run of one contestant: how fast, at what cost, and what it decided."""
+"""One run of one contestant: its speed, its cost, and its decisions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from tests.benchmarks.throughput.processes import Contestant, Process
 from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
 
 _POLL_SECONDS = 0.25
-# Loading the model and joining the group.
+# For loading the model and joining the group.
 _START_SECONDS = 120.0
-# How long a run may come to nothing new before it counts as stuck.
+# A run counts as stuck when nothing new is decided for so long.
 _STUCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """One run. CPU microseconds are of user and system time, a product, over the middle 80 % of decisions.
+    """One run. CPU microseconds are user and system time per product, over the middle 80 % of decisions.
 
-    ``cores`` is what the contestant's processes kept busy; ``broker_cpu`` is what Kafka spent on the same span.
+    ``cores`` is the number of cores that the contestant's processes kept busy; ``broker_cpu`` is the CPU time of
+    Kafka over the same span.
     """
 
     decided: int
@@ -49,9 +50,9 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What all contestants are given: at most ``seconds`` from their first decision on.
+    """The work that all contestants get: the events, with at most ``seconds`` from their first decision on.
 
-    The values of their decisions are kept where the key is one of ``keep``.
+    The values of decisions are kept for the keys in ``keep``.
     """
 
     events: list[Event]
@@ -60,10 +61,10 @@ class Work:
 
 
 def run(contestant: Contestant, ground: Ground, broker: int, work: Work) -> tuple[Throughput, Decisions]:
-    """Let a contestant decide the events; ``broker`` is Kafka's process.
+    """Let a contestant decide the events; ``broker`` is Kafka's process id.
 
-    Raises :class:`RuntimeError` where the contestant ends or stands still, and :class:`ValueError` where it
-    decided too few.
+    Raises :class:`RuntimeError` if the contestant ends or gets stuck, and :class:`ValueError` if it decided too
+    few.
     """
     events = work.events
     if not contestant.before_events:
@@ -77,7 +78,7 @@ def run(contestant: Contestant, ground: Ground, broker: int, work: Work) -> tupl
             until = time.time()
             peak = sum(peak_memory_mb(number) for number in ids)
     decisions = ground.read(work.keep)
-    # What came while it was being ended was not watched.
+    # Decisions made while the contestant was being stopped were not watched.
     times = decisions.times[decisions.times <= until]
     span = middle(times)
     cpu = sum(watch.spent(number, span) for number in ids)

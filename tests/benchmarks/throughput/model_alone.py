@@ -1,4 +1,4 @@
-"""The model without a stream, in a process of its own: CPU time a product, by stage; ``python -m``, says JSON."""
+"""Measure the model without a stream, in a separate process: CPU time per product by stage, as JSON."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from workers.recall.encode import encode_products
 from workers.statistics import NoStatistics
 
 BATCH = 64
-# What a model is for; to decode an event and to write a decision is the stream's work.
+# The model's own stages; decoding events and writing decisions is the stream's work.
 MODEL_STAGES = ("encode", "recall", "ranking")
 _SOURCE = SourcePosition("products", 0, 0)
 Result = TypeVar("Result")
 
 
 class Costs:
-    """CPU seconds of this process by stage."""
+    """The CPU seconds of this process, by stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
 
     def of(self, stage: str, work: Callable[..., Result], *arguments: Any) -> Result:
-        """Do some work, and note what it cost."""
+        """Do some work, and add its cost to the stage."""
         began = process_time()
         result = work(*arguments)
         self.seconds[stage] += process_time() - began
         return result
 
     def per_product(self, products: int) -> dict[str, float]:
-        """Return microseconds a product by stage; ``model`` is the sum of the model's own, ``total`` of all."""
+        """Return microseconds per product by stage; ``model`` sums the model's stages, ``total`` all."""
         found = {stage: 1e6 * seconds / products for stage, seconds in self.seconds.items()}
         return found | {
             "model": sum(found[stage] for stage in MODEL_STAGES),
@@ -52,7 +52,7 @@ class Costs:
 
 
 def cost(bundle: Bundle, events: Sequence[Event], batch: int) -> dict[str, float]:
-    """Return CPU microseconds a product by stage, so many products at a time."""
+    """Return the CPU microseconds per product by stage, with ``batch`` products at a time."""
     costs = Costs()
     for first in range(0, len(events), batch):
         _decide(bundle, events[first : first + batch], costs)
@@ -75,16 +75,16 @@ def _decide(bundle: Bundle, events: Sequence[Event], costs: Costs) -> None:
 
 
 def main() -> None:
-    """``model_alone.py BUNDLE PRODUCTS SEED [DATA]``: print the cost in batches, and of one product at a time."""
+    """Run ``model_alone.py BUNDLE PRODUCTS SEED [DATA]``: print the cost in batches and one by one."""
     bundle = load_bundle(Path(sys.argv[1]))
     threadpool_limits(1)
     count, seed = int(sys.argv[2]), int(sys.argv[3])
     real = read_real(Path(sys.argv[4]), count) if len(sys.argv) > 4 else []
     events = generate(seed, 2 * count, real)
-    # Caches of words fill first, as they have in a worker that runs for long.
+    # Fill the word caches first, as in a worker that has been running for long.
     cost(bundle, events[:count], BATCH)
     batched = cost(bundle, events[count:], BATCH)
-    # The same products that were warm for the batches, fewer: each costs several times as much.
+    # The same warm products as for the batches, but fewer, because each costs several times as much.
     single = cost(bundle, events[count : count + count // 4], 1)
     sys.stdout.write(orjson.dumps({"batch": batched, "single": single}).decode() + "\n")
 

@@ -1,4 +1,4 @@
-"""What one call of the benchmark measures."""
+"""What one invocation of the benchmark measures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ CONTESTANTS = ("bare", "quix", "plain_faust", "ours", "ours_without_learning", "
 class Options:
     """``seconds`` bounds each contestant's run from its first decision on; ``loads`` are shares of capacity.
 
-    Each load lasts ``load_seconds`` after ``warm_up_seconds`` of the same rate. ``bundle`` is one to use instead
-    of the benchmark's own on a tree of ``nodes``; ``data`` are real catalogues, mixed in where they are there.
+    Each load lasts ``load_seconds`` after ``warm_up_seconds`` of the same rate. ``bundle`` replaces the
+    benchmark's own bundle on a tree of ``nodes``; ``data`` is the directory of real catalogues to mix in, if there
+    are any.
     """
 
     events: int = 200_000
@@ -31,11 +32,11 @@ class Options:
     data: Path | None = None
 
     def without_latency(self) -> Self:
-        """Return the same without loads."""
+        """Return the same options without loads."""
         return replace(self, loads=())
 
     def short(self) -> Self:
-        """Return what ends in about four minutes."""
+        """Return options for a run of about four minutes."""
         return replace(
             self,
             events=min(self.events, 20_000),

@@ -1,4 +1,4 @@
-"""The contestants as processes: ours as an operator runs it, the others as programs of their own."""
+"""The contestants as processes: ours as an operator runs it, the others as separate programs."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class Process(Protocol):
 
     @property
     def process_id(self) -> int:
-        """Its process."""
+        """Its process id."""
 
     def check(self) -> None:
-        """Raise :class:`RuntimeError` where it has ended by itself."""
+        """Raise :class:`RuntimeError` if it has ended by itself."""
 
 
 class OurWorker(Worker):
-    """``shelfwise worker``."""
+    """Runs ``shelfwise worker``."""
 
     def check(self) -> None:
-        """Raise :class:`RuntimeError` where it has ended by itself."""
+        """Raise :class:`RuntimeError` if it has ended by itself."""
         assert self._process is not None
         if (status := self._process.poll()) is not None:
             raise RuntimeError(f"the worker ended with {status}; its log ends:\n{self.log_end()}")
 
 
 class Program:
-    """One of the programs in the package ``contestants``."""
+    """Runs a program of the package ``contestants``."""
 
     def __init__(self, module: str, installation: Installation) -> None:
         place = Place(installation.connection.bootstrap_servers or "", installation.prefix, installation.bundle)
@@ -51,27 +51,27 @@ class Program:
 
     @property
     def process_id(self) -> int:
-        """Its process."""
+        """Its process id."""
         return self._process.pid
 
     def check(self) -> None:
-        """Raise :class:`RuntimeError` where it has ended by itself."""
+        """Raise :class:`RuntimeError` if it has ended by itself."""
         if (status := self._process.poll()) is not None:
             lines = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             raise RuntimeError(f"it ended with {status}; its log ends:\n" + "\n".join(lines))
 
     def kill(self) -> None:
-        """End it: what it has decided is measured from the topics."""
+        """Kill it; its decisions are measured from the topics."""
         self._process.kill()
         self._process.wait()
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """How one is run: ``needs`` is a package that may not be there, ``learns`` that its decisions depend on order.
+    """How to run a contestant; ``needs`` is an optional package.
 
-    With ``before_events`` its processes are ready before the events are published: they share the partitions only
-    once all have joined.
+    ``learns`` means that its decisions depend on the order of events. With ``before_events``, its processes are
+    ready before the events are published, because they share the partitions only once all have joined.
     """
 
     name: str
@@ -85,14 +85,14 @@ class Contestant:
 
     @property
     def missing(self) -> str | None:
-        """Say what keeps it from running, if anything does."""
+        """Return why it cannot run, or ``None``."""
         if self.needs is None or importlib.util.find_spec(self.needs) is not None:
             return None
         return f"{self.title} is left out: {self.needs} is not installed; `make bench` installs it"
 
     @contextmanager
     def running(self, installation: Installation) -> Iterator[list[Process]]:
-        """Give its processes, and kill them at the end."""
+        """Yield its processes, and kill them at the end."""
         with ExitStack() as stack:
             if self.program is not None:
                 program = Program(self.program, installation)
@@ -104,7 +104,7 @@ class Contestant:
                 stack.callback(worker.__exit__)
                 worker.start()
             if self.before_events:
-                # Twice: when the last one joins, the others let go of partitions once more.
+                # Twice, because the others give up partitions again when the last one joins.
                 for worker in (*workers, *workers):
                     worker.wait_until_ready()
             yield list(workers)
@@ -118,7 +118,7 @@ REGISTRY = {
         Contestant("plain_faust", "plain Faust", program="plain_faust"),
         Contestant("ours", "ours", learns=True),
         Contestant("ours_without_learning", "ours, learning off", settings={"learning": "false"}),
-        # Loads begin when it is ready: what is measured is lateness, not starting.
+        # Publish only when it is ready: the benchmark measures latency, not the start.
         Contestant("ours_latency", "ours, under load", learns=True, before_events=True),
         Contestant("ours_two_processes", "ours, two workers", processes=2, learns=True, before_events=True),
     )

@@ -44,7 +44,7 @@ def show(found: Mapping[str, Any], console: Console) -> None:
 
 
 def cell(figures: Mapping[str, Any] | None, digits: int = 0) -> str:
-    """Return the median, and the smallest and largest where there was more than one round."""
+    """Return the median, with the minimum and maximum if there was more than one round."""
     if figures is None:
         return "-"
     median, low, high = (f"{figures[key]:,.{digits}f}" for key in ("median", "min", "max"))

@@ -1,7 +1,7 @@
-"""Open-loop load: events leave when the schedule says so, whether or not earlier ones are done.
+"""Open-loop load: events are sent when they are due, whether or not earlier ones are done.
 
-An event that the publisher, Kafka or the worker holds up is late by the schedule's clock, so that a stall costs
-every event that it delays, not only the one that met it ("coordinated omission", G. Tene, 2013).
+Latency counts from when an event is due. If the publisher, Kafka or the worker stalls, every delayed event counts
+as late, not only the one that met the stall ("coordinated omission", G. Tene, 2013).
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Event ``n`` of ``events`` is due ``n / rate`` seconds after the start; ``rate`` is in events a second."""
+    """Event ``n`` of ``events`` is due ``n / rate`` seconds after the start; ``rate`` is in events per second."""
 
     rate: float
     events: int
 
     @classmethod
     def lasting(cls, rate: float, seconds: float) -> Schedule:
-        """Return the schedule of so many seconds; raises :class:`ValueError` where it has no event."""
+        """Return a schedule that lasts so many seconds; raises :class:`ValueError` if it has no event."""
         events = int(rate * seconds)
         if rate <= 0 or events < 1:
             raise ValueError(f"{rate} events a second for {seconds} s are no load")
         return cls(rate, events)
 
     def due(self, elapsed: float) -> int:
-        """Return how many events are due by so many seconds after the start."""
+        """Return how many events are due after ``elapsed`` seconds."""
         return min(self.events, math.floor(elapsed * self.rate) + 1) if elapsed >= 0 else 0
 
     def wait(self, sent: int, elapsed: float) -> float:
-        """Return the seconds until the next event is due, when ``sent`` have left."""
+        """Return the seconds until the next event is due, after ``sent`` events."""
         return max(0.0, sent / self.rate - elapsed)
 
     def latencies(
         self, numbers: NDArray[np.int64], appended: NDArray[np.float64], start: float
     ) -> NDArray[np.float64]:
-        """Return the latencies in ms, float64 (n,), of the events of these numbers, int64 (n,).
+        """Return the latencies in ms, float64 (n,), of the events with these ``numbers``, int64 (n,).
 
-        ``appended`` are the times of their decisions, float64 (n,), and ``start`` that of the schedule, all in
-        epoch seconds. The broker's clock counts whole milliseconds: what comes out below 0 is 0.
+        ``appended`` are the times of their decisions, float64 (n,), and ``start`` is that of the schedule, all in
+        epoch seconds. The broker's clock counts whole milliseconds, so negative results are set to 0.
         """
         return np.maximum(0.0, (appended - (start + numbers / self.rate)) * 1_000)

@@ -1,4 +1,4 @@
-"""A model on a tree as large as a real one: the sample catalogue's, filled up with leaves that nothing is in."""
+"""A model on a tree of realistic size: the sample catalogue's, filled up with leaves that have no products."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _WORKERS = Path(__file__).resolve().parents[3] / "workers"
 
 
 def padded_taxonomy(nodes: int) -> Taxonomy:
-    """Return the sample's tree with siblings of its leaves up to so many nodes.
+    """Return the sample's tree with siblings added to its leaves until it has so many nodes.
 
-    Raises :class:`ValueError` where the sample's tree is larger, or its words make no more names.
+    Raises :class:`ValueError` if the sample's tree is larger, or its words do not make enough names.
     """
     sample = sample_taxonomy()
     if nodes < len(sample):
@@ -38,7 +38,7 @@ def padded_taxonomy(nodes: int) -> Taxonomy:
 
 
 def bundle_on(nodes: int, directory: Path) -> Path:
-    """Return a model on such a tree, fitted unless an earlier call with the same code left it in ``directory``."""
+    """Return a model on such a tree; it is fitted unless ``directory`` has one made by the same code."""
     bundle = directory / f"bundle-{nodes}-{_code_digest()}"
     if not bundle.exists():
         taxonomy = padded_taxonomy(nodes)
@@ -74,7 +74,7 @@ def _round_robin(paths: list[Iterator[tuple[str, ...]]]) -> Iterator[tuple[str, 
 
 
 def _code_digest() -> str:
-    """Return a digest of the code that fits: a model of other code is not what is to be measured."""
+    """Return a digest of the code that fits, so that a model made by other code is not used."""
     found = hashlib.sha256()
     for file in sorted(_WORKERS.rglob("*.py")):
         found.update(file.read_bytes())

@@ -1,7 +1,8 @@
-"""What the usual tutorial does, without a stream: a sentence encoder on one title after the other, and FAISS.
+"""The usual tutorial's approach, without a stream: encode each title with a sentence encoder, search in FAISS.
 
-``python -m tests.benchmarks.throughput.tutorial BUNDLE ENCODER PRODUCTS SEED``: ENCODER is a directory that
-``shelfwise encoder`` wrote. Says JSON: CPU and wall-clock microseconds a product, its and ours.
+``python -m tests.benchmarks.throughput.tutorial BUNDLE ENCODER PRODUCTS SEED`` prints JSON with CPU and wall-clock
+microseconds per product of the tutorial, and CPU microseconds of ours. ENCODER is a directory written by
+``shelfwise encoder``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from workers.text.product_text import category_texts
 
 
 def as_in_tutorials(encoder: Encoder, paths: list[str]) -> Callable[[str], int]:
-    """Return a function that gives a title the nearest of the categories."""
+    """Return a function that finds the category nearest to a title."""
     index = faiss.IndexFlatIP(encoder.dimensions)
     index.add(
         np.concatenate([encoder.encode(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH)])
@@ -39,7 +40,7 @@ def as_in_tutorials(encoder: Encoder, paths: list[str]) -> Callable[[str], int]:
 
 
 def measured(classify: Callable[[str], int], events: list[Event]) -> dict[str, float]:
-    """Return microseconds of CPU and of wall clock a product, decoding included."""
+    """Return the CPU and wall-clock microseconds per product, including decoding."""
     began, cpu = perf_counter(), process_time()
     for key, value in events:
         classify(decode_product(value, key).title)

@@ -1,4 +1,4 @@
-"""What processes cost with those that they have started, by Linux's /proc (proc_pid_stat(5))."""
+"""Measure the CPU time and memory of processes and their children, from Linux's /proc (proc_pid_stat(5))."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.process_tree import children, memory_bytes
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SECONDS = 0.05
-# Threads are many, and each is a file: they, and what they have started, are looked at once in so many samples.
+# Threads and children are only sampled once in so many samples, because there are many, each with a file.
 _THREADS_EVERY = 10
 _CHILDREN = "other processes"
 
 
 def cpu_seconds(stat: str) -> float:
-    """Return user and system time from the text of a ``stat`` file; a name may hold spaces and brackets."""
+    """Return user and system time from the text of a ``stat`` file, whose name may contain spaces and brackets."""
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def peak_memory_mb(process_id: int) -> float:
-    """Return the peak resident memory in MB of 10^6 bytes; raises :class:`OSError` where it has ended."""
+    """Return the peak memory with children, in MB of 10^6 bytes; raises :class:`OSError` if it has ended."""
     return memory_bytes(process_id, "VmHWM") / 1e6
 
 
@@ -37,7 +37,7 @@ def _cpu_seconds_of(process_id: int) -> float:
 
 
 class Watch(Thread):
-    """Samples the CPU time of some processes, from entry to exit of the context."""
+    """Samples the CPU time of some processes while its context is open."""
 
     def __init__(self, process_ids: Sequence[int], *, by_thread: bool = False) -> None:
         super().__init__(name="watch", daemon=True)
@@ -61,7 +61,7 @@ class Watch(Thread):
         self.join()
 
     def run(self) -> None:
-        """Sample until told to stop, or a process has ended."""
+        """Sample until stopped, or until a process has ended."""
         while True:
             last = self._stopped.is_set()
             try:
@@ -74,7 +74,7 @@ class Watch(Thread):
 
     @property
     def cores(self) -> float:
-        """What the processes kept busy together from the first sample to the last."""
+        """The number of cores that the processes kept busy together, from the first sample to the last."""
         taken = min(map(len, self._seconds.values()))
         if taken < 2:
             raise ValueError("a process that was watched for a moment only kept nothing busy")
@@ -82,15 +82,15 @@ class Watch(Thread):
         return seconds / (self._times[taken - 1] - self._times[0])
 
     def spent(self, process_id: int, span: Span) -> float:
-        """Return a process's CPU seconds within the span; raises :class:`ValueError` where it ended before."""
+        """Return a process's CPU seconds within the span; raises :class:`ValueError` if it ended before."""
         seconds = self._seconds[process_id]
         return spent(self._times[: len(seconds)], seconds, span)
 
     def spent_by_thread(self, span: Span) -> dict[str, float]:
-        """Return the CPU seconds within the span by kind of thread, those that cover it: most expensive first.
+        """Return the CPU seconds within the span by kind of thread, most expensive first.
 
-        The main thread is ``main``, librdkafka's are ``librdkafka``, what the process has started is ``other
-        processes``; others are numbered by what they cost.
+        Only threads that cover the span count. The main thread is ``main``, librdkafka's are ``librdkafka``, the
+        children are ``other processes``; the six most expensive others are numbered by cost.
         """
         found: dict[str, float] = defaultdict(float)
         others = []

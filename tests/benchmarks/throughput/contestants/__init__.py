@@ -1,1 +1,1 @@
-"""Programs that do the same job with the same model code, each a process of its own: ``python -m``."""
+"""Programs that do the same job with the same model code, each in a separate process: ``python -m``."""

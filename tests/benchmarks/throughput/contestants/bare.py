@@ -1,4 +1,4 @@
-"""The ceiling: a bare loop on librdkafka, without state, metrics or the promises that come of them."""
+"""The upper bound: a bare loop on librdkafka, without state, metrics or our delivery guarantees."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from confluent_kafka import Consumer, Message, Producer
 
 from tests.benchmarks.throughput.contestants.job import Job, Place, Source
 
-# As many products at once as ours decides. A flush and a commit for each read of several such batches: waiting for
-# the broker after every batch would hold up the loop, and be no ceiling.
+# The batch size is ours. The loop flushes and commits once for several batches: waiting for the broker after every
+# batch would slow it down, and it would not be an upper bound.
 _BATCH = 64
 _READ = 8 * _BATCH
 _READ_SECONDS = 0.05

@@ -1,4 +1,4 @@
-"""The job that all contestants but ours share: from an event's bytes to the message of its decision."""
+"""The job that all contestants but ours share: from the bytes of an event to the message with its decision."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from workers.classify import decide
 from workers.statistics import NoStatistics
 
 Source = tuple[int, int, bytes | None, bytes]
-"""Partition, offset, key and value of an event."""
+"""The partition, offset, key and value of an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision, ready to be sent: CloudEvents headers and a JSON value, as ours are."""
+    """A decision, ready to send: CloudEvents headers and a JSON value, like ours."""
 
     topic: str
     key: bytes
@@ -38,7 +38,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a contestant works; given to it as the arguments of its program."""
+    """Where a contestant works; its program gets this as arguments."""
 
     bootstrap_servers: str
     prefix: str
@@ -46,17 +46,17 @@ class Place:
 
     @classmethod
     def from_arguments(cls) -> Self:
-        """Read it from the command line."""
+        """Parse the command line arguments."""
         servers, prefix, bundle = sys.argv[1:4]
         return cls(servers, prefix, Path(bundle))
 
     def arguments(self) -> list[str]:
-        """Return the command line."""
+        """Return the command line arguments."""
         return [self.bootstrap_servers, self.prefix, str(self.bundle)]
 
     @property
     def connection(self) -> KafkaConnection:
-        """How to reach Kafka."""
+        """The connection to Kafka."""
         return KafkaConnection(bootstrap_servers=self.bootstrap_servers)
 
     @property
@@ -65,20 +65,20 @@ class Place:
         return self.topic(PRODUCTS_CHANGED)
 
     def topic(self, topic: Topic) -> str:
-        """Return a topic's name here."""
+        """Return the full name of a topic."""
         return self.prefix + topic.name
 
     def producer_config(self) -> dict[str, Any]:
-        """Return what all producers here have, ours too: idempotent, lz4, 2 ms of linger."""
+        """Return the producer settings of all contestants, including ours: idempotent, lz4, 2 ms of linger."""
         return self.connection.producer_config()
 
     def consumer_config(self, group: str) -> dict[str, Any]:
-        """Return what all consumers have, ours too: large fetches, commits when told to, from the earliest."""
+        """Return every contestant's consumer settings: large fetches, manual commits, from the earliest offset."""
         return self.connection.consumer_config(f"{self.prefix}{group}")
 
 
 class Job:
-    """Decides events with the model in this thread alone, learning nothing."""
+    """Decides events with the model in this thread only, without learning."""
 
     def __init__(self, place: Place) -> None:
         self._source = place.source

@@ -1,4 +1,4 @@
-"""Faust as its documentation teaches it: an agent that takes one event, decides, and sends."""
+"""Faust as in its documentation: an agent that takes one event, decides it, and sends the decision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def build_app(place: Place, job: Job, directory: str) -> faust.App:
         f"{place.prefix}plain-faust",
         broker=f"kafka://{place.bootstrap_servers}",
         datadir=directory,
-        # The topics are there already.
+        # The topics already exist.
         topic_partitions=PARTITIONS,
         topic_disable_leader=True,
         autodiscover=False,
@@ -28,7 +28,7 @@ def build_app(place: Place, job: Job, directory: str) -> faust.App:
         key_serializer="raw",
         value_serializer="raw",
         consumer_auto_offset_reset="earliest",
-        # As near to the other contestants' clients as its own client goes: large fetches, batches of 1 MB after
+        # As close to the other contestants' clients as Faust's client allows: large fetches, batches of 1 MB after
         # 2 ms, lz4, acknowledged by all replicas.
         consumer_max_fetch_size=4 << 20,
         producer_linger=0.002,

@@ -1,4 +1,4 @@
-"""Quix Streams as its documentation teaches it: functions that are applied to one message after the other."""
+"""Quix Streams as in its documentation: functions that are applied to one message after the other."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def main() -> None:
     """Work until killed."""
     place = Place.from_arguments()
     job = Job(place)
-    # The clients' settings are those that all have. Its own are left as they come (at least once, a checkpoint
-    # every 5 s), and what it sets of the clients itself it is not given twice.
+    # Use the same client settings as all contestants, except those that Quix Streams sets itself. Its own settings
+    # keep their defaults (at least once, a checkpoint every 5 s).
     own = ("bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset")
     with tempfile.TemporaryDirectory() as state:
         app = Application(
