@@ -20,7 +20,7 @@ _headers: Final = methodcaller("headers")
 
 
 def headers_of(message: Message) -> Headers:
-    """Return the headers, or none if a header's name is not UTF-8, as the protocol requires but no broker checks.
+    """Return the headers, or none if a name is not UTF-8, which the protocol requires but brokers do not check.
 
     Call it once per message: after such a failure the library returns a list that it has not filled.
     """

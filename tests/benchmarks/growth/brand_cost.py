@@ -33,7 +33,7 @@ _PASSES_OF_SIGNAL = 16
 
 
 class BrandPoint(msgspec.Struct):
-    """The cost of so many learned brands: MB of 10^6 bytes, seconds to read them, CPU microseconds per product.
+    """The cost of this many learned brands: MB of 10^6 bytes, seconds to read them, CPU microseconds per product.
 
     ``recall_us`` is for all signals, ``brand_frequency_us`` for the signal that looks up brands.
     """

@@ -17,14 +17,14 @@ from workers.bundle.bundle import Bundle, load_bundle
 
 
 class TreePoint(msgspec.Struct):
-    """The cost with a tree of so many nodes."""
+    """The cost with a tree of this many nodes."""
 
     nodes: int
     us: dict[str, float]
 
 
 class EventPoint(msgspec.Struct):
-    """The cost of events of so many bytes on average."""
+    """The cost of events of this many bytes on average."""
 
     bytes: int
     us: dict[str, float]

@@ -107,7 +107,7 @@ def _disjoint(
 def _partly_labelled(
     products: Sequence[Product], labelled: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Learn from so many products of each test shop; the first 30 of each shop are never tested."""
+    """Learn from ``labelled`` products of each test shop; the first 30 of each shop are never tested."""
     training, test = _disjoint(products, _shop, seed)
     test = np.random.default_rng(seed).permutation(test)
     shops = np.unique([_shop(products[row]) for row in test.tolist()], return_inverse=True)[1]

@@ -24,7 +24,7 @@ from tests.benchmarks.throughput.options import Options
 from tests.benchmarks.throughput.processes import REGISTRY, Contestant
 
 Say = Callable[[str], None]
-# The decisions on so many products are compared between contestants.
+# The decisions on this many products are compared between contestants.
 _COMPARED = 1_000
 _MODEL_SECONDS = 600.0
 _decision = msgspec.json.Decoder(dict[str, Any])

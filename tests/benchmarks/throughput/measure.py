@@ -15,7 +15,7 @@ from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
 _POLL_SECONDS = 0.25
 # For loading the model and joining the group.
 _START_SECONDS = 120.0
-# A run counts as stuck when nothing new is decided for so long.
+# A run counts as stuck when nothing new is decided for this long.
 _STUCK_SECONDS = 60.0
 
 

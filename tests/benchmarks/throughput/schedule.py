@@ -22,7 +22,7 @@ class Schedule:
 
     @classmethod
     def lasting(cls, rate: float, seconds: float) -> Schedule:
-        """Return a schedule that lasts so many seconds; raises :class:`ValueError` if it has no event."""
+        """Return a schedule of ``seconds``; raises :class:`ValueError` if it has no event."""
         events = int(rate * seconds)
         if rate <= 0 or events < 1:
             raise ValueError(f"{rate} events a second for {seconds} s are no load")

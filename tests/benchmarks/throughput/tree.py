@@ -21,7 +21,7 @@ _WORKERS = Path(__file__).resolve().parents[3] / "workers"
 
 
 def padded_taxonomy(nodes: int) -> Taxonomy:
-    """Return the sample's tree with siblings added to its leaves until it has so many nodes.
+    """Return the sample's tree with siblings added to its leaves until it has ``nodes`` nodes.
 
     Raises :class:`ValueError` if the sample's tree is larger, or its words do not make enough names.
     """

@@ -16,7 +16,7 @@ from tests.process_tree import children, memory_bytes
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SECONDS = 0.05
-# Threads and children are only sampled once in so many samples, because there are many, each with a file.
+# Threads and children are only sampled once in this many samples, because there are many, each with a file.
 _THREADS_EVERY = 10
 _CHILDREN = "other processes"
 

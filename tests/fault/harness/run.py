@@ -151,7 +151,7 @@ class _Moved:
         self._at = time.monotonic()
 
     def still_for(self, seconds: float) -> bool:
-        """Return whether nothing has moved for so long."""
+        """Return whether nothing has moved for ``seconds``."""
         committed = self._site.progress.committed()
         if committed != self._last:
             self._last, self._at = committed, time.monotonic()

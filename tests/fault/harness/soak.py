@@ -67,7 +67,7 @@ class SoakSample:
 def soak(
     bundle: Path, minutes: float, load: float, rate: float | None = None, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Publish for so many minutes; return samples, verdict and settings.
+    """Publish for ``minutes``; return samples, verdict and settings.
 
     ``load`` is the share of the capacity to use, which is measured first; a ``rate`` in events per second replaces
     both.
