@@ -202,6 +202,17 @@ def test_a_reviewer_goes_back_to_what_was_answered_or_skipped_and_the_last_answe
     assert "gave 2 verdicts; 1 products are still waiting" in asked.stderr
 
 
+def test_the_last_answer_too_can_be_gone_back_to(installation: Installation) -> None:
+    tree = load_taxonomy(installation.bundle)
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+    event = DECISION | {"source": source, "title": "Thing"}
+    installation.send(CATEGORIES_NEEDS_REVIEW, "p", json.dumps(event).encode())
+    asked = review("--json", typed=f"n\nb\n{tree.ids[4]}\n\n")
+    assert [json.loads(line)["category_id"] for line in asked.stdout.splitlines()] == [None, tree.ids[4]]
+    assert "Thing\nits event has expired" in asked.stderr
+    assert "gave 1 verdicts; 0 products are still waiting" in asked.stderr
+
+
 def test_two_people_are_not_asked_about_the_same_products_in_the_same_order(installation: Installation) -> None:
     source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
     for number in range(20):
@@ -259,7 +270,7 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
     for product_id in products:
         decide(product_id, "first")
     monkeypatch.setattr(ReviewQueue, "waiting", read_and_go_on)
-    monkeypatch.setattr("streams.cli.review._ask", answer)
+    monkeypatch.setattr("streams.cli.review_session._ask", answer)
     told = review().stderr
     assert [(each.product_id, each.reviewer) for each in verdicts(installation) if each.reviewer == "desk 4"] == [
         ("left", "desk 4")
