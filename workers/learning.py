@@ -28,7 +28,7 @@ Contributions = dict[Key, tuple[str, float]]
 Packed = tuple[tuple[StatisticKind, str, str, float], ...]
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True):
+class AppliedEvent(msgspec.Struct, frozen=True, array_like=True):
     """What the event at ``position`` changed: what the product contributed before and after it.
 
     Contributions are (kind, key, category, weight). ``after`` is ``None`` if it is what the product contributes
@@ -43,15 +43,15 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 class ProductState(msgspec.Struct, frozen=True, array_like=True):
     """What is known about one product.
 
-    ``told`` holds the latest event of each topic, in the order in which they were applied, so that its changes can
-    be sent again in case they were never sent. One event for all topics would not be enough: after a crash another
-    topic may be ahead.
+    ``last_applied`` holds the latest event of each topic, in the order in which they were applied, so that its
+    changes can be sent again in case they were never sent. One event for all topics would not be enough: after a
+    crash another topic may be ahead.
     """
 
     assigned: Said | None = None
     needs_review: Said | None = None
     verdict: Said | None = None
-    told: tuple[Told, ...] = ()
+    last_applied: tuple[AppliedEvent, ...] = ()
 
 
 class KeyStatistics(msgspec.Struct, frozen=True):
@@ -91,17 +91,17 @@ def apply(
     """
     known = cast("Said | None", getattr(state, source))
     if known is not None and said.offset <= known.offset:
-        return state, _told_again(state, position)
+        return state, _repeated_changes(state, position)
     before = contributions(state)
     earlier = [
-        msgspec.structs.replace(told, after=_pack(before)) if told.after is None else told
-        for told in state.told
-        if told.position.topic != position.topic
+        msgspec.structs.replace(event, after=_pack(before)) if event.after is None else event
+        for event in state.last_applied
+        if event.position.topic != position.topic
     ]
     changed = msgspec.structs.replace(state, **{source: said})
     after = contributions(changed)
-    told = Told(position) if after == before else Told(position, _pack(before), None)
-    return msgspec.structs.replace(changed, told=(*earlier, told)), _changes(before, after, position)
+    applied = AppliedEvent(position) if after == before else AppliedEvent(position, _pack(before), None)
+    return msgspec.structs.replace(changed, last_applied=(*earlier, applied)), _changes(before, after, position)
 
 
 def _pack(contributed: Contributions) -> Packed:
@@ -164,11 +164,11 @@ def _changes(old: Contributions, new: Contributions, source: SourcePosition) -> 
     return found
 
 
-def _told_again(state: ProductState, position: SourcePosition) -> list[StatisticsChanged]:
-    for told in state.told:
-        if told.position == position:
-            after = contributions(state) if told.after is None else _unpack(told.after)
-            return _changes(_unpack(told.before), after, position)
+def _repeated_changes(state: ProductState, position: SourcePosition) -> list[StatisticsChanged]:
+    for event in state.last_applied:
+        if event.position == position:
+            after = contributions(state) if event.after is None else _unpack(event.after)
+            return _changes(_unpack(event.before), after, position)
     return []
 
 

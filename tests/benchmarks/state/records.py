@@ -13,7 +13,7 @@ from schemas.events.position import SourcePosition
 from schemas.events.statistics import StatisticKind
 from streams.tables import PRODUCT_CONTRIBUTIONS, PRODUCT_DIGESTS, STATISTICS, statistics_partition
 from workers.history import ProductRecord
-from workers.learning import KeyStatistics, ProductState, Told
+from workers.learning import AppliedEvent, KeyStatistics, ProductState
 
 _CATEGORIES = 5_595
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ def product_state(number: int, size: Size, chance: Random) -> bytes:
     position = SourcePosition("categories.assigned.v1", number % size.partitions, number)
     verdict = Said(number, category="1604", brand=brand, stores=stores) if chance.random() < 0.02 else None
     assigned = Said(number, number, category, brand, stores)
-    return encode(ProductState(assigned, verdict=verdict, told=(Told(position, (), None),)))
+    return encode(ProductState(assigned, verdict=verdict, last_applied=(AppliedEvent(position, (), None),)))
 
 
 def key_statistics(partitions: int, chance: Random) -> bytes:
