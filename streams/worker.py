@@ -28,7 +28,7 @@ from streams.stages.learning import LearningPart
 from streams.stages.run import Failing, PartsRun, started
 from streams.state.directory import check_data_dir
 from streams.tables import changelog_topics
-from workers.garbage import collect_seldom
+from workers.garbage import collect_rarely
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
     starts and reports for. Raises :class:`schemas.errors.ShelfwiseError` if the model, address, topics or data
     directory cannot be used, or Kafka denies a right.
     """
-    collect_seldom()
+    collect_rarely()
     wanted = _wanted(settings, stages)
     _check_tables(settings, wanted)
     health = Health(map(started, wanted))

@@ -12,13 +12,13 @@ from typing import Final
 _OBJECTS_BEFORE_COLLECTION: Final = 5_000
 
 
-def collect_seldom() -> None:
+def collect_rarely() -> None:
     """Make collections rarer than the default, for the whole process."""
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
 
 
 @contextmanager
-def made_to_stay() -> Iterator[None]:
+def exempt_from_collection() -> Iterator[None]:
     """Permanently exempt from collection what exists when the context ends, such as a model loaded in it.
 
     No collection runs inside the context. An exempt object that is released later is freed by its reference count

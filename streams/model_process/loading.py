@@ -9,7 +9,7 @@ from schemas.events.product import Product
 from streams.settings import Settings
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import Admission
-from workers.garbage import made_to_stay
+from workers.garbage import exempt_from_collection
 from workers.statistics import NoStatistics
 
 _WARMING_PRODUCTS: Final = 64
@@ -20,9 +20,8 @@ def load(settings: Settings) -> Bundle:
 
     If the path is a link, it is resolved once, so that switching it meanwhile does not mix two bundles.
     """
-    # Otherwise the garbage collector would scan the model again and again, and stop all threads for 70 ms each
-    # time.
-    with made_to_stay():
+    # A collector that goes through it again and again stops all threads for 70 ms each time.
+    with exempt_from_collection():
         bundle = load_bundle(
             settings.bundle.resolve(), Admission(settings.force_rejected_bundle, settings.require_gate)
         )

@@ -7,7 +7,7 @@ import sys
 
 from streams.child_process import die_with_parent
 from streams.logs import configure_logging
-from workers.garbage import collect_seldom
+from workers.garbage import collect_rarely
 
 
 def begin() -> int:
@@ -17,5 +17,5 @@ def begin() -> int:
     pipe = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     configure_logging(debug="--debug" in sys.argv[1:])
-    collect_seldom()
+    collect_rarely()
     return pipe

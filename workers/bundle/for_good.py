@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import Admission
-from workers.garbage import collect_seldom, made_to_stay
+from workers.garbage import collect_rarely, exempt_from_collection
 
 
 def load_for_good(directory: Path, admission: Admission) -> Bundle:
@@ -17,8 +17,8 @@ def load_for_good(directory: Path, admission: Admission) -> Bundle:
     From then on BLAS uses one thread, as in the stream: more threads take twice the CPU and save hardly any time.
     The garbage collector runs rarely, and ignores everything that exists by then.
     """
-    collect_seldom()
-    with made_to_stay():
+    collect_rarely()
+    with exempt_from_collection():
         bundle = load_bundle(directory, admission)
     threadpool_limits(1)
     return bundle

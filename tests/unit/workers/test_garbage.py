@@ -1,4 +1,4 @@
-"""What is made to stay is not looked at by the collector, which goes on with the rest."""
+"""What is exempt from collection is not looked at by the collector, which goes on with the rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from workers.garbage import collect_seldom, made_to_stay
+from workers.garbage import collect_rarely, exempt_from_collection
 
 
 class Node:
@@ -26,8 +26,8 @@ def _as_before() -> Iterator[None]:
     assert gc.isenabled()
 
 
-def test_what_stays_is_not_gone_through() -> None:
-    with made_to_stay():
+def test_what_is_exempt_is_not_gone_through() -> None:
+    with exempt_from_collection():
         assert not gc.isenabled()
         model = [Node() for _ in range(1_000)]
     assert gc.get_freeze_count() >= len(model)
@@ -35,7 +35,7 @@ def test_what_stays_is_not_gone_through() -> None:
 
 
 def test_garbage_made_later_is_found() -> None:
-    with made_to_stay():
+    with exempt_from_collection():
         pass
     node = Node()
     node.itself = node
@@ -46,12 +46,12 @@ def test_garbage_made_later_is_found() -> None:
 
 
 def test_collection_goes_on_after_a_failure() -> None:
-    with pytest.raises(ValueError, match="no model"), made_to_stay():
+    with pytest.raises(ValueError, match="no model"), exempt_from_collection():
         raise ValueError("no model")
     assert gc.isenabled()
 
 
 def test_it_is_collected_less_often_than_by_default() -> None:
     gc.set_threshold(700)
-    collect_seldom()
+    collect_rarely()
     assert gc.get_threshold()[0] > 700
