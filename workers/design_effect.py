@@ -47,7 +47,7 @@ def design_effects(groups: NDArray[np.int64], surprise: Floats) -> Floats:
     return np.maximum(1.0, np.divide(np.cumsum(grows), alone, out=np.ones(len(groups)), where=alone > 0))
 
 
-def p_of_as_many(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) -> Any:
+def upper_tail(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) -> Any:
     """Return the chance of ``wrong`` or more errors among ``decisions``, each wrong with probability ``share``.
 
     The arguments are numbers, or arrays of one shape; counts are divided by ``effect``.
@@ -56,9 +56,9 @@ def p_of_as_many(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) ->
     return np.where(wrong > 0, betainc(np.maximum(wrong, 1e-300), decisions - wrong + 1, share), 1.0)
 
 
-def p_of_as_few(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) -> Any:
+def lower_tail(wrong: Any, decisions: Any, share: float, effect: Any = 1.0) -> Any:
     """Return the chance of ``wrong`` or fewer errors among ``decisions``, each wrong with probability ``share``.
 
     The arguments are numbers, or arrays of one shape; counts are divided by ``effect``.
     """
-    return p_of_as_many(np.asarray(decisions) - wrong, decisions, 1 - share, effect)
+    return upper_tail(np.asarray(decisions) - wrong, decisions, 1 - share, effect)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from workers.design_effect import p_of_as_few
+from workers.design_effect import lower_tail
 from workers.fit.decisions import Accepted, Decisions
 from workers.fit.held_out_stores import FEWEST_STORES
 from workers.ranking.error_budget import NEVER, ErrorBudget, levels_to_test
@@ -86,7 +86,7 @@ def _lowest(
 
 def _keeps(budget: ErrorBudget, accepted: NDArray[np.intp], wrong: NDArray[np.intp], effect: float) -> bool:
     """Return whether wrong decisions keep the budget; the arguments count each store's decisions, int (s,)."""
-    if p_of_as_few(wrong.sum(), accepted.sum(), budget.max_error, effect) > budget.risk:
+    if lower_tail(wrong.sum(), accepted.sum(), budget.max_error, effect) > budget.risk:
         return False
     mean = accepted[accepted > 0].mean()
     accepted, wrong = np.append(accepted[accepted > 0], mean), np.append(wrong[accepted > 0], mean)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.batch import Outcome
-from workers.design_effect import design_effect, p_of_as_many
+from workers.design_effect import design_effect, upper_tail
 from workers.evaluation.bootstrap import draw_weights
 from workers.evaluation.hierarchy import is_prefix
 from workers.evaluation.outcomes import ProductOutcomes
@@ -179,7 +179,7 @@ def _p_of_broken(wrong: NDArray[np.bool_], groups: NDArray[np.int64], max_error:
     if not len(wrong):
         return 1.0
     effect = design_effect(groups, wrong - wrong.mean())
-    return float(p_of_as_many(wrong.sum(), len(wrong), max_error, effect))
+    return float(upper_tail(wrong.sum(), len(wrong), max_error, effect))
 
 
 def _members(outcomes: ProductOutcomes, minimum: int) -> list[tuple[int, NDArray[np.int64]]]:

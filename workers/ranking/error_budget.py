@@ -32,7 +32,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from workers.design_effect import design_effects, p_of_as_few
+from workers.design_effect import design_effects, lower_tail
 
 Threshold: TypeAlias = Annotated[float, Meta(ge=0)]
 """The least probability at which something is done; above 1 it is never done."""
@@ -129,7 +129,7 @@ def lowest_passing(
 
     All arrays are (tests,); ``effects`` are the design effects of the accepted decisions.
     """
-    chance = p_of_as_few(wrong, accepted, budget.max_error, effects)
+    chance = lower_tail(wrong, accepted, budget.max_error, effects)
     fails = (levels <= 0) | (chance > budget.risk)
     passed = int(fails.argmax()) if fails.any() else len(fails)
     return float(levels[passed - 1]) if passed else NEVER

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from workers.design_effect import design_effect, design_effects, p_of_as_few, p_of_as_many
+from workers.design_effect import design_effect, design_effects, lower_tail, upper_tail
 
 shares = st.floats(0.001, 0.999)
 
@@ -18,14 +18,14 @@ def test_of_independent_decisions_the_tails_are_those_of_the_binomial(
     wrong: int, right: int, share: float
 ) -> None:
     count = wrong + right
-    assert p_of_as_many(wrong, count, share) == pytest.approx(binom.sf(wrong - 1, count, share), abs=1e-9)
-    assert p_of_as_few(wrong, count, share) == pytest.approx(binom.cdf(wrong, count, share), abs=1e-9)
+    assert upper_tail(wrong, count, share) == pytest.approx(binom.sf(wrong - 1, count, share), abs=1e-9)
+    assert lower_tail(wrong, count, share) == pytest.approx(binom.cdf(wrong, count, share), abs=1e-9)
 
 
 @given(st.integers(1, 200), st.integers(1, 200), shares, st.integers(2, 20))
 def test_of_copies_the_tails_are_those_of_the_originals(wrong: int, right: int, share: float, copies: int) -> None:
     count = wrong + right
-    for tail in (p_of_as_many, p_of_as_few):
+    for tail in (upper_tail, lower_tail):
         once = tail(wrong, count, share)
         assert tail(wrong * copies, count * copies, share, copies) == pytest.approx(once, abs=1e-9)
 
