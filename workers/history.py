@@ -48,8 +48,8 @@ class ProductRecord(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, offset=newest.place, updated_at=newest.updated_at, undated=undated)
 
 
-class Action(Enum):
-    """What to do with an event."""
+class RecallAction(Enum):
+    """What recall does with an event."""
 
     DECIDE = auto()
     UNCHANGED = auto()
@@ -68,9 +68,9 @@ def content_digest(product: Product | None, model_version: str) -> str:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=model_version.encode()[:64]).hexdigest()
 
 
-def consider(
+def next_action(
     record: ProductRecord | None, event: ProductRecord, *, again: bool = False
-) -> tuple[Action, ProductRecord | None]:
+) -> tuple[RecallAction, ProductRecord | None]:
     """Return what to do with an event, and the record to store from then on (``None``: keep the known one).
 
     ``event`` is the record to store if the event is decided. ``again`` says that a person sent the event again.
@@ -83,21 +83,21 @@ def consider(
       has its outcome, or will be delivered again and then be decided by the first rule.
     """
     if record is None or record.partition != event.partition:
-        return Action.DECIDE, event
+        return RecallAction.DECIDE, event
     if event.decided_offset == record.decided_offset:
         # The model may have changed since.
-        return Action.DECIDE, msgspec.structs.replace(record, digest=event.digest)
+        return RecallAction.DECIDE, msgspec.structs.replace(record, digest=event.digest)
     newest = record.newest.merge(event.newest)
     if newest.place != event.offset:
         known = record.with_newest(newest)
-        return Action.SUPERSEDED, None if known == record else known
+        return RecallAction.SUPERSEDED, None if known == record else known
     event = event.with_newest(newest)
     if event.digest != record.digest or again:
-        return Action.DECIDE, event
+        return RecallAction.DECIDE, event
     # If this is the newest known event, it was unchanged before, or another model has decided it since.
     if event.offset == record.offset:
-        return Action.UNCHANGED, None
-    return Action.UNCHANGED, msgspec.structs.replace(event, decided_offset=record.decided_offset)
+        return RecallAction.UNCHANGED, None
+    return RecallAction.UNCHANGED, msgspec.structs.replace(event, decided_offset=record.decided_offset)
 
 
 def undecided(record: ProductRecord) -> ProductRecord:

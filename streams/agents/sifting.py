@@ -12,7 +12,7 @@ from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
 from streams.agents.context import at_once
 from streams.state.entries import Entries, EntriesOf
-from workers.history import Action, ProductRecord, consider, content_digest, undecided
+from workers.history import ProductRecord, RecallAction, content_digest, next_action, undecided
 
 STAGE: Final = "recall"
 _TOMBSTONE: Final = b"null"
@@ -87,11 +87,11 @@ def _sift_event(
     before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
     if before is not None and before.decided_offset in sifted.coalesced:
         before = sifted.records[key] = undecided(before)
-    action, record = consider(before, asked, again=event.attempt > 1)
+    action, record = next_action(before, asked, again=event.attempt > 1)
     if record is not None:
         sifted.records[key] = record
-    if action is not Action.DECIDE:
-        outcome = Outcome.UNCHANGED if action is Action.UNCHANGED else Outcome.SUPERSEDED
+    if action is not RecallAction.DECIDE:
+        outcome = Outcome.UNCHANGED if action is RecallAction.UNCHANGED else Outcome.SUPERSEDED
         sifted.settled.append(EventOutcome(event.offset, outcome))
     elif product is None:
         sifted.removed.append(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.events.codec import decode, encode
 from schemas.events.product import Product
-from workers.history import REMOVED, Action, ProductRecord, consider, content_digest, undecided
+from workers.history import REMOVED, ProductRecord, RecallAction, content_digest, next_action, undecided
 from workers.precedence import Newest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,53 +21,53 @@ def event(offset: int, digest: str = "a", minutes: int | None = None, partition:
 
 
 def test_the_first_event_of_a_product_is_decided() -> None:
-    assert consider(None, event(5)) == (Action.DECIDE, event(5))
+    assert next_action(None, event(5)) == (RecallAction.DECIDE, event(5))
 
 
 def test_a_later_event_with_the_same_content_is_unchanged() -> None:
-    action, record = consider(event(5), event(9))
-    assert (action, record) == (Action.UNCHANGED, ProductRecord(0, 9, None, "a", 5))
+    action, record = next_action(event(5), event(9))
+    assert (action, record) == (RecallAction.UNCHANGED, ProductRecord(0, 9, None, "a", 5))
 
 
 def test_an_event_delivered_again_is_decided_again_since_its_decision_may_never_have_left() -> None:
-    assert consider(event(5), event(5))[0] is Action.DECIDE
+    assert next_action(event(5), event(5))[0] is RecallAction.DECIDE
 
 
 def test_an_event_is_decided_again_even_after_a_repeat_of_it_was_found_unchanged() -> None:
-    _, record = consider(event(5), event(9))
-    assert consider(record, event(5))[0] is Action.DECIDE
-    assert consider(record, event(9))[0] is Action.UNCHANGED
+    _, record = next_action(event(5), event(9))
+    assert next_action(record, event(5))[0] is RecallAction.DECIDE
+    assert next_action(record, event(9))[0] is RecallAction.UNCHANGED
 
 
 def test_it_is_decided_again_by_another_model_too() -> None:
-    _, record = consider(event(5), event(9))
-    action, record = consider(record, event(5, "a, by another model"))
-    assert action is Action.DECIDE
-    assert consider(record, event(12, "a, by another model"))[0] is Action.UNCHANGED
+    _, record = next_action(event(5), event(9))
+    action, record = next_action(record, event(5, "a, by another model"))
+    assert action is RecallAction.DECIDE
+    assert next_action(record, event(12, "a, by another model"))[0] is RecallAction.UNCHANGED
 
 
 def test_an_earlier_event_that_comes_late_is_superseded() -> None:
-    assert consider(event(9), event(5, "b")) == (Action.SUPERSEDED, None)
+    assert next_action(event(9), event(5, "b")) == (RecallAction.SUPERSEDED, None)
 
 
 def test_a_later_event_with_an_older_update_is_superseded() -> None:
-    assert consider(event(5, minutes=10), event(9, "b", minutes=3)) == (Action.SUPERSEDED, None)
+    assert next_action(event(5, minutes=10), event(9, "b", minutes=3)) == (RecallAction.SUPERSEDED, None)
 
 
 def test_an_earlier_event_with_a_newer_update_is_decided() -> None:
-    assert consider(event(9, minutes=3), event(5, "b", minutes=10))[0] is Action.DECIDE
+    assert next_action(event(9, minutes=3), event(5, "b", minutes=10))[0] is RecallAction.DECIDE
 
 
 def test_a_dead_letter_sent_again_is_decided_though_nothing_changed() -> None:
-    assert consider(event(5), event(9), again=True) == (Action.DECIDE, event(9))
+    assert next_action(event(5), event(9), again=True) == (RecallAction.DECIDE, event(9))
 
 
 def test_what_could_not_be_decided_equals_no_content() -> None:
-    assert consider(undecided(event(5)), event(9))[0] is Action.DECIDE
+    assert next_action(undecided(event(5)), event(9))[0] is RecallAction.DECIDE
 
 
 def test_offsets_of_another_partition_say_nothing() -> None:
-    assert consider(event(9, partition=1), event(5))[0] is Action.DECIDE
+    assert next_action(event(9, partition=1), event(5))[0] is RecallAction.DECIDE
 
 
 def test_a_digest_rests_on_content_and_model_and_not_on_the_time_of_update_or_where_the_image_is() -> None:
@@ -121,30 +121,30 @@ def test_a_record_stands_where_the_events_considered_one_by_one_do(minutes: list
     record: ProductRecord | None = None
     stands = -1
     for place, date in enumerate(minutes):
-        action, remembered = consider(record, event(place, str(place), date))
+        action, remembered = next_action(record, event(place, str(place), date))
         known = remembered or record
         assert known is not None
         record = decode(encode(known), ProductRecord)
-        stands = place if action is Action.DECIDE else stands
+        stands = place if action is RecallAction.DECIDE else stands
     assert record is not None
     assert record.offset == record.decided_offset == stands == one_by_one(minutes)
 
 
 def test_a_record_of_an_earlier_release_is_read() -> None:
     old = decode(b'[0,7,"2026-01-01T00:03:00Z","a",7]', ProductRecord)
-    assert consider(old, event(9, "b", minutes=2))[0] is Action.SUPERSEDED
-    assert consider(old, event(9, "b"))[0] is Action.DECIDE
+    assert next_action(old, event(9, "b", minutes=2))[0] is RecallAction.SUPERSEDED
+    assert next_action(old, event(9, "b"))[0] is RecallAction.DECIDE
 
 
 def test_an_event_that_is_sent_again_stands_where_it_was_first_published() -> None:
     original = ProductRecord(0, 5, None, "a", 5)
     edit = ProductRecord(0, 7, None, "b", 7)
     copy = ProductRecord(0, 5, None, "a", 9)
-    assert consider(edit, copy, again=True) == (Action.SUPERSEDED, None)
-    assert consider(original, copy, again=True) == (Action.DECIDE, copy)
-    assert consider(copy, copy, again=True)[0] is Action.DECIDE
-    assert consider(copy, edit)[0] is Action.DECIDE
-    assert consider(copy, original) == (Action.UNCHANGED, None)
+    assert next_action(edit, copy, again=True) == (RecallAction.SUPERSEDED, None)
+    assert next_action(original, copy, again=True) == (RecallAction.DECIDE, copy)
+    assert next_action(copy, copy, again=True)[0] is RecallAction.DECIDE
+    assert next_action(copy, edit)[0] is RecallAction.DECIDE
+    assert next_action(copy, original) == (RecallAction.UNCHANGED, None)
 
 
 @dataclass
@@ -156,13 +156,13 @@ class Log:
 
     digests: list[str]
     record: ProductRecord | None = None
-    outcome: dict[int, Action] = field(default_factory=dict)
+    outcome: dict[int, RecallAction] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
 
     def deliver(self, offset: int, *, leaves: bool) -> None:
-        action, remembered = consider(self.record, event(offset, self.digests[offset]))
+        action, remembered = next_action(self.record, event(offset, self.digests[offset]))
         self.record = remembered or self.record
-        if action is Action.DECIDE:
+        if action is RecallAction.DECIDE:
             if not leaves:
                 return
             self.left.append(offset)
