@@ -37,7 +37,7 @@ class Ending(NamedTuple):
     """Where an output ends: its last decision, if any, and the size of its complete part, in bytes or in parts."""
 
     last: Last | None
-    whole: int
+    complete_size: int
 
 
 class Output(Protocol):
@@ -58,7 +58,7 @@ def find_ending(path: Path, *, resume: bool) -> Ending:
     lines = form_of(path) == "jsonl"
     if not lines and printable(str(path)) != str(path):
         raise InvalidFile(f"{path}: a Parquet output needs a name in valid UTF-8; name another output")
-    with _telling(path):
+    with _os_errors_as_invalid_file(path):
         if not path.exists():
             return Ending(None, 0)
         if not (path.is_file() if lines else path.is_dir()):
@@ -74,40 +74,44 @@ def open_output(path: Path, ending: Ending) -> Output:
 
     Raises :class:`InvalidFile` if it cannot be written.
     """
-    with _telling(path):
+    with _os_errors_as_invalid_file(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JsonLines(path, ending.whole) if form_of(path) == "jsonl" else ParquetParts(path, ending.whole)
+        return (
+            JsonLines(path, ending.complete_size)
+            if form_of(path) == "jsonl"
+            else ParquetParts(path, ending.complete_size)
+        )
 
 
 class JsonLines:
-    """Decisions as JSON lines, appended after the first ``whole`` bytes of the file."""
+    """Decisions as JSON lines, appended after the first ``complete_bytes`` bytes of the file."""
 
-    def __init__(self, path: Path, whole: int) -> None:
+    def __init__(self, path: Path, complete_bytes: int) -> None:
         self._path = path
         self._file = path.open("ab")
-        self._file.truncate(whole)
+        self._file.truncate(complete_bytes)
 
     def append(self, payload: bytes) -> None:
         """Write the lines immediately."""
-        with _telling(self._path):
+        with _os_errors_as_invalid_file(self._path):
             self._file.write(payload)
             self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        with _telling(self._path):
+        with _os_errors_as_invalid_file(self._path):
             self._file.close()
 
 
 class ParquetParts:
     """Decisions in a directory of Parquet files; each file gets its final name when it is complete."""
 
-    def __init__(self, directory: Path, whole: int) -> None:
+    def __init__(self, directory: Path, complete_parts: int) -> None:
         self._directory = directory
         directory.mkdir(exist_ok=True)
         for unfinished in directory.glob(_PARTS + _UNFINISHED):
             unfinished.unlink()
-        self._number = whole
+        self._number = complete_parts
         self._batches: list[Any] = []
         self._groups = 0
         self._writer: Any = None
@@ -119,14 +123,14 @@ class ParquetParts:
         with pa.ipc.open_stream(payload) as reader:
             self._batches.extend(reader)
         if len(self._batches) >= _CHUNKS_A_GROUP:
-            with _telling(self._directory):
+            with _os_errors_as_invalid_file(self._directory):
                 self._write()
                 if self._groups >= _GROUPS_A_PART:
                     self._finish()
 
     def close(self) -> None:
         """Write what is left."""
-        with _telling(self._directory):
+        with _os_errors_as_invalid_file(self._directory):
             if self._batches:
                 self._write()
             if self._writer is not None:
@@ -157,7 +161,7 @@ class ParquetParts:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _os_errors_as_invalid_file(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
