@@ -44,11 +44,11 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Decisions:
+class OutOfFoldDecisions:
     """Decisions on n products, and what is right.
 
     Attributes:
-        top: the likeliest candidates; their rows are meaningless once decisions of several parts are joined.
+        top: the likeliest candidates; their rows are meaningless once several parts are concatenated.
         levels: the likeliest nodes above these.
         truth: int32 (n, depths), the ancestors of the labels, -1 below a label's own depth.
         roots: int32 (n,), the top-level categories of the likeliest candidates.
@@ -85,9 +85,9 @@ class Decisions:
         deepest = (self.truth >= 0).sum(axis=1) - 1
         return self.top.category == self.truth[np.arange(len(self.truth)), deepest]
 
-    def take(self, chosen: NDArray[np.bool_]) -> Decisions:
+    def take(self, chosen: NDArray[np.bool_]) -> OutOfFoldDecisions:
         """Return the decisions on the ``chosen`` products, bool (n,)."""
-        return Decisions(
+        return OutOfFoldDecisions(
             TopCandidates(self.top.row[chosen], self.top.category[chosen], self.top.probability[chosen]),
             AncestorLevels(self.levels.category[chosen], self.levels.probability[chosen]),
             self.truth[chosen],
@@ -97,7 +97,7 @@ class Decisions:
             self.groups[chosen],
         )
 
-    def settled(self, new_stores: NewStores) -> Decisions:
+    def with_new_stores_fixed(self, new_stores: NewStores) -> OutOfFoldDecisions:
         """Return the decisions with those on products of new stores fixed: their probabilities become 1 or 0."""
         new = new_stores.covers(self.labelled)
         there = Policy(new_stores.assign, new_stores.back_off)
@@ -131,11 +131,11 @@ class Decisions:
             yield self.folds == fold
 
 
-def together(parts: Sequence[Decisions]) -> Decisions:
-    """Join the decisions of several parts, at least one."""
-    return Decisions(
-        TopCandidates(**_joined([part.top for part in parts], TopCandidates)),
-        AncestorLevels(**_joined([part.levels for part in parts], AncestorLevels)),
+def concatenate(parts: Sequence[OutOfFoldDecisions]) -> OutOfFoldDecisions:
+    """Concatenate the decisions of one or more parts."""
+    return OutOfFoldDecisions(
+        TopCandidates(**_concatenated([part.top for part in parts], TopCandidates)),
+        AncestorLevels(**_concatenated([part.levels for part in parts], AncestorLevels)),
         np.concatenate([part.truth for part in parts]),
         np.concatenate([part.roots for part in parts]),
         np.concatenate([part.folds for part in parts]),
@@ -144,5 +144,5 @@ def together(parts: Sequence[Decisions]) -> Decisions:
     )
 
 
-def _joined(parts: Sequence[Any], kind: type[Any]) -> dict[str, NDArray[Any]]:
+def _concatenated(parts: Sequence[Any], kind: type[Any]) -> dict[str, NDArray[Any]]:
     return {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(kind)}

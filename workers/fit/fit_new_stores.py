@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from workers.design_effect import lower_tail
-from workers.fit.decisions import Accepted, Decisions
+from workers.fit.decisions import Accepted, OutOfFoldDecisions
 from workers.fit.held_out_stores import FEWEST_STORES
 from workers.ranking.error_budget import NEVER, ErrorBudget, levels_to_test
 from workers.ranking.new_stores import NewStores
@@ -34,7 +34,7 @@ ASK: Final = NewStores(_BELOW)
 """Ask a person about all products of new stores, because too little is known about decisions on them."""
 
 
-def fit_new_stores(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> NewStores:
+def fit_new_stores(decisions: OutOfFoldDecisions, stores: NDArray[np.int64], budget: ErrorBudget) -> NewStores:
     """Return the lowest thresholds that kept the budget in held-out stores.
 
     ``decisions`` are on products of these stores, and their folds are the turns; ``stores`` int64 (n,) are the
@@ -51,7 +51,7 @@ def fit_new_stores(decisions: Decisions, stores: NDArray[np.int64], budget: Erro
     return NewStores(_BELOW, assign, back_off)
 
 
-def _least_assigned(decisions: Decisions, stores: NDArray[np.int64], budget: ErrorBudget) -> float:
+def _least_assigned(decisions: OutOfFoldDecisions, stores: NDArray[np.int64], budget: ErrorBudget) -> float:
     probability = decisions.top.probability
 
     def assign(least: float) -> Accepted:

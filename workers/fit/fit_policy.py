@@ -34,7 +34,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.fit.decisions import Decisions
+from workers.fit.decisions import OutOfFoldDecisions
 from workers.ranking.error_budget import (
     NEVER,
     ErrorBudget,
@@ -52,19 +52,19 @@ _ENOUGH_TO_BOUND: Final = 1_000
 _ENOUGH_TO_OBSERVE: Final = 200
 
 
-def fit_policy(decisions: Decisions, new_stores: NewStores, budget: ErrorBudget) -> Policy:
+def fit_policy(decisions: OutOfFoldDecisions, new_stores: NewStores, budget: ErrorBudget) -> Policy:
     """Return the policy that assigns and backs off most within the budget; it reports no further categories."""
     whole = len(decisions.folds)
-    settled = _judged_by_brand(decisions, new_stores).settled(new_stores)
+    fixed = _judged_by_brand(decisions, new_stores).with_new_stores_fixed(new_stores)
     assigned = np.zeros(whole, np.bool_)
-    for held_out in settled.by_fold():
-        of_others = _fit_assignments(settled.take(~held_out), whole, budget)
-        assigned[held_out] = settled.take(held_out).assigned(of_others)
-    policy = _fit_assignments(settled, whole, budget)
-    return replace(policy, back_off=_fit_back_off(settled, assigned, budget), new_stores=new_stores)
+    for held_out in fixed.by_fold():
+        of_others = _fit_assignments(fixed.take(~held_out), whole, budget)
+        assigned[held_out] = fixed.take(held_out).assigned(of_others)
+    policy = _fit_assignments(fixed, whole, budget)
+    return replace(policy, back_off=_fit_back_off(fixed, assigned, budget), new_stores=new_stores)
 
 
-def _judged_by_brand(decisions: Decisions, new_stores: NewStores) -> Decisions:
+def _judged_by_brand(decisions: OutOfFoldDecisions, new_stores: NewStores) -> OutOfFoldDecisions:
     """Return the decisions without the brands of products that are not to be judged by their brand.
 
     Products of new stores are judged by their stores. If most products name no brand, brands do not show what is
@@ -77,7 +77,7 @@ def _judged_by_brand(decisions: Decisions, new_stores: NewStores) -> Decisions:
     return replace(decisions, labelled=labelled._replace(brand=brand))
 
 
-def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
+def _fit_assignments(decisions: OutOfFoldDecisions, whole: int, budget: ErrorBudget) -> Policy:
     """Return a policy that never backs off; ``whole`` is the number of products including those held out."""
     probability = decisions.top.probability
     score = np.zeros(len(probability))
@@ -90,7 +90,7 @@ def _fit_assignments(decisions: Decisions, whole: int, budget: ErrorBudget) -> P
     return replace(strictest, assign=least, assign_under=under)
 
 
-def _strictest(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
+def _strictest(decisions: OutOfFoldDecisions, whole: int, budget: ErrorBudget) -> Policy:
     """Return a policy that assigns whatever the thresholds of single categories and of new brands allow."""
     share = len(decisions.folds) / max(whole, 1)
     held_back = decisions.top.probability.copy()
@@ -102,7 +102,7 @@ def _strictest(decisions: Decisions, whole: int, budget: ErrorBudget) -> Policy:
     return Policy(LEAST_ASSIGNED, NEVER, under, _of_new_brands(decisions, share, budget))
 
 
-def _of_roots(decisions: Decisions, share: float, budget: ErrorBudget) -> dict[int, float]:
+def _of_roots(decisions: OutOfFoldDecisions, share: float, budget: ErrorBudget) -> dict[int, float]:
     """Return the threshold of each top-level category that has enough products."""
     found = {}
     for root in np.unique(decisions.roots).tolist():
@@ -112,7 +112,7 @@ def _of_roots(decisions: Decisions, share: float, budget: ErrorBudget) -> dict[i
     return found
 
 
-def _of_new_brands(decisions: Decisions, share: float, budget: ErrorBudget) -> float:
+def _of_new_brands(decisions: OutOfFoldDecisions, share: float, budget: ErrorBudget) -> float:
     """Return the threshold for new brands: ``NEVER`` if too little is known, 0 if brands are not judged at all."""
     if np.isnan(decisions.labelled.brand).all():
         return 0.0
@@ -124,7 +124,7 @@ def _of_new_brands(decisions: Decisions, share: float, budget: ErrorBudget) -> f
     return max(threshold(own.top.probability, own.right, own.groups, budget), LEAST_ASSIGNED)
 
 
-def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> float:
+def _own_threshold(decisions: OutOfFoldDecisions, share: float, budget: ErrorBudget) -> float:
     """Return a part's own threshold, at least ``LEAST_ASSIGNED``; ``share`` is the share that is not held out."""
     probability, right = decisions.top.probability, decisions.right
     least = threshold_observed(probability, right, budget.max_error)
@@ -133,7 +133,7 @@ def _own_threshold(decisions: Decisions, share: float, budget: ErrorBudget) -> f
     return max(least, LEAST_ASSIGNED)
 
 
-def _fit_back_off(decisions: Decisions, assigned: NDArray[np.bool_], budget: ErrorBudget) -> float:
+def _fit_back_off(decisions: OutOfFoldDecisions, assigned: NDArray[np.bool_], budget: ErrorBudget) -> float:
     """Return the threshold for backing off the products that are not ``assigned`` bool (n,)."""
     top_level = decisions.levels.probability[~assigned, 0]
     # A top-level category is right more often than its probability says, so the first ones leave room for others.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.fit.decisions import Decisions, together
+from workers.fit.decisions import OutOfFoldDecisions, concatenate
 from workers.fit.fit_new_stores import ASK, fit_new_stores
 from workers.fit.fit_policy import fit_policy
 from workers.fit.fit_rankers import Rankers, fit_rankers, lessons_of
@@ -68,7 +68,7 @@ def fit_ranking(
     rankers = fit_rankers(lessons, seen.folds[owner], options.ranker, progress)
     margins = rankers.margins(lessons.values[: len(owner)], seen.folds[owner])
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
-    decisions = Decisions.of(seen, probabilities(margins, owner), taxonomy)
+    decisions = OutOfFoldDecisions.of(seen, probabilities(margins, owner), taxonomy)
     budget = options.budget
     new_stores, of_new_stores = ASK if data.names_stores else NewStores(), None
     if data.of_new_stores:
@@ -99,7 +99,7 @@ def _decide_as_new(
     rankers: Rankers,
     probabilities: CandidateProbabilities,
     taxonomy: Taxonomy,
-) -> Decisions:
+) -> OutOfFoldDecisions:
     """Return decisions on products whose stores are new, with ``supported`` known only for the other products.
 
     Their folds are their turns.
@@ -109,9 +109,9 @@ def _decide_as_new(
         asked = new.asked.candidates
         known = FeatureBuilder.fit(taxonomy, data.seen.labels[new.known], supported[new.known])
         margins = rankers.margins(known.build(asked).values, new.asked.folds[asked.product_of_row])
-        decided = Decisions.of(new.asked, probabilities(margins, asked.product_of_row), taxonomy)
+        decided = OutOfFoldDecisions.of(new.asked, probabilities(margins, asked.product_of_row), taxonomy)
         found.append(replace(decided, folds=np.full(len(decided.folds), turn)))
-    return together(found)
+    return concatenate(found)
 
 
 def _also_threshold(

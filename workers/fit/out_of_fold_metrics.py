@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from workers.evaluation.confidence import Ordered
-from workers.fit.decisions import Decisions
+from workers.fit.decisions import OutOfFoldDecisions
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.error_budget import NEVER
 from workers.ranking.policy import Policy
@@ -38,7 +38,7 @@ def measure_recall(seen: OutOfFold) -> dict[str, Any]:
     }
 
 
-def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
+def measure_decisions(ranking: Ranking, decisions: OutOfFoldDecisions) -> dict[str, Any]:
     """Return accuracy, coverage, precision and AURC (:mod:`workers.evaluation.confidence`).
 
     ``threshold_at_95_precision`` is the lowest confidence in the likeliest category from which on 95 % are right.
@@ -64,7 +64,7 @@ def measure_decisions(ranking: Ranking, decisions: Decisions) -> dict[str, Any]:
     }
 
 
-def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
+def _measure_new_brands(policy: Policy, decisions: OutOfFoldDecisions) -> dict[str, Any]:
     """Return the figures for products of new brands, except those of new stores, which are decided as such."""
     labelled = decisions.labelled
     new = decisions.take(labelled.new_brand & ~policy.new_stores.covers(labelled))
@@ -73,7 +73,7 @@ def _measure_new_brands(policy: Policy, decisions: Decisions) -> dict[str, Any]:
     return found | _measure_decided(policy, new) if products else found
 
 
-def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str, Any]:
+def measure_new_stores(policy: Policy, decisions: OutOfFoldDecisions | None) -> dict[str, Any]:
     """Return the figures for products of new stores, measured on held-out stores.
 
     ``decisions`` is ``None`` if no stores were held out.
@@ -85,7 +85,7 @@ def measure_new_stores(policy: Policy, decisions: Decisions | None) -> dict[str,
     return found | _measure_decided(policy, decisions)
 
 
-def _measure_decided(policy: Policy, decisions: Decisions) -> dict[str, Any]:
+def _measure_decided(policy: Policy, decisions: OutOfFoldDecisions) -> dict[str, Any]:
     decided = decisions.decided(policy)
     right, usable = decisions.right[decided.assigned], decided.assigned | (decided.level >= 0)
     return {

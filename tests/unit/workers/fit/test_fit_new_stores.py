@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.events.product import Product
 from tests.sample_model import sample_products
 from tests.unit.workers.fit.test_fit_policy import decisions
-from workers.fit.decisions import Decisions, together
+from workers.fit.decisions import OutOfFoldDecisions, concatenate
 from workers.fit.fit import FitOptions, fit
 from workers.fit.fit_new_stores import fit_new_stores
 from workers.fit.fit_policy import fit_policy
@@ -91,17 +91,17 @@ def test_nothing_is_held_out_where_most_products_name_no_store() -> None:
     assert hold_out_stores(products) == []
 
 
-def of_shops(count: int, probability: float, share_right: float) -> Decisions:
+def of_shops(count: int, probability: float, share_right: float) -> OutOfFoldDecisions:
     """Products whose top-level category is as likely as the leaf, and right where the leaf is."""
     right = np.where((np.arange(count) * 7919) % count < round(share_right * count), 2, 0)
     sure = np.full(count, probability)
     return replace(decisions(np.zeros(count), sure, sure, right), folds=np.arange(count) % 3)
 
 
-def fitted(*parts: Decisions, stores: int = 300) -> NewStores:
+def fitted(*parts: OutOfFoldDecisions, stores: int = 300) -> NewStores:
     """Thresholds by decisions of which each part is spread evenly over so many stores."""
     numbers = [np.arange(len(part.folds)) % stores for part in parts]
-    return fit_new_stores(together(parts), np.concatenate(numbers), ErrorBudget())
+    return fit_new_stores(concatenate(parts), np.concatenate(numbers), ErrorBudget())
 
 
 def test_what_is_asked_is_what_kept_the_budget_in_stores_held_out() -> None:
@@ -132,13 +132,13 @@ def test_what_a_few_stores_did_right_says_nothing_of_the_next() -> None:
 def test_the_surest_decisions_may_be_of_few_stores() -> None:
     sure, others = of_shops(400, 0.99, 1.0), of_shops(6_000, 0.95, 1.0)
     stores = np.concatenate([np.zeros(400, np.int64), np.arange(6_000) % 300])
-    assert fit_new_stores(together([sure, others]), stores, ErrorBudget()).assign == 0.95
+    assert fit_new_stores(concatenate([sure, others]), stores, ErrorBudget()).assign == 0.95
 
 
 def test_a_giant_does_not_stand_for_the_others() -> None:
     giant, others = of_shops(60_000, 0.9, 1.0), of_shops(3_000, 0.9, 0.8)
     stores = np.concatenate([np.zeros(60_000, np.int64), np.arange(3_000) % 300])
-    assert fit_new_stores(together([giant, others]), stores, ErrorBudget()).assign == NEVER
+    assert fit_new_stores(concatenate([giant, others]), stores, ErrorBudget()).assign == NEVER
 
 
 def passes(stores: int, error: float) -> int:
@@ -166,14 +166,14 @@ def test_nothing_more_likely_wrong_than_right_is_assigned_in_any_store() -> None
     assert fitted(of_shops(3_000, 0.3, 1.0)).assign == LEAST_ASSIGNED
 
 
-def test_what_becomes_of_products_of_new_stores_is_settled_before_the_other_thresholds_are_chosen() -> None:
+def test_what_becomes_of_products_of_new_stores_is_fixed_before_the_other_thresholds_are_chosen() -> None:
     known, new = of_shops(3_000, 0.9, 0.97), of_shops(3_000, 0.95, 0.9)
     labelled = np.repeat(np.array([50, 0], np.float32), 3_000)
-    both = replace(together([known, new]), labelled=Labelled(labelled, labelled))
+    both = replace(concatenate([known, new]), labelled=Labelled(labelled, labelled))
     for rule, assigned in ((NewStores(10), 3_000), (NewStores(10, 0.9), 0)):
         # Were all that is as likely assigned, 6.5 % would be wrong.
         policy = fit_policy(both, rule, ErrorBudget())
-        assert both.settled(rule).assigned(policy).sum() == assigned
+        assert both.with_new_stores_fixed(rule).assigned(policy).sum() == assigned
 
 
 def test_a_fit_asks_about_products_of_stores_that_it_did_not_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workers.fit.decisions import Decisions, together
+from workers.fit.decisions import OutOfFoldDecisions, concatenate
 from workers.fit.fit_policy import fit_policy
 from workers.ranking.error_budget import NEVER, ErrorBudget
 from workers.ranking.labelled import Labelled
@@ -26,7 +26,7 @@ ROOTS = 5
 
 def decisions(
     roots: NDArray[Any], leaf: NDArray[np.float64], root: NDArray[np.float64], right: NDArray[Any]
-) -> Decisions:
+) -> OutOfFoldDecisions:
     """n products: probabilities of the likeliest leaf and its root, and how many of these two are right."""
     roots = roots.astype(np.int32)
     first, second = roots * 2 + ROOTS, roots * 2 + ROOTS + 1
@@ -38,7 +38,7 @@ def decisions(
         ],
         axis=1,
     )
-    return Decisions(
+    return OutOfFoldDecisions(
         TopCandidates(np.arange(len(roots)), first, leaf),
         AncestorLevels(np.stack([roots, first], axis=1), np.stack([root, leaf], axis=1)),
         truth.astype(np.int32),
@@ -49,7 +49,7 @@ def decisions(
     )
 
 
-def drawn(random: np.random.Generator, count: int, overconfidence: float) -> Decisions:
+def drawn(random: np.random.Generator, count: int, overconfidence: float) -> OutOfFoldDecisions:
     """Products of categories of which each is less clear than the one before; half are of the first."""
     roots = np.where(random.random(count) < 0.5, 0, random.integers(1, ROOTS, count))
     root = random.beta(24 - 2 * roots, 1.0)
@@ -59,12 +59,12 @@ def drawn(random: np.random.Generator, count: int, overconfidence: float) -> Dec
     return decisions(roots, leaf, root, right)
 
 
-def chosen(made: Decisions) -> Policy:
+def chosen(made: OutOfFoldDecisions) -> Policy:
     """The policy where no store is new."""
     return fit_policy(made, NewStores(), BUDGET)
 
 
-def shares_of_errors(policy: Policy, made: Decisions) -> tuple[float, float, float]:
+def shares_of_errors(policy: Policy, made: OutOfFoldDecisions) -> tuple[float, float, float]:
     """Of what is assigned, of what is assigned under the largest category, of what is assigned or backed off."""
     assigned = made.assigned(policy)
     level = policy.level(made.levels)
@@ -108,7 +108,7 @@ def test_a_category_with_a_threshold_of_its_own_keeps_the_budget_where_it_was_ch
         assert (~made.right[accepted]).sum() <= BUDGET.max_error * accepted.sum()
 
 
-def repeated(*groups: tuple[int, int, float, float, float]) -> Decisions:
+def repeated(*groups: tuple[int, int, float, float, float]) -> OutOfFoldDecisions:
     """Groups of (products, root, probability of the leaf, of the root, share of leaves right); roots are right."""
     rows = [
         (root, leaf, of_root, 2 if (place * 7919) % count < round(share * count) else 1)
@@ -131,7 +131,7 @@ def test_few_products_of_a_top_level_category_say_too_little_to_judge_it_apart()
     assert chosen(made).assign_under == {}
 
 
-def of_brands(made: Decisions, new: NDArray[np.bool_]) -> Decisions:
+def of_brands(made: OutOfFoldDecisions, new: NDArray[np.bool_]) -> OutOfFoldDecisions:
     return replace(made, labelled=made.labelled._replace(brand=np.where(new, 0, 1).astype(np.float32)))
 
 
@@ -183,9 +183,9 @@ def test_a_feed_of_nothing_but_new_brands_keeps_the_budget() -> None:
     for seed in range(40):
         random = np.random.default_rng(seed)
 
-        def made(random: np.random.Generator = random) -> Decisions:
+        def made(random: np.random.Generator = random) -> OutOfFoldDecisions:
             known, new = (drawn(random, 4_000, overconfidence) for overconfidence in (0.0, 0.3))
-            return of_brands(together([known, new]), np.arange(8_000) >= 4_000)
+            return of_brands(concatenate([known, new]), np.arange(8_000) >= 4_000)
 
         policy, later = chosen(made()), made()
         later = later.take(later.labelled.new_brand)
