@@ -62,13 +62,13 @@ class CrossFitted:
     """
 
     fitted: FittedSignals
-    by_folds: Asked
+    by_folds: HeldOutCandidates
     order: NDArray[np.intp]
-    by_stores: list[Asked]
+    by_stores: list[HeldOutCandidates]
 
 
-class Asked(NamedTuple):
-    """Candidates of n products, and the :func:`workers.recall.cascade.lead` of each, float32 (n,).
+class HeldOutCandidates(NamedTuple):
+    """Candidates of n held-out products, and the :func:`workers.recall.cascade.lead` of each, float32 (n,).
 
     If there is a cascade, it was asked about all of them.
     """
@@ -89,25 +89,25 @@ def cross_fit(
     ]
     fitted, *asked = map_processes(operator.call, pieces, "signals", progress)
     candidates, leads = zip(*asked[: len(order)], strict=True)
-    by_folds = Asked(Candidates.together(candidates), np.concatenate(leads))
+    by_folds = HeldOutCandidates(Candidates.together(candidates), np.concatenate(leads))
     return CrossFitted(fitted, by_folds, np.concatenate(order), asked[len(order) :])
 
 
-def _ask(training: Encoded, known: NDArray[np.intp], held_out: NDArray[np.intp]) -> Asked:
+def _ask(training: Encoded, known: NDArray[np.intp], held_out: NDArray[np.intp]) -> HeldOutCandidates:
     fitted = fit_signals(training.take(known))
     starts = range(0, max(len(held_out), 1), _ASKED_AT_ONCE)
     parts = [_ask_fitted(fitted, training.take(held_out[start : start + _ASKED_AT_ONCE])) for start in starts]
     candidates, leads = zip(*parts, strict=True)
-    return Asked(Candidates.together(candidates), np.concatenate(leads))
+    return HeldOutCandidates(Candidates.together(candidates), np.concatenate(leads))
 
 
-def _ask_fitted(fitted: FittedSignals, asked: Encoded) -> Asked:
+def _ask_fitted(fitted: FittedSignals, asked: Encoded) -> HeldOutCandidates:
     said = ask(fitted.signals, asked.first.batch)
     count = len(asked.first.labels)
     leads = lead(said, count)
     if fitted.sentences is not None and asked.sentences is not None:
         said += sentence_names(ask(fitted.sentences.signals, asked.sentences.batch))
-    return Asked(union(said, count), leads)
+    return HeldOutCandidates(union(said, count), leads)
 
 
 def fit_signals(training: Encoded) -> FittedSignals:

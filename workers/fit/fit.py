@@ -17,7 +17,7 @@ from workers.bundle.bundle import Provenance, save_bundle
 from workers.bundle.destination import check_destination
 from workers.encoders.base import Encoder
 from workers.encoders.static import StaticEncoder
-from workers.fit.cross_fit import Asked, CrossFitted, Encoded, FittedSignals, cross_fit, fit_signals
+from workers.fit.cross_fit import CrossFitted, Encoded, FittedSignals, HeldOutCandidates, cross_fit, fit_signals
 from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.held_out_stores import OfNewStores, hold_out_stores, names_stores
@@ -125,7 +125,7 @@ def _cross_fit(
     below = _below(found, options.cascade)
     recall = _recall(encoder, found.fitted, options.cascade, below)
 
-    def of(asked: Asked, order: NDArray[np.intp]) -> OutOfFold:
+    def of(asked: HeldOutCandidates, order: NDArray[np.intp]) -> OutOfFold:
         candidates = unasked(asked.candidates, asked.leads >= below)
         return OutOfFold.of(labelled, candidates, order, folds=folds, groups=groups)
 
