@@ -30,7 +30,7 @@ _BELOW: Final = 10
 # The first test of a sequence uses this many decisions, as for stores that are known.
 _FIRST: Final = 200
 
-ASK: Final = NewStores(_BELOW)
+ALWAYS_REVIEW: Final = NewStores(_BELOW)
 """Ask a person about all products of new stores, because too little is known about decisions on them."""
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.decisions import OutOfFoldDecisions, concatenate
-from workers.fit.fit_new_stores import ASK, fit_new_stores
+from workers.fit.fit_new_stores import ALWAYS_REVIEW, fit_new_stores
 from workers.fit.fit_policy import fit_policy
 from workers.fit.fit_rankers import Rankers, fit_rankers, lessons_of
 from workers.fit.held_out_stores import OfNewStores
@@ -70,7 +70,7 @@ def fit_ranking(
     probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
     decisions = OutOfFoldDecisions.of(seen, probabilities(margins, owner), taxonomy)
     budget = options.budget
-    new_stores, of_new_stores = ASK if data.names_stores else NewStores(), None
+    new_stores, of_new_stores = ALWAYS_REVIEW if data.names_stores else NewStores(), None
     if data.of_new_stores:
         of_new_stores = _decide_as_new(data, supported, rankers, probabilities, taxonomy)
         stores = np.concatenate([new.stores for new in data.of_new_stores])

@@ -36,7 +36,7 @@ PRODUCTS = [row.product for row in sample_products(8, 300)]
 ELSEWHERE = [msgspec.structs.replace(product, stores=("Nobody Knows It",)) for product in PRODUCTS]
 STORES = sorted({store for product in PRODUCTS for store in product.stores})[:3]
 NONE_IS_NEW = NewStores()
-ASK = NewStores(10)
+ALWAYS_REVIEW = NewStores(10)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def reviewed(predictions: Sequence[Prediction]) -> list[bool]:
 
 
 def test_products_of_a_new_store_go_to_review_and_are_as_likely_as_before(bundle: Bundle) -> None:
-    free, held = (decide(bundle, ELSEWHERE, stores) for stores in (NONE_IS_NEW, ASK))
+    free, held = (decide(bundle, ELSEWHERE, stores) for stores in (NONE_IS_NEW, ALWAYS_REVIEW))
     assert not all(reviewed(free))
     assert all(reviewed(held))
     assert [each.of_new_store for each in held] == [not each for each in reviewed(free)]
@@ -68,17 +68,21 @@ def test_nothing_is_withheld_without_a_store_nor_where_one_of_several_is_known(
     bundle: Bundle, stores: tuple[str, ...]
 ) -> None:
     there = [msgspec.structs.replace(product, stores=stores) for product in PRODUCTS]
-    assert decide(bundle, there, ASK) == decide(bundle, there, NONE_IS_NEW)
+    assert decide(bundle, there, ALWAYS_REVIEW) == decide(bundle, there, NONE_IS_NEW)
 
 
 def test_what_the_stream_learns_of_a_store_does_not_make_it_known(bundle: Bundle) -> None:
     assert all(
-        reviewed(decide(bundle, ELSEWHERE, ASK, thousand_products("store", "nobody knows it", bundle.taxonomy)))
+        reviewed(
+            decide(
+                bundle, ELSEWHERE, ALWAYS_REVIEW, thousand_products("store", "nobody knows it", bundle.taxonomy)
+            )
+        )
     )
 
 
 def test_whoever_reviews_is_told_why(bundle: Bundle) -> None:
-    held = decide(bundle, ELSEWHERE, ASK)
+    held = decide(bundle, ELSEWHERE, ALWAYS_REVIEW)
     about = CandidateProduct(offset=1, timestamp_ms=0, product_id="p")
     events = [decision_event(each, about, SourcePosition("t", 0, 1), bundle.taxonomy, "m") for each in held]
     assert {event.reason for event in events if isinstance(event, NeedsReview)} == {"new_store", "low_confidence"}
