@@ -92,9 +92,13 @@ def fit(
         encode_labelled(labelled, taxonomy, encoder, progress),
         encode_labelled(labelled, taxonomy, options.cascade.encoder, progress) if options.cascade else None,
     )
-    recall, seen, of_new_stores = _cross_fit(labelled, training, encoder, options, progress)
-    guide = namesake_candidates(recall, taxonomy, options.seed)
-    data = RankingData(seen, guide, names_stores(labelled.products), of_new_stores)
+    recall, out_of_fold, of_new_stores = _cross_fit(labelled, training, encoder, options, progress)
+    data = RankingData(
+        out_of_fold,
+        namesake_candidates(recall, taxonomy, options.seed),
+        names_stores(labelled.products),
+        of_new_stores,
+    )
     ranking, decisions = fit_ranking(data, taxonomy, options.ranking, progress)
     of_category = np.unique_counts(labelled.labels).counts
     metrics = {
@@ -103,7 +107,7 @@ def fit(
         "products_of_unknown_category": labelled.unknown,
         "categories_with_products": len(of_category),
         "products_alone_in_category": int(np.count_nonzero(of_category == 1)),
-        "out_of_fold": measure_recall(seen) | decisions,
+        "out_of_fold": measure_recall(out_of_fold) | decisions,
     }
     manifest = save_bundle(out, recall, ranking, Provenance(metrics, labelled.products))
     # The time taken is not in the bundle, because equal models have equal versions.

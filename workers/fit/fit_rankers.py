@@ -64,25 +64,27 @@ def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptio
     return Rankers(of_all.first(trees), without)
 
 
-def lessons_of(seen: OutOfFold, guide: OutOfFold, taxonomy: Taxonomy) -> Lessons:
-    """Return the lessons of both, those of ``seen`` first.
+def lessons_of(out_of_fold: OutOfFold, namesakes: OutOfFold, taxonomy: Taxonomy) -> Lessons:
+    """Return the lessons of both, those of ``out_of_fold`` first.
 
     How common a category is, and what it is confused with, is counted on the other folds. If it were counted on
     all folds, a product's own label would be included, and the ranker would learn that a category without any is
     never right.
     """
     matrices = []
-    supported = most_supported(seen.candidates)
-    starts = np.flatnonzero(np.diff(seen.folds, prepend=-1, append=-1))
+    supported = most_supported(out_of_fold.candidates)
+    starts = np.flatnonzero(np.diff(out_of_fold.folds, prepend=-1, append=-1))
     for start, stop in pairwise(starts.tolist()):
-        others = seen.folds != seen.folds[start]
-        builder = FeatureBuilder.fit(taxonomy, seen.labels[others], supported[others])
-        matrices.append(builder.build(seen.candidates.part(start, stop)))
-    matrices.append(FeatureBuilder.fit(taxonomy, seen.labels, supported).build(guide.candidates))
-    relevant = np.concatenate([seen.relevant, guide.relevant])
+        others = out_of_fold.folds != out_of_fold.folds[start]
+        builder = FeatureBuilder.fit(taxonomy, out_of_fold.labels[others], supported[others])
+        matrices.append(builder.build(out_of_fold.candidates.part(start, stop)))
+    matrices.append(FeatureBuilder.fit(taxonomy, out_of_fold.labels, supported).build(namesakes.candidates))
+    relevant = np.concatenate([out_of_fold.relevant, namesakes.relevant])
     weight = np.ones(len(relevant), np.float32)
-    if len(seen.labels):
-        weight[len(seen.relevant) :] = min(1.0, WEIGHT / len(guide.labels))
-    owner = np.concatenate([seen.candidates.product_of_row, guide.candidates.product_of_row + len(seen.labels)])
+    if len(out_of_fold.labels):
+        weight[len(out_of_fold.relevant) :] = min(1.0, WEIGHT / len(namesakes.labels))
+    owner = np.concatenate(
+        [out_of_fold.candidates.product_of_row, namesakes.candidates.product_of_row + len(out_of_fold.labels)]
+    )
     values = np.concatenate([matrix.values for matrix in matrices])
     return Lessons(matrices[-1].names, matrices[-1].monotone, values, owner, relevant, weight)

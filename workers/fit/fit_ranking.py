@@ -43,13 +43,13 @@ class RankingOptions:
 class RankingData:
     """What the ranking half learns from.
 
-    Products ``seen`` out of fold are like those to come. Products of ``guide`` are not, so only the rankers learn
-    from them. If products name stores (``names_stores``), ``of_new_stores`` serve to choose the thresholds for new
-    stores; without any, a person is asked.
+    Products ``out_of_fold`` are like those to come. The ``namesakes`` (:mod:`workers.fit.namesakes`) are not, so
+    only the rankers learn from them. If products name stores (``names_stores``), ``of_new_stores`` serve to choose
+    the thresholds for new stores; without any, a person is asked.
     """
 
-    seen: OutOfFold
-    guide: OutOfFold
+    out_of_fold: OutOfFold
+    namesakes: OutOfFold
     names_stores: bool = False
     of_new_stores: Sequence[OfNewStores] = ()
 
@@ -61,14 +61,14 @@ def fit_ranking(
 
     Margins for calibration and thresholds come from rankers that did not see the product, one per fold.
     """
-    seen = data.seen
-    supported = most_supported(seen.candidates)
-    owner = seen.candidates.product_of_row
-    lessons = lessons_of(seen, data.guide, taxonomy)
-    rankers = fit_rankers(lessons, seen.folds[owner], options.ranker, progress)
-    margins = rankers.margins(lessons.values[: len(owner)], seen.folds[owner])
-    probabilities = CandidateProbabilities.fit(margins, seen.relevant, owner)
-    decisions = OutOfFoldDecisions.of(seen, probabilities(margins, owner), taxonomy)
+    out_of_fold = data.out_of_fold
+    supported = most_supported(out_of_fold.candidates)
+    owner = out_of_fold.candidates.product_of_row
+    lessons = lessons_of(out_of_fold, data.namesakes, taxonomy)
+    rankers = fit_rankers(lessons, out_of_fold.folds[owner], options.ranker, progress)
+    margins = rankers.margins(lessons.values[: len(owner)], out_of_fold.folds[owner])
+    probabilities = CandidateProbabilities.fit(margins, out_of_fold.relevant, owner)
+    decisions = OutOfFoldDecisions.of(out_of_fold, probabilities(margins, owner), taxonomy)
     budget = options.budget
     new_stores, of_new_stores = ALWAYS_REVIEW if data.names_stores else NewStores(), None
     if data.of_new_stores:
@@ -77,14 +77,14 @@ def fit_ranking(
         new_stores = fit_new_stores(of_new_stores, stores, budget)
     ranking = Ranking(
         taxonomy=taxonomy,
-        features=FeatureBuilder.fit(taxonomy, seen.labels, supported),
+        features=FeatureBuilder.fit(taxonomy, out_of_fold.labels, supported),
         ranker=rankers.of_all,
         probabilities=probabilities,
         assign_calibrator=Calibrator.fit(decisions.top.probability, decisions.right),
         back_off_calibrator=_fit_back_off(decisions.levels, decisions.truth),
         policy=replace(
             fit_policy(decisions, new_stores, budget),
-            also=_also_threshold(seen, margins, decisions.top, budget),
+            also=_also_threshold(out_of_fold, margins, decisions.top, budget),
         ),
     )
     measured = measure_decisions(ranking, decisions)
@@ -107,7 +107,7 @@ def _decide_as_new(
     found = []
     for turn, new in enumerate(data.of_new_stores):
         asked = new.asked.candidates
-        known = FeatureBuilder.fit(taxonomy, data.seen.labels[new.known], supported[new.known])
+        known = FeatureBuilder.fit(taxonomy, data.out_of_fold.labels[new.known], supported[new.known])
         margins = rankers.margins(known.build(asked).values, new.asked.folds[asked.product_of_row])
         decided = OutOfFoldDecisions.of(new.asked, probabilities(margins, asked.product_of_row), taxonomy)
         found.append(replace(decided, folds=np.full(len(decided.folds), turn)))
@@ -115,17 +115,19 @@ def _decide_as_new(
 
 
 def _also_threshold(
-    seen: OutOfFold, margins: NDArray[np.float32], top: TopCandidates, budget: ErrorBudget
+    out_of_fold: OutOfFold, margins: NDArray[np.float32], top: TopCandidates, budget: ErrorBudget
 ) -> float:
     """Return the probability from which on candidates other than the likeliest are right, within the budget."""
     probability = own_probability(margins)
     beside = probability >= _LEAST_ALSO
     beside[top.row[top.row >= 0]] = False
     rows = np.flatnonzero(beside)
-    owner = seen.candidates.product_of_row[rows].tolist()
-    categories = seen.candidates.categories[rows].tolist()
-    right = [category in seen.acceptable[product] for product, category in zip(owner, categories, strict=True)]
-    return threshold(probability[rows], np.array(right, np.bool_), seen.groups[owner], budget)
+    owner = out_of_fold.candidates.product_of_row[rows].tolist()
+    categories = out_of_fold.candidates.categories[rows].tolist()
+    right = [
+        category in out_of_fold.acceptable[product] for product, category in zip(owner, categories, strict=True)
+    ]
+    return threshold(probability[rows], np.array(right, np.bool_), out_of_fold.groups[owner], budget)
 
 
 def _fit_back_off(levels: AncestorLevels, truth: NDArray[np.int32]) -> Calibrator:

@@ -46,7 +46,7 @@ class StoresHeldOut:
 class OfNewStores:
     """Candidates of the products ``asked`` in one turn, from signals that learned from the ``known`` products.
 
-    ``known`` bool (n,) is in the order of the products seen out of fold; ``stores`` as in :class:`StoresHeldOut`.
+    ``known`` bool (n,) is in the order of the out-of-fold products; ``stores`` as in :class:`StoresHeldOut`.
     """
 
     asked: OutOfFold

@@ -119,11 +119,13 @@ def run_without(
         save_candidates(cached, found.by_folds.candidates, found.order)
     candidates, order = load_candidates(cached)
     groups = near_duplicate_groups([product.title for product in problem.training.products])
-    seen = OutOfFold.of(problem.training, without(candidates, signal), order, folds=folds, groups=groups)
+    out_of_fold = OutOfFold.of(problem.training, without(candidates, signal), order, folds=folds, groups=groups)
     started = perf_counter()
-    named = namesake_candidates(loaded.recall, problem.taxonomy, seed)
-    guide = replace(named, candidates=without(named.candidates, signal))
-    ranking, measured = fit_ranking(RankingData(seen, guide), problem.taxonomy, options.ranking, progress)
+    with_signal = namesake_candidates(loaded.recall, problem.taxonomy, seed)
+    namesakes = replace(with_signal, candidates=without(with_signal.candidates, signal))
+    ranking, measured = fit_ranking(
+        RankingData(out_of_fold, namesakes), problem.taxonomy, options.ranking, progress
+    )
     seconds = perf_counter() - started
     started = process_time()
     test = without(loaded.recall.candidates(problem.test.products, NoStatistics()), signal)

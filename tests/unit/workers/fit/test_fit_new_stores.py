@@ -200,6 +200,6 @@ def test_a_fit_asks_about_products_of_stores_that_it_did_not_learn_from(monkeypa
     ]
     for new, turn in zip(data[0].of_new_stores, turns, strict=True):
         assert (Labelled.of(new.asked.candidates).stores == 0).all()
-        assert Counter(data[0].seen.labels[new.known]) == Counter(labelled.labels[turn.known])
+        assert Counter(data[0].out_of_fold.labels[new.known]) == Counter(labelled.labels[turn.known])
         assert new.asked.relevant.sum() > len(turn.asked) / 2
     assert report.metrics["out_of_fold"]["new_stores"]["products"] == len(sold)
