@@ -15,7 +15,7 @@ from workers.fit.out_of_fold import OutOfFold
 from workers.fit.parallel import map_threads
 from workers.progress import Progress
 from workers.ranking.features import FeatureBuilder, most_supported
-from workers.ranking.ranker import Lessons, Ranker, RankerOptions
+from workers.ranking.ranker import Ranker, RankerOptions, RankingExamples
 
 # The number of trees if no product was held out to choose it on. More trees learn that titles contain whole names,
 # and so does the sum: without labels, averaged over four catalogues and two encoders, 100 trees with half the step
@@ -42,8 +42,10 @@ class Rankers:
         return found
 
 
-def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptions, progress: Progress) -> Rankers:
-    """Fit the rankers; ``folds`` int64 are the folds of the first lessons, and all rankers learn from the others.
+def fit_rankers(
+    examples: RankingExamples, folds: NDArray[np.int64], options: RankerOptions, progress: Progress
+) -> Rankers:
+    """Fit the rankers; ``folds`` int64 are the folds of the first examples, and all rankers learn from the others.
 
     The number of trees is the one that does best, on average, on the fold that each ranker did not see.
     """
@@ -53,8 +55,8 @@ def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptio
         options = replace(options, trees=min(_TREES_UNSEEN, options.trees), share_of_sum=0.0)
 
     def learn(unseen: NDArray[np.intp]) -> tuple[Ranker, NDArray[np.float64]]:
-        rows = np.setdiff1d(np.arange(len(lessons.relevant)), unseen, assume_unique=True)
-        return Ranker.fit(lessons.take(rows), options, held_out=lessons.take(unseen) if len(unseen) else None)
+        rows = np.setdiff1d(np.arange(len(examples.relevant)), unseen, assume_unique=True)
+        return Ranker.fit(examples.take(rows), options, held_out=examples.take(unseen) if len(unseen) else None)
 
     (of_all, _), *fitted = map_threads(learn, [np.empty(0, np.intp), *held_out], "ranker", progress)
     if not fitted:
@@ -64,8 +66,8 @@ def fit_rankers(lessons: Lessons, folds: NDArray[np.int64], options: RankerOptio
     return Rankers(of_all.first(trees), without)
 
 
-def lessons_of(out_of_fold: OutOfFold, namesakes: OutOfFold, taxonomy: Taxonomy) -> Lessons:
-    """Return the lessons of both, those of ``out_of_fold`` first.
+def ranking_examples(out_of_fold: OutOfFold, namesakes: OutOfFold, taxonomy: Taxonomy) -> RankingExamples:
+    """Return the examples of both, those of ``out_of_fold`` first.
 
     How common a category is, and what it is confused with, is counted on the other folds. If it were counted on
     all folds, a product's own label would be included, and the ranker would learn that a category without any is
@@ -87,4 +89,4 @@ def lessons_of(out_of_fold: OutOfFold, namesakes: OutOfFold, taxonomy: Taxonomy)
         [out_of_fold.candidates.product_of_row, namesakes.candidates.product_of_row + len(out_of_fold.labels)]
     )
     values = np.concatenate([matrix.values for matrix in matrices])
-    return Lessons(matrices[-1].names, matrices[-1].monotone, values, owner, relevant, weight)
+    return RankingExamples(matrices[-1].names, matrices[-1].monotone, values, owner, relevant, weight)

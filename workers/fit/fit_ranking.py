@@ -13,7 +13,7 @@ from schemas.taxonomy.tree import Taxonomy
 from workers.fit.decisions import OutOfFoldDecisions, concatenate
 from workers.fit.fit_new_stores import ALWAYS_REVIEW, fit_new_stores
 from workers.fit.fit_policy import fit_policy
-from workers.fit.fit_rankers import Rankers, fit_rankers, lessons_of
+from workers.fit.fit_rankers import Rankers, fit_rankers, ranking_examples
 from workers.fit.held_out_stores import OfNewStores
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_decisions, measure_new_stores
@@ -64,9 +64,9 @@ def fit_ranking(
     out_of_fold = data.out_of_fold
     supported = most_supported(out_of_fold.candidates)
     owner = out_of_fold.candidates.product_of_row
-    lessons = lessons_of(out_of_fold, data.namesakes, taxonomy)
-    rankers = fit_rankers(lessons, out_of_fold.folds[owner], options.ranker, progress)
-    margins = rankers.margins(lessons.values[: len(owner)], out_of_fold.folds[owner])
+    examples = ranking_examples(out_of_fold, data.namesakes, taxonomy)
+    rankers = fit_rankers(examples, out_of_fold.folds[owner], options.ranker, progress)
+    margins = rankers.margins(examples.values[: len(owner)], out_of_fold.folds[owner])
     probabilities = CandidateProbabilities.fit(margins, out_of_fold.relevant, owner)
     decisions = OutOfFoldDecisions.of(out_of_fold, probabilities(margins, owner), taxonomy)
     budget = options.budget

@@ -20,7 +20,7 @@ _BINS: Final = 64
 # Chosen out of fold among 1, 10 and 30, with a separate loss for each candidate. The two larger ones give similar
 # results, except on the smallest of four catalogues.
 _REGULARISATION: Final = 10.0
-_SUM: Final = "ranker_sum.safetensors"
+_BASE: Final = "ranker_sum.safetensors"
 _TREES: Final = "ranker.ubj"
 _TABLES: Final = "ranker_shap.safetensors"
 
@@ -42,8 +42,8 @@ class RankerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
-    """Candidates to learn from.
+class RankingExamples:
+    """Candidates to learn from, with the features and the right answers.
 
     ``values``, float32 (m, f), holds the features ``names``. ``monotone`` is 1 for a feature if a greater value
     may only raise the margin, else 0. ``owner``, int64 (m,), ascending, is the product of each candidate;
@@ -58,7 +58,7 @@ class Lessons:
     relevant: NDArray[np.bool_]
     weight: NDArray[np.float32]
 
-    def take(self, rows: NDArray[np.intp]) -> Lessons:
+    def take(self, rows: NDArray[np.intp]) -> RankingExamples:
         """Return only these rows, which must include all or none of the rows of each product."""
         return replace(
             self,
@@ -73,11 +73,11 @@ class Lessons:
         """The loss of these candidates as a function of their margins."""
         return ChoiceLoss(self.owner, self.relevant, self.weight)
 
-    def matrix(self, begun: ConditionalLogit, bins: Any = None) -> Any:
-        """Return XGBoost's matrix with ``begun``'s margins as base margins, and the bins of ``bins`` if given."""
+    def matrix(self, base: ConditionalLogit, bins: Any = None) -> Any:
+        """Return XGBoost's matrix with ``base``'s margins as base margins, and the bins of ``bins`` if given."""
         return xgboost.QuantileDMatrix(
             self.values,
-            base_margin=begun.margins(self.values),
+            base_margin=base.margins(self.values),
             feature_names=list(self.names),
             nthread=1,
             max_bin=_BINS,
@@ -88,28 +88,28 @@ class Lessons:
 class Ranker:
     """Gives candidates a margin: the log-odds that a candidate is right rather than none."""
 
-    def __init__(self, begun: ConditionalLogit, trees: Any, tree_shap: TreeShap | None = None) -> None:
-        """``trees`` is an XGBoost booster, whose margins are added to those of ``begun``.
+    def __init__(self, base: ConditionalLogit, trees: Any, tree_shap: TreeShap | None = None) -> None:
+        """``trees`` is an XGBoost booster, whose margins are added to those of ``base``.
 
         If ``tree_shap`` is not given, it is made from the booster when it is first needed.
         """
-        self._begun = begun
+        self._base = base
         self._booster = trees
         self._booster.set_param({"nthread": 1})
         self._tree_shap = tree_shap
 
     @classmethod
     def fit(
-        cls, lessons: Lessons, options: RankerOptions, held_out: Lessons | None = None
+        cls, examples: RankingExamples, options: RankerOptions, held_out: RankingExamples | None = None
     ) -> tuple[Self, NDArray[np.float64]]:
         """Learn which candidates are right.
 
         Returns the ranker and the mean loss of ``held_out`` after each tree, float64 (trees,), empty if there is
         no ``held_out``.
         """
-        loss = lessons.loss
-        begun = ConditionalLogit.fit(lessons.values, loss, lessons.monotone, options.share_of_sum)
-        learned = lessons.matrix(begun)
+        loss = examples.loss
+        base = ConditionalLogit.fit(examples.values, loss, examples.monotone, options.share_of_sum)
+        learned = examples.matrix(base)
         parameters = {
             "base_score": 0.0,
             "tree_method": "hist",
@@ -121,7 +121,7 @@ class Ranker:
             "disable_default_eval_metric": 1,
             "min_child_weight": 2,
             "lambda": _REGULARISATION,
-            "monotone_constraints": str(lessons.monotone).replace(" ", ""),
+            "monotone_constraints": str(examples.monotone).replace(" ", ""),
             "nthread": 1,
             "seed": options.seed,
         }
@@ -133,21 +133,21 @@ class Ranker:
             options.trees,
             obj=lambda margins, _: loss.derivatives(margins),
             custom_metric=None if unseen is None else lambda margins, _: ("loss", unseen.mean(margins)),
-            evals=[] if held_out is None else [(held_out.matrix(begun, learned), "held_out")],
+            evals=[] if held_out is None else [(held_out.matrix(base, learned), "held_out")],
             evals_result=losses,
             verbose_eval=False,
         )
-        return cls(begun, trees), np.array(losses.get("held_out", {}).get("loss", []))
+        return cls(base, trees), np.array(losses.get("held_out", {}).get("loss", []))
 
     def first(self, trees: int) -> Ranker:
         """Return a ranker with only the first ``trees`` trees."""
-        return Ranker(self._begun, self._booster[:trees])
+        return Ranker(self._base, self._booster[:trees])
 
     def margins(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the margins, float32 (m,), for feature values, float32 (m, f)."""
         if not len(values):
             return np.empty(0, np.float32)
-        return self._begun.margins(values) + booster.margins(self._booster, values)
+        return self._base.margins(values) + booster.margins(self._booster, values)
 
     def contributions(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each feature's contribution to the margin, float32 (m, f + 1), for float32 (m, f) values.
@@ -155,7 +155,7 @@ class Ranker:
         The last column is the bias; a row sums to its margin. Source: SHAP values, Lundberg and Lee (2017), "A
         unified approach to interpreting model predictions"; the values of the sum and of the trees add up.
         """
-        return self._begun.contributions(values) + self._tables().contributions(values)
+        return self._base.contributions(values) + self._tables().contributions(values)
 
     def _tables(self) -> TreeShap:
         if self._tree_shap is None:
@@ -164,7 +164,7 @@ class Ranker:
 
     def save(self, directory: Path) -> None:
         """Write the weighted sum, the trees and the tables of the trees' contributions."""
-        self._begun.save(directory / _SUM)
+        self._base.save(directory / _BASE)
         self._booster.save_model(directory / _TREES)
         self._tables().save(directory / _TABLES)
 
@@ -175,5 +175,5 @@ class Ranker:
         features = len(names)
         if trees.feature_names != list(names):
             raise ValueError(f"{_TREES} is of other features than the signals give")
-        begun = ConditionalLogit.load(directory / _SUM, features)
-        return cls(begun, trees, TreeShap.load(directory / _TABLES, features))
+        base = ConditionalLogit.load(directory / _BASE, features)
+        return cls(base, trees, TreeShap.load(directory / _TABLES, features))

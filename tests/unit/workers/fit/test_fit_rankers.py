@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.fit.fit_rankers import lessons_of
+from workers.fit.fit_rankers import ranking_examples
 from workers.fit.out_of_fold import OutOfFold
 from workers.ranking.features import most_supported
 from workers.ranking.track_record import TrackRecord
@@ -42,10 +42,10 @@ _nodes = st.integers(0, len(TREE) - 1)
 def test_what_is_known_of_categories_was_counted_on_the_products_of_other_folds(
     products: list[tuple[int, int, int]],
 ) -> None:
-    lessons = lessons_of(out_of_fold(products), out_of_fold([(-1, 2, 2)]), TREE)
+    examples = ranking_examples(out_of_fold(products), out_of_fold([(-1, 2, 2)]), TREE)
     nodes = np.arange(len(TREE), dtype=np.int32)
     for row, (own, _, first) in enumerate(products):
-        values = dict(zip(lessons.names, lessons.values[row * len(TREE) :][: len(TREE)].T, strict=True))
+        values = dict(zip(examples.names, examples.values[row * len(TREE) :][: len(TREE)].T, strict=True))
         others = [(label, put_first) for fold, label, put_first in products if fold != own]
         labels, firsts = np.array(others, np.int32).reshape(-1, 2).T
         priors = np.bincount(labels, minlength=len(TREE)) / max(len(others), 1)
@@ -54,7 +54,7 @@ def test_what_is_known_of_categories_was_counted_on_the_products_of_other_folds(
         supported = np.full(len(TREE), first, np.int32)
         assert np.allclose(values["agreement_log_share_of_earlier"], record.log_share(supported, nodes), rtol=1e-5)
         assert np.allclose(np.expm1(values["agreement_log_earlier_products"]), (firsts == first).sum(), atol=1e-4)
-    assert lessons.relevant.sum() == len(products) + 1
+    assert examples.relevant.sum() == len(products) + 1
 
 
 def test_most_supported_is_what_signals_put_first_and_nothing_of_a_product_without_candidates() -> None:
