@@ -50,7 +50,7 @@ def decision_event(
 def _reason(prediction: Prediction) -> ReviewReason:
     if prediction.review_id is not None:
         return "belongs_nowhere"
-    if prediction.of_new_store:
+    if prediction.held_back_for_new_store:
         return "new_store"
     return "low_confidence" if prediction.alternatives else "no_candidates"
 

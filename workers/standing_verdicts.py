@@ -78,6 +78,6 @@ def overrule(prediction: Prediction, verdict: StandingVerdict) -> Prediction:
         category=verdict.node,
         confidence=confidence,
         also=(),
-        of_new_store=False,
+        held_back_for_new_store=False,
         review_id=verdict.review_id,
     )

@@ -29,13 +29,13 @@ _FOR_DEPTH: Final = 0.25
 class Decided(NamedTuple):
     """Which of n products are assigned, bool (n,), and the level to which each of the others is backed off.
 
-    ``level``, int64 (n,), is -1 for review. ``withheld``, bool (n,), marks products that need review only because
-    their stores are new.
+    ``level``, int64 (n,), is -1 for review. ``held_back_for_new_store``, bool (n,), marks products that need
+    review only because their stores are new.
     """
 
     assigned: NDArray[np.bool_]
     level: NDArray[np.int64]
-    withheld: NDArray[np.bool_]
+    held_back_for_new_store: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Policy:
             return Decided(assigned, level, new)
         there = Policy(self.new_stores.assign, self.new_stores.back_off)
         assigned_there, level_there = there.assigns(top, roots, labelled), there.level(levels)
-        withheld = new & (assigned | (level >= 0)) & ~assigned_there & (level_there < 0)
-        return Decided(np.where(new, assigned_there, assigned), np.where(new, level_there, level), withheld)
+        held_back = new & (assigned | (level >= 0)) & ~assigned_there & (level_there < 0)
+        return Decided(np.where(new, assigned_there, assigned), np.where(new, level_there, level), held_back)
 
     def assigns(self, top: TopCandidates, roots: NDArray[np.int32], labelled: Labelled) -> NDArray[np.bool_]:
         """Return which of n products are assigned, bool (n,), leaving ``new_stores`` aside."""

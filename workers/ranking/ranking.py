@@ -32,9 +32,9 @@ class Prediction:
 
     ``category`` is ``None`` for review. ``confidence`` is the calibrated probability that the decision is right,
     ``likeliest_confidence`` the probability that the first alternative is right. ``alternatives`` are pairs (node,
-    probability), likeliest first. ``also`` are further categories within the error budget. ``of_new_store`` means
-    that the model was sure enough in general, but not for a product whose stores it hardly knows. ``review_id``
-    identifies the verdict if a person decided instead of the model.
+    probability), likeliest first. ``also`` are further categories within the error budget.
+    ``held_back_for_new_store`` means that the model was sure enough in general, but not for a product whose stores
+    it hardly knows. ``review_id`` identifies the verdict if a person decided instead of the model.
     """
 
     outcome: Outcome
@@ -44,7 +44,7 @@ class Prediction:
     alternatives: tuple[tuple[int, float], ...]
     evidence: tuple[Evidence, ...]
     also: tuple[int, ...] = ()
-    of_new_store: bool = False
+    held_back_for_new_store: bool = False
     review_id: str | None = None
 
 
@@ -108,8 +108,8 @@ class Ranking:
         outcomes = self._outcomes(top, levels, sure, Labelled.of(candidates))
         kinds = [outcome for outcome, _, _, _ in outcomes]
         return [
-            Prediction(outcome, category, confidence, likeliest, alternatives, evidence, also, of_new_store)
-            for (outcome, category, confidence, of_new_store), likeliest, alternatives, evidence, also in zip(
+            Prediction(outcome, category, confidence, likeliest, alternatives, evidence, also, held_back)
+            for (outcome, category, confidence, held_back), likeliest, alternatives, evidence, also in zip(
                 outcomes,
                 _confidences(sure, top),
                 _alternatives(candidates, probability),
@@ -139,7 +139,7 @@ class Ranking:
         self, top: TopCandidates, levels: AncestorLevels, sure: NDArray[np.float64], labelled: Labelled
     ) -> list[tuple[Outcome, int | None, float, bool]]:
         roots = self.taxonomy.ancestor_matrix[top.category, 0]
-        assigned, depth, withheld = self.policy.decide(top, levels, roots, labelled)
+        assigned, depth, held_back = self.policy.decide(top, levels, roots, labelled)
         at_depth = np.maximum(depth, 0)[:, None]
         ancestor = np.take_along_axis(levels.category, at_depth, axis=1)[:, 0]
         mass = np.take_along_axis(levels.probability, at_depth, axis=1)[:, 0]
@@ -147,14 +147,14 @@ class Ranking:
         likeliest = zip(top.category.tolist(), _confidences(sure, top), strict=True)
         return [
             (Outcome.NEEDS_REVIEW, None, best[1], True)
-            if is_withheld
+            if is_held_back
             else (Outcome.ASSIGNED, *best, False)
             if is_assigned
             else (Outcome.BACKED_OFF, above[0], round(above[1], 6), False)
             if is_backed_off
             else (Outcome.NEEDS_REVIEW, None, best[1], False)
-            for is_withheld, is_assigned, is_backed_off, best, above in zip(
-                withheld.tolist(), assigned.tolist(), (depth >= 0).tolist(), likeliest, backed_off, strict=True
+            for is_held_back, is_assigned, is_backed_off, best, above in zip(
+                held_back.tolist(), assigned.tolist(), (depth >= 0).tolist(), likeliest, backed_off, strict=True
             )
         ]
 

@@ -59,7 +59,7 @@ def test_products_of_a_new_store_go_to_review_and_are_as_likely_as_before(bundle
     free, held = (decide(bundle, ELSEWHERE, stores) for stores in (NONE_IS_NEW, ALWAYS_REVIEW))
     assert not all(reviewed(free))
     assert all(reviewed(held))
-    assert [each.of_new_store for each in held] == [not each for each in reviewed(free)]
+    assert [each.held_back_for_new_store for each in held] == [not each for each in reviewed(free)]
     assert [each.alternatives for each in held] == [each.alternatives for each in free]
 
 
@@ -144,4 +144,4 @@ def test_a_policy_decides_products_of_new_stores_new_brands_and_others_as_polici
         level = 0 if root >= (0.7 if new else 0.4) else -1
         elsewhere = leaf >= least or root >= 0.4
         assert (found.assigned[row], found.level[row]) == (assigned, level)
-        assert found.withheld[row] == (new and elsewhere and not assigned and level < 0)
+        assert found.held_back_for_new_store[row] == (new and elsewhere and not assigned and level < 0)
