@@ -32,7 +32,7 @@ _OPSET: Final = 17
 _IR_VERSION: Final = 8
 # The bound is searched among the greatest products of strides. A stride has at most this many vectors. Each vector
 # wanted has at least three strides: with one stride each, five times as many vectors would pass the bound.
-_MOST_APART: Final = 64
+_MAX_STRIDE: Final = 64
 _STRIDES_FOR_EACH: Final = 3
 
 
@@ -104,9 +104,9 @@ def _bound(products: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     so at least ``count`` products reach it. Searching only among them takes a third of the time.
     """
     rows, columns = products.shape
-    apart = min(_MOST_APART, columns // (_STRIDES_FOR_EACH * count))
-    if apart > 1:
-        strides = columns // apart
-        products = products[:, : strides * apart].reshape(rows, apart, strides).max(axis=1)
+    stride_size = min(_MAX_STRIDE, columns // (_STRIDES_FOR_EACH * count))
+    if stride_size > 1:
+        stride_count = columns // stride_size
+        products = products[:, : stride_count * stride_size].reshape(rows, stride_size, stride_count).max(axis=1)
     bound: NDArray[np.int32] = np.partition(products, products.shape[1] - count, axis=1)[:, -count]
     return bound
