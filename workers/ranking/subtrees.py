@@ -52,13 +52,14 @@ class _Leaf(NamedTuple):
 class Subtrees:
     """The subtrees of some trees, each as large as the limit on the splits that decide in it allows.
 
-    ``splits`` are the splits of all trees. For each subtree, ``met`` has the numbers of the splits that decide in
-    it (its own and those on the path from the root) and ``columns`` the features that it contributes to.
+    ``splits`` are the splits of all trees. For each subtree, ``deciding_splits`` has the numbers of the splits
+    that decide in it (its own and those on the path from the root), and ``columns`` has the features that it
+    contributes to.
     """
 
     trees: Sequence[Tree]
     splits: list[Split] = field(default_factory=list)
-    met: list[list[int]] = field(default_factory=list)
+    deciding_splits: list[list[int]] = field(default_factory=list)
     columns: list[list[int]] = field(default_factory=list)
     _leaves: list[_Leaf] = field(default_factory=list)
 
@@ -74,10 +75,10 @@ class Subtrees:
     def table(self) -> NDArray[np.float64]:
         """Return what each way through each subtree adds to its columns: float64 (subtrees, columns, ways).
 
-        Bit i of a way, counted from the lowest, is set if it goes left at the i-th split in ``met``. If a subtree
-        has fewer splits, the remaining bits make no difference.
+        Bit i of a way, counted from the lowest, is set if it goes left at the i-th of the ``deciding_splits``. If
+        a subtree has fewer of them, the remaining bits make no difference.
         """
-        bits = max(map(len, self.met), default=0)
+        bits = max(map(len, self.deciding_splits), default=0)
         table = np.zeros((len(self.columns), max([1, *map(len, self.columns)]), 1 << bits))
         by_features: defaultdict[int, list[_Leaf]] = defaultdict(list)
         for leaf in self._leaves:
@@ -95,7 +96,7 @@ class Subtrees:
                 self._cut(tree, child, (*path, step))
             return
         leaves = list(self._below(tree, node, path))
-        self.met.append(list(dict.fromkeys(step.split for leaf in leaves for step in _all(leaf))))
+        self.deciding_splits.append(list(dict.fromkeys(step.split for leaf in leaves for step in _all(leaf))))
         self.columns.append(list(dict.fromkeys(feature for leaf in leaves for feature in leaf.steps)))
         self._leaves += leaves
 
@@ -107,7 +108,7 @@ class Subtrees:
         steps: defaultdict[int, list[_Step]] = defaultdict(list)
         for step in path:
             steps[step.feature].append(step)
-        yield _Leaf(len(self.met), tree["split_conditions"][node], dict(steps))
+        yield _Leaf(len(self.deciding_splits), tree["split_conditions"][node], dict(steps))
 
     def _steps(self, tree: Tree, node: int) -> Iterator[tuple[int, _Step]]:
         number, feature, cover = len(self.splits), tree["split_indices"][node], tree["sum_hessian"]
@@ -135,7 +136,7 @@ class Subtrees:
         passed = np.ones((len(leaf.steps), ways), np.bool_)
         for place, steps in enumerate(leaf.steps.values()):
             for step in steps:
-                passed[place] &= ((way >> self.met[leaf.subtree].index(step.split)) & 1) == step.left
+                passed[place] &= ((way >> self.deciding_splits[leaf.subtree].index(step.split)) & 1) == step.left
         return passed
 
 

@@ -57,7 +57,7 @@ class TreeShap:
             thresholds=np.array([split.threshold for split in subtrees.splits], np.float32),
             missing_left=np.array([split.missing_left for split in subtrees.splits], np.bool_),
             # If a subtree has fewer splits, the remaining bits make no difference.
-            met=np.ascontiguousarray(_padded(subtrees.met, 0).T),
+            met=np.ascontiguousarray(_padded(subtrees.deciding_splits, 0).T),
             columns=_padded(subtrees.columns, 1),
             table=table.transpose(0, 2, 1).astype(np.float32).reshape(-1, table.shape[1]),
             bias=np.array([subtrees.bias], np.float32),
