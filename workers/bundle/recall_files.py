@@ -95,8 +95,8 @@ def _save_cascade(directory: Path, cascade: Cascade) -> None:
     directory.mkdir()
     _save_signals(directory, cascade.encoder, cascade.reference, cascade.signals)
     # JSON has no infinity; no number means that the cascade looks at all products.
-    below = cascade.below if np.isfinite(cascade.below) else None
-    write_json(directory / _CASCADE_OPTIONS, {"below": below})
+    sure_lead = cascade.sure_lead if np.isfinite(cascade.sure_lead) else None
+    write_json(directory / _CASCADE_OPTIONS, {"below": sure_lead})
 
 
 def _load_cascade(directory: Path, first: Reference) -> Cascade:
@@ -106,9 +106,9 @@ def _load_cascade(directory: Path, first: Reference) -> Cascade:
         examples=Examples.load(directory / _EXAMPLES, len(first.taxonomy)),
     )
     signals = tuple(_load_signal(directory, kind, reference) for kind in SENTENCE_SIGNALS)
-    below = orjson.loads((directory / _CASCADE_OPTIONS).read_bytes())["below"]
+    sure_lead = orjson.loads((directory / _CASCADE_OPTIONS).read_bytes())["below"]
     return Cascade(
-        load_encoder(directory / _ENCODER), signals, reference, np.inf if below is None else float(below)
+        load_encoder(directory / _ENCODER), signals, reference, np.inf if sure_lead is None else float(sure_lead)
     )
 
 

@@ -126,11 +126,11 @@ def _cross_fit(
     groups = near_duplicate_groups([product.title for product in labelled.products])
     turns = hold_out_stores(labelled.products)
     found = cross_fit(training, folds, turns, progress)
-    below = _below(found, options.cascade)
-    recall = _recall(encoder, found.fitted, options.cascade, below)
+    sure_lead = _sure_lead(found, options.cascade)
+    recall = _recall(encoder, found.fitted, options.cascade, sure_lead)
 
     def of(asked: HeldOutCandidates, order: NDArray[np.intp]) -> OutOfFold:
-        candidates = unasked(asked.candidates, asked.leads >= below)
+        candidates = unasked(asked.candidates, asked.leads >= sure_lead)
         return OutOfFold.of(labelled, candidates, order, folds=folds, groups=groups)
 
     of_new_stores = [
@@ -140,18 +140,18 @@ def _cross_fit(
     return recall, of(found.by_folds, found.order), of_new_stores
 
 
-def _below(found: CrossFitted, options: CascadeOptions | None) -> float:
+def _sure_lead(found: CrossFitted, options: CascadeOptions | None) -> float:
     """Return the lead below which the share of products lies that the cascade should be asked about."""
     if options is None or options.share >= 1:
         return np.inf
     return float(np.quantile(found.by_folds.leads, options.share))
 
 
-def _recall(encoder: Encoder, fitted: FittedSignals, options: CascadeOptions | None, below: float) -> Recall:
+def _recall(encoder: Encoder, fitted: FittedSignals, options: CascadeOptions | None, sure_lead: float) -> Recall:
     cascade = None
     if options is not None and fitted.sentences is not None:
         sentences = fitted.sentences
-        cascade = Cascade(options.encoder, tuple(sentences.signals), sentences.reference, below)
+        cascade = Cascade(options.encoder, tuple(sentences.signals), sentences.reference, sure_lead)
     return Recall(encoder, fitted.signals, fitted.reference, cascade)
 
 

@@ -28,16 +28,16 @@ PREFIX: Final = "sentence_"
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """Signals of a more expensive encoder, used for products whose :func:`lead` is less than ``below``."""
+    """Signals of a more expensive encoder, used for products whose :func:`lead` is less than ``sure_lead``."""
 
     encoder: Encoder
     signals: tuple[Signal, ...]
     reference: Reference
-    below: float
+    sure_lead: float
 
     def ask(self, batch: Batch, heard: Sequence[SignalScores]) -> list[SignalScores]:
         """Return the cascade's scores for the products that the first signals, ``heard``, are unsure of."""
-        unsure = np.flatnonzero(lead(heard, len(batch)) < self.below)
+        unsure = np.flatnonzero(lead(heard, len(batch)) < self.sure_lead)
         products = [batch.products[row] for row in unsure.tolist()]
         part = encode_products(self.encoder, products, batch.statistics)
         said = sentence_names(ask(self.signals, part))

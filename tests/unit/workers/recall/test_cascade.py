@@ -70,13 +70,13 @@ def leads(bundle: Bundle) -> NDArray[np.float32]:
 
 
 def test_about_the_share_asked_for_is_doubted(bundle: Bundle, cascade: Cascade) -> None:
-    assert abs(np.mean(leads(bundle) < cascade.below) - SHARE) < 0.12
+    assert abs(np.mean(leads(bundle) < cascade.sure_lead) - SHARE) < 0.12
 
 
 def test_the_sentence_encoder_reads_what_is_doubted_and_nothing_else(bundle: Bundle, cascade: Cascade) -> None:
     reading = Reading.pretrained()
     candidates = with_cascade(bundle, replace(cascade, encoder=reading)).candidates(PRODUCTS, NoStatistics())
-    doubted = leads(bundle) < cascade.below
+    doubted = leads(bundle) < cascade.sure_lead
     assert reading.read == [
         " ".join(filter(None, (product.title, product.merchant_category)))
         for product, doubt in zip(PRODUCTS, doubted, strict=True)
@@ -89,14 +89,14 @@ def test_the_sentence_encoder_reads_what_is_doubted_and_nothing_else(bundle: Bun
     assert candidates.named[~sure][:, columns].any()
 
 
-@pytest.mark.parametrize("below", [-1.0, 0.4, np.inf])
+@pytest.mark.parametrize("sure_lead", [-1.0, 0.4, np.inf])
 def test_what_was_asked_and_then_hidden_is_as_if_it_had_not_been_asked(
-    bundle: Bundle, cascade: Cascade, below: float
+    bundle: Bundle, cascade: Cascade, sure_lead: float
 ) -> None:
     def found(limit: float) -> Candidates:
-        return with_cascade(bundle, replace(cascade, below=limit)).candidates(PRODUCTS, NoStatistics())
+        return with_cascade(bundle, replace(cascade, sure_lead=limit)).candidates(PRODUCTS, NoStatistics())
 
-    asked, hidden = found(below), unasked(found(np.inf), leads(bundle) >= below)
+    asked, hidden = found(sure_lead), unasked(found(np.inf), leads(bundle) >= sure_lead)
     for name in ("offsets", "categories", "scores", "named", "context"):
         np.testing.assert_array_equal(getattr(asked, name), getattr(hidden, name), err_msg=name)
 
@@ -130,4 +130,4 @@ def test_without_labels_all_is_asked_about(tmp_path: Path) -> None:
     fit(none, TREE, tmp_path / "bundle", FitOptions(cascade=CascadeOptions(StaticEncoder.pretrained(), SHARE)))
     cascade = load_bundle(tmp_path / "bundle").recall.cascade
     assert cascade is not None
-    assert cascade.below == np.inf
+    assert cascade.sure_lead == np.inf
