@@ -119,7 +119,7 @@ def judge(
         gold, [bundle.taxonomy for bundle in bundles], skip_unknown=options.skip_unknown
     )
     audits, leaked = _audit(bundles, placed[0], options)
-    kept, groups = _left(placed[0], leaked, options)
+    kept, groups = _rows_to_judge(placed[0], leaked, options)
     outcomes = [
         collect_outcomes(bundle, labelled.take(kept), _named(progress, name))
         for bundle, labelled, name in zip(bundles, placed, ("candidate", "current"), strict=False)
@@ -186,7 +186,7 @@ def _audit(
     return audits, leaked
 
 
-def _left(
+def _rows_to_judge(
     labelled: LabelledProducts, leaked: NDArray[np.bool_], options: GateOptions
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Return the rows to judge on, and the near-duplicate group of each."""
