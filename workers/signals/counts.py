@@ -70,7 +70,7 @@ class CategoryCounts:
         )
 
 
-def together(weights: Weights, others: Weights) -> Weights:
+def add_counts(weights: Weights, others: Weights) -> Weights:
     """Return the sum of two counts."""
     if not others:
         return weights

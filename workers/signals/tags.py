@@ -11,7 +11,7 @@ from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.arrays.pairs import summed
 from workers.recall.batch import Batch
-from workers.signals.counts import CategoryCounts, focus, shares, together
+from workers.signals.counts import CategoryCounts, add_counts, focus, shares
 from workers.signals.keyed_counts import KeyedCounts
 from workers.signals.mapped_text import REMEMBERED_TEXTS, nodes_by_name
 from workers.signals.scores import SparseScores
@@ -89,7 +89,7 @@ class Tags(KeyedCounts):
         return found
 
     def _map(self, key: str, learned: CategoryWeights) -> _Tag:
-        counted = together(self._counts[key], self.of_nodes(learned))
+        counted = add_counts(self._counts[key], self.of_nodes(learned))
         context = focus(counted)
         weight = context[1] ** 2
         row = shares(counted)
