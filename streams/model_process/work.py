@@ -81,8 +81,8 @@ class ModelWork:
                 found.append(None)
             except Exception as error:
                 found.append(Undecided(f"{type(error).__name__}: {error}"))
-        together = Candidates.together([candidates for _, candidates in good]) if good else Candidates.none()
-        ranked = iter(self._decisions.of([batch for batch, _ in good], together))
+        candidates = Candidates.concatenate([candidates for _, candidates in good]) if good else Candidates.none()
+        ranked = iter(self._decisions.of([batch for batch, _ in good], candidates))
         outcomes = [next(ranked) if outcome is None else outcome for outcome in found]
         yield Decided(request.number, outcomes, perf_counter() - started)
 

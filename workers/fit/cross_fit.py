@@ -89,7 +89,7 @@ def cross_fit(
     ]
     fitted, *asked = map_processes(operator.call, pieces, "signals", progress)
     candidates, leads = zip(*asked[: len(order)], strict=True)
-    by_folds = HeldOutCandidates(Candidates.together(candidates), np.concatenate(leads))
+    by_folds = HeldOutCandidates(Candidates.concatenate(candidates), np.concatenate(leads))
     return CrossFitted(fitted, by_folds, np.concatenate(order), asked[len(order) :])
 
 
@@ -98,16 +98,16 @@ def _ask(training: Encoded, known: NDArray[np.intp], held_out: NDArray[np.intp])
     starts = range(0, max(len(held_out), 1), _ASKED_AT_ONCE)
     parts = [_ask_fitted(fitted, training.take(held_out[start : start + _ASKED_AT_ONCE])) for start in starts]
     candidates, leads = zip(*parts, strict=True)
-    return HeldOutCandidates(Candidates.together(candidates), np.concatenate(leads))
+    return HeldOutCandidates(Candidates.concatenate(candidates), np.concatenate(leads))
 
 
 def _ask_fitted(fitted: FittedSignals, asked: Encoded) -> HeldOutCandidates:
-    said = ask(fitted.signals, asked.first.batch)
+    scores = ask(fitted.signals, asked.first.batch)
     count = len(asked.first.labels)
-    leads = lead(said, count)
+    leads = lead(scores, count)
     if fitted.sentences is not None and asked.sentences is not None:
-        said += sentence_names(ask(fitted.sentences.signals, asked.sentences.batch))
-    return HeldOutCandidates(union(said, count), leads)
+        scores += sentence_names(ask(fitted.sentences.signals, asked.sentences.batch))
+    return HeldOutCandidates(union(scores, count), leads)
 
 
 def fit_signals(training: Encoded) -> FittedSignals:

@@ -73,7 +73,7 @@ class Candidates:
         )
 
     @classmethod
-    def together(cls, parts: Sequence[Candidates]) -> Candidates:
+    def concatenate(cls, parts: Sequence[Candidates]) -> Candidates:
         """Concatenate one or more parts; all parts that have products must have the same signals."""
         parts = [part for part in parts if len(part)] or parts[:1]
         starts = np.cumsum([0, *(len(part.categories) for part in parts)])

@@ -35,33 +35,36 @@ class Cascade:
     reference: Reference
     sure_lead: float
 
-    def ask(self, batch: Batch, heard: Sequence[SignalScores]) -> list[SignalScores]:
-        """Return the cascade's scores for the products that the first signals, ``heard``, are unsure of."""
-        unsure = np.flatnonzero(lead(heard, len(batch)) < self.sure_lead)
+    def ask(self, batch: Batch, first_scores: Sequence[SignalScores]) -> list[SignalScores]:
+        """Return the cascade's scores for the products that the first signals are unsure of.
+
+        ``first_scores`` are the scores of the first signals.
+        """
+        unsure = np.flatnonzero(lead(first_scores, len(batch)) < self.sure_lead)
         products = [batch.products[row] for row in unsure.tolist()]
         part = encode_products(self.encoder, products, batch.statistics)
-        said = sentence_names(ask(self.signals, part))
-        return [replace(each, scores=PartialScores(each.scores, unsure, len(batch))) for each in said]
+        scores = sentence_names(ask(self.signals, part))
+        return [replace(each, scores=PartialScores(each.scores, unsure, len(batch))) for each in scores]
 
 
-def sentence_names(said: Sequence[SignalScores]) -> list[SignalScores]:
+def sentence_names(scores: Sequence[SignalScores]) -> list[SignalScores]:
     """Return the cascade's scores with prefixed names, to distinguish them from those of the first signals."""
     return [
         replace(
             each, signal=PREFIX + each.signal, context_names=tuple(PREFIX + name for name in each.context_names)
         )
-        for each in said
+        for each in scores
     ]
 
 
-def lead(said: Sequence[SignalScores], products: int) -> NDArray[np.float32]:
+def lead(scores: Sequence[SignalScores], products: int) -> NDArray[np.float32]:
     """Return how far the linear text classifier's best score is ahead of its second best: float32 (n,).
 
     The lead is 0 if the classifier knows fewer than two categories, because then it cannot be sure of anything.
     """
-    scores = next(each.scores for each in said if each.signal == LinearText.name)
-    owner, categories = scores.top(2)
-    values = rounded(scores.at(owner, categories))
+    linear = next(each.scores for each in scores if each.signal == LinearText.name)
+    owner, categories = linear.top(2)
+    values = rounded(linear.at(owner, categories))
     best = np.full(products, -np.inf, np.float32)
     second = np.full(products, np.inf, np.float32)
     np.maximum.at(best, owner, values)

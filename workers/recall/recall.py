@@ -16,7 +16,7 @@ from workers.recall.cascade import PREFIX, Cascade
 from workers.recall.encode import encode_products
 from workers.signals.ask import SignalScores, ask, rounded
 from workers.signals.base import Reference, Signal
-from workers.signals.together import ScoresTogether
+from workers.signals.combined_scores import CombinedScores
 from workers.statistics import Statistics
 
 CANDIDATES_PER_SIGNAL: Final = 5
@@ -45,26 +45,26 @@ class Recall:
 
     def of(self, batch: Batch) -> Candidates:
         """Return the candidates of products that the first encoder has already encoded."""
-        said = ask(self.signals, batch)
+        scores = ask(self.signals, batch)
         if self.cascade is not None:
-            said += self.cascade.ask(batch, said)
-        return union(said, len(batch))
+            scores += self.cascade.ask(batch, scores)
+        return union(scores, len(batch))
 
 
-def union(said: Sequence[SignalScores], products: int) -> Candidates:
+def union(scores: Sequence[SignalScores], products: int) -> Candidates:
     """Return all candidates that any signal proposes for the products, scored by every signal."""
-    scores = ScoresTogether([each.scores for each in said])
-    proposed, by = scores.top(CANDIDATES_PER_SIGNAL)
-    keys = distinct(proposed)
-    named = np.zeros((len(keys), len(said)), np.bool_)
-    named[np.searchsorted(keys, proposed), by] = True
+    combined = CombinedScores([each.scores for each in scores])
+    best, by = combined.top(CANDIDATES_PER_SIGNAL)
+    keys = distinct(best)
+    named = np.zeros((len(keys), len(scores)), np.bool_)
+    named[np.searchsorted(keys, best), by] = True
     owners, categories = pairs_of(keys)
     return Candidates(
-        signals=tuple(each.signal for each in said),
-        context_names=tuple(name for each in said for name in each.context_names),
+        signals=tuple(each.signal for each in scores),
+        context_names=tuple(name for each in scores for name in each.context_names),
         offsets=np.searchsorted(owners, np.arange(products + 1)).astype(np.int64),
         categories=categories,
-        scores=rounded(scores.at(keys)),
+        scores=rounded(combined.at(keys)),
         named=named,
-        context=np.concatenate([each.scores.context for each in said], axis=1).astype(np.float32, copy=False),
+        context=np.concatenate([each.scores.context for each in scores], axis=1).astype(np.float32, copy=False),
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SIGNAL_BITS: Final = 58
 
 
-class ScoresTogether:
+class CombinedScores:
     """The scores of s signals. All :class:`SparseScores` are merged into one sorted list and searched at once."""
 
     def __init__(self, scores: Sequence[Scores]) -> None:

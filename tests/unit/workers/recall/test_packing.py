@@ -117,18 +117,18 @@ def test_a_category_outside_the_tree_is_refused() -> None:
 
 
 @given(candidate_sets(), st.lists(st.integers(0, 6), max_size=4))
-def test_the_parts_of_candidates_are_the_whole_together(candidates: Candidates, cuts: list[int]) -> None:
+def test_the_parts_of_candidates_concatenated_are_the_whole(candidates: Candidates, cuts: list[int]) -> None:
     bounds = [0, *sorted(min(cut, len(candidates)) for cut in cuts), len(candidates)]
     parts = [candidates.part(start, stop) for start, stop in pairwise(bounds)]
     assert [len(part) for part in parts] == [stop - start for start, stop in pairwise(bounds)]
-    _assert_equal(Candidates.together(parts), candidates)
+    _assert_equal(Candidates.concatenate(parts), candidates)
 
 
 @given(candidate_sets())
 def test_what_was_made_by_no_signals_takes_no_part(candidates: Candidates) -> None:
     nothing = replace(candidates.part(0, 0), signals=(), scores=np.empty((0, 0), np.float32))
-    together = Candidates.together([nothing, candidates, nothing])
+    whole = Candidates.concatenate([nothing, candidates, nothing])
     if len(candidates):
-        _assert_equal(together, candidates)
+        _assert_equal(whole, candidates)
     else:
-        assert len(together) == 0
+        assert len(whole) == 0

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from workers.arrays.pairs import pair_keys, pairs_of
 from workers.signals.base import Scores
+from workers.signals.combined_scores import CombinedScores
 from workers.signals.scores import DenseScores, PartialScores, SparseScores, no_context
-from workers.signals.together import ScoresTogether
 
 ROWS = st.lists(
     st.dictionaries(st.integers(0, 20), st.floats(-1, 1, width=32), max_size=6), min_size=1, max_size=5
@@ -80,7 +80,7 @@ def test_partial_scores_say_of_their_products_what_they_were_given_and_of_others
 
 
 @given(ROWS, ROWS, st.integers(1, 8))
-def test_signals_say_together_what_each_says(
+def test_combined_scores_are_those_of_each_signal(
     rows: list[dict[int, float]], others: list[dict[int, float]], count: int
 ) -> None:
     products = max(len(rows), len(others))
@@ -88,11 +88,11 @@ def test_signals_say_together_what_each_says(
     context = no_context(products)
     values = np.arange(2 * products, dtype=np.float32).reshape(-1, 2)
     dense = DenseScores(np.array([3, 7], np.int32), values, context)
-    said: list[Scores] = [sparse(rows, context), dense, sparse(others, context)]
-    together = ScoresTogether(said)
-    keys, signals = together.top(count)
+    scores: list[Scores] = [sparse(rows, context), dense, sparse(others, context)]
+    combined = CombinedScores(scores)
+    keys, signals = combined.top(count)
     everything = np.array([product << 32 | node for product in range(products) for node in range(21)], np.int64)
-    for place, each in enumerate(said):
+    for place, each in enumerate(scores):
         assert sorted(keys[signals == place].tolist()) == sorted(pair_keys(*each.top(count)).tolist())
         expected = each.at(*pairs_of(everything))
-        assert np.array_equal(together.at(everything)[:, place], expected, equal_nan=True)
+        assert np.array_equal(combined.at(everything)[:, place], expected, equal_nan=True)
