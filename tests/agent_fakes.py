@@ -120,7 +120,7 @@ def one_candidate(products: Sequence[Product]) -> Candidates:
         offsets=np.arange(len(products) + 1, dtype=np.int64),
         categories=np.ones(len(products), np.int32),
         scores=np.ones((len(products), 1), np.float32),
-        named=np.ones((len(products), 1), np.bool_),
+        proposed=np.ones((len(products), 1), np.bool_),
         context=np.empty((len(products), 0), np.float32),
     )
 

@@ -63,7 +63,7 @@ class ModelWork:
         candidates = Candidates.none()
         if request.products:
             candidates = self._bundle.recall.candidates(request.products, self._statistics)
-        named = dict(zip(candidates.signals, candidates.named.sum(axis=0).tolist(), strict=True))
+        named = dict(zip(candidates.signals, candidates.proposed.sum(axis=0).tolist(), strict=True))
         packed = None if request.batches else pack(candidates)
         yield Recalled(request.number, named, np.diff(candidates.offsets).tolist(), packed)
         if request.batches:

@@ -109,7 +109,7 @@ def _asked(bundle: Path, problem: Problem) -> float:
         return float(not recall.encoder.is_cheap)
     candidates = recall.candidates(problem.test.products, NoStatistics())
     columns = [name.startswith(PREFIX) for name in candidates.signals]
-    asked = candidates.product_of_row[candidates.named[:, columns].any(axis=1)]
+    asked = candidates.product_of_row[candidates.proposed[:, columns].any(axis=1)]
     return len(np.unique(asked)) / len(problem.test.products)
 
 

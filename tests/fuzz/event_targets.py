@@ -68,7 +68,7 @@ def _candidates() -> Candidates:
         offsets=np.array([0, 2, 3], np.int64),
         categories=np.array([1, 4, 2], np.int32),
         scores=np.ones((3, 2), np.float32),
-        named=np.ones((3, 2), np.bool_),
+        proposed=np.ones((3, 2), np.bool_),
         context=np.zeros((2, 1), np.float32),
     )
 

@@ -19,19 +19,19 @@ _PRECISION: Final = 0.95
 def measure_recall(out_of_fold: OutOfFold) -> dict[str, Any]:
     """Return recall of the union and of each signal; nothing where there are no products.
 
-    ``None`` is of a signal that named no candidate at all: it only tells apart what others name, or had nothing to
-    go by.
+    ``None`` is of a signal that proposed no candidate at all: it only tells apart what others propose, or had
+    nothing to go by.
     """
     count = len(out_of_fold.labels)
     if not count:
         return {}
     relevant = out_of_fold.relevant
     owner = out_of_fold.candidates.product_of_row
-    named = out_of_fold.candidates.named
+    proposed = out_of_fold.candidates.proposed
     return {
         "recall_of_union": round(len(np.unique(owner[relevant])) / count, 4),
         "recall_of_signal": {
-            signal: round(float(named[relevant, place].sum()) / count, 4) if named[:, place].any() else None
+            signal: round(float(proposed[relevant, place].sum()) / count, 4) if proposed[:, place].any() else None
             for place, signal in enumerate(out_of_fold.candidates.signals)
         },
         "candidates_per_product": round(len(owner) / count, 1),

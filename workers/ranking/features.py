@@ -103,7 +103,7 @@ class FeatureBuilder:
         parents = self._parents[candidates.categories] + 1
         above = np.concatenate([pair_keys(owner, parents), ~pair_keys(owner, self._roots[candidates.categories])])
         found = np.empty((len(owner), len(_AGREEMENT)))
-        found[:, 0] = np.count_nonzero(candidates.named, axis=1)
+        found[:, 0] = np.count_nonzero(candidates.proposed, axis=1)
         found[:, 1] = np.count_nonzero(ranks == 1, axis=1)
         found[:, 2] = support
         # The keys of parents are not negative and those of roots are, so they cannot clash.

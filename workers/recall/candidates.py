@@ -19,7 +19,7 @@ class Candidates:
         offsets: int64 (n + 1,).
         categories: int32 (m,), node indices of the taxonomy, ascending within a product.
         scores: float32 (m, s), NaN if the signal has no score for the candidate.
-        named: bool (m, s), whether the signal proposed the candidate (provenance).
+        proposed: bool (m, s), whether the signal proposed the candidate (provenance).
         context: float32 (n, c), what the signals know about the product as a whole, such as the focus of its
             brand; NaN if they were not asked.
     """
@@ -29,7 +29,7 @@ class Candidates:
     offsets: NDArray[np.int64]
     categories: NDArray[np.int32]
     scores: NDArray[np.float32]
-    named: NDArray[np.bool_]
+    proposed: NDArray[np.bool_]
     context: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class Candidates:
             offsets=np.zeros(1, np.int64),
             categories=np.empty(0, np.int32),
             scores=np.empty((0, 0), np.float32),
-            named=np.empty((0, 0), np.bool_),
+            proposed=np.empty((0, 0), np.bool_),
             context=np.empty((0, 0), np.float32),
         )
 
@@ -56,20 +56,20 @@ class Candidates:
             offsets=self.offsets[start : stop + 1] - rows.start,
             categories=self.categories[rows],
             scores=self.scores[rows],
-            named=self.named[rows],
+            proposed=self.proposed[rows],
             context=self.context[start:stop],
         )
 
-    def proposed(self) -> Candidates:
+    def only_proposed(self) -> Candidates:
         """Return only the candidates that a signal still proposes; a product may be left without any."""
-        rows = self.named.any(axis=1)
+        rows = self.proposed.any(axis=1)
         counts = np.bincount(self.product_of_row[rows], minlength=len(self))
         return replace(
             self,
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             categories=self.categories[rows],
             scores=self.scores[rows],
-            named=self.named[rows],
+            proposed=self.proposed[rows],
         )
 
     @classmethod
@@ -83,7 +83,7 @@ class Candidates:
             offsets=np.concatenate([np.zeros(1, np.int64), *ends]),
             categories=np.concatenate([part.categories for part in parts]),
             scores=np.concatenate([part.scores for part in parts]),
-            named=np.concatenate([part.named for part in parts]),
+            proposed=np.concatenate([part.proposed for part in parts]),
             context=np.concatenate([part.context for part in parts]),
         )
 

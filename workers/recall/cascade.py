@@ -80,7 +80,7 @@ def unasked(candidates: Candidates, sure: NDArray[np.bool_]) -> Candidates:
     left = replace(
         candidates,
         scores=np.where(hidden, np.float32(np.nan), candidates.scores),
-        named=candidates.named & ~hidden,
+        proposed=candidates.proposed & ~hidden,
         context=np.where(sure[:, None] & of_context, np.float32(np.nan), candidates.context),
     )
-    return left.proposed()
+    return left.only_proposed()

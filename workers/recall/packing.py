@@ -26,7 +26,7 @@ def pack(candidates: Candidates) -> PackedCandidates:
         offsets=candidates.offsets.astype(_OFFSETS, copy=False).tobytes(),
         categories=candidates.categories.astype(_CATEGORIES, copy=False).tobytes(),
         scores=candidates.scores.astype(_FLOATS, copy=False).tobytes(),
-        named=candidates.named.astype(_FLAGS, copy=False).tobytes(),
+        named=candidates.proposed.astype(_FLAGS, copy=False).tobytes(),
         context=candidates.context.astype(_FLOATS, copy=False).tobytes(),
     )
 
@@ -43,16 +43,16 @@ def unpack(packed: PackedCandidates) -> Candidates:
     products, rows = len(offsets) - 1, len(categories)
     if products < 0 or offsets[0] != 0 or offsets[-1] != rows or bool(np.any(np.diff(offsets) < 0)):
         raise _invalid(f"offsets must rise from 0 to {rows}, the number of candidates")
-    named = _matrix("named", packed.named, _FLAGS, rows, len(packed.signals))
-    if named.size and named.max() > 1:
-        raise _invalid(f"named must be 0 or 1, not {named.max()}")
+    proposed = _matrix("named", packed.named, _FLAGS, rows, len(packed.signals))
+    if proposed.size and proposed.max() > 1:
+        raise _invalid(f"named must be 0 or 1, not {proposed.max()}")
     return Candidates(
         signals=packed.signals,
         context_names=packed.context_names,
         offsets=offsets.astype(np.int64, copy=False),
         categories=categories.astype(np.int32, copy=False),
         scores=_matrix("scores", packed.scores, _FLOATS, rows, len(packed.signals)).astype(np.float32, copy=False),
-        named=named.view(np.bool_),
+        proposed=proposed.view(np.bool_),
         context=_matrix("context", packed.context, _FLOATS, products, len(packed.context_names)).astype(
             np.float32, copy=False
         ),

@@ -56,8 +56,8 @@ def union(scores: Sequence[SignalScores], products: int) -> Candidates:
     combined = CombinedScores([each.scores for each in scores])
     best, by = combined.top(CANDIDATES_PER_SIGNAL)
     keys = distinct(best)
-    named = np.zeros((len(keys), len(scores)), np.bool_)
-    named[np.searchsorted(keys, best), by] = True
+    proposed = np.zeros((len(keys), len(scores)), np.bool_)
+    proposed[np.searchsorted(keys, best), by] = True
     owners, categories = pairs_of(keys)
     return Candidates(
         signals=tuple(each.signal for each in scores),
@@ -65,6 +65,6 @@ def union(scores: Sequence[SignalScores], products: int) -> Candidates:
         offsets=np.searchsorted(owners, np.arange(products + 1)).astype(np.int64),
         categories=categories,
         scores=rounded(combined.at(keys)),
-        named=named,
+        proposed=proposed,
         context=np.concatenate([each.scores.context for each in scores], axis=1).astype(np.float32, copy=False),
     )

@@ -107,8 +107,8 @@ def run_without(
 ) -> Decided:
     """Refit ranking without a signal, on candidates of the bundle's other signals, and decide the test side.
 
-    Candidates that only this signal named, its scores and its context are removed on both sides. The out-of-fold
-    candidates of all signals are cached in ``cached``, for the ablations of other signals.
+    What the signal alone proposed, its scores and its context are taken away on both sides. The out-of-fold
+    candidates of all signals are kept in ``cached``, for the other signals' turn.
     """
     loaded = load_bundle(bundle)
     options = FitOptions(encoder=loaded.recall.encoder, seed=seed)
@@ -160,10 +160,10 @@ def without(candidates: Candidates, signal: str) -> Candidates:
         signals=tuple(candidates.signals[at] for at in others),
         context_names=tuple(candidates.context_names[at] for at in context),
         scores=candidates.scores[:, others],
-        named=candidates.named[:, others],
+        proposed=candidates.proposed[:, others],
         context=candidates.context[:, context],
     )
-    return left.proposed()
+    return left.only_proposed()
 
 
 def _outcomes(problem: Problem, predictions: list[Prediction]) -> ProductOutcomes:

@@ -15,24 +15,24 @@ NAMES = tuple(signal.name for signal in SIGNALS)
 CONTEXT = tuple(name for signal in SIGNALS for name in signal.context_names)
 
 
-def candidates(named: np.ndarray, offsets: list[int]) -> Candidates:
-    rows = len(named)
+def candidates(proposed: np.ndarray, offsets: list[int]) -> Candidates:
+    rows = len(proposed)
     return Candidates(
         signals=NAMES,
         context_names=CONTEXT,
         offsets=np.array(offsets, np.int64),
         categories=np.arange(rows, dtype=np.int32),
         scores=np.arange(rows * len(NAMES), dtype=np.float32).reshape(rows, -1),
-        named=named,
+        proposed=proposed,
         context=np.arange((len(offsets) - 1) * len(CONTEXT), dtype=np.float32).reshape(len(offsets) - 1, -1),
     )
 
 
-def test_a_candidate_that_the_signal_alone_named_goes_with_it() -> None:
-    named = np.zeros((5, len(NAMES)), np.bool_)
-    named[[0, 1, 4], 1] = True
-    named[[1, 2, 3], 2] = True
-    whole = candidates(named, [0, 2, 4, 5])
+def test_a_candidate_that_the_signal_alone_proposed_goes_with_it() -> None:
+    proposed = np.zeros((5, len(NAMES)), np.bool_)
+    proposed[[0, 1, 4], 1] = True
+    proposed[[1, 2, 3], 2] = True
+    whole = candidates(proposed, [0, 2, 4, 5])
     found = without(whole, NAMES[1])
     assert found.categories.tolist() == [1, 2, 3]
     assert found.offsets.tolist() == [0, 1, 3, 3]  # of the third product nothing is left
@@ -65,4 +65,4 @@ def test_candidates_are_read_back_as_they_were_stored(tmp_path: Path) -> None:
     found, order = load_candidates(tmp_path / "c.npz")
     assert (found.signals, found.context_names, order.tolist()) == (NAMES, CONTEXT, [1, 0])
     assert np.array_equal(found.scores, whole.scores)
-    assert found.named.dtype == np.bool_
+    assert found.proposed.dtype == np.bool_

@@ -74,7 +74,7 @@ class _Model:
             offsets=np.arange(len(products) + 1, dtype=np.int64),
             categories=np.full(len(products), lamp, np.int32),
             scores=np.ones((len(products), 1), np.float32),
-            named=np.ones((len(products), 1), np.bool_),
+            proposed=np.ones((len(products), 1), np.bool_),
             context=np.array(marks, np.float32).reshape(-1, 1),
         )
 

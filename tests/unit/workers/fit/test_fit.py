@@ -218,5 +218,5 @@ def test_products_are_asked_about_in_parts_without_a_difference(monkeypatch: pyt
     monkeypatch.setattr(cross_fit, "_ASKED_AT_ONCE", 7)
     in_parts = cross_fit._ask(training, known, held_out)
     assert whole.leads.tobytes() == in_parts.leads.tobytes()
-    for name in ("offsets", "categories", "scores", "named", "context"):
+    for name in ("offsets", "categories", "scores", "proposed", "context"):
         assert getattr(whole.candidates, name).tobytes() == getattr(in_parts.candidates, name).tobytes(), name

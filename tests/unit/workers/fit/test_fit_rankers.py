@@ -28,7 +28,7 @@ def out_of_fold(products: list[tuple[int, int, int]]) -> OutOfFold:
         offsets=np.arange(count + 1, dtype=np.int64) * nodes,
         categories=np.tile(np.arange(nodes, dtype=np.int32), count),
         scores=(np.arange(nodes) == firsts[:, None]).astype(np.float32).reshape(-1, 1),
-        named=np.ones((count * nodes, 1), np.bool_),
+        proposed=np.ones((count * nodes, 1), np.bool_),
         context=np.empty((count, 0), np.float32),
     )
     acceptable = tuple(frozenset([label]) for label in labels.tolist())

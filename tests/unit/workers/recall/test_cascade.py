@@ -85,8 +85,8 @@ def test_the_sentence_encoder_reads_what_is_doubted_and_nothing_else(bundle: Bun
     columns = [name.startswith(PREFIX) for name in candidates.signals]
     sure = ~doubted[candidates.product_of_row]
     assert np.isnan(candidates.scores[sure][:, columns]).all()
-    assert not candidates.named[sure][:, columns].any()
-    assert candidates.named[~sure][:, columns].any()
+    assert not candidates.proposed[sure][:, columns].any()
+    assert candidates.proposed[~sure][:, columns].any()
 
 
 @pytest.mark.parametrize("sure_lead", [-1.0, 0.4, np.inf])
@@ -97,7 +97,7 @@ def test_what_was_asked_and_then_hidden_is_as_if_it_had_not_been_asked(
         return with_cascade(bundle, replace(cascade, sure_lead=limit)).candidates(PRODUCTS, NoStatistics())
 
     asked, hidden = found(sure_lead), unasked(found(np.inf), leads(bundle) >= sure_lead)
-    for name in ("offsets", "categories", "scores", "named", "context"):
+    for name in ("offsets", "categories", "scores", "proposed", "context"):
         np.testing.assert_array_equal(getattr(asked, name), getattr(hidden, name), err_msg=name)
 
 

@@ -33,14 +33,14 @@ def candidate_sets(draw: st.DrawFn, fewest_contexts: int = 0) -> Candidates:
         offsets=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
         categories=draw(arrays.arrays(np.int32, rows, elements=st.integers(0, _NODES - 1))),
         scores=draw(arrays.arrays(np.float32, (rows, signals), elements=floats)),
-        named=draw(arrays.arrays(np.bool_, (rows, signals))),
+        proposed=draw(arrays.arrays(np.bool_, (rows, signals))),
         context=draw(arrays.arrays(np.float32, (len(counts), contexts), elements=floats)),
     )
 
 
 def _assert_equal(left: Candidates, right: Candidates) -> None:
     assert (left.signals, left.context_names) == (right.signals, right.context_names)
-    for name in ("offsets", "categories", "scores", "named", "context"):
+    for name in ("offsets", "categories", "scores", "proposed", "context"):
         one, other = getattr(left, name), getattr(right, name)
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
