@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from workers.arrays.segments import places
+from workers.arrays.segments import position_in_group
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def design_effects(groups: NDArray[np.int64], surprise: Floats) -> Floats:
     order = np.argsort(groups, kind="stable")
     ordered = surprise[order]
     before = np.cumsum(ordered) - ordered
-    of_group = before - before[np.arange(len(groups)) - places(groups[order])]
+    of_group = before - before[np.arange(len(groups)) - position_in_group(groups[order])]
     # With each of its decisions, the square of a group's sum grows by this.
     grows = np.empty(len(groups))
     grows[order] = ordered * (ordered + 2 * of_group)

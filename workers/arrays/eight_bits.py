@@ -20,7 +20,7 @@ from onnx import TensorProto
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 from onnx.numpy_helper import from_array
 
-from workers.arrays.segments import falling, places
+from workers.arrays.segments import argsort_within_groups, position_in_group
 
 # The largest integers in a vector and in a query. Processors without those instructions add two products in 16
 # bits, which larger integers would overflow.
@@ -93,8 +93,8 @@ def _greatest(products: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     passing = np.flatnonzero(products >= _bound(products, count)[:, None])
     row, column = np.divmod(passing, products.shape[1])
     # Exact in float32 for up to 2,000 dimensions, because no product exceeds 63 * 127 * d.
-    order = falling(products.ravel()[passing].astype(np.float32), row)
-    return column[order[places(row) < count]].reshape(len(products), count)
+    order = argsort_within_groups(products.ravel()[passing].astype(np.float32), row)
+    return column[order[position_in_group(row) < count]].reshape(len(products), count)
 
 
 def _bound(products: NDArray[np.int32], count: int) -> NDArray[np.int32]:

@@ -1,6 +1,6 @@
 """Vectorised operations on rows grouped by product.
 
-In all functions, ``owner`` is int64 (m,), the product of each row, ascending.
+In all functions, ``owner`` is int64 (m,), the product of each row, ascending. The rows of a product are its group.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def groups(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     first = changes(ordered)
-    places = np.empty(len(keys), np.int64)
-    places[order] = np.cumsum(first) - 1
-    return ordered[first], places
+    index = np.empty(len(keys), np.int64)
+    index[order] = np.cumsum(first) - 1
+    return ordered[first], index
 
 
 def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -45,11 +45,11 @@ def find(keys: NDArray[np.integer], wanted: NDArray[np.integer]) -> tuple[NDArra
     """
     if not len(keys):
         return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), np.bool_)
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return places, keys[places] == wanted
+    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return index, keys[index] == wanted
 
 
-def places(owner: NDArray[np.integer]) -> NDArray[np.intp]:
+def position_in_group(owner: NDArray[np.integer]) -> NDArray[np.intp]:
     """Return the position of each row within its product, from 0: intp (m,)."""
     first = changes(owner)
     return np.arange(len(owner)) - np.flatnonzero(first)[np.cumsum(first) - 1]
@@ -69,20 +69,20 @@ def first_greatest(values: NDArray[np.float64], firsts: NDArray[np.int64]) -> ND
     return greatest[changes(segment[greatest])]
 
 
-def falling(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
+def argsort_within_groups(values: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the rows sorted by product, then by falling value, NaN last: int64 (m,) or (columns, m).
 
     ``values`` is float32 (m,), or (m, columns) to sort by each column separately. Among equal values, the first
     row comes first.
     """
     keys = (owner << _VALUE_BITS) - as_integers(values.T)
-    place = places(owner)
-    bits = int(place.max(initial=0)).bit_length()
+    position = position_in_group(owner)
+    bits = int(position.max(initial=0)).bit_length()
     if len(owner) and int(owner[-1]).bit_length() + _VALUE_BITS + bits > _MOST_BITS:
         return np.argsort(keys, axis=-1, kind="stable")
     # With the row's position in the low bits, all keys differ; sorting them takes a tenth of the time of argsort.
-    ordered = np.sort((keys << bits) | place, axis=-1)
-    return (ordered & ((1 << bits) - 1)) + (np.arange(len(owner)) - place)
+    ordered = np.sort((keys << bits) | position, axis=-1)
+    return (ordered & ((1 << bits) - 1)) + (np.arange(len(owner)) - position)
 
 
 def ranks(
@@ -91,15 +91,15 @@ def ranks(
     """Return each row's rank within its product by falling value, from 1, or 0 if the value is NaN.
 
     ``values`` is float32 (m,), or (m, columns) to rank each column separately; the ranks have its shape. ``order``
-    is the result of :func:`falling`, if it is known already.
+    is the result of :func:`argsort_within_groups`, if it is known already.
     """
-    order = falling(values, owner) if order is None else order
+    order = argsort_within_groups(values, owner) if order is None else order
     firsts = starts(owner)
-    places = np.empty(order.shape, np.int64)
-    np.put_along_axis(places, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=-1)
-    places = np.ascontiguousarray(places.T)
-    places[np.isnan(values)] = 0
-    return places
+    found = np.empty(order.shape, np.int64)
+    np.put_along_axis(found, order, np.arange(len(owner)) - np.repeat(firsts, _sizes(firsts, owner)) + 1, axis=-1)
+    found = np.ascontiguousarray(found.T)
+    found[np.isnan(values)] = 0
+    return found
 
 
 def best_two(
@@ -108,7 +108,7 @@ def best_two(
     """Return the greatest and the second greatest value of each row's product: float32 (m, columns) each.
 
     They are NaN if there is no such value. ``values`` is float32 (m, columns), ``order`` the result of
-    :func:`falling`.
+    :func:`argsort_within_groups`.
     """
     firsts = starts(owner)
     sizes = _sizes(firsts, owner)
@@ -138,5 +138,5 @@ def _sizes(firsts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.in
 
 def total(values: NDArray[np.float64], keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for each row the sum of the values of all rows with its key; keys are int64 (m,), in any order."""
-    _, place = groups(keys)
-    return np.bincount(place, weights=values)[place].astype(np.float64, copy=False)
+    _, group = groups(keys)
+    return np.bincount(group, weights=values)[group].astype(np.float64, copy=False)

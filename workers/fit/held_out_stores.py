@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from workers.arrays.segments import places
+from workers.arrays.segments import position_in_group
 from workers.fit.out_of_fold import OutOfFold
 from workers.signals.store_cooccurrence import StoreCooccurrence
 
@@ -85,5 +85,5 @@ def _turn(numbers: Sequence[Sequence[int]], turn: int) -> StoresHeldOut:
     asked = np.flatnonzero((smallest >= 0) & (smallest % _TURNS == turn))
     drawn = np.random.default_rng(turn).permutation(asked)
     drawn = drawn[np.argsort(smallest[drawn], kind="stable")]
-    asked = np.sort(drawn[places(smallest[drawn]) < _ASKED_OF_A_STORE])
+    asked = np.sort(drawn[position_in_group(smallest[drawn]) < _ASKED_OF_A_STORE])
     return StoresHeldOut(known, asked, smallest[asked])

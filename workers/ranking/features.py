@@ -77,7 +77,7 @@ class FeatureBuilder:
     def build(self, candidates: Candidates) -> FeatureMatrix:
         """Return the features of every candidate; a row depends only on the candidates of its own product."""
         owner = candidates.product_of_row
-        order = segments.falling(candidates.scores, owner)
+        order = segments.argsort_within_groups(candidates.scores, owner)
         ranks = segments.ranks(candidates.scores, owner, order)
         leads = _leads(candidates.scores, ranks, *segments.best_two(candidates.scores, owner, order))
         reciprocal = _reciprocal(ranks)

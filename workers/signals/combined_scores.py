@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.arrays.pairs import pair_keys, pairs_of
-from workers.arrays.segments import changes, falling, places
+from workers.arrays.segments import argsort_within_groups, changes, position_in_group
 from workers.signals.scores import SparseScores
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class CombinedScores:
         """Return the ``count`` best pairs of each signal and product as :func:`pair_keys`, and their signals."""
         # Among equal scores, the category with the lower index comes first.
         group = np.cumsum(changes(self._keys >> 32), dtype=np.int64)
-        best = self._keys[falling(self._values, group)[places(group) < count]]
+        best = self._keys[argsort_within_groups(self._values, group)[position_in_group(group) < count]]
         signals = best >> _SIGNAL_BITS
         keys, columns = [best ^ (signals << _SIGNAL_BITS)], [signals]
         for place, each in self._others:

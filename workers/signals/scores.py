@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.arrays.pairs import pair_keys, pairs_of
-from workers.arrays.segments import falling, find, places
+from workers.arrays.segments import argsort_within_groups, find, position_in_group
 from workers.signals.base import Scores
 
 
@@ -61,8 +61,8 @@ class SparseScores:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
         products = self.keys >> 32
         # Stable: among equal scores, the category with the lower index comes first.
-        best = falling(self.scores, products)
-        kept = best[places(products) < count]
+        best = argsort_within_groups(self.scores, products)
+        kept = best[position_in_group(products) < count]
         return pairs_of(self.keys[kept])
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events.product import Product
 from schemas.taxonomy import Taxonomy
 from tests.benchmarks.quality.datasets import Catalogue
-from workers.arrays.segments import places
+from workers.arrays.segments import position_in_group
 from workers.fit.folds import assign_folds
 from workers.fit.labels import LabelledProducts
 from workers.text.tokens import words
@@ -112,10 +112,10 @@ def _partly_labelled(
     test = np.random.default_rng(seed).permutation(test)
     shops = np.unique([_shop(products[row]) for row in test.tolist()], return_inverse=True)[1]
     order = np.argsort(shops, kind="stable")
-    place = np.empty(len(test), np.intp)
-    place[order] = places(shops[order])
-    beyond = np.sort(test[place >= _MOST_LABELLED])
-    return _apart(products, np.concatenate([training, np.sort(test[place < labelled])]), beyond), beyond
+    number_in_shop = np.empty(len(test), np.intp)
+    number_in_shop[order] = position_in_group(shops[order])
+    beyond = np.sort(test[number_in_shop >= _MOST_LABELLED])
+    return _apart(products, np.concatenate([training, np.sort(test[number_in_shop < labelled])]), beyond), beyond
 
 
 def _apart(products: Sequence[Product], training: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.intp]:
