@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 
 from schemas.errors import InvalidFile
 from workers.arrays.nearest import unit_rows
-from workers.arrays.sparse_rows import SparseRows, ends_of
+from workers.arrays.sparse_rows import SparseRows, offsets_from_sizes
 from workers.arrays.stored import require, require_below
 from workers.text.remembered import remembered
 
@@ -78,9 +78,9 @@ class StaticEncoder:
         words = [text.lower().split()[:_MAXIMUM_WORDS] for text in texts]
         parts = list(map(self._tokens_of, chain.from_iterable(words)))
         tokens = np.frombuffer(b"".join(parts), np.int32)
-        ends_of_words = ends_of(list(map(len, parts))) // tokens.itemsize
-        ends = ends_of_words[ends_of(list(map(len, words)))]
-        return unit_rows(SparseRows(np.ones(len(tokens), np.float32), tokens, ends).times(self._vectors))
+        offsets_of_words = offsets_from_sizes(list(map(len, parts))) // tokens.itemsize
+        offsets = offsets_of_words[offsets_from_sizes(list(map(len, words)))]
+        return unit_rows(SparseRows(np.ones(len(tokens), np.float32), tokens, offsets).times(self._vectors))
 
     def save(self, directory: Path) -> None:
         """Write ``encoder.json``, ``tokenizer.json`` and ``encoder.safetensors``."""

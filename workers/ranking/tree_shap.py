@@ -87,8 +87,8 @@ class TreeShap:
         places = (np.arange(subtrees) << bits)[:, None] + lines
         added = self.table.take(places.T.ravel(), axis=0)
         columns = np.tile(self.columns.ravel(), len(values))
-        ends = np.arange(len(values) + 1, dtype=np.int32) * np.int32(self.columns.size)
-        SparseRows(added.ravel(), columns, ends).add_to(found)
+        offsets = np.arange(len(values) + 1, dtype=np.int32) * np.int32(self.columns.size)
+        SparseRows(added.ravel(), columns, offsets).add_to(found)
 
     def save(self, file: Path) -> None:
         """Write the tables as safetensors."""

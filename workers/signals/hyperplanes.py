@@ -62,8 +62,8 @@ def _one_by_one(
         used.append(np.flatnonzero(of_category).astype(np.int32))
         weights.append(of_category[used[-1]].astype(np.float32))
         intercepts.append(intercept)
-    ends = np.cumsum([0, *map(len, used)])
-    columns = (np.concatenate(weights), np.concatenate(used), ends)
+    offsets = np.cumsum([0, *map(len, used)])
+    columns = (np.concatenate(weights), np.concatenate(used), offsets)
     found = sparse.csc_matrix(columns, (features.shape[1], len(intercepts)))
     return largest_stored(found.tocsr()), np.concatenate(intercepts)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from workers.arrays.sparse_rows import SparseRows, ends_of
+from workers.arrays.sparse_rows import SparseRows, offsets_from_sizes
 from workers.recall.batch import Batch
 from workers.signals.sparse_linear import SparseLinear
 
@@ -64,9 +64,9 @@ class _Weights:
         """
         place = self._place[features.columns]
         whole = place >= 0
-        ends = ends_of(whole)[features.ends]
-        weighed = SparseRows(features.values[whole], place[whole], ends).times(self._whole)
+        offsets = offsets_from_sizes(whole)[features.offsets]
+        weighed = SparseRows(features.values[whole], place[whole], offsets).times(self._whole)
         others = ~whole
-        rest = SparseRows(features.values[others], features.columns[others], features.ends - ends)
+        rest = SparseRows(features.values[others], features.columns[others], features.offsets - offsets)
         rest.add_product(self._others, weighed)
         return weighed

@@ -39,8 +39,10 @@ class Rivals:
             for start in range(0, len(places), _COMPARED_AT_ONCE)
         ]
         columns = np.concatenate(nearest).astype(np.int32).ravel()
-        ends = np.arange(0, len(columns) + 1, count)
-        found = sparse.csr_matrix((np.ones(len(columns), np.bool_), columns, ends), (len(places), means.shape[1]))
+        offsets = np.arange(0, len(columns) + 1, count)
+        found = sparse.csr_matrix(
+            (np.ones(len(columns), np.bool_), columns, offsets), (len(places), means.shape[1])
+        )
         return cls(places, found.tocsc())
 
     def rows(self, place: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -130,8 +130,8 @@ def weigh(
     values = (1 + np.log(times.astype(np.float32))) * idf[columns]
     parts = (rows << 3) | part[columns]
     values /= np.sqrt(np.bincount(parts, values**2))[parts]
-    ends = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
-    return SparseRows(values.astype(np.float32, copy=False), columns, ends)
+    offsets = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
+    return SparseRows(values.astype(np.float32, copy=False), columns, offsets)
 
 
 def _look_up_characters(known: dict[str, int], options: NgramOptions, token: str) -> bytes:

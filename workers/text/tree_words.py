@@ -57,7 +57,7 @@ class TreeWords:
         """
         found = self._weigh(texts).product(self._words)
         kept = np.flatnonzero(found.values >= _LEAST)
-        owners = np.repeat(np.arange(len(texts)), np.diff(found.ends))
+        owners = np.repeat(np.arange(len(texts)), np.diff(found.offsets))
         keys = pair_keys(owners[kept], self._nodes[found.columns[kept]])
         order = np.argsort(keys)
         return keys[order], found.values[kept[order]]

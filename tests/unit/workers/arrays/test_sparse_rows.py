@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from workers.arrays.sparse_rows import SparseRows, ends_of
+from workers.arrays.sparse_rows import SparseRows, offsets_from_sizes
 
 WIDTH, COLUMNS = 7, 5
 WEIGHTS = np.random.default_rng(0).normal(size=(WIDTH, COLUMNS)).astype(np.float32)
@@ -20,9 +20,9 @@ FILLED = arrays.arrays(
 
 
 def rows_of(filled: np.ndarray) -> SparseRows:
-    places, columns = np.nonzero(filled)
-    sizes = np.bincount(places, minlength=len(filled)).tolist()
-    return SparseRows(filled[places, columns], columns.astype(np.int32), ends_of(sizes))
+    rows, columns = np.nonzero(filled)
+    sizes = np.bincount(rows, minlength=len(filled)).tolist()
+    return SparseRows(filled[rows, columns], columns.astype(np.int32), offsets_from_sizes(sizes))
 
 
 @given(FILLED)
@@ -43,6 +43,6 @@ def test_products_are_those_of_matrices(filled: np.ndarray) -> None:
 
 @given(FILLED)
 def test_a_row_gives_the_same_alone(filled: np.ndarray) -> None:
-    together = rows_of(filled).times(WEIGHTS)
-    for place in range(len(filled)):
-        assert np.array_equal(rows_of(filled[place : place + 1]).times(WEIGHTS)[0], together[place])
+    whole = rows_of(filled).times(WEIGHTS)
+    for row in range(len(filled)):
+        assert np.array_equal(rows_of(filled[row : row + 1]).times(WEIGHTS)[0], whole[row])
