@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.events.product import Product
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.product_files import LabelledProduct
 from workers.sample import generate_catalogue, sample_taxonomy
 
@@ -27,6 +27,6 @@ def sample_products(seed: int, count: int) -> list[LabelledProduct]:
 def fit_sample(directory: Path, seed: int = 7) -> Path:
     """Fit a bundle on 1,500 products, which takes about ten seconds."""
     taxonomy = sample_taxonomy()
-    labelled = place(sample_products(seed, FITTED), taxonomy)
+    labelled = label_products(sample_products(seed, FITTED), taxonomy)
     fit(labelled, taxonomy, directory / "bundle", FitOptions(folds=3))
     return directory / "bundle"

@@ -95,12 +95,12 @@ def command(
         raise click.UsageError(f"--report {report} is --products itself; name another")
     from workers.bundle.for_good import load_for_good
     from workers.bundle.release import EVALUATION
-    from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
+    from workers.evaluation.evaluate import Resampling, Source, evaluate, find_labels
     from workers.evaluation.report.words import in_training
 
     model = load_for_good(bundle or load_settings().bundle, EVALUATION)
     source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
-    labelled = place_labels(list(source), model)
+    labelled = find_labels(list(source), model)
     tell_skipped(source)
     _tell_left_out(labelled)
     with steps_progress() as progress:

@@ -97,7 +97,7 @@ def command(
     from schemas.taxonomy import read_taxonomy
     from workers.fit.fit import FitOptions, fit
     from workers.fit.label_tree import taxonomy_of_labels
-    from workers.fit.labels import place, require_known
+    from workers.fit.labels import label_products, require_known
 
     source = product_file(products, columns, form, skip_invalid=skip_invalid, path_separator=path_separator)
     rows = list(source)
@@ -111,7 +111,7 @@ def command(
     )
     if taxonomy is None:
         tell_of_tree(rows, tree)
-    labelled = place(rows, tree, skip_unknown=skip_unknown_categories)
+    labelled = label_products(rows, tree, skip_unknown=skip_unknown_categories)
     del rows
     # A model fitted on no products must not replace a good bundle.
     require_known(labelled, tree, "name the tree of this file")

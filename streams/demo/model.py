@@ -13,7 +13,7 @@ from schemas.errors import InvalidBundle
 from streams.demo.catalogue import Catalogue
 from workers.bundle.files import verify
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.progress import Progress
 
 _FOLDS: Final = 3
@@ -29,8 +29,8 @@ def fitted(catalogue: Catalogue, directory: Path, progress: Progress) -> tuple[P
             progress("the kept model is damaged: fitting anew", 0, 1)
         else:
             return bundle, True
-    # Labels that the tree lacks must not stop the demo of the other products.
-    labelled = place(catalogue.training, catalogue.taxonomy, skip_unknown=True)
+    # Labels that the tree does not know are no reason not to show the others.
+    labelled = label_products(catalogue.training, catalogue.taxonomy, skip_unknown=True)
     fit(labelled, catalogue.taxonomy, bundle, FitOptions(folds=_FOLDS), progress)
     return bundle, False
 

@@ -25,7 +25,7 @@ from workers.evaluation.metrics import HEADLINES
 from workers.fit.fit import FitOptions, fit
 from workers.fit.folds import assign_folds
 from workers.fit.label_tree import taxonomy_of_labels
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.product_files import LabelledProduct, ProductFile
 
 _ONE_IN: Final = 10
@@ -43,7 +43,7 @@ def main(data: Path, out: Path) -> None:
     """
     rows = [row for file in sorted(data.glob("*.jsonl.gz")) for row in _side_by_side(file)]
     tree = taxonomy_of_labels(rows)
-    labelled = place(rows, tree)
+    labelled = label_products(rows, tree)
     held_out = assign_folds(labelled.products, _ONE_IN, _SEED) == 0
     training, test = labelled.take((~held_out).nonzero()[0]), labelled.take(held_out.nonzero()[0])
     with steps_progress() as progress:

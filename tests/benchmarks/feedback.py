@@ -23,7 +23,7 @@ from tests.learned_statistics import Learned, recount
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.bundle.release import EVALUATION
 from workers.classify import classify
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, label_products
 from workers.learning import ProductState, Source, apply, said_by_decision
 from workers.product_files import ProductFile
 
@@ -44,7 +44,7 @@ def main(bundle: Path, products: Path, rounds: int, copies: int, minimum_confide
     Example: python -m tests.benchmarks.feedback --bundle var/bundle --products held-out.jsonl --rounds 10
     """
     model = load_bundle(bundle, EVALUATION)
-    labelled = place(list(ProductFile(products)), model.taxonomy, skip_unknown=True)
+    labelled = label_products(list(ProductFile(products)), model.taxonomy, skip_unknown=True)
     least = Settings().learning_min_confidence if minimum_confidence is None else minimum_confidence
     states: dict[str, ProductState] = {}
     first: NDArray[np.int64] | None = None

@@ -36,7 +36,7 @@ from workers.bundle.bundle import load_bundle
 from workers.classify import classify
 from workers.fit.fit import FitOptions, fit
 from workers.fit.label_tree import taxonomy_of_labels
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, label_products
 from workers.product_files import LabelledProduct, ProductFile
 from workers.text.tokens import words
 
@@ -64,7 +64,7 @@ def split(file: Path, taxonomy_file: Path | None) -> Split:
     for row in rows:
         digest = hashlib.sha256(" ".join(words(row.product.title)).encode()).digest()
         sides[digest[0] % 5 == 0].append(row)
-    training, test = (place(side, taxonomy, skip_unknown=True) for side in sides)
+    training, test = (label_products(side, taxonomy, skip_unknown=True) for side in sides)
     return Split(taxonomy, training, test)
 
 

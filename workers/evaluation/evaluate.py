@@ -19,7 +19,7 @@ from workers.evaluation.outcomes import collect_outcomes
 from workers.evaluation.per_product import product_facts
 from workers.evaluation.slices import slices
 from workers.evaluation.training import Training
-from workers.fit.labels import LabelledProducts, place, require_known
+from workers.fit.labels import LabelledProducts, label_products, require_known
 from workers.leaks import find_leaks
 from workers.near_duplicates import near_duplicate_groups
 from workers.product_files import LabelledProduct
@@ -48,7 +48,7 @@ class Resampling:
     seed: int = 0
 
 
-def place_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledProducts:
+def find_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledProducts:
     """Find the labels in the bundle's tree; rows without a label, or with one it lacks, are counted, not measured.
 
     Raises :class:`InvalidProducts` if no row remains.
@@ -56,7 +56,7 @@ def place_labels(rows: Sequence[LabelledProduct], bundle: Bundle) -> LabelledPro
     if not rows:
         raise InvalidProducts("there is no product to measure on: the file has no rows; name a file of products")
     tree = bundle.taxonomy
-    labelled = place(rows, tree, skip_unknown=True)
+    labelled = label_products(rows, tree, skip_unknown=True)
     require_known(labelled, tree, "name the file that goes with this bundle, or fit one with this file's tree")
     if not labelled.products:
         raise InvalidProducts(

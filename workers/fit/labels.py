@@ -1,4 +1,4 @@
-"""Labelled products and their places in the tree."""
+"""Labelled products, and the nodes of the tree that their labels name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LabelledProducts:
         return LabelledProducts([self.products[row] for row in rows], self.labels[rows], 0, 0)
 
 
-def place(
+def label_products(
     rows: Sequence[LabelledProduct],
     taxonomy: Taxonomy,
     *,
@@ -150,11 +150,11 @@ def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
 
     If a catalogue lists a product in several places, each of them is right.
     """
-    places: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    labels_of: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     keys = [_identity(product) for product in labelled.products]
     for key, label in zip(keys, labelled.labels.tolist(), strict=True):
-        places[key].add(label)
-    return tuple(frozenset(places[key]) for key in keys)
+        labels_of[key].add(label)
+    return tuple(frozenset(labels_of[key]) for key in keys)
 
 
 def _identity(product: Product) -> tuple[str, str]:

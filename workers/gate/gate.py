@@ -26,7 +26,7 @@ from workers.gate.compare import (
     compare_metrics,
     measure_alone,
 )
-from workers.gate.gold import GoldSet, place_in_all
+from workers.gate.gold import GoldSet, label_in_all_trees
 from workers.leaks import Leaks, find_leaks
 from workers.near_duplicates import near_duplicate_groups
 from workers.progress import Progress, silent
@@ -115,14 +115,14 @@ def judge(
     """
     options = options or GateOptions()
     bundles = [candidate] if current is None else [candidate, current]
-    placed, unknown = place_in_all(
+    by_tree, unknown = label_in_all_trees(
         gold, [bundle.taxonomy for bundle in bundles], skip_unknown=options.skip_unknown
     )
-    audits, leaked = _audit(bundles, placed[0], options)
-    kept, groups = _rows_to_judge(placed[0], leaked, options)
+    audits, leaked = _audit(bundles, by_tree[0], options)
+    kept, groups = _rows_to_judge(by_tree[0], leaked, options)
     outcomes = [
         collect_outcomes(bundle, labelled.take(kept), _named(progress, name))
-        for bundle, labelled, name in zip(bundles, placed, ("candidate", "current"), strict=False)
+        for bundle, labelled, name in zip(bundles, by_tree, ("candidate", "current"), strict=False)
     ]
     metrics, budget, judged, categories = _tests(outcomes, groups, options)
     reasons = _reasons(metrics, budget, categories)

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.errors import GateRefused
 from schemas.taxonomy.tree import Taxonomy
-from workers.fit.labels import LabelledProducts, find_label, place
+from workers.fit.labels import LabelledProducts, find_label, label_products
 from workers.product_files import LabelledProduct
 
 LOCK_SUFFIX: Final = ".sha256"
@@ -85,11 +85,12 @@ def _lock_of(file: Path) -> Path:
     return file.with_name(file.name + LOCK_SUFFIX)
 
 
-def place_in_all(
+def label_in_all_trees(
     gold: GoldSet, trees: Sequence[Taxonomy], *, skip_unknown: bool = False
 ) -> tuple[list[LabelledProducts], int]:
-    """Place the same products in several trees, by path or id; also return how many were left out.
+    """Find the labels of the same products in several trees, by path or id.
 
+    Returns the labelled products for each tree, and how many products were left out.
     Raises :class:`GateRefused` if a label is missing from a tree, unless ``skip_unknown`` says to leave such
     products out, or if no product remains. Raises :class:`schemas.errors.InvalidProducts` if a product's id and
     path mean different categories.
@@ -111,7 +112,7 @@ def place_in_all(
         )
     if not known:
         raise GateRefused(_why_none_is_left(gold, unknown))
-    return [place(known, tree) for tree in trees], unknown.total()
+    return [label_products(known, tree) for tree in trees], unknown.total()
 
 
 def _why_none_is_left(gold: GoldSet, unknown: Counter[str]) -> str:

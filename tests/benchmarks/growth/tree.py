@@ -10,7 +10,7 @@ from schemas.taxonomy import Taxonomy
 from tests.benchmarks.throughput.tree import FITTED, bundle_on, padded_taxonomy
 from tests.sample_model import sample_products
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.sample.tables import sample_leaves
 from workers.sample.wording import COLOURS
 
@@ -41,7 +41,7 @@ def bundle_on_any(nodes: int, directory: Path) -> Path:
     bundle = padded.with_name(f"{padded.name}-filled-{nodes}")
     if not bundle.exists():
         taxonomy = filled_taxonomy(nodes)
-        fit(place(sample_products(_SEED, FITTED), taxonomy), taxonomy, bundle, FitOptions(folds=3))
+        fit(label_products(sample_products(_SEED, FITTED), taxonomy), taxonomy, bundle, FitOptions(folds=3))
     return bundle
 
 

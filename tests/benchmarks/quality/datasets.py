@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.taxonomy import Taxonomy, read_taxonomy
 from workers.fit.label_tree import taxonomy_of_labels
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, label_products
 from workers.product_files import ProductFile
 
 SHOPIFY_TREE: Final = "taxonomy_shopify_2026-08-unstable.en.txt"
@@ -80,6 +80,6 @@ def read_catalogue(dataset: Dataset, data: Path) -> Catalogue:
     """Read a catalogue; products whose label is not in the given tree are left out."""
     rows = list(ProductFile(data / dataset.file))
     taxonomy = read_taxonomy(data / dataset.tree) if dataset.tree else taxonomy_of_labels(rows)
-    products = place(rows, taxonomy, skip_unknown=dataset.tree is not None)
+    products = label_products(rows, taxonomy, skip_unknown=dataset.tree is not None)
     nodes = np.arange(len(taxonomy)) if dataset.tree else np.unique(products.labels)
     return Catalogue(dataset, taxonomy, products, nodes.astype(np.int32))

@@ -10,7 +10,7 @@ from pathlib import Path
 from schemas.taxonomy import Taxonomy
 from tests.sample_model import sample_products
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.sample import sample_taxonomy
 from workers.sample.tables import Leaf, sample_leaves
 from workers.sample.wording import COLOURS
@@ -42,7 +42,7 @@ def bundle_on(nodes: int, directory: Path) -> Path:
     bundle = directory / f"bundle-{nodes}-{_code_digest()}"
     if not bundle.exists():
         taxonomy = padded_taxonomy(nodes)
-        fit(place(sample_products(_SEED, FITTED), taxonomy), taxonomy, bundle, FitOptions(folds=3))
+        fit(label_products(sample_products(_SEED, FITTED), taxonomy), taxonomy, bundle, FitOptions(folds=3))
     return bundle
 
 

@@ -13,7 +13,7 @@ from tests.benchmarks.quality.datasets import Catalogue, Dataset
 from tests.benchmarks.quality.splits import Problem, make_problem
 from tests.sample_model import sample_products
 from workers.fit.label_tree import taxonomy_of_labels
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.progress import silent
 
 LEARNING = [name for name in available(encoder=False) if name in BASELINES]
@@ -23,7 +23,7 @@ LEARNING = [name for name in available(encoder=False) if name in BASELINES]
 def problem() -> Problem:
     rows = sample_products(3, 300)
     tree = taxonomy_of_labels(rows)
-    products = place(rows, tree)
+    products = label_products(rows, tree)
     catalogue = Catalogue(Dataset("sample", "sample.jsonl"), tree, products, np.unique(products.labels))
     return make_problem(catalogue, "random", 0)
 

@@ -14,14 +14,14 @@ from tests.benchmarks.quality.datasets import Catalogue, Dataset
 from tests.benchmarks.quality.splits import CURVE, make_problem, split_names
 from tests.sample_model import sample_products
 from workers.fit.label_tree import taxonomy_of_labels
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, label_products
 from workers.text.tokens import words
 
 
 def catalogue(count: int = 600) -> Catalogue:
     rows = sample_products(3, count)
     tree = taxonomy_of_labels(rows)
-    products = place(rows, tree)
+    products = label_products(rows, tree)
     return Catalogue(Dataset("sample", "sample.jsonl"), tree, products, np.unique(products.labels))
 
 

@@ -14,7 +14,7 @@ from streams.cli import main
 from tests.sample_model import sample_products
 from workers.bundle.bundle import load_bundle
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.product_files import LabelledProduct
 from workers.sample import generate_catalogue, sample_taxonomy
 
@@ -54,7 +54,7 @@ def spoilt_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     taxonomy = sample_taxonomy()
     directory = tmp_path_factory.mktemp("spoilt") / "bundle"
-    fit(place(spoilt, taxonomy), taxonomy, directory, FitOptions(folds=2))
+    fit(label_products(spoilt, taxonomy), taxonomy, directory, FitOptions(folds=2))
     return directory
 
 

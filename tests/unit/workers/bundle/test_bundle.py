@@ -27,7 +27,7 @@ from workers.bundle.ranking_files import load_ranking, save_ranking
 from workers.bundle.release import Release, admit
 from workers.encoders.static import StaticEncoder
 from workers.fit.fit import FitOptions, fit
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.ranking.new_stores import NewStores
 from workers.ranking.policy import Policy
 from workers.statistics import NoStatistics
@@ -282,7 +282,7 @@ def test_a_directory_without_manifest_is_no_bundle(tmp_path: Path) -> None:
 def test_another_encoder_is_loaded(tmp_path: Path) -> None:
     encoder = StaticEncoder(Tokenizer(WordLevel({"lamp": 0}, unk_token="lamp")), np.ones((1, 8), np.float16))
     home = Taxonomy.from_paths("home", "1", ["Home > Lamps"])
-    fit(place([], home), home, tmp_path / "other", FitOptions(encoder=encoder))
+    fit(label_products([], home), home, tmp_path / "other", FitOptions(encoder=encoder))
     other = load_bundle(tmp_path / "other")
     assert other.taxonomy.paths == home.paths
     assert other.recall.encoder.dimensions == 8
@@ -298,14 +298,14 @@ def test_a_bundle_that_cannot_be_loaded_does_not_take_the_place_of_one_that_can(
     home = Taxonomy.from_paths("home", "1", ["Home > Lamps"])
     before = read_manifest(copy)
     with pytest.raises(InvalidBundle):
-        fit(place([], home), home, copy, FitOptions(encoder=encoder))
+        fit(label_products([], home), home, copy, FitOptions(encoder=encoder))
     assert read_manifest(copy) == before
     assert load_bundle(copy).model_version == before.model_version
 
 
 def test_a_bundle_that_cannot_be_written_whole_is_told_of_and_the_older_one_stays(tmp_path: Path) -> None:
     tree = Taxonomy.from_paths("tree", None, [["Home", "Lamps"]])
-    fit(place([], tree), tree, tmp_path / "bundle")
+    fit(label_products([], tree), tree, tmp_path / "bundle")
     before = read_manifest(tmp_path / "bundle")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
@@ -313,7 +313,7 @@ def test_a_bundle_that_cannot_be_written_whole_is_told_of_and_the_older_one_stay
         with pytest.raises(
             InvalidBundle, match=r"bundle cannot be written: .*File too large.*; make room, or name"
         ):
-            fit(place([], tree), tree, tmp_path / "bundle")
+            fit(label_products([], tree), tree, tmp_path / "bundle")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert read_manifest(tmp_path / "bundle") == before

@@ -13,7 +13,7 @@ from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
-from workers.evaluation.evaluate import Resampling, Source, evaluate, place_labels
+from workers.evaluation.evaluate import Resampling, Source, evaluate, find_labels
 from workers.evaluation.metrics import HEADLINES
 from workers.evaluation.report import render_report, write_report
 from workers.evaluation.report.words import headline, of_a_hundred, remarks, segments
@@ -32,7 +32,7 @@ def bundle(sample_bundle: Path) -> Bundle:
 def document(bundle: Bundle) -> dict[str, Any]:
     rows = sample_products(11, 300)
     rows.append(LabelledProduct(Product(product_id="odd", title="A lamp"), ("Moon", "Craters"), None, 301))
-    return evaluate(bundle, place_labels(rows, bundle), Source("held-out.jsonl", 2), Resampling(100, 3))
+    return evaluate(bundle, find_labels(rows, bundle), Source("held-out.jsonl", 2), Resampling(100, 3))
 
 
 def test_the_document_has_every_key_that_is_promised(document: dict[str, Any]) -> None:
@@ -99,16 +99,16 @@ def test_a_brand_of_the_training_data_is_seen_and_another_new(bundle: Bundle) ->
 
 def test_one_labelled_product_is_enough_and_none_is_an_error_that_says_why(bundle: Bundle) -> None:
     one = [row for row in sample_products(12, 20) if row.category_path][:1]
-    document = evaluate(bundle, place_labels(one, bundle), Source("one.jsonl"), Resampling(10))
+    document = evaluate(bundle, find_labels(one, bundle), Source("one.jsonl"), Resampling(10))
     assert document["n"] == 1
     assert "Only 1 products" in render_report(document)
     with pytest.raises(InvalidProducts, match="no rows"):
-        place_labels([], bundle)
+        find_labels([], bundle)
     product = Product(product_id="1", title="lamp")
     with pytest.raises(InvalidProducts, match="none of the 1 products has a label"):
-        place_labels([LabelledProduct(product, None, None, 1)], bundle)
+        find_labels([LabelledProduct(product, None, None, 1)], bundle)
     with pytest.raises(InvalidProducts, match=r"is a category of taxonomy.*Moon"):
-        place_labels([LabelledProduct(product, ("Moon",), None, 1)], bundle)
+        find_labels([LabelledProduct(product, ("Moon",), None, 1)], bundle)
 
 
 class _Tags(HTMLParser):
@@ -144,7 +144,7 @@ def test_the_report_says_what_a_manager_asks_and_how_it_was_measured(document: d
 
 def test_who_measures_on_what_the_model_was_fitted_on_is_told(bundle: Bundle) -> None:
     """The figures would be too good, and nothing would say so."""
-    fitted_on = evaluate(bundle, place_labels(sample_products(7, 200), bundle), Source("same.jsonl"))
+    fitted_on = evaluate(bundle, find_labels(sample_products(7, 200), bundle), Source("same.jsonl"))
     labelled = fitted_on["n"]
     assert fitted_on["in_training"] == {"exact": labelled, "near": 0}
     said = f"{labelled} of {labelled} products were in the fit of this model"
@@ -191,7 +191,7 @@ def test_a_report_names_the_unknown_categories_beside_their_number(document: dic
 
 def test_a_report_of_one_wrong_product_of_an_unknown_model_is_drawn_too(bundle: Bundle) -> None:
     rows = [row for row in sample_products(13, 40) if row.category_path][:1]
-    document = evaluate(bundle, place_labels(rows, bundle), Source("x"), Resampling(5))
+    document = evaluate(bundle, find_labels(rows, bundle), Source("x"), Resampling(5))
     bare = {**document, "recall": None, "slices": dict.fromkeys(document["slices"]), "precision_assigned": None}
     assert sum(tag == "svg" for tag, _ in tags(render_report(bare))) == 3
 
@@ -212,7 +212,7 @@ def test_the_figures_do_not_depend_on_the_order_of_the_file(bundle: Bundle) -> N
     rows = [row for row in sample_products(14, 120) if row.category_path]
     mixed = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))]
     first, second = (
-        evaluate(bundle, place_labels(some, bundle), Source("x"), Resampling(5)) for some in (rows, mixed)
+        evaluate(bundle, find_labels(some, bundle), Source("x"), Resampling(5)) for some in (rows, mixed)
     )
     assert {key: first[key] for key in HEADLINES} == {key: second[key] for key in HEADLINES}
     assert first["categories"] == second["categories"]

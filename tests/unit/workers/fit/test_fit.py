@@ -23,7 +23,7 @@ from workers.fit.fit import FitOptions, FitReport, encode_labelled, fit
 from workers.fit.fit_ranking import RankingOptions
 from workers.fit.folds import assign_folds
 from workers.fit.label_tree import taxonomy_of_labels
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.fit.namesakes import namesakes
 from workers.product_files import LabelledProduct
 from workers.progress import silent
@@ -39,7 +39,7 @@ def row(number: int, path: tuple[str, ...] | None, category_id: str | None = Non
 
 def test_labels_are_found_by_path_or_id_and_the_rest_is_counted() -> None:
     rows = [row(n, ("A", "B")) for n in range(15)] + [row(n, None, TREE.ids[2]) for n in range(15, 25)]
-    found = place([*rows, row(99, None)], TREE)
+    found = label_products([*rows, row(99, None)], TREE)
     assert len(found.products) == 25
     assert found.unlabelled == 1
     assert found.labels.tolist() == [1] * 15 + [2] * 10
@@ -48,8 +48,8 @@ def test_labels_are_found_by_path_or_id_and_the_rest_is_counted() -> None:
 def test_an_unknown_category_is_named_with_the_remedy() -> None:
     rows = [row(n, ("A", "B")) for n in range(30)] + [row(30, ("A", "Nowhere"))]
     with pytest.raises(InvalidProducts, match=r"A > Nowhere \(1\).*--skip-unknown-categories"):
-        place(rows, TREE)
-    assert place(rows, TREE, skip_unknown=True).unknown == 1
+        label_products(rows, TREE)
+    assert label_products(rows, TREE, skip_unknown=True).unknown == 1
 
 
 HOME = Taxonomy.from_paths(
@@ -71,7 +71,7 @@ def test_few_labels_or_none_do_not_hurt_what_the_words_of_the_tree_tell(labels: 
         )
         for number in range(labels)
     ]
-    report = fit(place(rows, HOME), HOME, tmp_path / "bundle", FitOptions(folds=2))
+    report = fit(label_products(rows, HOME), HOME, tmp_path / "bundle", FitOptions(folds=2))
     assert report.metrics["products"] == labels
     bundle = load_bundle(tmp_path / "bundle")
     asked = ["flower vase", "football", "wheat bread", "bicycle for kids", "ceiling lamps"]
@@ -84,7 +84,7 @@ def test_few_labels_or_none_do_not_hurt_what_the_words_of_the_tree_tell(labels: 
 
 
 def test_a_created_parent_that_a_label_names_is_a_category(tmp_path: Path) -> None:
-    fit(place([row(1, ("Sport",))], HOME), HOME, tmp_path / "bundle")
+    fit(label_products([row(1, ("Sport",))], HOME), HOME, tmp_path / "bundle")
     bundle = load_bundle(tmp_path / "bundle")
     found = bundle.recall.candidates([Product(product_id="1", title="sport")], NoStatistics()).categories
     assert HOME.index_of_path("Sport") in found
@@ -103,7 +103,7 @@ def test_namesakes_are_of_all_listed_nodes_and_of_no_other(paths: set[str]) -> N
 def test_a_ranker_of_few_trees_needs_no_folds_to_be_fitted(tmp_path: Path) -> None:
     rows = [row(number, ("Home", "Lamps")) for number in range(3)]
     options = FitOptions(ranking=RankingOptions(ranker=RankerOptions(trees=20)))
-    fit(place(rows, HOME), HOME, tmp_path / "bundle", options)
+    fit(label_products(rows, HOME), HOME, tmp_path / "bundle", options)
     assert load_bundle(tmp_path / "bundle").ranking
 
 
@@ -134,7 +134,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[FitReport, Ste
     found = []
     for name in ("one", "two"):
         steps = Steps()
-        found.append((fit(place(rows, tree), tree, directory / name, FitOptions(folds=2), steps), steps))
+        found.append((fit(label_products(rows, tree), tree, directory / name, FitOptions(folds=2), steps), steps))
     return found
 
 
@@ -163,16 +163,16 @@ def test_an_id_that_the_tree_lacks_leaves_the_word_to_the_path() -> None:
     tree = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
     lamps, cups = tree.ids[1], tree.ids[2]
     rows = [row(1, ("Home", "Lamps"), "c-17"), row(2, ("Moon", "Lamps"), cups), row(3, None, lamps)]
-    assert [tree.ids[label] for label in place(rows, tree).labels] == [lamps, cups, lamps]
+    assert [tree.ids[label] for label in label_products(rows, tree).labels] == [lamps, cups, lamps]
     with pytest.raises(InvalidProducts, match=r"Home > Moon \(1\)"):
-        place([row(4, ("Home", "Moon"), "c-17")], tree)
+        label_products([row(4, ("Home", "Moon"), "c-17")], tree)
 
 
 def test_a_whole_number_written_as_a_float_is_the_id_that_it_is_where_the_tree_lacks_it() -> None:
     nodes = [CategoryNode(name, (f"Category {name}",)) for name in ("2", "3", "3.0", "v1")]
     tree = Taxonomy("tree", "1", nodes)
     rows = [row(number, None, text) for number, text in enumerate(["2", "2.0", "3.0", "v1.0", "2.00"])]
-    found = place(rows, tree, skip_unknown=True)
+    found = label_products(rows, tree, skip_unknown=True)
     assert [tree.ids[label] for label in found.labels] == ["2", "2", "3.0"]
     assert dict(found.unknown_labels) == {"v1.0": 1, "2.00": 1}
 
@@ -181,10 +181,10 @@ def test_an_id_and_a_path_of_different_categories_are_refused_with_examples_and_
     nodes = [CategoryNode("1", ("Animals",)), CategoryNode("2", ("Home",)), CategoryNode("3", ("Home", "Lamps"))]
     tree = Taxonomy("tree", "1", nodes, aliases={"third": "3"})
     agreeing = [row(1, ("home", "LAMPS"), "3"), row(2, ("Home", "Lamps"), "third"), row(3, ("Home",), None)]
-    assert place(agreeing, tree).labels.tolist() == [2, 2, 1]
+    assert label_products(agreeing, tree).labels.tolist() == [2, 2, 1]
     rows = [*agreeing, *(row(number, ("Home", "Lamps"), "1") for number in range(4, 9))]
     with pytest.raises(InvalidProducts) as raised:
-        place(rows, tree, skip_unknown=True)
+        label_products(rows, tree, skip_unknown=True)
     said = str(raised.value)
     assert said.startswith("5 products have a category_id and a category_path that mean different categories")
     assert "'p4' with 1 (Animals) and Home > Lamps; 'p5' with" in said
@@ -203,7 +203,13 @@ def test_where_no_bundle_can_be_written_nothing_is_fitted_and_nothing_overwritte
     tree = taxonomy_of_labels(rows)
     steps: list[str] = []
     with pytest.raises(InvalidBundle, match=problem):
-        fit(place(rows, tree), tree, tmp_path / out, FitOptions(folds=2), lambda step, *_: steps.append(step))
+        fit(
+            label_products(rows, tree),
+            tree,
+            tmp_path / out,
+            FitOptions(folds=2),
+            lambda step, *_: steps.append(step),
+        )
     assert not steps
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
@@ -212,7 +218,7 @@ def test_where_no_bundle_can_be_written_nothing_is_fitted_and_nothing_overwritte
 def test_products_are_asked_about_in_parts_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [r for r in sample_products(7, 120) if r.category_path]
     tree = taxonomy_of_labels(rows)
-    training = Encoded(encode_labelled(place(rows, tree), tree, StaticEncoder.pretrained(), silent))
+    training = Encoded(encode_labelled(label_products(rows, tree), tree, StaticEncoder.pretrained(), silent))
     known, held_out = np.arange(0, 60), np.arange(60, len(rows))
     whole = cross_fit._ask(training, known, held_out)
     monkeypatch.setattr(cross_fit, "_ASKED_AT_ONCE", 7)

@@ -23,7 +23,7 @@ from workers.fit.fit_new_stores import fit_new_stores
 from workers.fit.fit_policy import fit_policy
 from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.held_out_stores import FEWEST_STORES, hold_out_stores, names_stores
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.ranking.error_budget import NEVER, ErrorBudget
 from workers.ranking.labelled import Labelled
 from workers.ranking.new_stores import NewStores
@@ -178,7 +178,7 @@ def test_what_becomes_of_products_of_new_stores_is_fixed_before_the_other_thresh
 
 def test_a_fit_asks_about_products_of_stores_that_it_did_not_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     tree = sample_taxonomy()
-    labelled = place(sample_products(3, 600), tree)
+    labelled = label_products(sample_products(3, 600), tree)
     sold = [
         msgspec.structs.replace(product, stores=(f"Shop {at % 120}",))
         for at, product in enumerate(labelled.products)

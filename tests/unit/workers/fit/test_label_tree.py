@@ -8,7 +8,7 @@ from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.label_tree import likely_separator, other_spellings, taxonomy_of_labels
-from workers.fit.labels import place, require_known
+from workers.fit.labels import label_products, require_known
 from workers.product_files import LabelledProduct
 
 
@@ -34,7 +34,7 @@ def test_a_label_in_other_letters_is_the_same_category() -> None:
     labelled = rows("home > lamps", "Home > Lamps", "Home > Lamps", "HOME > \uff2camps", "HOME > Vases")
     tree = taxonomy_of_labels(labelled)
     assert texts(tree) == ["Home", "Home > Lamps", "Home > Vases"]
-    assert place(labelled, tree).labels.tolist() == [1, 1, 1, 1, 2]
+    assert label_products(labelled, tree).labels.tolist() == [1, 1, 1, 1, 2]
     assert other_spellings(labelled, tree) == {
         ("home", "lamps"): 1,
         ("HOME", "\uff2camps"): 1,
@@ -72,6 +72,8 @@ def test_a_separator_is_likely_where_most_names_of_a_flat_tree_have_it(
 def test_labels_whose_names_are_parted_otherwise_than_read_are_told_of(skip_unknown: bool) -> None:
     tree = taxonomy_of_labels(rows("Home > Lamps"))
     with pytest.raises(InvalidProducts, match="use --path-separator '/'"):
-        require_known(place(rows("Moon", "home/lamps"), tree, skip_unknown=skip_unknown), tree, "name another")
+        require_known(
+            label_products(rows("Moon", "home/lamps"), tree, skip_unknown=skip_unknown), tree, "name another"
+        )
     with pytest.raises(InvalidProducts, match=r"Moon/Lamps( \(1\))?; (correct|name)"):
-        require_known(place(rows("Moon/Lamps"), tree, skip_unknown=skip_unknown), tree, "name another")
+        require_known(label_products(rows("Moon/Lamps"), tree, skip_unknown=skip_unknown), tree, "name another")

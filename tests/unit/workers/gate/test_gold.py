@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import GateRefused
 from schemas.events.product import Product
 from schemas.taxonomy.tree import Taxonomy
-from workers.gate.gold import GoldSet, freeze, frozen_digest, place_in_all
+from workers.gate.gold import GoldSet, freeze, frozen_digest, label_in_all_trees
 from workers.product_files import LabelledProduct
 
 ONE = Taxonomy.from_paths("one", "1", [("A", "B"), ("A", "C")])
@@ -85,7 +85,7 @@ def rows(*paths: tuple[str, ...] | None) -> list[LabelledProduct]:
 def test_products_are_placed_in_both_trees_by_path() -> None:
     gold = GoldSet.of("gold", "0", rows(*[("A", "B"), ("A", "C"), None] * 20))
     assert gold.unlabelled == 20
-    (one, other), unknown = place_in_all(gold, [ONE, OTHER])
+    (one, other), unknown = label_in_all_trees(gold, [ONE, OTHER])
     assert unknown == 0
     assert [product.product_id for product in one.products] == [product.product_id for product in other.products]
     assert [ONE.paths[label] for label in one.labels] == [OTHER.paths[label] for label in other.labels]
@@ -94,10 +94,10 @@ def test_products_are_placed_in_both_trees_by_path() -> None:
 def test_a_category_that_one_tree_lacks_is_refused_by_name_or_left_out_of_both() -> None:
     gold = GoldSet.of("gold", "0", rows(*[("A", "B"), ("A", "C")] * 20))
     with pytest.raises(GateRefused, match=r"20 gold products.*A > C \(not in less 3\): 20"):
-        place_in_all(gold, [ONE, LESS])
-    placed, unknown = place_in_all(gold, [ONE, LESS], skip_unknown=True)
+        label_in_all_trees(gold, [ONE, LESS])
+    by_tree, unknown = label_in_all_trees(gold, [ONE, LESS], skip_unknown=True)
     assert unknown == 20
-    assert [len(labelled.products) for labelled in placed] == [20, 20]
+    assert [len(labelled.products) for labelled in by_tree] == [20, 20]
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_a_gold_set_of_which_nothing_is_left_is_refused_with_the_reason(
     paths: list[tuple[str, ...] | None], said: str
 ) -> None:
     with pytest.raises(GateRefused, match=said):
-        place_in_all(GoldSet.of("gold", "0", rows(*paths)), [ONE, LESS], skip_unknown=True)
+        label_in_all_trees(GoldSet.of("gold", "0", rows(*paths)), [ONE, LESS], skip_unknown=True)

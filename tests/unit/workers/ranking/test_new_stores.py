@@ -21,7 +21,7 @@ from tests.learned_statistics import thousand_products
 from tests.sample_model import FITTED, sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.decisions import decision_event
-from workers.fit.labels import place
+from workers.fit.labels import label_products
 from workers.ranking.error_budget import NEVER
 from workers.ranking.labelled import Labelled
 from workers.ranking.likeliest import AncestorLevels, TopCandidates
@@ -97,7 +97,7 @@ def test_thresholds_of_new_stores_stand_in_place_of_all_others(bundle: Bundle) -
 
 
 def test_labelled_products_of_the_best_known_store_are_told_and_are_no_feature(bundle: Bundle) -> None:
-    fitted_on = place(sample_products(7, FITTED), sample_taxonomy()).products
+    fitted_on = label_products(sample_products(7, FITTED), sample_taxonomy()).products
     trained = Counter(normalise_key(store) for product in fitted_on for store in product.stores)
     asked = [msgspec.structs.replace(PRODUCTS[0], stores=stores) for stores in ((), ("Nobody",), tuple(STORES))]
     candidates = bundle.recall.candidates(asked, thousand_products("store", "nobody knows it", bundle.taxonomy))

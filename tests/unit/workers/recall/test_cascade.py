@@ -15,7 +15,7 @@ from tests.sample_model import sample_products
 from workers.bundle.bundle import Bundle, load_bundle
 from workers.encoders.static import StaticEncoder
 from workers.fit.fit import CascadeOptions, FitOptions, fit
-from workers.fit.labels import LabelledProducts, place
+from workers.fit.labels import LabelledProducts, label_products
 from workers.recall.candidates import Candidates
 from workers.recall.cascade import PREFIX, Cascade, lead, unasked
 from workers.recall.encode import encode_products
@@ -46,7 +46,7 @@ class Reading(StaticEncoder):
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     directory = tmp_path_factory.mktemp("cascade") / "bundle"
-    labelled = place(sample_products(7, 500), TREE)
+    labelled = label_products(sample_products(7, 500), TREE)
     options = FitOptions(cascade=CascadeOptions(StaticEncoder.pretrained(), SHARE), folds=2)
     fit(labelled, TREE, directory, options)
     return load_bundle(directory)
