@@ -67,5 +67,5 @@ def _outcomes(rng: np.random.Generator, labels: NDArray[np.int32], rank: NDArray
             for sure, less in zip(assigned, backed_off, strict=True)
         ),
         decided=np.where(assigned, ranked[:, 0], np.where(backed_off, parents, -1)).astype(np.int32),
-        place=(rank + 1)[:, None],
+        label_rank=(rank + 1)[:, None],
     )

@@ -82,12 +82,10 @@ def recall(outcomes: ProductOutcomes) -> dict[str, Any] | None:
     For ``union`` candidates are ordered by the model. For each of ``signals`` all candidates are ordered by that
     signal's scores, whether or not it proposed the category itself.
     """
-    if outcomes.place is None or not len(outcomes):
+    if outcomes.label_rank is None or not len(outcomes):
         return None
-    place = outcomes.place
-    reached = {str(k): ((place > 0) & (place <= k)).mean(axis=0) for k in RECALL_AT}
-    reached["any"] = (place > 0).mean(axis=0)
-    columns = [
-        {k: number(values[column]) for k, values in reached.items()} for column in range(np.shape(place)[1])
-    ]
+    rank = outcomes.label_rank
+    reached = {str(k): ((rank > 0) & (rank <= k)).mean(axis=0) for k in RECALL_AT}
+    reached["any"] = (rank > 0).mean(axis=0)
+    columns = [{k: number(values[column]) for k, values in reached.items()} for column in range(np.shape(rank)[1])]
     return {"union": columns[-1], "signals": dict(zip(outcomes.signals, columns[:-1], strict=True))}

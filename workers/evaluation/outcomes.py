@@ -34,8 +34,8 @@ class ProductOutcomes:
         decided: int32 (n,), the category assigned or backed off to, -1 for review.
         also: for each product the further categories that were reported.
         signals: names of the s signals.
-        place: int64 (n, s + 1), the rank of the label among the candidates, from 1, by each signal and, in the
-            last column, by the whole model; 0 if it is not among them.
+        label_rank: int64 (n, s + 1), the rank of the label among the candidates, from 1, by each signal and, in
+            the last column, by the whole model; 0 if it is not among them.
     """
 
     taxonomy: Taxonomy
@@ -47,7 +47,7 @@ class ProductOutcomes:
     decided: NDArray[np.int32]
     also: tuple[tuple[int, ...], ...] = ()
     signals: tuple[str, ...] = ()
-    place: NDArray[np.int64] | None = None
+    label_rank: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,7 +61,7 @@ def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progr
     decided = np.full(count, -1, np.int32)
     outcome: list[Outcome] = []
     also: list[tuple[int, ...]] = []
-    place: list[NDArray[np.int64]] = []
+    label_ranks: list[NDArray[np.int64]] = []
     for start in range(0, count, BATCH_PRODUCTS):
         progress("deciding", start, count)
         chunk = slice(start, start + BATCH_PRODUCTS)
@@ -73,7 +73,7 @@ def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progr
             decided[row] = -1 if prediction.category is None else prediction.category
             outcome.append(prediction.outcome)
             also.append(prediction.also)
-        place.append(scored.places(labelled.labels[chunk]))
+        label_ranks.append(scored.label_ranks(labelled.labels[chunk]))
     progress("deciding", count, count)
     return ProductOutcomes(
         taxonomy=bundle.taxonomy,
@@ -85,5 +85,5 @@ def collect_outcomes(bundle: Bundle, labelled: LabelledProducts, progress: Progr
         decided=decided,
         also=tuple(also),
         signals=bundle.recall.signal_names,
-        place=np.concatenate(place) if place else None,
+        label_rank=np.concatenate(label_ranks) if label_ranks else None,
     )

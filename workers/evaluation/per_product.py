@@ -112,9 +112,9 @@ def product_ratios(outcomes: ProductOutcomes, facts: ProductFacts | None = None)
         "mean_confidence": (outcomes.confidence, ones),
         "brier_score": ((outcomes.confidence - facts.exact) ** 2, ones),
     }
-    if outcomes.place is not None:
-        place = outcomes.place[:, -1]
-        found[f"recall_at_{HEADLINE_RECALL}"] = ((place > 0) & (place <= HEADLINE_RECALL), ones)
+    if outcomes.label_rank is not None:
+        rank = outcomes.label_rank[:, -1]
+        found[f"recall_at_{HEADLINE_RECALL}"] = ((rank > 0) & (rank <= HEADLINE_RECALL), ones)
     return {key: (top.astype(np.float64), bottom.astype(np.float64)) for key, (top, bottom) in found.items()}
 
 

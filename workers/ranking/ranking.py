@@ -61,7 +61,7 @@ class ScoredCandidates:
     margins: NDArray[np.float32]
     probability: NDArray[np.float64]
 
-    def places(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
+    def label_ranks(self, labels: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the rank of each of n labels, int32 (n,), by each signal and, in the last column, by probability.
 
         The ranks are int64 (n, signals + 1), from 1. They are 0 if a signal has no score for the label, or if the
@@ -70,10 +70,10 @@ class ScoredCandidates:
         owner = self.candidates.product_of_row
         by_probability = segments.ranks(self.probability.astype(np.float32), owner)
         ranks = np.column_stack([self.features.ranks, by_probability])
-        places = np.zeros((len(self.candidates), ranks.shape[1]), np.int64)
+        found = np.zeros((len(self.candidates), ranks.shape[1]), np.int64)
         relevant = np.flatnonzero(self.candidates.categories == labels[owner])
-        places[owner[relevant]] = ranks[relevant]
-        return places
+        found[owner[relevant]] = ranks[relevant]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

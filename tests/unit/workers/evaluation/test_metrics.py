@@ -63,7 +63,7 @@ EXAMPLE = outcomes_of(
     acceptable=[{DESK}, {DESK, FLOOR}, {RUGS}, {SPADES}],
     also=((FLOOR,), (), (), ()),
     signals=("text",),
-    place=np.array([[1, 1], [2, 2], [0, 1], [0, 0]], np.int64),
+    label_rank=np.array([[1, 1], [2, 2], [0, 1], [0, 0]], np.int64),
 )
 
 
@@ -178,9 +178,9 @@ def random_outcomes(rows: list[tuple[int, int, float, int]]) -> ProductOutcomes:
         for _, node, _, kind in rows
     ]
     sets = [{label, DESK} if kind else {label} for label, _, _, kind in rows]
-    place = np.array([[kind, kind * 2] for _, _, _, kind in rows], np.int64)
+    rank = np.array([[kind, kind * 2] for _, _, _, kind in rows], np.int64)
     return outcomes_of(
-        labels, first, [sure for _, _, sure, _ in rows], decided, sets, signals=("text",), place=place
+        labels, first, [sure for _, _, sure, _ in rows], decided, sets, signals=("text",), label_rank=rank
     )
 
 
