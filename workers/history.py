@@ -45,7 +45,9 @@ class ProductRecord(msgspec.Struct, frozen=True, array_like=True):
     def with_newest(self, newest: Newest) -> ProductRecord:
         """Return the record with ``newest`` as the order of the events."""
         undated = None if newest.updated_at is None or newest.undated == NOWHERE else newest.undated
-        return msgspec.structs.replace(self, offset=newest.place, updated_at=newest.updated_at, undated=undated)
+        return msgspec.structs.replace(
+            self, offset=newest.first_offset, updated_at=newest.updated_at, undated=undated
+        )
 
 
 class RecallAction(Enum):
@@ -88,7 +90,7 @@ def next_action(
         # The model may have changed since.
         return RecallAction.DECIDE, msgspec.structs.replace(record, digest=event.digest)
     newest = record.newest.merge(event.newest)
-    if newest.place != event.offset:
+    if newest.first_offset != event.offset:
         known = record.with_newest(newest)
         return RecallAction.SUPERSEDED, None if known == record else known
     event = event.with_newest(newest)

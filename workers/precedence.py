@@ -14,14 +14,14 @@ from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 NOWHERE = -1
-"""The place of an event that does not exist."""
+"""The offset of an event that does not exist."""
 
 
 class Newest(NamedTuple):
-    """The places of both contenders, :data:`NOWHERE` if there is none, and the newest date.
+    """The offsets of both contenders, :data:`NOWHERE` if there is none, and the newest date.
 
-    A place is the offset at which an event was first published. If there is a date, ``dated`` may still be
-    :data:`NOWHERE`: its event then came before ``undated``, and its exact place does not matter.
+    They are the offsets at which the events were first published. If there is a date, ``dated`` may still be
+    :data:`NOWHERE`: its event then came before ``undated``, and its exact offset does not matter.
     """
 
     undated: int = NOWHERE
@@ -29,13 +29,13 @@ class Newest(NamedTuple):
     updated_at: datetime | None = None
 
     @classmethod
-    def of(cls, updated_at: datetime | None, place: int) -> Newest:
+    def of(cls, updated_at: datetime | None, first_offset: int) -> Newest:
         """Return what a single event says."""
-        return cls(undated=place) if updated_at is None else cls(dated=place, updated_at=updated_at)
+        return cls(undated=first_offset) if updated_at is None else cls(dated=first_offset, updated_at=updated_at)
 
     @property
-    def place(self) -> int:
-        """The place at which the winning event was first published."""
+    def first_offset(self) -> int:
+        """The offset at which the winning event was first published."""
         return max(self.undated, self.dated)
 
     def merge(self, other: Newest) -> Newest:
@@ -57,23 +57,26 @@ class Contenders(Generic[Item]):
         self._undated: tuple[int, Item] | None = None
         self._dated: tuple[datetime, int, Item] | None = None
 
-    def add(self, updated_at: datetime | None, place: int, item: Item) -> Item | None:
-        """Add an event; return the item that can no longer win (this one or another), or ``None``."""
+    def add(self, updated_at: datetime | None, first_offset: int, item: Item) -> Item | None:
+        """Add an event, first published at ``first_offset``.
+
+        Returns the item that can no longer win (this one or another), or ``None``.
+        """
         if updated_at is None:
-            if self._undated is not None and place < self._undated[0]:
+            if self._undated is not None and first_offset < self._undated[0]:
                 return item
             out = self._undated
-            self._undated = (place, item)
+            self._undated = (first_offset, item)
             return None if out is None else out[1]
-        if self._dated is not None and (updated_at, place) < self._dated[:2]:
+        if self._dated is not None and (updated_at, first_offset) < self._dated[:2]:
             return item
         before = self._dated
-        self._dated = (updated_at, place, item)
+        self._dated = (updated_at, first_offset, item)
         return None if before is None else before[2]
 
     @property
     def items(self) -> list[tuple[int, Item]]:
-        """The places and items of the one or two contenders; the last of them wins."""
+        """The offsets and items of the one or two contenders; the last of them wins."""
         found = [] if self._undated is None else [self._undated]
         found += [] if self._dated is None else [self._dated[1:]]
         return sorted(found, key=lambda contender: contender[0])

@@ -20,10 +20,10 @@ class StandingVerdict(msgspec.Struct, frozen=True, gc=False):
     """A verdict; ``node`` is ``None`` if the product belongs nowhere in the tree.
 
     ``title`` is a hash of the title that was judged. It is ``None`` if the verdict named no title or was taken
-    back; the verdict then holds for no edit. ``place`` is the offset at which the verdict was first published.
+    back; the verdict then holds for no edit. The verdict was first published at ``first_offset``.
     """
 
-    place: int
+    first_offset: int
     title: int | None
     node: int | None
     review_id: str
@@ -36,22 +36,22 @@ class StandingVerdicts:
         self._taxonomy = taxonomy
         self._latest: dict[str, StandingVerdict] = {}
 
-    def add(self, product_id: str, place: int, verdict: ReviewDecided | None) -> None:
-        """Add the verdict first published at ``place``; ``None`` takes back the earlier verdict on the product.
+    def add(self, product_id: str, first_offset: int, verdict: ReviewDecided | None) -> None:
+        """Add a verdict, first published at ``first_offset``; ``None`` takes back the earlier one on the product.
 
         A verdict that is older than the known one, or whose category is not in the tree, is ignored.
         """
         known = self._latest.get(product_id)
-        if known is not None and place < known.place:
+        if known is not None and first_offset < known.first_offset:
             return
         if verdict is None:
-            self._latest[product_id] = StandingVerdict(place, None, None, "")
+            self._latest[product_id] = StandingVerdict(first_offset, None, None, "")
             return
         node = None if verdict.category_id is None else self._taxonomy.find_id(verdict.category_id)
         if node is None and verdict.category_id is not None:
             return
         title = None if verdict.title is None else _hash(verdict.title)
-        self._latest[product_id] = StandingVerdict(place, title, node, verdict.review_id)
+        self._latest[product_id] = StandingVerdict(first_offset, title, node, verdict.review_id)
 
     def of(self, product_id: str, title: str | None) -> StandingVerdict | None:
         """Return the verdict that holds for the product if it has this title, or ``None``."""

@@ -57,8 +57,8 @@ class BatchedProduct(msgspec.Struct, frozen=True):
     original_offset: int | None = None
 
     @property
-    def place(self) -> int:
-        """The event's place among the product's edits."""
+    def first_offset(self) -> int:
+        """The offset at which the event was first published: its place among the product's edits."""
         return self.offset if self.original_offset is None else self.original_offset
 
 

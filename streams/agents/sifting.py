@@ -76,7 +76,7 @@ def _record(
     """Return the record to store if this event is decided."""
     updated_at = None if product is None else product.updated_at
     digest = content_digest(product, model_version)
-    return ProductRecord(batch.source_partition, event.place, updated_at, digest, event.offset)
+    return ProductRecord(batch.source_partition, event.first_offset, updated_at, digest, event.offset)
 
 
 def _sift_event(
@@ -111,4 +111,4 @@ def _latest_first(events: Sequence[BatchedProduct]) -> Iterator[BatchedProduct]:
     for event in events:
         of_product.setdefault(event.product_id, []).append(event)
     for group in of_product.values():
-        yield from sorted(group, key=lambda event: event.place, reverse=True)
+        yield from sorted(group, key=lambda event: event.first_offset, reverse=True)

@@ -80,7 +80,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
         known = contenders.setdefault(product_id, Contenders())
         out = known.add(updated_at, original_offset(event.headers, event.offset), event)
         superseded += [] if out is None else [out.offset]
-    kept = [(product_id, event, place) for product_id, known in contenders.items() for place, event in known.items]
+    kept = [(product_id, event, first) for product_id, known in contenders.items() for first, event in known.items]
     kept.sort(key=lambda item: item[1].offset)
     settled = [EventOutcome(offset, Outcome.SUPERSEDED) for offset in superseded]
     settled += [EventOutcome(item.event.offset, Outcome.DEAD_LETTER) for item in rejected]
@@ -102,9 +102,9 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
     )
 
 
-def _batched(product_id: str, event: SourceEvent, place: int) -> BatchedProduct:
-    # The value is passed on byte for byte: it was already checked to be JSON when it was decoded.
+def _batched(product_id: str, event: SourceEvent, first_offset: int) -> BatchedProduct:
+    # The value goes on byte for byte: decoding it checked that it is JSON.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
     attempt = attempt_of(event.headers)
-    original = None if place == event.offset else place
+    original = None if first_offset == event.offset else first_offset
     return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt, original)

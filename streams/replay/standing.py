@@ -49,10 +49,9 @@ class Standing:
         except InvalidEvent:
             return
         edits = self._edits.setdefault(product_id, Contenders())
-        place = event.first_offset
-        if event.offset >= self._last and any(place == known for known, _ in edits.items):
+        if event.offset >= self._last and any(event.first_offset == known for known, _ in edits.items):
             return
-        edits.add(updated_at, place, _Edit(event.offset, event.value is None))
+        edits.add(updated_at, event.first_offset, _Edit(event.offset, event.value is None))
 
     def fate(self, event: PublishedEvent) -> Fate:
         """Return what to do with an event that was added before."""

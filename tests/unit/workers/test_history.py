@@ -91,16 +91,16 @@ EVENTS = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=7)
 def one_by_one(minutes: list[int | None]) -> int:
     """Return which event stands: one without a date is as new as the newest date before it."""
     newest, stands = -1, 0
-    for place, date in enumerate(minutes):
+    for offset, date in enumerate(minutes):
         if date is None or date >= newest:
-            newest, stands = max(newest, -1 if date is None else date), place
+            newest, stands = max(newest, -1 if date is None else date), offset
     return stands
 
 
-def newest_of(minutes: list[int | None], places: list[int]) -> Newest:
+def newest_of(minutes: list[int | None], offsets: list[int]) -> Newest:
     found = Newest()
-    for place in places:
-        found = found.merge(event(place, minutes=minutes[place]).newest)
+    for offset in offsets:
+        found = found.merge(event(offset, minutes=minutes[offset]).newest)
     return found
 
 
@@ -113,19 +113,19 @@ def test_what_stands_hangs_neither_on_the_order_of_arrival_nor_on_how_events_are
     parts = newest_of(minutes, order[:cut]), newest_of(minutes, order[cut:])
     whole = newest_of(minutes, order + order[:cut])
     assert parts[0].merge(parts[1]) == parts[1].merge(parts[0]) == whole
-    assert whole.place == one_by_one(minutes)
+    assert whole.first_offset == one_by_one(minutes)
 
 
 @given(EVENTS)
 def test_a_record_stands_where_the_events_considered_one_by_one_do(minutes: list[int | None]) -> None:
     record: ProductRecord | None = None
     stands = -1
-    for place, date in enumerate(minutes):
-        action, remembered = next_action(record, event(place, str(place), date))
+    for offset, date in enumerate(minutes):
+        action, remembered = next_action(record, event(offset, str(offset), date))
         known = remembered or record
         assert known is not None
         record = decode(encode(known), ProductRecord)
-        stands = place if action is RecallAction.DECIDE else stands
+        stands = offset if action is RecallAction.DECIDE else stands
     assert record is not None
     assert record.offset == record.decided_offset == stands == one_by_one(minutes)
 

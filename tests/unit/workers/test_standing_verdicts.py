@@ -36,8 +36,8 @@ def verdict(
 
 def after(*verdicts: ReviewDecided | None) -> StandingVerdicts:
     found = StandingVerdicts(TREE)
-    for place, each in enumerate(verdicts):
-        found.add("p", place, each)
+    for offset, each in enumerate(verdicts):
+        found.add("p", offset, each)
     return found
 
 

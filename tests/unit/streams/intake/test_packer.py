@@ -70,7 +70,7 @@ def test_a_copy_of_an_older_event_does_not_win_over_an_edit_in_its_batch() -> No
     batch = pack("t", 0, [edit, copy]).message
     assert [item.offset for item in batch.products] == [8]
     (alone,) = pack("t", 0, [copy]).message.products
-    assert (alone.offset, alone.original_offset, alone.place, alone.attempt) == (9, 3, 3, 2)
+    assert (alone.offset, alone.original_offset, alone.first_offset, alone.attempt) == (9, 3, 3, 2)
 
 
 def test_a_value_travels_byte_for_byte() -> None:
