@@ -27,9 +27,9 @@ class CombinedScores:
 
     def __init__(self, scores: Sequence[Scores]) -> None:
         self._scores = tuple(scores)
-        found = [(place, each) for place, each in enumerate(scores) if isinstance(each, SparseScores)]
-        self._sparse = np.array([place for place, _ in found], np.int64)
-        self._others = [(place, each) for place, each in enumerate(scores) if not isinstance(each, SparseScores)]
+        found = [(column, each) for column, each in enumerate(scores) if isinstance(each, SparseScores)]
+        self._sparse = np.array([column for column, _ in found], np.int64)
+        self._others = [(column, each) for column, each in enumerate(scores) if not isinstance(each, SparseScores)]
         sizes = [len(each.keys) for _, each in found]
         marks = np.repeat(self._sparse << _SIGNAL_BITS, sizes)
         self._keys = np.concatenate([np.empty(0, np.int64), *(each.keys for _, each in found)]) | marks
@@ -42,9 +42,9 @@ class CombinedScores:
         best = self._keys[argsort_within_groups(self._values, group)[position_in_group(group) < count]]
         signals = best >> _SIGNAL_BITS
         keys, columns = [best ^ (signals << _SIGNAL_BITS)], [signals]
-        for place, each in self._others:
+        for column, each in self._others:
             keys.append(pair_keys(*each.top(count)))
-            columns.append(np.full(len(keys[-1]), place))
+            columns.append(np.full(len(keys[-1]), column))
         return np.concatenate(keys), np.concatenate(columns)
 
     def at(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -57,6 +57,6 @@ class CombinedScores:
             known = np.where(self._keys[found_at] == wanted, self._values[found_at], np.float32(np.nan))
             found[:, self._sparse] = known
         products, categories = pairs_of(keys)
-        for place, each in self._others:
-            found[:, place] = each.at(products, categories)
+        for column, each in self._others:
+            found[:, column] = each.at(products, categories)
         return found

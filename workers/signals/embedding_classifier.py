@@ -48,16 +48,16 @@ class EmbeddingClassifier:
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:  # noqa: ARG003
         """Fit the means of the categories and the shared covariance."""
-        known, places = np.unique(training.labels, return_inverse=True)
+        known, classes = np.unique(training.labels, return_inverse=True)
         values = _inputs(training.batch)
         width = values.shape[1]
         if not len(values):
             return cls(np.zeros((width, 0), np.float32), np.zeros(0, np.float32), known.astype(np.int32))
-        counts = np.bincount(places).astype(np.float64)
+        counts = np.bincount(classes).astype(np.float64)
         means = np.zeros((len(known), width))
-        np.add.at(means, places, values)
+        np.add.at(means, classes, values)
         means = (means + _PRIOR_PRODUCTS * values.mean(axis=0)) / (counts + _PRIOR_PRODUCTS)[:, None]
-        centred = values - means[places]
+        centred = values - means[classes]
         covariance = centred.T @ centred / len(values)
         variance = max(float(np.trace(covariance)) / width, 1e-9)
         shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * variance * np.eye(width)

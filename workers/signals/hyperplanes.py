@@ -33,32 +33,32 @@ def fit_hyperplanes(features: sparse.csr_matrix, nodes: NDArray[np.int32]) -> Sp
     With a single node, the model scores 0 everywhere. If there are many classes or products, each class is fitted
     against its rivals and a sample of the other products only.
     """
-    known, places = np.unique(nodes, return_inverse=True)
+    known, classes = np.unique(nodes, return_inverse=True)
     known = known.astype(np.int32)
     if len(known) < 2 or features.shape[1] == 0:
         return silent(features.shape[1], known)
     few = len(known) <= _CLASSES_AT_ONCE and len(known) * len(nodes) <= _PAIRS_AT_ONCE
-    weights, intercepts = (_at_once if few else _one_by_one)(features, places)
+    weights, intercepts = (_at_once if few else _one_by_one)(features, classes)
     return SparseLinear(weights, intercepts.astype(np.float32), known)
 
 
 def _at_once(
-    features: sparse.csr_matrix, places: NDArray[np.intp]
+    features: sparse.csr_matrix, classes: NDArray[np.intp]
 ) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
-    weights, intercepts = _separate(features, places)
+    weights, intercepts = _separate(features, classes)
     if len(intercepts) == 1:
         weights, intercepts = np.vstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
     return largest(weights.T.astype(np.float32)), intercepts
 
 
 def _one_by_one(
-    features: sparse.csr_matrix, places: NDArray[np.intp]
+    features: sparse.csr_matrix, classes: NDArray[np.intp]
 ) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
-    rivals = Rivals.of(features, places)
+    rivals = Rivals.of(features, classes)
     used, weights, intercepts = [], [], []
-    for category in range(int(places.max()) + 1):
+    for category in range(int(classes.max()) + 1):
         rows, stands_for = rivals.rows(category)
-        (of_category,), intercept = _separate(features[rows], places[rows] == category, stands_for)
+        (of_category,), intercept = _separate(features[rows], classes[rows] == category, stands_for)
         used.append(np.flatnonzero(of_category).astype(np.int32))
         weights.append(of_category[used[-1]].astype(np.float32))
         intercepts.append(intercept)

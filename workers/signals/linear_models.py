@@ -35,10 +35,10 @@ class LinearModels:
         self._weights = None
         return partial(self._weigh, len(self._models) - 1)
 
-    def _weigh(self, place: int, batch: Batch, features: SparseRows) -> NDArray[np.float32]:
+    def _weigh(self, number: int, batch: Batch, features: SparseRows) -> NDArray[np.float32]:
         found = batch.once(self, lambda: self._all_weights().weigh(features))
-        first = sum(len(model.known) for model in self._models[:place])
-        return found[:, first : first + len(self._models[place].known)]
+        first = sum(len(model.known) for model in self._models[:number])
+        return found[:, first : first + len(self._models[number].known)]
 
     def _all_weights(self) -> _Weights:
         if self._weights is None:
@@ -52,7 +52,7 @@ class _Weights:
     def __init__(self, weights: sparse.csr_matrix) -> None:
         sizes = np.diff(weights.indptr)
         whole = sizes >= max(1, _WHOLE_FROM * weights.shape[1])
-        self._place = np.where(whole, np.cumsum(whole) - 1, -1).astype(np.int32)
+        self._dense_row = np.where(whole, np.cumsum(whole) - 1, -1).astype(np.int32)
         self._whole = weights[whole].toarray()
         self._others = sparse.diags_array((~whole).astype(np.float32), format="csr") @ weights
         self._others.eliminate_zeros()
@@ -62,10 +62,10 @@ class _Weights:
 
         Each row of the result depends on one row of ``features`` only.
         """
-        place = self._place[features.columns]
-        whole = place >= 0
+        dense_row = self._dense_row[features.columns]
+        whole = dense_row >= 0
         offsets = offsets_from_sizes(whole)[features.offsets]
-        weighed = SparseRows(features.values[whole], place[whole], offsets).times(self._whole)
+        weighed = SparseRows(features.values[whole], dense_row[whole], offsets).times(self._whole)
         others = ~whole
         rest = SparseRows(features.values[others], features.columns[others], features.offsets - offsets)
         rest.add_product(self._others, weighed)

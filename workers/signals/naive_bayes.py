@@ -41,11 +41,11 @@ class NaiveBayes:
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Fit the model by counting features per category."""
         features = reference.text_features.matrix(training.batch)
-        known, places = np.unique(training.labels, return_inverse=True)
+        known, classes = np.unique(training.labels, return_inverse=True)
         known = known.astype(np.int32)
         if len(known) < 2 or not features.shape[1]:
             return cls(reference, silent(features.shape[1], known))
-        membership = sparse.csr_matrix((np.ones(len(places)), (places, np.arange(len(places)))))
+        membership = sparse.csr_matrix((np.ones(len(classes)), (classes, np.arange(len(classes)))))
         counts = (membership @ features).tocsr()
         # Summed from the same counts: separate float32 sums of the features could be less than a category's own.
         totals = np.asarray(counts.sum(axis=0), np.float64).ravel()

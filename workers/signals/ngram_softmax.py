@@ -40,8 +40,8 @@ class NgramSoftmax(NamedTuple):
     intercepts: NDArray[np.float32]
 
 
-def fit_softmax(features: sparse.csr_matrix, places: NDArray[np.intp], categories: int) -> NgramSoftmax:
-    """Fit the model to n products, float32 CSR (n, F), with the classes ``places``, intp (n,), from 0 up.
+def fit_softmax(features: sparse.csr_matrix, classes: NDArray[np.intp], categories: int) -> NgramSoftmax:
+    """Fit the model to n products, float32 CSR (n, F), whose ``classes`` are intp (n,), from 0 up.
 
     ``categories`` is the number of classes. With fewer than two there is nothing to learn, and all parameters are
     zero.
@@ -54,7 +54,7 @@ def fit_softmax(features: sparse.csr_matrix, places: NDArray[np.intp], categorie
     training = _Training(random, width, categories)
     steps = _EPOCHS * -(-count // _BATCH)
     for step, rows in enumerate(_batches(random, count)):
-        training.step(_thinned(random, features[rows]), places[rows], 1 - step / steps)
+        training.step(_thinned(random, features[rows]), classes[rows], 1 - step / steps)
     weights = training.weights
     return NgramSoftmax(training.vectors.astype(np.float16), np.ascontiguousarray(weights[:-1].T), weights[-1])
 
@@ -81,14 +81,14 @@ class _Training:
         self._squares_of_vectors = np.zeros((features, 1), np.float32)
         self._squares_of_weights = np.zeros_like(self.weights)
 
-    def step(self, rows: sparse.csr_matrix, places: NDArray[np.intp], share: float) -> None:
+    def step(self, rows: sparse.csr_matrix, classes: NDArray[np.intp], share: float) -> None:
         """Take a gradient step on some products; ``share`` scales the step sizes."""
         used, columns = np.unique(rows.indices, return_inverse=True)
         rows = sparse.csr_matrix((rows.data, columns, rows.indptr), shape=(rows.shape[0], len(used)))
         sums = rows @ self.vectors[used]
         gradient = softmax(sums @ self.weights[:-1] + self.weights[-1], axis=1)
-        gradient[np.arange(len(places)), places] -= 1
-        gradient /= np.float32(len(places))
+        gradient[np.arange(len(classes)), classes] -= 1
+        gradient /= np.float32(len(classes))
         of_vectors = rows.T @ (gradient @ self.weights[:-1].T)
         of_weights = np.vstack([sums.T @ gradient, gradient.sum(axis=0)])
         self._squares_of_weights += of_weights**2

@@ -56,18 +56,18 @@ class NgramVectors:
 
     def of_sums(self, sums: NDArray[np.float32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the score of each of m sums, float32 (m, d), for its category, int32 (m,): float32 (m,)."""
-        places, hit = find(self._known, categories)
-        places = places[hit]
+        index, hit = find(self._known, categories)
+        index = index[hit]
         found = np.full(len(categories), np.nan, np.float32)
-        scores = np.einsum("ij,ij->i", sums[hit], self._model.weights[places], optimize=False)
-        found[hit] = scores + self._model.intercepts[places]
+        scores = np.einsum("ij,ij->i", sums[hit], self._model.weights[index], optimize=False)
+        found[hit] = scores + self._model.intercepts[index]
         return found
 
     @classmethod
     def fit(cls, training: TrainingSet, reference: Reference) -> Self:
         """Fit the vectors; with a single category there is nothing to learn."""
-        known, places = np.unique(training.labels, return_inverse=True)
-        model = fit_softmax(reference.text_features.matrix(training.batch), places, len(known))
+        known, classes = np.unique(training.labels, return_inverse=True)
+        model = fit_softmax(reference.text_features.matrix(training.batch), classes, len(known))
         return cls(reference, model, known.astype(np.int32))
 
     def state(self) -> SignalState:

@@ -80,22 +80,22 @@ class PartialScores:
         """``scores`` are those of the products at ``rows``, intp (k,), in a batch of ``products`` products."""
         self._scores = scores
         self._rows = rows
-        self._place = np.full(products, -1, np.int64)
-        self._place[rows] = np.arange(len(rows))
+        self._row_of = np.full(products, -1, np.int64)
+        self._row_of[rows] = np.arange(len(rows))
         self.context = np.full((products, scores.context.shape[1]), np.nan, np.float32)
         self.context[rows] = scores.context
 
     def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the best categories of each product; see :class:`workers.signals.base.Scores`."""
-        places, categories = self._scores.top(count)
-        return self._rows[places].astype(np.int64), categories
+        products, categories = self._scores.top(count)
+        return self._rows[products].astype(np.int64), categories
 
     def at(self, products: NDArray[np.int64], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the scores of pairs; see :class:`workers.signals.base.Scores`."""
         found = np.full(len(categories), np.nan, np.float32)
-        places = self._place[products]
-        asked = places >= 0
-        found[asked] = self._scores.at(places[asked], categories[asked])
+        rows = self._row_of[products]
+        asked = rows >= 0
+        found[asked] = self._scores.at(rows[asked], categories[asked])
         return found
 
 

@@ -72,8 +72,8 @@ def largest(weights: NDArray[np.float32]) -> sparse.csr_matrix:
     """
     kept = _kept(weights.shape)
     if kept < weights.size:
-        place = weights.size - kept
-        weights[np.abs(weights) < np.partition(np.abs(weights), place, axis=None)[place]] = 0
+        first = weights.size - kept
+        weights[np.abs(weights) < np.partition(np.abs(weights), first, axis=None)[first]] = 0
     return sparse.csr_matrix(weights.astype(np.float16).astype(np.float32))
 
 
@@ -81,8 +81,8 @@ def largest_stored(weights: sparse.csr_matrix) -> sparse.csr_matrix:
     """Like :func:`largest`, but for float32 CSR, which is changed in place."""
     kept = _kept(weights.shape)
     if kept < weights.nnz:
-        place = weights.nnz - kept
-        weights.data[np.abs(weights.data) < np.partition(np.abs(weights.data), place)[place]] = 0
+        first = weights.nnz - kept
+        weights.data[np.abs(weights.data) < np.partition(np.abs(weights.data), first)[first]] = 0
     weights.data = weights.data.astype(np.float16).astype(np.float32)
     weights.eliminate_zeros()
     return weights

@@ -67,14 +67,14 @@ def test_a_class_is_told_from_what_resembles_it_and_a_sample_that_stands_for_all
     monkeypatch.setattr(rivals, "_SAMPLED", 100)
     features, nodes = texts(0)
     found = Rivals.of(features, nodes.astype(np.intp))
-    for place in range(CLASSES):
-        rows, stands_for = found.rows(place)
+    for number in range(CLASSES):
+        rows, stands_for = found.rows(number)
         assert len(np.unique(rows)) == len(rows) < len(nodes)
-        assert set(np.flatnonzero(nodes == place)) <= set(rows[stands_for == 1])
+        assert set(np.flatnonzero(nodes == number)) <= set(rows[stands_for == 1])
         assert stands_for.sum() == pytest.approx(len(nodes))
         # The class after it has two words in three in common with it, one ten further on none.
         near = np.bincount(nodes[rows[stands_for == 1]], minlength=CLASSES)
-        assert near[(place + 1) % CLASSES] > near[(place + 10) % CLASSES]
+        assert near[(number + 1) % CLASSES] > near[(number + 10) % CLASSES]
 
 
 def test_the_rivals_of_a_class_are_the_same_each_time() -> None:

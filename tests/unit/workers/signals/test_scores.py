@@ -63,17 +63,17 @@ def test_partial_scores_say_of_their_products_what_they_were_given_and_of_others
     rows: list[dict[int, float]], data: st.DataObject
 ) -> None:
     products = len(rows) + data.draw(st.integers(0, 3))
-    places = np.sort(np.array(data.draw(st.permutations(range(products)))[: len(rows)], np.intp))
+    rows_of_given = np.sort(np.array(data.draw(st.permutations(range(products)))[: len(rows)], np.intp))
     context = np.arange(len(rows), dtype=np.float32)[:, None]
     given = sparse(rows, context)
-    partial = PartialScores(given, places, products)
+    partial = PartialScores(given, rows_of_given, products)
     owners, categories = partial.top(3)
     of_given, same = given.top(3)
-    assert owners.tolist() == places[of_given].tolist()
+    assert owners.tolist() == rows_of_given[of_given].tolist()
     assert categories.tolist() == same.tolist()
     for product in range(products):
         said = partial.at(np.full(21, product), np.arange(21, dtype=np.int32))
-        known = np.flatnonzero(places == product)
+        known = np.flatnonzero(rows_of_given == product)
         expected = given.at(np.full(21, known[0]), np.arange(21, dtype=np.int32)) if len(known) else np.nan
         np.testing.assert_array_equal(said, expected)
         assert np.isnan(partial.context[product, 0]) == (not len(known))
@@ -92,7 +92,7 @@ def test_combined_scores_are_those_of_each_signal(
     combined = CombinedScores(scores)
     keys, signals = combined.top(count)
     everything = np.array([product << 32 | node for product in range(products) for node in range(21)], np.int64)
-    for place, each in enumerate(scores):
-        assert sorted(keys[signals == place].tolist()) == sorted(pair_keys(*each.top(count)).tolist())
+    for signal, each in enumerate(scores):
+        assert sorted(keys[signals == signal].tolist()) == sorted(pair_keys(*each.top(count)).tolist())
         expected = each.at(*pairs_of(everything))
-        assert np.array_equal(combined.at(everything)[:, place], expected, equal_nan=True)
+        assert np.array_equal(combined.at(everything)[:, signal], expected, equal_nan=True)
