@@ -30,8 +30,8 @@ def margins(booster: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
     rows = np.ascontiguousarray(values, np.float32)
     shape, dimensions = ctypes.POINTER(ctypes.c_uint64)(), ctypes.c_uint64()
     found = ctypes.POINTER(ctypes.c_float)()
-    places = ctypes.byref(shape), ctypes.byref(dimensions), ctypes.byref(found)
-    _check(_LIB.XGBoosterPredictFromDense(booster.handle, _array(rows), _MARGIN_OPTIONS, None, *places))
+    outputs = ctypes.byref(shape), ctypes.byref(dimensions), ctypes.byref(found)
+    _check(_LIB.XGBoosterPredictFromDense(booster.handle, _array(rows), _MARGIN_OPTIONS, None, *outputs))
     # Copied, because XGBoost overwrites the result at this thread's next call. NumPy's ctypeslib would create a
     # type for every length, and ctypes keeps them all.
     return np.frombuffer(ctypes.string_at(found, len(rows) * rows.itemsize), np.float32)

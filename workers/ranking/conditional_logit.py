@@ -68,7 +68,7 @@ class ConditionalLogit:
         """
         unknown = np.isnan(values)
         centre, spread = np.array(
-            [_moments(values[~unknown[:, place], place]) for place in range(values.shape[1])]
+            [_moments(values[~unknown[:, feature], feature]) for feature in range(values.shape[1])]
         ).T
         # One copy, changed in place, because the values may take gigabytes.
         scaled = values - centre.astype(np.float32)

@@ -159,7 +159,7 @@ def feature_names(signals: tuple[str, ...], context_names: tuple[str, ...]) -> t
 @lru_cache(maxsize=8)
 def _feature_columns(context_names: tuple[str, ...]) -> NDArray[np.intp]:
     """Return the indices of the context columns that are features; the others are for the policy only."""
-    return np.array([place for place, name in enumerate(context_names) if not name.endswith(LABELLED)], np.intp)
+    return np.array([column for column, name in enumerate(context_names) if not name.endswith(LABELLED)], np.intp)
 
 
 @lru_cache(maxsize=8)
@@ -174,7 +174,7 @@ def _named(
     # Not monotone: if a signal is known to exaggerate, its high score may count against a category that others put
     # first. Monotone scores cost up to 0.7 points of accuracy out of fold, on four catalogues.
     of_signals: list[_Named] = [(f"{signal}_{kind}", signal, 0) for signal in signals for kind in kinds]
-    context = [context_names[place] for place in _feature_columns(context_names)]
+    context = [context_names[column] for column in _feature_columns(context_names)]
     of_context: list[_Named] = [(name, _signal_of(name, signals), 0) for name in context]
     names, sources, monotone = zip(*of_signals, *_AGREEMENT, *_CATEGORY, *of_context, strict=True)
     return names, sources, monotone

@@ -60,8 +60,8 @@ class AncestorLevels:
         nodes = ancestors[candidates.categories].T
         depth, row = np.nonzero(nodes >= 0)
         level = depth * len(candidates) + candidates.product_of_row[row]
-        keys, place = segments.groups(pair_keys(level, nodes[depth, row]))
-        mass = np.bincount(place, weights=probability[row], minlength=len(keys)).astype(np.float64, copy=False)
+        keys, index = segments.groups(pair_keys(level, nodes[depth, row]))
+        mass = np.bincount(index, weights=probability[row], minlength=len(keys)).astype(np.float64, copy=False)
         likeliest = segments.first_greatest(mass, segments.starts(keys >> 32))
         levels, categories = pairs_of(keys[likeliest])
         depth, product = np.divmod(levels, max(1, len(candidates)))

@@ -180,8 +180,8 @@ def _by_source(
     total = np.add.reduceat(shares[:, features], firsts, axis=1, dtype=np.float64)
     # Among equal contributions, the first name comes first.
     order = np.argsort(-np.abs(total), axis=1, kind="stable")
-    places = {signal: place for place, signal in enumerate(candidates.signals)}
-    columns = [places.get(name, -1) for name in names]
+    column_of = {signal: column for column, signal in enumerate(candidates.signals)}
+    columns = [column_of.get(name, -1) for name in names]
     nothing = np.zeros((len(rows), 1))
     # The last column, with index -1, is for sources that are not signals.
     ranks = np.hstack([matrix.ranks[rows], nothing.astype(np.int64)])[:, columns].tolist()

@@ -126,21 +126,21 @@ class Subtrees:
         column = np.array(
             [[self.columns[leaf.subtree].index(feature) for feature in leaf.steps] for leaf in leaves]
         )
-        for place in range(share.shape[1]):
-            added = value[:, None] * shapley(passed, share, place)
-            np.add.at(table, (subtrees, column[:, place]), added)
+        for feature in range(share.shape[1]):
+            added = value[:, None] * shapley(passed, share, feature)
+            np.add.at(table, (subtrees, column[:, feature]), added)
 
     def _passed(self, leaf: _Leaf, ways: int) -> NDArray[np.bool_]:
         """Return which ways take all steps on each of the leaf's features: bool (features, ways)."""
         way = np.arange(ways)
         passed = np.ones((len(leaf.steps), ways), np.bool_)
-        for place, steps in enumerate(leaf.steps.values()):
+        for feature, steps in enumerate(leaf.steps.values()):
             for step in steps:
-                passed[place] &= ((way >> self.deciding_splits[leaf.subtree].index(step.split)) & 1) == step.left
+                passed[feature] &= ((way >> self.deciding_splits[leaf.subtree].index(step.split)) & 1) == step.left
         return passed
 
 
-def shapley(passed: NDArray[np.bool_], share: NDArray[np.float64], place: int) -> NDArray[np.float64]:
+def shapley(passed: NDArray[np.bool_], share: NDArray[np.float64], feature: int) -> NDArray[np.float64]:
     """Return the Shapley value of one of f features in n leaves of value 1: float64 (n, ways).
 
     ``passed``, bool (n, f, ways), says whether a feature leads to the leaf if its value is known. ``share``,
@@ -150,7 +150,7 @@ def shapley(passed: NDArray[np.bool_], share: NDArray[np.float64], place: int) -
     """
     n, features, ways = passed.shape
     by_known = np.ones((1, n, ways))
-    for other in (other for other in range(features) if other != place):
+    for other in (other for other in range(features) if other != feature):
         known = np.zeros((len(by_known) + 1, n, ways))
         known[:-1] = by_known * share[:, other, None]
         known[1:] += by_known * passed[:, other]
@@ -158,7 +158,7 @@ def shapley(passed: NDArray[np.bool_], share: NDArray[np.float64], place: int) -
     weights = [
         factorial(known) * factorial(features - 1 - known) / factorial(features) for known in range(features)
     ]
-    return (passed[:, place] - share[:, place, None]) * np.tensordot(weights, by_known, 1)
+    return (passed[:, feature] - share[:, feature, None]) * np.tensordot(weights, by_known, 1)
 
 
 def _all(leaf: _Leaf) -> Iterator[_Step]:

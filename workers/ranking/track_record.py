@@ -44,8 +44,8 @@ class TrackRecord:
         """Count n products by most supported category, int32 (n,), -1 for none, and right category, int32 (n,)."""
         known = supported >= 0
         supported, labels = supported[known], labels[known]
-        pairs, places = groups(pair_keys(supported.astype(np.int64), labels))
-        counts = np.bincount(places, minlength=len(pairs)).astype(np.float32)
+        pairs, index = groups(pair_keys(supported.astype(np.int64), labels))
+        counts = np.bincount(index, minlength=len(pairs)).astype(np.float32)
         totals = np.bincount(supported, minlength=len(priors)).astype(np.float32)
         return cls(pairs, counts, totals, priors)
 
@@ -81,6 +81,6 @@ class TrackRecord:
 
     def _count(self, supported: NDArray[np.int32], categories: NDArray[np.int32]) -> NDArray[np.float32]:
         found = np.zeros(len(categories), np.float32)
-        places, hit = find(self.pairs, pair_keys(supported.astype(np.int64), categories))
-        found[hit] = self.counts[places[hit]]
+        index, hit = find(self.pairs, pair_keys(supported.astype(np.int64), categories))
+        found[hit] = self.counts[index[hit]]
         return found

@@ -84,8 +84,8 @@ class TreeShap:
         lines = np.zeros((subtrees, len(values)), np.min_scalar_type((1 << bits) - 1))
         for bit, splits in enumerate(self.met):
             lines |= left[splits].astype(lines.dtype) << lines.dtype.type(bit)
-        places = (np.arange(subtrees) << bits)[:, None] + lines
-        added = self.table.take(places.T.ravel(), axis=0)
+        rows = (np.arange(subtrees) << bits)[:, None] + lines
+        added = self.table.take(rows.T.ravel(), axis=0)
         columns = np.tile(self.columns.ravel(), len(values))
         offsets = np.arange(len(values) + 1, dtype=np.int32) * np.int32(self.columns.size)
         SparseRows(added.ravel(), columns, offsets).add_to(found)

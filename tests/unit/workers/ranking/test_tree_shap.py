@@ -123,8 +123,8 @@ def test_tables_that_do_not_fit_together_are_refused(tmp_path: Path, change: dic
 def test_a_shapley_value_is_the_mean_over_all_orders(
     features: list[tuple[bool, float]], data: st.DataObject
 ) -> None:
-    place = data.draw(st.integers(0, len(features) - 1))
-    others = [number for number in range(len(features)) if number != place]
+    feature = data.draw(st.integers(0, len(features) - 1))
+    others = [number for number in range(len(features)) if number != feature]
 
     def reached(known: tuple[int, ...]) -> float:
         return float(
@@ -132,9 +132,9 @@ def test_a_shapley_value_is_the_mean_over_all_orders(
         )
 
     expected = sum(
-        factorial(len(known)) * factorial(len(others) - len(known)) * (reached((*known, place)) - reached(known))
+        factorial(len(known)) * factorial(len(others) - len(known)) * (reached((*known, feature)) - reached(known))
         for known in chain.from_iterable(combinations(others, size) for size in range(len(features)))
     ) / factorial(len(features))
     passed = np.array([[[each] for each, _ in features]])
     share = np.array([[each for _, each in features]])
-    assert shapley(passed, share, place) == pytest.approx(expected, abs=1e-9)
+    assert shapley(passed, share, feature) == pytest.approx(expected, abs=1e-9)
