@@ -28,5 +28,5 @@ def summed(
     products: NDArray[np.int64], categories: NDArray[np.int32], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the distinct keys of the pairs, ascending, and the sum of each one's values, added in input order."""
-    keys, places = groups(pair_keys(products, categories))
-    return keys, np.bincount(places, values, len(keys)).astype(np.float64, copy=False)
+    keys, index = groups(pair_keys(products, categories))
+    return keys, np.bincount(index, values, len(keys)).astype(np.float64, copy=False)

@@ -110,9 +110,9 @@ def _embeddings(graph: _Graph, config: BertConfig) -> str:
     if config.family.token_types:
         table = graph.weight("embeddings.token_type_embeddings.weight")
         total = graph.add("Add", [total, graph.add("Gather", [table, "token_type_ids"], axis=0)])
-    places = graph.add("Add", [_range(graph), _integer(graph, config.family.first_position)])
+    positions = graph.add("Add", [_range(graph), _integer(graph, config.family.first_position)])
     table = graph.weight("embeddings.position_embeddings.weight")
-    total = graph.add("Add", [total, graph.add("Gather", [table, places], axis=0)])
+    total = graph.add("Add", [total, graph.add("Gather", [table, positions], axis=0)])
     return graph.layer_norm(total, "embeddings.LayerNorm", config.layer_norm_eps)
 
 

@@ -25,9 +25,9 @@ def macro_f1(outcomes: ProductOutcomes, weights: NDArray[np.float64] | None = No
     weights = np.ones((1, len(outcomes))) if weights is None else weights
     labels, predicted = outcomes.labels, outcomes.ranked[:, 0]
     nodes, category = np.unique(labels, return_inverse=True)
-    place, known = find(nodes, predicted)
+    index, known = find(nodes, predicted)
     true = _sums(category, np.ones(len(labels), np.bool_), weights, len(nodes))
-    said = _sums(place, known, weights, len(nodes))
+    said = _sums(index, known, weights, len(nodes))
     right = _sums(category, labels == predicted, weights, len(nodes))
     f1 = 2.0 * right / np.maximum(true + said, 1.0)
     mean: NDArray[np.float64] = (f1 * (true > 0)).sum(axis=1) / (true > 0).sum(axis=1)

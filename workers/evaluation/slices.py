@@ -29,10 +29,10 @@ def measure_groups(facts: ProductFacts, groups: Sequence[str], order: Sequence[s
     """
     unique, group = np.unique(np.array(groups, np.str_), return_inverse=True)
     names: list[str] = unique.tolist()
-    rank = {name: place for place, name in enumerate(order)}
+    rank = {name: index for index, name in enumerate(order)}
     sizes = np.bincount(group, minlength=len(names))
-    places = sorted(range(len(names)), key=lambda i: (rank.get(names[i], len(rank)), -sizes[i], names[i]))
-    return [_figures(facts, group == place, names[place]) for place in places]
+    sequence = sorted(range(len(names)), key=lambda i: (rank.get(names[i], len(rank)), -sizes[i], names[i]))
+    return [_figures(facts, group == i, names[i]) for i in sequence]
 
 
 def _figures(facts: ProductFacts, rows: NDArray[np.bool_], name: str) -> dict[str, Any]:

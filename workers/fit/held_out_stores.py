@@ -73,7 +73,7 @@ def hold_out_stores(products: Sequence[Product]) -> list[StoresHeldOut]:
     if not names_stores(products) or len(stores) < FEWEST_STORES:
         return []
     by_size = sorted(stores, key=lambda store: (-sizes[store], store))
-    number = {store: place for place, store in enumerate(by_size)}
+    number = {store: index for index, store in enumerate(by_size)}
     numbers = [[number[store] for store in stores if store in number] for stores in of_product]
     return [_turn(numbers, turn) for turn in range(_TURNS)]
 

@@ -33,11 +33,11 @@ def taxonomy_of_labels(rows: Sequence[LabelledProduct]) -> Taxonomy:
     folded = _folded_names(paths)
     spellings: defaultdict[Path, Counter[str]] = defaultdict(Counter)
     for path, count in paths.items():
-        for depth, place in enumerate(_places(path, folded)):
-            spellings[place][path[depth]] += count
-    chosen = {place: names.most_common(1)[0][0] for place, names in spellings.items()}
+        for depth, node in enumerate(_folded_prefixes(path, folded)):
+            spellings[node][path[depth]] += count
+    chosen = {node: names.most_common(1)[0][0] for node, names in spellings.items()}
     return Taxonomy.from_paths(
-        "labels", None, [[chosen[place] for place in _places(path, folded)] for path in paths]
+        "labels", None, [[chosen[node] for node in _folded_prefixes(path, folded)] for path in paths]
     )
 
 
@@ -64,6 +64,6 @@ def _folded_names(paths: Iterable[Path]) -> dict[str, str]:
     return {name: fold_name(name) for name in {name for path in paths for name in path}}
 
 
-def _places(path: Path, folded: dict[str, str]) -> list[Path]:
+def _folded_prefixes(path: Path, folded: dict[str, str]) -> list[Path]:
     names = tuple(folded[name] for name in path)
     return [names[:depth] for depth in range(1, len(names) + 1)]

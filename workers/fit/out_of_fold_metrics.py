@@ -31,8 +31,10 @@ def measure_recall(out_of_fold: OutOfFold) -> dict[str, Any]:
     return {
         "recall_of_union": round(len(np.unique(owner[relevant])) / count, 4),
         "recall_of_signal": {
-            signal: round(float(proposed[relevant, place].sum()) / count, 4) if proposed[:, place].any() else None
-            for place, signal in enumerate(out_of_fold.candidates.signals)
+            signal: round(float(proposed[relevant, column].sum()) / count, 4)
+            if proposed[:, column].any()
+            else None
+            for column, signal in enumerate(out_of_fold.candidates.signals)
         },
         "candidates_per_product": round(len(owner) / count, 1),
     }

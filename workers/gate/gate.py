@@ -166,9 +166,9 @@ def _audit(
 ) -> tuple[list[Leaks], NDArray[np.bool_]]:
     leaked = np.zeros(len(labelled.products), bool)
     audits = []
-    for place, bundle in enumerate(bundles):
+    for index, bundle in enumerate(bundles):
         training = TrainingFingerprint.load(bundle.directory)
-        if not place and training is None:
+        if index == 0 and training is None:
             raise GateRefused(
                 f"bundle {bundle.directory} has no {TRAINING}, so nobody can tell which gold products it was"
                 " fitted on; fit it anew"

@@ -75,8 +75,8 @@ def _distinct(sets: WordSets) -> tuple[WordSets, Ints]:
     keys = [(len(sets.row(text)), sets.row(text).astype(">u8").tobytes()) for text in range(len(sets))]
     first = {key: text for text, key in reversed(list(enumerate(keys)))}
     ordered = sorted(first)
-    place = {key: index for index, key in enumerate(ordered)}
-    return sets.take([first[key] for key in ordered]), np.array([place[key] for key in keys], np.int64)
+    index_of = {key: index for index, key in enumerate(ordered)}
+    return sets.take([first[key] for key in ordered]), np.array([index_of[key] for key in keys], np.int64)
 
 
 def _spanning_forest(sets: WordSets, threshold: float) -> Pairs:

@@ -34,9 +34,9 @@ class Join:
         self.right = _sorted_rows(rank_right, right, self.ranks)
         self.signature_left, self.signature_right = _signatures(left), _signatures(right)
         self.left_prefix = self._prefixes(self.left, left)
-        keys, rows, places = self._prefixes(self.right, right)
+        keys, rows, positions = self._prefixes(self.right, right)
         order = np.lexsort((rows, self.right_sizes[rows], keys))
-        self.right_prefix = keys[order], rows[order], places[order]
+        self.right_prefix = keys[order], rows[order], positions[order]
         longest = int(max(self.left_sizes.max(initial=0), self.right_sizes.max(initial=0)))
         self.stride = longest + 2
 
@@ -46,12 +46,12 @@ class Join:
         length = sizes - np.ceil(self.threshold * sizes - ROUNDING).astype(np.int64) + 1
         length = np.minimum(length, sizes)
         rows = np.repeat(np.arange(len(sets)), length)
-        places = _counting(length)
-        return keys[sets.bounds[rows] + places] % self.ranks, rows, places
+        positions = _counting(length)
+        return keys[sets.bounds[rows] + positions] % self.ranks, rows, positions
 
     def pairs(self) -> Iterator[Pairs]:
         """Yield left rows, right rows and similarities, in chunks; a pair may occur more than once."""
-        words_, rows, places = self.left_prefix
+        words_, rows, positions = self.left_prefix
         start, stop = self._partners(words_, rows)
         ends = np.cumsum(stop - start)
         done = 0
@@ -61,8 +61,8 @@ class Join:
             chunk = slice(done, upto)
             count = (stop - start)[chunk]
             entry = np.repeat(start[chunk], count) + _counting(count)
-            left, place = np.repeat(rows[chunk], count), np.repeat(places[chunk], count)
-            yield self._verified(left, place, self.right_prefix[1][entry], self.right_prefix[2][entry])
+            left, position = np.repeat(rows[chunk], count), np.repeat(positions[chunk], count)
+            yield self._verified(left, position, self.right_prefix[1][entry], self.right_prefix[2][entry])
             done = upto
 
     def _partners(self, words_: Ints, rows: Ints) -> tuple[Ints, Ints]:
@@ -82,11 +82,11 @@ class Join:
         start, stop = np.maximum(start, middle - half), np.minimum(stop, middle + half)
         return start, np.maximum(start, stop)
 
-    def _verified(self, left: Ints, left_place: Ints, right: Ints, right_place: Ints) -> Pairs:
+    def _verified(self, left: Ints, left_position: Ints, right: Ints, right_position: Ints) -> Pairs:
         a, b = self.left_sizes[left], self.right_sizes[right]
         needed = np.ceil(self.threshold / (1 + self.threshold) * (a + b) - ROUNDING).astype(np.int64)
-        before = np.minimum(left_place, right_place)
-        possible = before + np.minimum(a - left_place, b - right_place) >= needed
+        before = np.minimum(left_position, right_position)
+        possible = before + np.minimum(a - left_position, b - right_position) >= needed
         left, right, a, b, needed = (part[possible] for part in (left, right, a, b, needed))
         apart = np.bitwise_count(self.signature_left[left] ^ self.signature_right[right]).sum(axis=1)
         possible = (a + b - apart) // 2 >= needed

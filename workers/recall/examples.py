@@ -63,8 +63,8 @@ class Examples:
         """Build the examples from the products that have a vector."""
         known = np.flatnonzero(np.any(vectors, axis=1))
         groups: defaultdict[str, list[int]] = defaultdict(list)
-        for row, place in enumerate(known.tolist()):
-            for key in group_keys(products[place]):
+        for row, index in enumerate(known.tolist()):
+            for key in group_keys(products[index]):
                 groups[key].append(row)
         kept = np.ascontiguousarray(vectors[known])
         rows_of = {key: np.array(rows, np.int32) for key, rows in groups.items()}

@@ -73,9 +73,9 @@ def _stamped(row: Row, seed: int, number: int) -> Row:
 def _mixed(dice: Dice, rows: Iterator[Row]) -> Iterator[Row]:
     window = [next(rows) for _ in range(_SHUFFLE_WINDOW)]
     while True:
-        place = dice.below(len(window))
-        yield window[place]
-        window[place] = next(rows)
+        index = dice.below(len(window))
+        yield window[index]
+        window[index] = next(rows)
 
 
 def _endless(dice: Dice, world: World) -> Iterator[Row]:

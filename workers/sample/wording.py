@@ -170,9 +170,9 @@ def plural(noun: str) -> str:
 
 def with_typo(dice: Dice, word: str) -> str:
     """Return the word with two letters swapped, one doubled, or one dropped."""
-    place = dice.below(max(1, len(word) - 1))
-    pair = word[place : place + 2]
-    return word[:place] + dice.pick((pair[::-1], pair[:1] + pair, pair[1:])) + word[place + 2 :]
+    start = dice.below(max(1, len(word) - 1))
+    pair = word[start : start + 2]
+    return word[:start] + dice.pick((pair[::-1], pair[:1] + pair, pair[1:])) + word[start + 2 :]
 
 
 def model_code(dice: Dice) -> str:

@@ -62,8 +62,8 @@ def of_a_hundred(shares: list[float]) -> list[int]:
     """Round shares that sum to 1 to whole numbers that sum to 100, with the largest remainder method."""
     exact = np.array(shares) * 100
     whole = np.floor(exact + 1e-9).astype(int)
-    for place in np.argsort(whole - exact, kind="stable")[: max(100 - int(whole.sum()), 0)].tolist():
-        whole[place] += 1
+    for index in np.argsort(whole - exact, kind="stable")[: max(100 - int(whole.sum()), 0)].tolist():
+        whole[index] += 1
     return [int(value) for value in whole]
 
 
