@@ -148,9 +148,9 @@ def test_an_event_that_is_delivered_again_changes_no_state_but_can_tell_its_chan
     source, said = _decision(_assigned("lamps"), 7)
     state, changes = learning.apply(ProductState(), source, said, position)
     assert [change.key for change in changes] == ["acme", "shop one"]
-    again, told_again = learning.apply(state, source, said, position)
+    again, repeated = learning.apply(state, source, said, position)
     assert again is state
-    assert told_again == changes
+    assert repeated == changes
 
 
 def test_a_change_that_a_key_holds_is_not_applied_again() -> None:

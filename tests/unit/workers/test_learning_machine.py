@@ -99,8 +99,8 @@ class LearningMachine(RuleBasedStateMachine):
             under_way.add(product)
             position = SourcePosition(topic, 0, said.offset)
             state = self.states.get(product, ProductState())
-            self.states[product], told = learning.apply(state, topic, said, position)
-            self.changes += [change for change in told if change.key not in lost]
+            self.states[product], changes = learning.apply(state, topic, said, position)
+            self.changes += [change for change in changes if change.key not in lost]
 
     @rule(topic=st.sampled_from(_TOPICS), back=st.integers(1, 6))
     def deliver_again(self, topic: Source, back: int) -> None:

@@ -64,7 +64,7 @@ def test_products_of_a_new_store_go_to_review_and_are_as_likely_as_before(bundle
 
 
 @pytest.mark.parametrize("stores", [(), ("Nobody Knows It", PRODUCTS[0].stores[0])])
-def test_nothing_is_withheld_without_a_store_nor_where_one_of_several_is_known(
+def test_nothing_is_held_back_without_a_store_nor_where_one_of_several_is_known(
     bundle: Bundle, stores: tuple[str, ...]
 ) -> None:
     there = [msgspec.structs.replace(product, stores=stores) for product in PRODUCTS]
