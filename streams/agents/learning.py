@@ -192,7 +192,7 @@ class LearningStage:
     ) -> list[StatisticsChanged]:
         partitions = self.context.settings.partitions
         key, decided = read_verdict(verdict.key, verdict.value, position.partition, partitions)
-        # A verdict that died and was sent again is no newer than when it was first given.
+        # A verdict that became a dead letter and was sent again counts as given when it was first published.
         offset = original_offset(list(verdict.headers), verdict.offset)
         said = learning.said_by_tombstone(offset) if decided is None else learning.said_by_verdict(decided, offset)
         self._check(said, states.of(key))

@@ -29,7 +29,7 @@ def fitted(catalogue: Catalogue, directory: Path, progress: Progress) -> tuple[P
             progress("the kept model is damaged: fitting anew", 0, 1)
         else:
             return bundle, True
-    # Labels that the tree does not know are no reason not to show the others.
+    # Labels that the tree lacks must not stop the demo of the other products.
     labelled = label_products(catalogue.training, catalogue.taxonomy, skip_unknown=True)
     fit(labelled, catalogue.taxonomy, bundle, FitOptions(folds=_FOLDS), progress)
     return bundle, False

@@ -103,7 +103,7 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
 
 
 def _batched(product_id: str, event: SourceEvent, first_offset: int) -> BatchedProduct:
-    # The value goes on byte for byte: decoding it checked that it is JSON.
+    # The value is passed on byte for byte: it was already checked to be JSON when it was decoded.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
     attempt = attempt_of(event.headers)
     original = None if first_offset == event.offset else first_offset

@@ -20,7 +20,8 @@ def load(settings: Settings) -> Bundle:
 
     If the path is a link, it is resolved once, so that switching it meanwhile does not mix two bundles.
     """
-    # A collector that goes through it again and again stops all threads for 70 ms each time.
+    # Otherwise the garbage collector would scan the model again and again, and stop all threads for 70 ms each
+    # time.
     with exempt_from_collection():
         bundle = load_bundle(
             settings.bundle.resolve(), Admission(settings.force_rejected_bundle, settings.require_gate)
