@@ -107,8 +107,8 @@ def run_without(
 ) -> Decided:
     """Refit ranking without a signal, on candidates of the bundle's other signals, and decide the test side.
 
-    Candidates that only this signal proposed, its scores and its context are removed on both sides. The out-of-fold
-    candidates of all signals are cached in ``cached``, for the ablations of other signals.
+    Candidates that only this signal proposed, its scores and its context are removed on both sides. The
+    out-of-fold candidates of all signals are cached in ``cached``, for the ablations of other signals.
     """
     loaded = load_bundle(bundle)
     options = FitOptions(encoder=loaded.recall.encoder, seed=seed)
