@@ -21,6 +21,7 @@ from schemas.topics import (
 )
 from streams.faust_app import Stage
 from streams.kafka.rights import Right
+from streams.learned.follower import GROUP as FOLLOWER
 from streams.learning.reader import GROUP as LEARNING_READER
 from streams.settings import Settings
 from streams.tables import STATISTICS, TABLES, changelog_name
@@ -62,6 +63,8 @@ def needed_rights(settings: Settings, stages: Collection[Stage]) -> set[Right]:
         found |= set(_of_tables(settings, stage))
     if "ranking" in stages and settings.learning:  # its model reads the standing verdicts
         found.add(Right("READ", "topic", settings.topic(REVIEWS_DECIDED)))
+    if settings.learning and not {"recall", "ranking"}.isdisjoint(stages):
+        found.add(Right("DESCRIBE", "group", settings.group(FOLLOWER)))
     if "recall" in stages:  # it asks how far intake is
         found.add(Right("DESCRIBE", "group", settings.group("intake")))
     return found

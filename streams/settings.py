@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     """The longest wait after SIGTERM for batches in flight."""
 
     learning: bool = True
-    """Whether assignments and verdicts change the statistics."""
+    """Whether assignments and verdicts change the statistics, and whether these and standing verdicts are read."""
     learning_min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.95
     """Assignments below this confidence change nothing."""
 

@@ -19,8 +19,8 @@ PERSON_CONFIDENCE: Final = 1.0
 class StandingVerdict(msgspec.Struct, frozen=True, gc=False):
     """A verdict; ``node`` is ``None`` if the product belongs nowhere in the tree.
 
-    ``title`` is a hash of the title that was judged. It is ``None`` if the verdict named no title or was taken
-    back; the verdict then holds for no edit. The verdict was first published at ``first_offset``.
+    ``title`` is a hash of the title that was judged, ``None`` if the verdict holds for no edit. The verdict was
+    first published at ``first_offset``.
     """
 
     first_offset: int
@@ -39,19 +39,30 @@ class StandingVerdicts:
     def add(self, product_id: str, first_offset: int, verdict: ReviewDecided | None) -> None:
         """Add a verdict, first published at ``first_offset``; ``None`` takes back the earlier one on the product.
 
-        A verdict that is older than the known one, or whose category is not in the tree, is ignored.
+        A verdict that is older than the known one is ignored. One that cannot stand ends the one before, which
+        compaction removes from the topic.
         """
         known = self._latest.get(product_id)
-        if known is not None and first_offset < known.first_offset:
-            return
-        if verdict is None:
-            self._latest[product_id] = StandingVerdict(first_offset, None, None, "")
-            return
-        node = None if verdict.category_id is None else self._taxonomy.find_id(verdict.category_id)
-        if node is None and verdict.category_id is not None:
-            return
-        title = None if verdict.title is None else _hash(verdict.title)
-        self._latest[product_id] = StandingVerdict(first_offset, title, node, verdict.review_id)
+        if known is None or first_offset >= known.first_offset:
+            standing = None if verdict is None else self._standing(first_offset, verdict)
+            self._latest[product_id] = standing or StandingVerdict(first_offset, None, None, "")
+
+    def _standing(self, first_offset: int, verdict: ReviewDecided) -> StandingVerdict | None:
+        """Return what stands of a verdict.
+
+        It needs a title, and a category that the tree lists; "nowhere" was said of the tree of that time.
+        """
+        if verdict.title is None:
+            return None
+        node = None
+        if verdict.category_id is None:
+            if verdict.taxonomy_version not in (None, self._taxonomy.version):
+                return None
+        else:
+            node = self._taxonomy.find_id(verdict.category_id)
+            if node is None or not self._taxonomy.is_listed[node]:
+                return None
+        return StandingVerdict(first_offset, _hash(verdict.title), node, verdict.review_id)
 
     def of(self, product_id: str, title: str | None) -> StandingVerdict | None:
         """Return the verdict that holds for the product if it has this title, or ``None``."""

@@ -14,8 +14,9 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """A person says where a product belongs.
 
     ``category_id`` is a node of the taxonomy, or null if the product belongs nowhere in it. ``decision_id`` is the
-    decision that was reviewed. ``title``, ``brand``, ``stores`` and ``tags`` are copied from it. While the product
-    keeps its title, its later edits are decided as the verdict says. With brand, stores and tags the verdict
+    decision that was reviewed. ``taxonomy_version``, ``title``, ``brand``, ``stores`` and ``tags`` are copied from
+    it. While the product keeps its title, its later edits are decided as the verdict says (that it belongs nowhere,
+    while the taxonomy stays the same). With brand, stores and tags the verdict
     updates the statistics even before the decision itself was learned from; only verdicts update the statistics of
     tags.
     """
@@ -26,6 +27,7 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reviewer: ShortText
     decided_at: Timestamp
     decision_id: ShortText | None = None
+    taxonomy_version: ShortText | None = None
     title: Title | None = None
     brand: ShortText | None = None
     stores: Stores = ()

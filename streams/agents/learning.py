@@ -195,14 +195,14 @@ class LearningStage:
         # A verdict that became a dead letter and was sent again counts as given when it was first published.
         offset = original_offset(list(verdict.headers), verdict.offset)
         said = learning.said_by_tombstone(offset) if decided is None else learning.said_by_verdict(decided, offset)
-        self._check(said, states.of(key))
+        self._check(said, states.of(key), titled=decided is not None and decided.title is not None)
         return self._apply(states, key, "verdict", said, position)
 
-    def _check(self, verdict: Said, state: ProductState) -> None:
+    def _check(self, verdict: Said, state: ProductState, *, titled: bool) -> None:
         """Raise :class:`InvalidEvent` if a verdict names an unknown category or a product that was never decided.
 
-        A verdict that arrives before its decision is accepted if it has a brand, stores or tags of its own; it
-        counts for these.
+        A verdict that arrives before its decision is accepted if it has a title, for which it stands, or a brand,
+        stores or tags of its own, for which it counts.
         """
         category = verdict.category
         if category is not None and not self._is_category(category):
@@ -212,10 +212,10 @@ class LearningStage:
             )
         decided = state.assigned is not None or state.needs_review is not None
         named = verdict.brand is not None or verdict.stores or verdict.tags
-        if not decided and not verdict.removed and not named:
+        if not (decided or verdict.removed or named or titled):
             raise InvalidEvent(
                 Reason.UNKNOWN_PRODUCT,
-                "a verdict on a product that was never decided, without brand, stores and tags",
+                "a verdict on a product that was never decided, without title, brand, stores and tags",
             )
 
     def _send(self, learned: _Learned) -> None:

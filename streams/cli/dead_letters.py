@@ -141,7 +141,10 @@ def resend_(
       shelfwise dead-letters resend --product product-1
       shelfwise dead-letters resend --all --json
     """
-    from streams.clients.dead_letters import ResendReport, choose, read_dead_letters, source_topics
+    from functools import partial
+
+    from streams.clients.dead_letters import ResendReport, choose, read_dead_letters
+    from streams.review.verdicts import newest_verdicts
 
     filter_ = _filter(**wanted)
     if not filter_ and not everything:
@@ -150,7 +153,8 @@ def resend_(
         )
     settings = load_settings(bootstrap_servers)
     # Read to the end before sending: an event that fails again at once must not be sent twice in one run.
-    choice = choose(read_dead_letters(settings, filter_), source_topics(settings), limit)
+    newest = partial(newest_verdicts, settings)
+    choice = choose(read_dead_letters(settings, filter_), settings, newest, limit)
     report = ResendReport(choice.reasons if dry_run else Counter())
     interrupted = not dry_run and _resend(settings, choice, report, rate)
     _tell(choice, report, dry_run=dry_run, interrupted=interrupted, as_json=as_json)
@@ -198,6 +202,7 @@ def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, interrupted: b
             "expired": expired,
             "repeated": choice.repeated,
             "foreign": choice.foreign,
+            "superseded": choice.superseded,
             "reasons": dict(report.sent),
             "dry_run": dry_run,
         }
@@ -208,6 +213,7 @@ def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, interrupted: b
     for count, what in (
         (choice.repeated, "further dead letters of the same events"),
         (choice.foreign, "dead letters from another topic"),
+        (choice.superseded, "verdicts on products that have a newer one"),
         (expired, "dead letters that have expired meanwhile"),
         (missing - expired, "dead letters that were not reached"),
     ):

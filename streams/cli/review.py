@@ -75,7 +75,7 @@ def command(
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
-    giver = VerdictGiver(settings, reviewer or _user())
+    giver = VerdictGiver(settings, reviewer or _user(), taxonomy.version)
     if product_id is not None:
         verdict = giver.give(product_id, None if node is None else taxonomy.ids[node], title=title, tags=tags)
         tell(verdict, taxonomy, as_json=as_json)

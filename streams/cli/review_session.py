@@ -79,7 +79,8 @@ class Session:
         decision = self._waiting(product_id, "it is passed over")
         if decision is None:
             return "gone"
-        _show(decision, self._products.of(decision), place)
+        product = self._products.of(decision)
+        _show(decision, product, place)
         if (own := self.given.get(product_id)) is not None and own.decision_id == decision.decision_id:
             click.echo(f"  you said: {plain(_said(own, self._taxonomy))}; s leaves it", err=True)
         answer = _ask(self._answers, decision, self._taxonomy)
@@ -95,7 +96,9 @@ class Session:
             )
             return "skip"
         category_id = None if answer.node is None else self._taxonomy.ids[answer.node]
-        self.given[product_id] = self._giver.give(product_id, category_id, decision)
+        title = product.title if product else None
+        self.given[product_id] = self._giver.give(product_id, category_id, decision, title=title)
+        self.gone.discard(product_id)
         tell(self.given[product_id], self._taxonomy, as_json=self._as_json)
         return "given"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -85,6 +85,7 @@ class Choice:
     reasons: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     foreign: int = 0
+    superseded: int = 0
 
 
 def source_topics(settings: Settings) -> tuple[str, ...]:
@@ -92,14 +93,25 @@ def source_topics(settings: Settings) -> tuple[str, ...]:
     return settings.topic(PRODUCTS_CHANGED), settings.topic(REVIEWS_DECIDED)
 
 
-def choose(letters: Iterable[Received], topics: Container[str], limit: int | None = None) -> Choice:
-    """Choose the latest letter of each event of ``topics``, at most ``limit``.
+NewestVerdicts = Callable[[Collection[bytes]], Mapping[tuple[int, bytes], int]]
+"""Given keys, the first offset of the newest verdict on each, by partition and key."""
+
+
+def choose(
+    letters: Iterable[Received], settings: Settings, newest_verdicts: NewestVerdicts, limit: int | None = None
+) -> Choice:
+    """Choose the latest letter of each event of :func:`source_topics`, at most ``limit``.
+
+    A verdict is left out if there is a newer one on the product: compaction would keep the message sent last, and
+    every reader that starts after that would know the older verdict alone.
 
     Letters that name another topic are left alone: a header must not make us write to an arbitrary topic. Only
     places are kept, because the letters themselves, of up to 8 MB each, may not fit into memory.
     """
+    topics = source_topics(settings)
     choice = Choice()
     latest: dict[tuple[str, int, int], tuple[tuple[int, int, int], str]] = {}
+    verdicts: dict[tuple[str, int, int], bytes] = {}
     for received in letters:
         letter = received.content
         if not isinstance(letter, DeadLetter) or letter.source_topic not in topics:
@@ -115,6 +127,14 @@ def choose(letters: Iterable[Received], topics: Container[str], limit: int | Non
         choice.repeated += known is not None
         if known is None or rank > known[0]:
             latest[event] = rank, letter.reason
+        if letter.source_topic == settings.topic(REVIEWS_DECIDED) and letter.reason != Reason.WRONG_PARTITION:
+            verdicts[event] = received.key or b""
+    newest = newest_verdicts(frozenset(verdicts.values())) if verdicts else {}
+    for event, key in verdicts.items():
+        _, partition, first_offset = event
+        if newest.get((partition, key), first_offset) > first_offset:
+            del latest[event]
+            choice.superseded += 1
     for (_, partition, offset), reason in list(latest.values())[:limit]:
         choice.places.add((partition, offset))
         choice.reasons[reason] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,8 @@ from streams.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _REQUEST_SECONDS: Final = 10.0
+# A failed request is repeated, and a feed with transactions leaves a gap with each.
+_PAUSE_SECONDS: Final = 1.0
 
 
 class _Gap(NamedTuple):
@@ -39,6 +42,7 @@ class LostEvents:
         self._metrics = metrics
         self._admin: AdminClient | None = None
         self._gaps: list[_Gap] = []
+        self._ask_at = 0.0
         self._asked: list[tuple[_Gap, Future[Any]]] = []
 
     def skipped(self, partition: int, start: int, stop: int) -> None:
@@ -66,8 +70,9 @@ class LostEvents:
         for gap, future in self._asked:
             self._judge(gap, future)
         self._asked = []
-        if not self._gaps:
+        if not self._gaps or time.monotonic() < self._ask_at:
             return
+        self._ask_at = time.monotonic() + _PAUSE_SECONDS
         admin = self._admin = self._admin or AdminClient(self._config)
         places = {TopicPartition(self._topic, gap.partition): OffsetSpec.earliest() for gap in self._gaps}
         answers = admin.list_offsets(places, request_timeout=_REQUEST_SECONDS)

@@ -18,7 +18,8 @@ from streams.settings import Settings
 Reader = Callable[[Any], None]
 """Processes a message; raises :class:`schemas.errors.InvalidSettings` if nothing on the topic can be used."""
 
-_GROUP: Final = "statistics-view"
+# Installations with access control name it in their rights.
+GROUP: Final = "statistics-view"
 _READ_AT_ONCE: Final = 1_000
 _TIMEOUT_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Follower:
         """``readers`` maps topic names to their readers."""
         self._readers = readers
         self._partitions = settings.partitions
-        self._consumer = Consumer(settings.kafka.consumer_config(settings.group(_GROUP)), logger=_log)
+        self._consumer = Consumer(settings.kafka.consumer_config(settings.group(GROUP)), logger=_log)
         self._stopped = Event()
         self._caught_up = Event()
         self.failure: BaseException | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.errors import InvalidEvent
+from schemas.events.dead_letter import Reason
 from schemas.events.sent_again import original_offset
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import REVIEWS_DECIDED
@@ -16,7 +17,10 @@ from workers.standing_verdicts import StandingVerdicts
 
 
 class LearnedVerdicts:
-    """The verdicts of all partitions; those that learning turns into dead letters are skipped."""
+    """The verdicts of all partitions.
+
+    A message that is no verdict ends the verdict before it on the product, as compaction does.
+    """
 
     def __init__(self, settings: Settings, taxonomy: Taxonomy) -> None:
         self.standing = StandingVerdicts(taxonomy)
@@ -29,9 +33,11 @@ class LearnedVerdicts:
         return {self._topic: self._apply}
 
     def _apply(self, message: Any) -> None:
+        verdict = None
         try:
-            key, verdict = read_verdict(message.key(), message.value(), message.partition(), self._partitions)
-            product_id = key.decode()
-        except (InvalidEvent, UnicodeDecodeError):
-            return
+            _, verdict = read_verdict(message.key(), message.value(), message.partition(), self._partitions)
+        except InvalidEvent as error:
+            if error.reason in (Reason.MISSING_KEY, Reason.WRONG_PARTITION):
+                return
+        product_id = message.key().decode(errors="replace")
         self.standing.add(product_id, original_offset(headers_of(message), message.offset()), verdict)

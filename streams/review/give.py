@@ -24,11 +24,12 @@ _FLUSH_SECONDS: Final = 30.0
 class VerdictGiver:
     """Publishes the verdicts of one reviewer."""
 
-    def __init__(self, settings: Settings, reviewer: str) -> None:
+    def __init__(self, settings: Settings, reviewer: str, taxonomy_version: str) -> None:
         """Open a producer; raises :class:`KafkaUnavailable`."""
         self._producer: Producer = open_producer(settings, REVIEWS_DECIDED)
         self._topic = settings.topic(REVIEWS_DECIDED)
         self._reviewer = reviewer
+        self._taxonomy_version = taxonomy_version
 
     def give(
         self,
@@ -41,7 +42,7 @@ class VerdictGiver:
     ) -> ReviewDecided:
         """Publish a verdict and return it once Kafka has it; a ``category_id`` of ``None`` means nowhere.
 
-        ``title`` and ``tags`` are those of the product, and are used only without a ``decision``. Raises
+        ``title`` and ``tags`` are the product's, for what the ``decision`` does not tell. Raises
         :class:`KafkaUnavailable`, and :class:`InvalidEvent` for a verdict that could not be read.
         """
         verdict = ReviewDecided(
@@ -51,7 +52,8 @@ class VerdictGiver:
             reviewer=self._reviewer,
             decided_at=datetime.now(UTC),
             decision_id=decision.decision_id if decision else None,
-            title=decision.title if decision else title,
+            title=(decision.title if decision else None) or title,
+            taxonomy_version=self._taxonomy_version,
             brand=decision.brand if decision else None,
             stores=decision.stores if decision else (),
             tags=decision.tags if decision else tags,

@@ -93,7 +93,8 @@ class ReviewQueue:
         verdict = self._given.latest.get(decision.product_id)
         if verdict is None:
             return False
-        if verdict.title and decision.title and identity(verdict.title) == identity(decision.title):
+        stands = verdict.category_id is not None or verdict.taxonomy_version in (None, self._taxonomy.version)
+        if stands and verdict.title and decision.title and identity(verdict.title) == identity(decision.title):
             return True
         if verdict.decision_id is None:
             return verdict.decided_at.timestamp() >= decided_at

@@ -92,6 +92,19 @@ def read_products(
     return {product_id: contenders.items[-1][1] for product_id, contenders in found.items()}
 
 
+def newest_verdicts(settings: Settings, keys: Container[bytes]) -> dict[tuple[int, bytes], int]:
+    """Return the first offset of the newest message on each of these keys, by partition and key.
+
+    Raises :class:`schemas.errors.KafkaUnavailable`.
+    """
+    found: dict[tuple[int, bytes], int] = {}
+    for event in read_topic(settings, REVIEWS_DECIDED):
+        if event.key is not None and event.key in keys:
+            place = event.partition, event.key
+            found[place] = max(found.get(place, event.first_offset), event.first_offset)
+    return found
+
+
 def _verdict(event: PublishedEvent, partitions: int) -> tuple[str, ReviewDecided | None]:
     key, verdict = read_verdict(event.key, event.value, event.partition, partitions)
     try:

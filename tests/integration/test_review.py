@@ -249,7 +249,7 @@ def test_what_became_of_a_product_while_others_were_asked_about_is_not_overruled
         installation.send(CATEGORIES_NEEDS_REVIEW, product_id, json.dumps(event).encode())
 
     def another(product_id: str) -> None:
-        VerdictGiver(installation.settings(), "desk 5").give(product_id, None)
+        VerdictGiver(installation.settings(), "desk 5", "1").give(product_id, None)
 
     meanwhile: dict[str, Callable[[], None]] = {
         "answered while shown": lambda: another("answered while shown"),

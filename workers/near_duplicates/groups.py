@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -107,45 +108,54 @@ def _cut(forest: Pairs, weights: Ints, max_group: int) -> Ints:
     """Return groups, int64 (n,): the forest's components, those over ``max_group`` divided until they fit."""
     left, right, similarity = forest
     # Rounded because equal similarities may differ after the conversion to a distance and back.
-    level = np.round(similarity, 9)
-    groups = _components(len(weights), left, right)
-    for group in np.flatnonzero(np.bincount(groups, weights) > max_group).tolist():
-        members, inside = np.flatnonzero(groups == group), groups[left] == group
-        edges = (np.searchsorted(members, left[inside]), np.searchsorted(members, right[inside]), level[inside])
-        groups[members] = _divided(edges, weights[members], max_group) + groups.max() + 1
-    return groups
-
-
-def _divided(edges: Pairs, weights: Ints, max_group: int) -> Ints:
-    """Return the groups of one component that is too large, int64 (n,), without its weakest edges.
-
-    What these held together is gathered again, in the order of the texts, up to ``max_group``: thousands of texts
-    that are all equally similar would otherwise count as thousands that have nothing in common.
-    """
-    left, right, level = (part[edges[2] > edges[2].min(initial=np.inf)] for part in edges)
-    parts = _components(len(weights), left, right)
-    sizes = np.bincount(parts, weights)
-    groups = np.empty(len(weights), np.int64)
-    last, gathered = 0, 0.0
-    for part, size in enumerate(sizes.tolist()):
-        members, inside = np.flatnonzero(parts == part), parts[left] == part
-        if size > max_group and inside.any():
-            within = (
-                np.searchsorted(members, left[inside]),
-                np.searchsorted(members, right[inside]),
-                level[inside],
-            )
-            groups[members] = _divided(within, weights[members], max_group) + last + 1
-            last, gathered = int(groups[members].max()) + 1, 0.0
+    edges = left, right, np.round(similarity, 9)
+    groups, found = np.empty(len(weights), np.int64), count()
+    waiting = _components(np.arange(len(weights)), edges)
+    while waiting:
+        members, inside = waiting.pop()
+        if weights[members].sum() <= max_group or not len(inside[0]):
+            groups[members] = next(found)
             continue
-        if gathered + size > max_group:
-            last, gathered = last + 1, 0.0
-        groups[members] = last
-        gathered += size
+        left, right, level = inside
+        stronger = level > level.min()
+        small: list[Ints] = []
+        for part in _components(members, (left[stronger], right[stronger], level[stronger])):
+            if weights[part[0]].sum() > max_group:
+                waiting.append(part)
+            else:
+                small.append(part[0])
+        for gathered in _gathered(small, weights, max_group):
+            groups[gathered] = next(found)
     return groups
 
 
-def _components(count: int, left: Ints, right: Ints) -> Ints:
-    """Return the connected component of each of ``count`` nodes, int64 (n,), numbered by their first nodes."""
-    edges = coo_array((np.ones(len(left)), (left, right)), shape=(count, count))
-    return connected_components(edges, directed=False)[1].astype(np.int64)
+def _gathered(parts: Sequence[Ints], weights: Ints, max_group: int) -> Iterator[Ints]:
+    """Yield the parts of one cut, in the order of the texts, together up to ``max_group``.
+
+    Thousands of texts that are all equally similar would otherwise count as thousands that have nothing in common.
+    """
+    together: list[Ints] = []
+    total = 0
+    for part in parts:
+        size = int(weights[part].sum())
+        if together and total + size > max_group:
+            yield np.concatenate(together)
+            together, total = [], 0
+        together.append(part)
+        total += size
+    if together:
+        yield np.concatenate(together)
+
+
+def _components(members: Ints, edges: Pairs) -> list[tuple[Ints, Pairs]]:
+    """Return the connected components of some of the texts, each with its edges, ordered by their first texts."""
+    left, right, _ = edges
+    node = np.searchsorted(members, left), np.searchsorted(members, right)
+    graph = coo_array((np.ones(len(left)), node), shape=(len(members), len(members)))
+    number, component = connected_components(graph, directed=False)
+    of_edge = component[node[0]]
+    order, edge_order = np.argsort(component, kind="stable"), np.argsort(of_edge, kind="stable")
+    ends = np.cumsum(np.bincount(component, minlength=number))[:-1]
+    edge_ends = np.cumsum(np.bincount(of_edge, minlength=number))[:-1]
+    sides = [np.split(side[edge_order], edge_ends) for side in edges]
+    return list(zip(np.split(members[order], ends), zip(*sides, strict=True), strict=True))

@@ -59,7 +59,7 @@ def recounted_weights(installation: Installation, minimum_confidence: float) -> 
 
 
 def _sure(decision: dict[str, Any], minimum_confidence: float) -> bool:
-    assigned = "category" in decision and not decision["backed_off"]
+    assigned = "category" in decision and not decision["backed_off"] and decision.get("review_id") is None
     return bool(assigned and decision["confidence"] >= minimum_confidence)
 
 

@@ -113,6 +113,15 @@ def test_changes_that_a_crash_kept_back_are_told_again_though_another_topic_was_
     assert learn(stage, judged(1, verdict(_CUPS))) == first
 
 
+def test_a_verdict_ahead_of_its_decision_that_names_the_title_counts_when_the_decision_comes(
+    stage: LearningStage, products: dict[bytes, bytes]
+) -> None:
+    titled = decode(verdict(_CUPS, brand=None), ReviewDecided)
+    assert learn(stage, judged(1, encode(msgspec.structs.replace(titled, title="Cup")))) == []
+    learn(stage, LearningBatch(partition=0, decisions=[assigned(3, _LAMPS)]))
+    assert counted(products) == _CUPS
+
+
 def test_decisions_come_before_the_verdicts_of_their_batch_which_override_them(
     stage: LearningStage, products: dict[bytes, bytes]
 ) -> None:

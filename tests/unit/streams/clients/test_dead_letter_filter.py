@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,10 +50,19 @@ def test_a_dead_letter_must_match_all_that_is_asked(wanted: dict[str, Any], matc
     assert bool(filter_) is bool(wanted)
 
 
-def letter(place: int, *, offset: int, attempt: int = 1, original: Headers | None = None) -> Received:
-    content = msgspec.structs.replace(LETTER, source_offset=offset, attempt=attempt)
+def letter(
+    place: int, *, offset: int, attempt: int = 1, original: Headers | None = None, topic: str = LETTER.source_topic
+) -> Received:
+    content = msgspec.structs.replace(LETTER, source_offset=offset, attempt=attempt, source_topic=topic)
     headers = content.to_headers(original or [])
     return Received("products.dead-letter.v1", 0, place, 0, b"p1", b"{}", headers, content)
+
+
+SETTINGS = Settings()
+
+
+def no_verdicts(_keys: Collection[bytes]) -> dict[tuple[int, bytes], int]:
+    raise AssertionError("no verdict died")
 
 
 def test_of_several_letters_of_one_event_only_the_last_is_sent() -> None:
@@ -60,18 +70,28 @@ def test_of_several_letters_of_one_event_only_the_last_is_sent() -> None:
     buried_twice = letter(1, offset=5)
     sent_again = headers_again(first.headers, 5)
     died_again = letter(2, offset=9, attempt=2, original=sent_again)
-    choice = choose([first, buried_twice, died_again, letter(3, offset=6)], [LETTER.source_topic])
+    choice = choose([first, buried_twice, died_again, letter(3, offset=6)], SETTINGS, no_verdicts)
     assert (choice.places, choice.repeated, choice.foreign) == ({(0, 2), (0, 3)}, 2, 0)
     assert choice.reasons == {"empty_title": 2}
 
 
 def test_a_letter_that_names_another_topic_is_not_sent_there() -> None:
-    choice = choose([letter(0, offset=5)], ["products.changed.v2"])
+    choice = choose([letter(0, offset=5)], Settings(topic_prefix="other."), no_verdicts)
     assert (choice.places, choice.foreign) == (set(), 1)
 
 
 def test_no_more_events_than_the_limit_are_sent() -> None:
-    assert len(choose([letter(n, offset=n) for n in range(9)], [LETTER.source_topic], 4).places) == 4
+    assert len(choose([letter(n, offset=n) for n in range(9)], SETTINGS, no_verdicts, 4).places) == 4
+
+
+def test_a_dead_verdict_is_not_sent_after_a_newer_one_which_compaction_would_then_remove() -> None:
+    def newest(keys: Collection[bytes]) -> dict[tuple[int, bytes], int]:
+        assert keys == {b"p1"}
+        return {(LETTER.source_partition, b"p1"): 5}
+
+    verdicts = [letter(n, offset=offset, topic="reviews.decided.v1") for n, offset in enumerate((3, 5, 8))]
+    choice = choose([*verdicts, letter(3, offset=3)], SETTINGS, newest)
+    assert (choice.places, choice.superseded) == ({(0, 1), (0, 2), (0, 3)}, 1)
 
 
 class Producer:

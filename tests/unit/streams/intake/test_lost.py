@@ -41,6 +41,7 @@ class Broker:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    monkeypatch.setattr("streams.intake.lost._PAUSE_SECONDS", 0)
     return Broker(monkeypatch)
 
 

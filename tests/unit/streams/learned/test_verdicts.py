@@ -1,10 +1,11 @@
-"""Verdicts that stand are those that count for learning too; no message of the topic ends the model."""
+"""The last message on a product says what stands, as compaction keeps it; no message ends the model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER
@@ -15,10 +16,11 @@ from streams.settings import Settings
 from workers.sample import sample_taxonomy
 
 TREE = sample_taxonomy()
+ONE, OTHER = np.flatnonzero(TREE.is_listed)[:2].tolist()
 PARTITIONS = 4
 
 
-def value(product_id: str = "p", node: int = 0) -> bytes:
+def value(product_id: str = "p", node: int = ONE) -> bytes:
     return (
         f'{{"review_id": "r", "product_id": "{product_id}", "category_id": "{TREE.ids[node]}", "title": "Lamp",'
         f' "reviewer": "a person", "decided_at": "2026-01-02T03:04:05Z"}}'
@@ -61,7 +63,7 @@ def nodes(tmp_path: Path, *messages: _Message) -> int | None:
 
 
 def test_the_last_verdict_on_a_product_stands(tmp_path: Path) -> None:
-    assert nodes(tmp_path, _Message(value(node=1)), _Message(value(node=2), place=1)) == 2
+    assert nodes(tmp_path, _Message(value(node=ONE)), _Message(value(node=OTHER), place=1)) == OTHER
 
 
 def test_a_null_value_takes_it_back(tmp_path: Path) -> None:
@@ -69,20 +71,23 @@ def test_a_null_value_takes_it_back(tmp_path: Path) -> None:
 
 
 def test_a_dead_verdict_that_is_sent_again_is_as_old_as_it_was(tmp_path: Path) -> None:
-    again = _Message(value(node=1), place=9, given=[(ORIGINAL_OFFSET_HEADER, b"3")])
-    assert nodes(tmp_path, _Message(value(node=2), place=5), again) == 2
+    again = _Message(value(node=ONE), place=9, given=[(ORIGINAL_OFFSET_HEADER, b"3")])
+    assert nodes(tmp_path, _Message(value(node=OTHER), place=5), again) == OTHER
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        _Message(b"{"),
-        _Message(value("q")),
         _Message(name=None),
         _Message(name=b"\xff"),
         _Message(part=(partition_of(b"p", PARTITIONS) + 1) % PARTITIONS),
     ],
 )
-def test_what_is_no_verdict_is_passed_over(tmp_path: Path, message: _Message) -> None:
+def test_what_has_no_place_among_a_products_verdicts_is_passed_over(tmp_path: Path, message: _Message) -> None:
     message.place = 1
-    assert nodes(tmp_path, _Message(value(node=3)), message) == 3
+    assert nodes(tmp_path, _Message(value(node=OTHER)), message) == OTHER
+
+
+@pytest.mark.parametrize("text", [b"{", value("q")])
+def test_what_is_no_verdict_ends_the_one_before(tmp_path: Path, text: bytes) -> None:
+    assert nodes(tmp_path, _Message(value(node=OTHER)), _Message(text, place=1)) is None
