@@ -34,9 +34,9 @@ def decision_text(decision: Decision, *, with_id: bool = False) -> Text:
         category = " > ".join(decision.category.path)
     text.append(f" {decision.confidence:4.2f}  ", "bold")
     if with_id or decision.title is None:
-        text.append(f"{plain(decision.product_id)} ", "dim")
-    if decision.title is not None:
-        text.append(plain(_short(decision.title)))
+        text.append(plain(decision.product_id), "dim")
+        text.append(" " if decision.title else "")
+    text.append(plain(_short(decision.title or "")))
     text.append("  ->  ", "dim")
     text.append(plain(category) or "no candidate", "bold")
     if isinstance(decision, NeedsReview) and decision.reason == "new_store":

@@ -68,6 +68,7 @@ def test_the_last_verdict_on_each_product_is_learned_from_with_what_was_last_pub
         "b": ("Cup b", tree.paths[3]),
     }
     assert counts == {
+        "written": 3,
         "verdicts": 4,
         "invalid": 1,
         "unknown_category": 1,
