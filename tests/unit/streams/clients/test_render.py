@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter
-from schemas.events.decision import Alternative, Category, Evidence, NeedsReview, ReviewReason
+from schemas.events.decision import Alternative, Category, CategoryAssigned, Evidence, NeedsReview, ReviewReason
 from schemas.events.position import SourcePosition
 from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.clients.render import decision_text, received_text
@@ -23,6 +23,30 @@ LETTER = DeadLetter(
     source_partition=0,
     source_offset=1,
 )
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"), [("Lamp", "  p Lamp  -> "), (None, "  p  -> "), ("x" * 60, f"  p {'x' * 47}…  -> ")]
+)
+def test_a_decision_shows_id_and_title_and_that_a_person_decided(title: str | None, shown: str) -> None:
+    decision = CategoryAssigned(
+        decision_id="d",
+        product_id="p",
+        title=title,
+        category=Category("1", ("Home", "Lamps")),
+        backed_off=False,
+        confidence=1,
+        also=(),
+        alternatives=(),
+        evidence=(),
+        model_version="m",
+        taxonomy_version="t",
+        source=SourcePosition("feed", 0, 1),
+        review_id="r",
+    )
+    text = decision_text(decision, with_id=True).plain
+    assert shown in text
+    assert "by a person's verdict" in text
 
 
 @pytest.mark.parametrize(("reason", "told"), [("low_confidence", False), ("new_store", True)])
