@@ -142,12 +142,15 @@ class Stream:
 
     def _verdict(self, chance: Random, number: int, category: str) -> StreamEvent:
         product = self._live[self._pick(chance)]
+        if chance.random() < 0.05:  # what was said of the product is taken back
+            return StreamEvent(product.product_id.encode(), None, [], "verdict")
         verdict = ReviewDecided(
             review_id=str(number),
             product_id=product.product_id,
             category_id=category if chance.random() < 0.9 else None,
             reviewer="a reviewer",
             decided_at=_BEGIN + timedelta(seconds=number),
+            title=product.title if chance.random() < 0.9 else None,
             brand=product.brand,
             stores=product.stores,
             tags=(f"Tag {number % 50}", "everywhere"),
