@@ -26,6 +26,7 @@ from streams.cli import main
 from streams.review.answer import Chosen
 from streams.review.give import VerdictGiver
 from streams.review.queue import ReviewQueue
+from streams.review.verdicts import newest_verdicts
 from tests.sample_model import sample_products
 from tests.worker_harness import Installation, decisions, wait_until
 from workers.bundle.taxonomy_file import load_taxonomy
@@ -200,6 +201,18 @@ def test_a_reviewer_goes_back_to_what_was_answered_or_skipped_and_the_last_answe
     assert second["product_id"] != first["product_id"]
     assert "you said: nowhere; s leaves it" in asked.stderr
     assert "gave 2 verdicts; 1 products are still waiting" in asked.stderr
+
+
+def test_the_newest_message_on_a_product_tells_which_dead_verdicts_are_too_old(installation: Installation) -> None:
+    for product_id, value in (("p", b"{}"), ("q", b"{}"), ("p", None)):
+        installation.send(REVIEWS_DECIDED, product_id, value)
+    newest = max(
+        (message.partition(), message.offset())
+        for message in installation.read(installation.name(REVIEWS_DECIDED))
+        if message.key() == b"p"
+    )
+    found = newest_verdicts(installation.settings(), {b"p", b"r"})
+    assert found == {(newest[0], b"p"): newest[1]}
 
 
 def test_the_last_answer_too_can_be_gone_back_to(installation: Installation) -> None:
