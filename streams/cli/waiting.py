@@ -31,9 +31,25 @@ def wait_for_signal(alive: Callable[[], bool] = lambda: True) -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM raise :class:`KeyboardInterrupt`, as Ctrl-C does; the previous handler is restored."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Make SIGTERM raise :class:`KeyboardInterrupt` as Ctrl-C does; the previous handlers are restored afterwards.
+
+    If the signal comes within a delivery callback, librdkafka's binding may lose the exception, and raise
+    :class:`SystemError` in its place; that becomes the interrupt again.
+    """
+    came = Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        came.set()
+        raise KeyboardInterrupt
+
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
+    except SystemError as error:
+        if not came.is_set():
+            raise
+        raise KeyboardInterrupt from error
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
