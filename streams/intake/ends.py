@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.told_offset import told_offset
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +73,10 @@ class PartitionEnds:
 
     def _take(self, number: int, future: Future[Any]) -> None:
         try:
-            offset = int(future.result().offset)
+            self._known[number] = told_offset(future)
         except KafkaException as error:
             self._not_told(number, error.args[0])
             return
-        if offset < 0:  # neither an error nor an offset, as seen after a broker was killed
-            self._not_told(number, KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
-            return
-        self._known[number] = offset
         self._current_at[number] = time.monotonic()
 
     def _not_told(self, number: int, error: KafkaError) -> None:

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.told_offset import told_offset
 from streams.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class LostEvents:
 
     def _judge(self, gap: _Gap, future: Future[Any]) -> None:
         try:
-            first = int(future.result().offset)
+            first = told_offset(future)
         except KafkaException:
             self._gaps.append(gap)
             self._admin = None  # a client with outdated metadata would ask the same broker again

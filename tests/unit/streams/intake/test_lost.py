@@ -64,6 +64,15 @@ def test_a_broker_that_does_not_answer_is_asked_again(broker: Broker) -> None:
     assert broker.lost() == 4
 
 
+def test_an_answer_that_is_no_offset_is_asked_for_again(broker: Broker) -> None:
+    broker.events.skipped(0, 5, 9)
+    broker.lost()
+    broker.answer(-1)
+    assert broker.lost() == 0
+    broker.answer(9)
+    assert broker.lost() == 4
+
+
 def test_without_a_gap_nothing_is_asked(broker: Broker) -> None:
     broker.events.turn()
     assert not broker.asked
