@@ -19,8 +19,8 @@ PERSON_CONFIDENCE: Final = 1.0
 class StandingVerdict(msgspec.Struct, frozen=True, gc=False):
     """A verdict; ``node`` is ``None`` if the product belongs nowhere in the tree.
 
-    ``title`` is a hash of the title that was judged, ``None`` if the verdict holds for no edit. The verdict was
-    first published at ``first_offset``.
+    ``title`` is a hash of the title that was judged, ``None`` if the verdict holds for no edit; the hash differs
+    between processes. The verdict was first published at ``first_offset``.
     """
 
     first_offset: int
@@ -48,33 +48,31 @@ class StandingVerdicts:
             self._latest[product_id] = standing or StandingVerdict(first_offset, None, None, "")
 
     def _standing(self, first_offset: int, verdict: ReviewDecided) -> StandingVerdict | None:
-        """Return what stands of a verdict.
-
-        It needs a title, and a category that the tree lists; "nowhere" was said of the tree of that time.
-        """
-        if verdict.title is None:
+        title = standing_title(verdict, self._taxonomy)
+        if title is None:
             return None
-        node = None
-        if verdict.category_id is None:
-            if verdict.taxonomy_version not in (None, self._taxonomy.version):
-                return None
-        else:
-            node = self._taxonomy.find_id(verdict.category_id)
-            if node is None or not self._taxonomy.is_listed[node]:
-                return None
-        return StandingVerdict(first_offset, _hash(verdict.title), node, verdict.review_id)
+        node = None if verdict.category_id is None else self._taxonomy.find_id(verdict.category_id)
+        return StandingVerdict(first_offset, hash(title), node, verdict.review_id)
 
     def of(self, product_id: str, title: str | None) -> StandingVerdict | None:
         """Return the verdict that holds for the product if it has this title, or ``None``."""
         known = self._latest.get(product_id)
-        if known is None or known.title is None or title is None or known.title != _hash(title):
+        if known is None or known.title is None or title is None or known.title != hash(identity(title)):
             return None
         return known
 
 
-def _hash(title: str) -> int:
-    """Return a hash that ignores case, punctuation and white space; it differs between processes."""
-    return hash(identity(title))
+def standing_title(verdict: ReviewDecided, taxonomy: Taxonomy) -> str | None:
+    """Return the :func:`identity` of the titles for which a verdict stands, ``None`` if it stands for none.
+
+    It needs a title, and a category that the tree lists; "nowhere" was said of the tree of that time.
+    """
+    if verdict.category_id is None:
+        stands = verdict.taxonomy_version in (None, taxonomy.version)
+    else:
+        node = taxonomy.find_id(verdict.category_id)
+        stands = node is not None and bool(taxonomy.is_listed[node])
+    return identity(verdict.title) if stands and verdict.title is not None else None
 
 
 def overrule(prediction: Prediction, verdict: StandingVerdict) -> Prediction:

@@ -21,6 +21,7 @@ from streams.kafka.partitioner import partition_of
 from streams.kafka.watermarks import watermarks
 from streams.review.verdicts import Verdicts
 from streams.settings import Settings
+from workers.standing_verdicts import standing_title
 from workers.text.tokens import identity
 
 _POLL_SECONDS: Final = 0.2
@@ -93,8 +94,7 @@ class ReviewQueue:
         verdict = self._given.latest.get(decision.product_id)
         if verdict is None:
             return False
-        stands = verdict.category_id is not None or verdict.taxonomy_version in (None, self._taxonomy.version)
-        if stands and verdict.title and decision.title and identity(verdict.title) == identity(decision.title):
+        if decision.title and standing_title(verdict, self._taxonomy) == identity(decision.title):
             return True
         if verdict.decision_id is None:
             return verdict.decided_at.timestamp() >= decided_at
