@@ -49,6 +49,8 @@ def answer(pipe: int, call: Caller) -> int:
     readers = [learned.readers for learned in (statistics, verdicts) if learned is not None]
     if readers:
         _follow(Follower(settings, ChainMap(*readers)), model.has_caught_up)
+    else:
+        model.has_caught_up()
     work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts.standing if verdicts else None)
     _serve(work, int(sys.argv[1]))
     # End at once: threads of libraries may still be running, and nothing is left to clean up.

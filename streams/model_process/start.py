@@ -42,8 +42,7 @@ class ModelStart:
         model = ModelProcess()
         await model.start(settings, *self._options, BESIDE_ANOTHER)
         try:
-            if self._options:
-                await model.caught_up.wait()
+            await model.caught_up.wait()
             if model.is_gone:
                 raise InvalidBundle(f"bundle {settings.bundle}: its process ended before it knew what was learned")
         except BaseException:

@@ -13,14 +13,13 @@ class RankingPart(FaustPart):
     def __init__(self, context: ModelContext) -> None:
         super().__init__("ranking", context)
         self.stage = RankingStage(context)
-        self._learned = context.models.current.caught_up if context.settings.learning else None
+        self._caught_up = context.models.current.caught_up
         self._turns = (self.stage.turns,)
         self.stage.add_to(self._app)
 
     async def start(self) -> None:
         """Let the model read what was learned, then start: even the first decision must respect verdicts."""
-        if self._learned:
-            await self._learned.wait()
+        await self._caught_up.wait()
         await super().start()
 
     async def stop(self, seconds: float) -> None:

@@ -25,7 +25,7 @@ class RecallPart(FaustPart):
         super().__init__("recall", context)
         settings = context.settings
         digests = product_digests(self._app)
-        self._learned = context.models.current.caught_up if settings.learning else None
+        self._caught_up = context.models.current.caught_up
         records = changelog_name(settings, PRODUCT_DIGESTS)
         self._progress = context.progress
         self._local = context.local if ranking else None
@@ -50,8 +50,7 @@ class RecallPart(FaustPart):
 
     async def start(self) -> None:
         """Let the model read what was learned, then start: even the first decision must use it."""
-        if self._learned:
-            await self._learned.wait()
+        await self._caught_up.wait()
         self._recall.take_from_intake()
         await self._progress.start()
         await super().start()
