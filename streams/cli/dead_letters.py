@@ -15,6 +15,7 @@ from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import console, print_json, progress_bar
 from streams.cli.root import ExitCode
 from streams.cli.waiting import STOPPING, sigterm_interrupts
+from streams.local_time import parse_time
 from workers.printable import plain
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def _time(_ctx: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
     try:
-        return None if value is None else datetime.fromisoformat(value).astimezone()
-    except (ValueError, OverflowError, OSError):
+        return None if value is None else parse_time(value)
+    except ValueError:
         problem = f"{value!r} is not a time such as 2026-01-31T08:00, local unless it names a zone"
         raise click.BadParameter(problem) from None
 

@@ -20,13 +20,9 @@ def wait_for_signal(alive: Callable[[], bool] = lambda: True) -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled(handle, signal.SIGINT, signal.SIGTERM):
         while not stop.wait(_LOOK_SECONDS) and alive():
             pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -43,13 +39,21 @@ def sigterm_interrupts() -> Iterator[None]:
         raise KeyboardInterrupt
 
     heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
+    with _handled(handle, *heeded):
+        try:
+            yield
+        except SystemError as error:
+            if not came.is_set():
+                raise
+            raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _handled(handle: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
+    """Handle signals; the previous handlers are restored afterwards."""
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
-    except SystemError as error:
-        if not came.is_set():
-            raise
-        raise KeyboardInterrupt from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from schemas.errors import InvalidSettings, KafkaUnavailable
 from streams.kafka.watermarks import watermarks
+from streams.local_time import parse_time
 
 BEGINNING: Final = "beginning"
 _TIMEOUT_SECONDS: Final = 10.0
@@ -36,8 +37,8 @@ def parse_bound(text: str) -> Bound:
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError, OSError):
+        return parse_time(text)
+    except ValueError:
         raise InvalidSettings(f"{text!r} is not a valid start or end of a replay; give {_FORMS}") from None
 
 
