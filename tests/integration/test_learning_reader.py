@@ -71,17 +71,24 @@ def test_all_that_is_decided_is_sent_to_its_partition_and_a_new_reader_goes_on_w
         assert sorted(learned(installation)) == sorted(expected(range(numbers.stop)))
 
 
-def test_how_much_is_still_to_be_learned_from_is_shown(
+def showing_reader(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> tuple[LearningReader, list[int]]:
+    """Return a reader, and what it shows of the messages that it has not read, as often as it looks."""
     monkeypatch.setattr(module, "_REPORT_SECONDS", 0.0)
-    monkeypatch.setattr(module, "_MESSAGES_A_TURN", 50)
-    numbers = range(400)
-    publish(installation, numbers)
     shown: list[int] = []
     metrics = Metrics(CollectorRegistry())
     monkeypatch.setattr(metrics, "learning_unread", shown.append)
-    reader = LearningReader(installation.settings(session_timeout_seconds=6), Health(), metrics)
+    return LearningReader(installation.settings(session_timeout_seconds=6), Health(), metrics), shown
+
+
+def test_how_much_is_still_to_be_learned_from_is_shown(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MESSAGES_A_TURN", 50)
+    numbers = range(400)
+    publish(installation, numbers)
+    reader, shown = showing_reader(installation, monkeypatch)
     reader.start()
     try:
         wait_until(lambda: len(learned(installation)) >= 3 * len(numbers), "all is sent")
@@ -102,13 +109,9 @@ def set_cleanup_policy(installation: Installation, policy: str) -> None:
 def test_while_the_broker_refuses_its_batches_what_waits_is_shown_and_the_log_names_the_topic(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_REPORT_SECONDS", 0.0)
     set_cleanup_policy(installation, "compact")  # then it takes no message without a key
     publish(installation, range(10))
-    shown: list[int] = []
-    metrics = Metrics(CollectorRegistry())
-    monkeypatch.setattr(metrics, "learning_unread", shown.append)
-    reader = LearningReader(installation.settings(session_timeout_seconds=6), Health(), metrics)
+    reader, shown = showing_reader(installation, monkeypatch)
     reader.start()
     try:
         topic = installation.name(LEARNING_BATCHED)
