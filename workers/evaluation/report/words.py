@@ -44,8 +44,8 @@ class Segment:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a text such as ``84.3 %``, or ``n/a`` if the value is not known."""
-    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+    """Return a text such as ``84.3 %``, which is never broken, or ``n/a`` if the value is not known."""
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def thousands(value: float) -> str:
@@ -73,19 +73,20 @@ def headline(d: dict[str, Any]) -> str:
     said = [f"Of 100 products, {assigned} are put on a shelf without a person"]
     if d["precision_assigned"] is not None:
         said[0] += f", and {percent(d['precision_assigned'])} of those are on the right one"
+    left = f"{_are(review, d['review_share'])} left to a person"
     if backed:
         right = percent(d["precision_backed_off"])
-        said.append(
-            f"{_be(backed)} put in a broader category, which is right for {right} of them; {_be(review)} left to"
-            " a person"
-        )
+        put = _are(backed, d["back_off_share"])
+        said.append(f"{put} put in a broader category, which is right for {right} of them; {left}")
     else:
-        said.append(f"{_be(review)} left to a person")
+        said.append(left[0].upper() + left[1:])
     return ". ".join(said) + "."
 
 
-def _be(count: int) -> str:
-    return "None is" if count == 0 else f"{count} {'is' if count == 1 else 'are'}"
+def _are(count: int, share: float) -> str:
+    if count == 0:
+        return "fewer than one is" if share else "none is"
+    return f"{count} {'is' if count == 1 else 'are'}"
 
 
 def in_training(d: dict[str, Any]) -> str | None:
@@ -139,7 +140,7 @@ def tiles(d: dict[str, Any]) -> list[Tile]:
 
 def _interval(d: dict[str, Any], key: str) -> str:
     low, high = d["intervals"].get(key, (None, None))
-    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    return "" if low is None or high is None else f"{100 * low:.1f} to {percent(high)}"
 
 
 def segments(d: dict[str, Any]) -> list[Segment]:

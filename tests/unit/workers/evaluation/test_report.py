@@ -185,6 +185,15 @@ def test_markup_in_titles_paths_and_names_is_shown_as_text(document: dict[str, A
     assert sum(tag == "script" for tag, _ in tags(html)) == 1
 
 
+@pytest.mark.parametrize(
+    ("review_share", "told"),
+    [(0.0, "none is left"), (0.003, "fewer than one is left"), (0.007, "1 is left"), (0.02, "2 are left")],
+)
+def test_a_few_of_the_products_are_not_called_none(review_share: float, told: str) -> None:
+    shares = {"coverage": 0.9 - review_share, "back_off_share": 0.1, "review_share": review_share}
+    assert f"; {told} to a person." in headline({**shares, "precision_assigned": 0.9, "precision_backed_off": 0.9})
+
+
 def test_a_report_names_the_unknown_categories_beside_their_number(document: dict[str, Any]) -> None:
     assert "1 of unknown categories (Moon &gt; Craters: 1)" in " ".join(render_report(document).split())
 
