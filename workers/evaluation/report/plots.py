@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from workers.evaluation.report.words import thousands
 from workers.signals.registry import title_of
 
 INK: Final = "#1b2430"
@@ -78,7 +79,7 @@ def _reliability(document: dict[str, Any]) -> Figure:
     axes.vlines(said, *spread, color=BLUE, linewidth=2, alpha=0.35)
     axes.plot(said, happened, color=BLUE, marker="o", markersize=5, linewidth=1.5)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, 0))
+        axis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
     axes.set(xlim=(0, 1.02), ylim=(0, 1.03), xlabel="confidence it stated", ylabel="share that was right")
     return figure
 
@@ -115,10 +116,11 @@ def _risk_coverage(document: dict[str, Any]) -> Figure:
             va="bottom",
             color=RED,
             fontsize=10,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 0.8},
         )
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, 0))
+        axis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
     axes.set(
         xlim=(-0.01, 1.01),
         ylim=(0, top * 1.25),
@@ -131,30 +133,31 @@ def _risk_coverage(document: dict[str, Any]) -> Figure:
 def _levels(document: dict[str, Any]) -> Figure:
     levels = document["per_level_f1"]
     figure, axes = _axes(5.2, 0.45 * len(levels) + 0.9)
-    names = [f"level {level['depth']}" for level in levels]
+    names = [f"level {level['depth']} ({thousands(level['n'])})" for level in levels]
     values = [level["f1"] or 0.0 for level in levels]
     bars = axes.barh(names, values, color=BLUE, height=0.6)
     axes.bar_label(bars, [f"{100 * value:.1f} %" for value in values], padding=4, fontsize=10)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0))
-    axes.set(xlim=(0, 1.16), xlabel="F1 of the path at this level")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
+    axes.set(xlim=(0, 1.16), xlabel="F1 at this level (products that reach it)")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     return figure
 
 
 def _recall(document: dict[str, Any]) -> Figure:
     recall = document["recall"]
-    rows = [("all together", recall["union"]), *sorted(recall["signals"].items(), key=lambda item: -item[1]["30"])]
+    # Not the first 30: with few more candidates than that, every signal that scores them all has nearly all there.
+    rows = [("all together", recall["union"]), *sorted(recall["signals"].items(), key=lambda item: -item[1]["3"])]
     figure, axes = _axes(5.2, 0.38 * len(rows) + 1.1)
     names = [title_of(name) for name, _ in rows]
     first = [row["1"] for _, row in rows]
-    reached = [row["30"] for _, row in rows]
+    reached = [row["3"] for _, row in rows]
     axes.hlines(names, first, reached, color=[INK, *[BLUE] * (len(rows) - 1)], linewidth=3, alpha=0.35)
     axes.scatter(first, names, facecolors="white", edgecolors=BLUE, s=42, zorder=3, label="is its first choice")
-    axes.scatter(reached, names, color=BLUE, s=42, zorder=3, label="is among its first 30")
+    axes.scatter(reached, names, color=BLUE, s=42, zorder=3, label="is among its first three")
     axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0, " %"))
     axes.set(xlim=(-0.02, 1.02), xlabel="share of products whose right category ...")
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, frameon=False, fontsize=10)
     return figure

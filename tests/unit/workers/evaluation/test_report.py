@@ -185,6 +185,11 @@ def test_markup_in_titles_paths_and_names_is_shown_as_text(document: dict[str, A
     assert sum(tag == "script" for tag, _ in tags(html)) == 1
 
 
+def test_a_level_that_one_product_reaches_does_not_look_as_sure_as_the_others(document: dict[str, Any]) -> None:
+    html = render_report({**document, "per_level_f1": [{**document["per_level_f1"][0], "n": 1}]})
+    assert "level 1 (1)" in html
+
+
 @pytest.mark.parametrize(
     ("review_share", "told"),
     [(0.0, "none is left"), (0.003, "fewer than one is left"), (0.007, "1 is left"), (0.02, "2 are left")],
