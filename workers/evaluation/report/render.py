@@ -8,7 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workers.evaluation.report import plots, words
+from workers.evaluation.report import descriptions, plots, words
 from workers.whole_file import whole_file
 
 _TEMPLATE: Final = "report.html.j2"
@@ -40,6 +40,7 @@ def render_report(document: dict[str, Any]) -> str:
         slices=words.slice_tables(document, _SLICE_GROUPS),
         confusions=document["confusions"][:_CONFUSIONS],
         categories=document["categories"][:_CATEGORIES],
+        described=descriptions.describe_all(document),
         plots={name: Markup(svg) for name, svg in plots.draw_all(document).items()},  # noqa: S704 - drawn by us
     )
 

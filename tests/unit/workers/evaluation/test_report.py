@@ -16,7 +16,7 @@ from workers.bundle.bundle import Bundle, load_bundle
 from workers.evaluation.evaluate import Resampling, Source, evaluate, find_labels
 from workers.evaluation.metrics import HEADLINES
 from workers.evaluation.report import render_report, write_report
-from workers.evaluation.report.words import headline, of_a_hundred, remarks, segments
+from workers.evaluation.report.words import headline, of_a_hundred, percent, remarks, segments
 from workers.evaluation.training import Training
 from workers.product_files import LabelledProduct
 
@@ -183,6 +183,27 @@ def test_markup_in_titles_paths_and_names_is_shown_as_text(document: dict[str, A
     assert "<script>alert" not in html
     assert html.count("&lt;script&gt;alert") >= 10
     assert sum(tag == "script" for tag, _ in tags(html)) == 1
+
+
+def test_who_hears_the_report_is_told_what_plots_show_and_which_row_and_column_a_figure_is_in(
+    document: dict[str, Any],
+) -> None:
+    found = tags(render_report(document))
+    described = [attributes["aria-label"] or "" for tag, attributes in found if attributes.get("role") == "img"]
+    top = document["reliability"][-1]
+    for told in (
+        f"{percent(top['confidence'])}: {percent(top['accuracy'])}",
+        f"{percent(document['coverage'])} are assigned",
+        f"level 1, which {document['n']} products reach: {percent(document['per_level_f1'][0]['f1'])}",
+        f"all together {percent(document['recall']['union']['1'])}",
+    ):
+        assert any(told in text for text in described), told
+    # A picture is one thing to a screen reader: it must not hold the caption too.
+    assert not [tag for tag, attributes in found if tag == "figure" and "role" in attributes]
+    scopes = [attributes.get("scope") for tag, attributes in found if tag == "th"]
+    assert set(scopes) == {"col", "row"}
+    groups = sum(len(groups) for groups in document["slices"].values())
+    assert scopes.count("row") == groups + len(document["categories"])
 
 
 def test_a_level_that_one_product_reaches_does_not_look_as_sure_as_the_others(document: dict[str, Any]) -> None:
