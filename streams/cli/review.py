@@ -49,7 +49,7 @@ def command(
     edits of the product as long as its title stays the same, and becomes a label with `shelfwise training-data`.
     With --product nothing is asked, for use in scripts: brand and stores are taken from the product's decision,
     only the tags given with --tag are learned from, and without --title the verdict holds for no later edit. A
-    verdict on a product that was never decided becomes a dead letter.
+    verdict on a product that was never decided is refused; to look for it, one partition of the decisions is read.
 
     An answer can be corrected: b goes back to the product before, and the last answer counts. Words find the
     categories that have them all, such as `desk lamp`, numbered on from those that the model offers.
@@ -77,10 +77,25 @@ def command(
     node = None if category is None else _node(category, taxonomy)
     giver = VerdictGiver(settings, reviewer or _user(), taxonomy.version)
     if product_id is not None:
+        _require_decided(settings, product_id)
         verdict = giver.give(product_id, None if node is None else taxonomy.ids[node], title=title, tags=tags)
         tell(verdict, taxonomy, as_json=as_json)
         return
     _review_all(settings, giver, taxonomy, limit, as_json=as_json)
+
+
+def _require_decided(settings: Settings, product_id: str) -> None:
+    """Raise :class:`schemas.errors.InvalidEvent` if no decision names the product: the id may be mistyped."""
+    from schemas.errors import InvalidEvent
+    from schemas.events.dead_letter import Reason
+    from streams.review.decided import was_decided
+
+    if not was_decided(settings, product_id):
+        raise InvalidEvent(
+            Reason.UNKNOWN_PRODUCT,
+            f"no decision names the product {product_id!r}, and the verdict is not published; correct the id, or"
+            " publish the product first",
+        )
 
 
 def _user() -> str:

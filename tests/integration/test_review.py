@@ -21,7 +21,13 @@ from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.product import Affiliate, Product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
-from schemas.topics import CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, REVIEWS_DECIDED, STATISTICS_CHANGED
+from schemas.topics import (
+    CATEGORIES_ASSIGNED,
+    CATEGORIES_NEEDS_REVIEW,
+    PRODUCTS_CHANGED,
+    REVIEWS_DECIDED,
+    STATISTICS_CHANGED,
+)
 from streams.cli import main
 from streams.review.answer import Chosen
 from streams.review.give import VerdictGiver
@@ -105,6 +111,8 @@ def test_a_person_is_asked_about_what_waits_and_each_verdict_moves_the_statistic
 def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Installation) -> None:
     tree = load_taxonomy(installation.bundle)
     path = tree.path_text(4)
+    installation.send(CATEGORIES_NEEDS_REVIEW, "a", b"{}")
+    installation.send(CATEGORIES_ASSIGNED, "b", b"{}")
     assert path in review("--product", "a", "--category", path.upper(), "--tag", "one", "--tag", "two").stdout
     assert "b: nowhere" in review("--product", "b", "--nowhere").stdout
     assert [verdict.tags for verdict in verdicts(installation)] == [("one", "two"), ()]
@@ -117,8 +125,9 @@ def test_a_verdict_on_one_product_is_given_without_being_asked(installation: Ins
     for arguments in (("--product", "a"), ("--nowhere",), ("--product", "a", "--nowhere", "--category", path)):
         assert "give --product together with either" in review(*arguments, status=2).output
     assert "--title and --tag need --product" in review("--tag", "one", status=2).output
-    for product_id in ("", "x" * 257, "\udcff"):
-        review("--product", product_id, "--nowhere", status=1)
+    for product_id in ("", "x" * 257, "\udcff", "A"):
+        told = review("--product", product_id, "--nowhere", "--title", "A thing", status=1).stderr
+        assert f"no decision names the product {product_id!r}, and the verdict is not published" in told
     assert len(verdicts(installation)) == 2
 
 
