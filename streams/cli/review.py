@@ -5,17 +5,21 @@ from __future__ import annotations
 import getpass
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from streams.cli.options import DIRECTORY, json_option, kafka_options, load_settings
 from streams.cli.output import progress_bar
+from streams.review.part import Part
+from workers.printable import plain
 
 if TYPE_CHECKING:
     from schemas.taxonomy import Taxonomy
     from streams.review.give import VerdictGiver
     from streams.settings import Settings
+
+_ROOTS_SHOWN: Final = 5
 
 
 @click.command("review")
@@ -25,6 +29,16 @@ if TYPE_CHECKING:
 @click.option("--title", help="With --product: its title; the verdict stands for later edits that keep it.")
 @click.option("--tag", "tags", multiple=True, help="With --product: a tag to learn from. Repeatable.")
 @click.option("--reviewer", help="The reviewer's name; default: the current user.")
+@click.option(
+    "--store",
+    "stores",
+    metavar="NAME",
+    multiple=True,
+    help="Ask only about products of this store. Repeatable.",
+)
+@click.option(
+    "--under", metavar="PATH|ID", help="Ask only about products whose likeliest category is this one or below it."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Ask about at most this many products.")
 @click.option("--bundle", type=DIRECTORY, help="Whose tree to use, in place of SHELFWISE_BUNDLE (var/bundle).")
 @kafka_options
@@ -37,6 +51,8 @@ def command(
     title: str | None,
     tags: tuple[str, ...],
     reviewer: str | None,
+    stores: tuple[str, ...],
+    under: str | None,
     limit: int | None,
     bundle: Path | None,
     bootstrap_servers: str | None,
@@ -57,9 +73,13 @@ def command(
     Several people can review at the same time: each is asked in an order of their own, a product that someone else
     has answered meanwhile is skipped, and if two people answer, the last verdict counts.
 
+    With --store or --under, people with different knowledge share the work. A product without a candidate is under
+    no category, so --under never shows it.
+
     \b
     Examples:
       shelfwise review
+      shelfwise review --store lamps.example --under "Home > Lighting"
       shelfwise review --limit 20 --reviewer desk-4
       shelfwise review --product sku-1 --category "Home > Lighting > Lamps" --title "Desk lamp, black" --tag new
       shelfwise review --product sku-2 --nowhere --json
@@ -72,16 +92,19 @@ def command(
         raise click.UsageError("give --product together with either --category or --nowhere, or none of them")
     if (tags or title) and product_id is None:
         raise click.UsageError("--title and --tag need --product; those of waiting products are already known")
+    if (stores or under) and product_id is not None:
+        raise click.UsageError("--store and --under choose among waiting products; omit them with --product")
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
+    part = Part(frozenset(map(str.casefold, stores)), None if under is None else _path(under, taxonomy))
     giver = VerdictGiver(settings, reviewer or _user(), taxonomy.version)
     if product_id is not None:
         _require_decided(settings, product_id)
         verdict = giver.give(product_id, None if node is None else taxonomy.ids[node], title=title, tags=tags)
         tell(verdict, taxonomy, as_json=as_json)
         return
-    _review_all(settings, giver, taxonomy, limit, as_json=as_json)
+    _review_all(settings, giver, taxonomy, part, limit, as_json=as_json)
 
 
 def _require_decided(settings: Settings, product_id: str) -> None:
@@ -118,8 +141,21 @@ def _node(category: str, taxonomy: Taxonomy) -> int:
     )
 
 
+def _path(category: str, taxonomy: Taxonomy) -> tuple[str, ...]:
+    """Return the path of a category, which may be one that the tree does not list, such as a department."""
+    node = taxonomy.find_id(category)
+    if node is None:
+        node = taxonomy.find_path(category)
+    if node is None:
+        roots = "; ".join(plain(taxonomy.names[root]) for root in taxonomy.roots[:_ROOTS_SHOWN])
+        raise click.BadParameter(
+            f"the tree has no category {category!r}; its top level begins with {roots}", param_hint="--under"
+        )
+    return taxonomy.paths[node]
+
+
 def _review_all(
-    settings: Settings, giver: VerdictGiver, taxonomy: Taxonomy, limit: int | None, *, as_json: bool
+    settings: Settings, giver: VerdictGiver, taxonomy: Taxonomy, part: Part, limit: int | None, *, as_json: bool
 ) -> None:
     from contextlib import closing
 
@@ -131,10 +167,13 @@ def _review_all(
         queue = ReviewQueue(settings, taxonomy, lambda: bars.advance(task))
     with closing(queue), closing(DecidedProducts(settings)) as products:
         session = Session(queue, products, giver, taxonomy, as_json=as_json)
-        found = queue.waiting()
+        waiting = queue.waiting()
+        found = [decision for decision in waiting if part.has(decision)]
         # In a fixed order, reviewers who start together would be asked about the same products one after the
         # other.
         random.shuffle(found)
         session.review_all([decision.product_id for decision in found[:limit]], len(found))
     left = len(found) - len(session.given) - len(session.gone)
-    click.echo(f"gave {len(session.given):,} verdicts; {left:,} products are still waiting", err=True)
+    others = len(waiting) - len(found)
+    told = f" in this part, and {others:,} in others" if others else ""
+    click.echo(f"gave {len(session.given):,} verdicts; {left:,} products are still waiting{told}", err=True)

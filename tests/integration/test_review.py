@@ -246,6 +246,39 @@ def test_two_people_are_not_asked_about_the_same_products_in_the_same_order(inst
     assert one != other
 
 
+def test_a_reviewer_is_asked_about_the_stores_and_the_part_of_the_tree_that_are_asked_for(
+    installation: Installation,
+) -> None:
+    tree = load_taxonomy(installation.bundle)
+    source = {"topic": installation.name(PRODUCTS_CHANGED), "partition": 0, "offset": 10_000}
+    first, other = tree.roots[:2]
+
+    def decide(product_id: str, node: int | None, *stores: str) -> None:
+        likeliest = [] if node is None else [{"id": tree.ids[node], "path": list(tree.paths[node])}]
+        alternatives = [{"category": category, "probability": 0.1} for category in likeliest]
+        event = DECISION | {"product_id": product_id, "alternatives": alternatives, "stores": stores}
+        installation.send(CATEGORIES_NEEDS_REVIEW, product_id, json.dumps(event | {"source": source}).encode())
+
+    below = next(node for node in range(len(tree)) if tree.paths[node][:-1] == tree.paths[first])
+    decide("at the top", first, "Lumo")
+    decide("below it", below, "Bright", "lumo")
+    decide("elsewhere", other, "Bright")
+    decide("nowhere yet", None, "Lumo")
+
+    def asked(*arguments: str) -> set[str]:
+        return set(re.findall(r"of \d  (.*)", review(*arguments, typed="s\n" * 4).stderr))
+
+    assert asked("--store", "lumo") == {"at the top", "below it", "nowhere yet"}
+    assert asked("--store", "lumo", "--store", "Bright") == asked()
+    assert asked("--under", tree.names[first]) == asked("--under", tree.ids[first]) == {"at the top", "below it"}
+    assert asked("--under", tree.path_text(below)) == {"below it"}
+    assert asked("--under", tree.names[first], "--store", "bright") == {"below it"}
+    told = review("--under", tree.names[other], typed="n\n\n").stderr
+    assert "gave 1 verdicts; 0 products are still waiting in this part, and 3 in others" in told
+    assert "the tree has no category 'Moon'" in review("--under", "Moon", status=2).stderr
+    assert "omit them with --product" in review("--product", "p", "--nowhere", "--store", "x", status=2).stderr
+
+
 def test_what_a_search_finds_is_numbered_on_from_what_was_offered(installation: Installation) -> None:
     tree = load_taxonomy(installation.bundle)
     offered = {"category": {"id": tree.ids[4], "path": list(tree.paths[4])}, "probability": 0.1}

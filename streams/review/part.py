@@ -1,0 +1,29 @@
+"""The part of the waiting products that one reviewer knows about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.events.decision import NeedsReview
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Products of one of these stores, casefolded, whose likeliest category is at or below ``under``, a path.
+
+    Without stores it has those of all stores, and without ``under`` those of all categories.
+    """
+
+    stores: frozenset[str] = frozenset()
+    under: tuple[str, ...] | None = None
+
+    def has(self, decision: NeedsReview) -> bool:
+        """Return whether a decision is on a product of this part."""
+        if self.stores and self.stores.isdisjoint(map(str.casefold, decision.stores)):
+            return False
+        if self.under is None:
+            return True
+        first = decision.alternatives[0].category.path if decision.alternatives else ()
+        return first[: len(self.under)] == self.under
