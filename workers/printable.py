@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+# Persian, Hindi and emoji need them, and they only change how the letters beside them look.
+_JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 
 def printable(name: str) -> str:
@@ -13,6 +17,8 @@ def printable(name: str) -> str:
 def plain(text: str) -> str:
     """Return a text of a feed or a file with its control characters shown, so that none steers the terminal."""
     return "".join(
-        each if each.isprintable() or unicodedata.category(each) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+        each
+        if each.isprintable() or each in _JOINERS or unicodedata.category(each) == "Zs"
+        else "\N{REPLACEMENT CHARACTER}"
         for each in text
     )

@@ -92,6 +92,12 @@ def test_spaces_of_other_scripts_are_shown_as_they_are() -> None:
     assert plain("\u30c6\u30fc\u30d6\u30eb\u3000\u767d \u00a0") == "\u30c6\u30fc\u30d6\u30eb\u3000\u767d \u00a0"
 
 
+def test_words_of_persian_and_hindi_are_shown_whole_and_what_turns_the_line_is_not() -> None:
+    for word in ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0915\u094d\u200d\u0937"):
+        assert plain(word) == word
+    assert plain("lamp \u202epmal \u2066") == "lamp \ufffdpmal \ufffd"
+
+
 def test_a_header_without_a_value_makes_a_message_unreadable_and_ends_nothing() -> None:
     nothing: Any = None
     found = content_of(PRODUCTS_DEAD_LETTER, b"{}", [(ATTEMPT_HEADER, nothing)])
