@@ -79,13 +79,15 @@ def command(
     """Classify one product or a file of products, without Kafka, with the same code and decisions as the stream.
 
     FILE is JSON lines, CSV, TSV (each may be gzipped) or Parquet; - reads JSON lines from standard input. The
-    output has one decision per line, in the order of the file; each decision's source names the file and the line.
+    output has one decision per line, in the order of the file: its outcome is assigned, backed_off or
+    needs_review, and its source names the file and the line.
 
     \b
     Examples:
       shelfwise classify --title "Desk lamp, black" --brand Lumo --store Bright
       shelfwise classify products.csv --column title=Name > decisions.jsonl
       zcat products.jsonl.gz | shelfwise classify - | jq .category.path
+      shelfwise classify products.csv | jq -c 'select(.outcome == "needs_review") | [.product_id, .reason]'
       shelfwise classify catalogue.parquet --output decisions.parquet --resume
     """
     if (file is None) == (fields["title"] is None):
@@ -134,10 +136,9 @@ def _in_this_process(
     as_json: bool,
 ) -> Counter[str]:
     """Print each decision as soon as it is made."""
-    from msgspec.json import encode
-
     from schemas.events.decision import outcome_of
     from streams.clients.render import decision_text
+    from workers.backfill.forms import to_json
     from workers.bundle.for_good import load_for_good
     from workers.classify import classify
 
@@ -148,7 +149,7 @@ def _in_this_process(
     for decision in classify(model, positioned):
         outcomes[outcome_of(decision)] += 1
         if as_json:
-            print_json(encode(decision))
+            print_json(to_json(decision))
         else:
             with to_standard_output():
                 screen.print(decision_text(decision))

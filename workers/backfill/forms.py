@@ -28,8 +28,13 @@ def form_of(path: Path) -> Form:
 
 
 def to_json_lines(decisions: Iterable[Decision]) -> bytes:
-    """Return the decisions as the stream publishes them, one per line."""
-    return b"".join(encode(decision) + b"\n" for decision in decisions)
+    """Return the decisions, one per line."""
+    return b"".join(to_json(decision) + b"\n" for decision in decisions)
+
+
+def to_json(decision: Decision) -> bytes:
+    """Return a decision as the stream publishes it, with its ``outcome`` in front."""
+    return b'{"outcome":"%b",%b' % (outcome_of(decision).encode(), encode(decision)[1:])
 
 
 def to_record_batch(decisions: Iterable[Decision]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,18 @@ def test_an_output_that_was_cut_is_resumed_to_what_it_would_have_been(sample_bun
         assert (result.exit_code, output.read_bytes()) == (0, whole), result.output
     again = classify(sample_bundle, products, "--output", output, "--resume")
     assert again.stderr == "classified 0 more products\n"
+
+
+def test_a_script_reads_the_outcome_of_each_decision_that_people_read_the_count_of(
+    sample_bundle: Path, products: Path
+) -> None:
+    from_file = classify(sample_bundle, products)
+    outcomes = Counter(msgspec.json.decode(line)["outcome"] for line in from_file.stdout.splitlines())
+    counted = ", ".join(f"{outcome.replace('_', ' ')} {count}" for outcome, count in outcomes.most_common())
+    assert from_file.stderr == f"classified 12 products: {counted}\n"
+    one = msgspec.json.decode(classify(sample_bundle, "--title", "Thing that nobody knows", "--json").stdout)
+    assert one["outcome"] == "needs_review"
+    assert "reason" in one
 
 
 def test_an_output_is_not_resumed_where_the_file_has_other_products(sample_bundle: Path, products: Path) -> None:

@@ -18,6 +18,7 @@ from schemas.events.codec import decode
 from schemas.events.decision import CategoryAssigned
 from schemas.events.position import SourcePosition
 from workers.backfill.chunks import Chunk, chunks_of
+from workers.backfill.forms import to_json_lines
 from workers.backfill.outputs import Last
 from workers.backfill.run import Job, chunks_after, decide_all
 from workers.bundle.bundle import load_bundle
@@ -37,13 +38,8 @@ def test_processes_decide_every_product_as_one_does_in_the_order_of_the_file(
     sample_bundle: Path, products: Path
 ) -> None:
     source = ProductFile(products)
-    expected = b"".join(
-        msgspec.json.encode(decision) + b"\n"
-        for decision in classify(
-            load_bundle(sample_bundle),
-            ((item.product, SourcePosition(source.name, 0, item.line)) for item in source),
-        )
-    )
+    positioned = ((item.product, SourcePosition(source.name, 0, item.line)) for item in source)
+    expected = to_json_lines(classify(load_bundle(sample_bundle), positioned))
     job = Job(sample_bundle, source.name, "jsonl")
     for processes in (1, 2):
         decided = list(decide_all(job, chunks_of(source, 0, 7), processes))
