@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from workers.product_files import ProductFile
+
+_SILENCE_SECONDS: Final = 60.0
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -82,15 +86,23 @@ def progress_bar(*, transient: bool = False) -> Progress:
 
 @contextmanager
 def steps_progress() -> Iterator[Any]:
-    """Yield a :class:`workers.progress.Progress` that draws a bar for each step, or prints its name once."""
+    """Yield a :class:`workers.progress.Progress` that draws a bar for each step.
+
+    Without a terminal it prints a line with the time passed when a step begins, and once a minute what is done.
+    """
     with progress_bar() as bars:
         tasks: dict[str, Any] = {}
+        began = told = monotonic()
 
         def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
+            nonlocal told
+            begins = step not in tasks
+            if begins:
                 tasks[step] = bars.add_task(step.ljust(28), total=total, note="")
-                if bars.disable:
-                    click.echo(f"{step} ...", err=True)
+            if bars.disable and (begins or monotonic() >= told + _SILENCE_SECONDS):
+                told = monotonic()
+                share = "..." if begins else f"{done:,} of {total:,}"
+                click.echo(f"{timedelta(seconds=int(told - began))} {step} {share}", err=True)
             bars.update(tasks[step], completed=done, total=total)
 
         yield report
