@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.fit_report import tell_of_fit, tell_of_tree
+from streams.cli.fit_report import print_figures, tell_of_fit, tell_of_tree
 from streams.cli.options import DIRECTORY, FILE, label_option, product_file, product_options, taxonomy_options
 from streams.cli.output import print_json, steps_progress, tell_skipped
 
@@ -129,9 +129,10 @@ def command(
         import msgspec
 
         print_json(msgspec.json.encode({"manifest": report.manifest, "metrics": report.metrics}))
-        return
+    else:
+        print_figures(report)
     tell_of_fit(report, labelled, tree_of_labels=taxonomy is None)
-    click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...")
+    click.echo(f"the model bundle is in {out}; next: shelfwise classify --bundle {out} --title ...", err=True)
 
 
 def _require_labels(labelled: LabelledProducts, file: Path, out: Path) -> None:

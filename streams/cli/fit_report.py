@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workers.product_files import LabelledProduct
 
 _SHOWN: Final = 3
+_WIDTH: Final = 100
 # From this share of products on, warn that about as many new products will belong to categories without a label.
 _MANY_ALONE: Final = 0.01
 
@@ -28,9 +29,16 @@ def tell_of_tree(rows: list[LabelledProduct], tree: Taxonomy) -> None:
     _tell_of_separator(tree)
 
 
+def print_figures(report: FitReport) -> None:
+    """Print the figures as a table."""
+    screen = console()
+    # In a pipe, where Rich takes lines to have 80 columns, no name is broken.
+    screen.width = max(screen.width, _WIDTH)
+    screen.print(_table(report))
+
+
 def tell_of_fit(report: FitReport, labelled: LabelledProducts, *, tree_of_labels: bool) -> None:
-    """Print the figures, and warn about properties of the model that the user may not expect."""
-    console().print(_table(report))
+    """Warn on standard error about properties of the model that the user may not expect."""
     _tell_of_labels(labelled)
     if tree_of_labels:
         _tell_of_lone_products(report)
@@ -71,7 +79,8 @@ def _tell_of_labels(labelled: LabelledProducts) -> None:
     if labelled.unknown > len(labelled.products):
         click.echo(
             f"{labelled.unknown:,} products were left out, more than the {len(labelled.products):,} fitted on, as "
-            "their categories are not in the tree. Is it the tree of this file?"
+            "their categories are not in the tree. Is it the tree of this file?",
+            err=True,
         )
 
 
@@ -85,7 +94,8 @@ def _tell_of_lone_products(report: FitReport) -> None:
         click.echo(
             f"{alone:,} of {products:,} products are the only one in their category: expect about"
             f" {alone / products:.0%} of new products to belong to categories that no label names; these cannot be"
-            " classified correctly, and the figures above do not include them. Give the whole tree with --taxonomy"
+            " classified correctly, and the figures do not include them. Give the whole tree with --taxonomy",
+            err=True,
         )
 
 
@@ -94,7 +104,8 @@ def _tell_of_assignments(report: FitReport) -> None:
     if not report.metrics["out_of_fold"].get("coverage"):
         click.echo(
             "nothing will be assigned: even for the most confident products it is not certain enough that they "
-            "keep the error budget. Label more products, or raise the budget with --max-error"
+            "keep the error budget. Label more products, or raise the budget with --max-error",
+            err=True,
         )
 
 
@@ -104,7 +115,8 @@ def _tell_of_new_stores(report: FitReport) -> None:
     if found is not None and not found["usable_coverage"]:
         click.echo(
             f"products of stores with fewer than {found['labelled_below']} labelled products will go to review: "
-            "too little is known about how often they are right. Label more products from these or other stores"
+            "too little is known about how often they are right. Label more products from these or other stores",
+            err=True,
         )
 
 
@@ -116,7 +128,8 @@ def _tell_of_new_brands(report: FitReport) -> None:
         click.echo(
             "products of brands without a labelled product will be backed off or go to review: the "
             f"{found['products']} such products decided out of fold are not enough to tell how often the next is "
-            "right. Label products of more brands"
+            "right. Label products of more brands",
+            err=True,
         )
 
 

@@ -272,8 +272,17 @@ def test_two_products_that_share_no_word_make_a_bundle_and_fit_says_that_it_assi
     tmp_path: Path,
 ) -> None:
     result = _fit_two(tmp_path)
-    assert (result.exit_code, "nothing will be assigned" in result.output) == (0, True)
+    assert (result.exit_code, "nothing will be assigned" in result.stderr) == (0, True)
     assert load_bundle(tmp_path / "bundle").ranking.policy.assign == NEVER
+
+
+def test_what_fit_says_of_a_model_does_not_mix_with_its_figures_nor_get_lost_beside_json(tmp_path: Path) -> None:
+    for options in ([], ["--json"]):
+        result = _fit_two(tmp_path, *options)
+        assert "nothing will be assigned" in result.stderr
+        assert "the model bundle is in" in result.stderr
+        assert "certain" not in result.stdout
+    assert set(json.loads(result.stdout)) == {"manifest", "metrics"}
 
 
 def test_fit_with_the_tree_of_another_file_replaces_no_bundle(tmp_path: Path) -> None:
