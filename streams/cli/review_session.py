@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final, Literal, TextIO
 
 import click
+from rich.console import Console
+from rich.text import Text
 
 from schemas.events.codec import encode
 from schemas.events.decision import NeedsReview
@@ -115,9 +117,8 @@ class Session:
 
 
 def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
-    def show(text: str, style: str = "") -> None:
-        cut = f"{text[:_SHOWN_CHARACTERS]}…" if len(text) > _SHOWN_CHARACTERS else text
-        screen.print(plain(cut), style=style, markup=False, emoji=False)
+    def show(text: str, style: str = "", indent: int = 0) -> None:
+        screen.print(_paragraph(text, style, indent, screen))
 
     screen = console(stderr=True)
     screen.print()
@@ -143,9 +144,18 @@ def _show(decision: NeedsReview, product: Product | None, place: str) -> None:
         if product.image_url:  # not truncated, for terminals that can open it
             screen.print(plain(product.image_url), style="dim", markup=False, emoji=False, soft_wrap=True)
     for number, item in enumerate(decision.alternatives, 1):
-        show(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}")
+        show(f"  {number}  {item.probability:.2f}  {' > '.join(item.category.path)}", indent=11)
     if reasons := evidence_text(decision.evidence):
-        show(f"  why the first: {reasons}", "dim")
+        show(f"  why the first: {reasons}", "dim", indent=2)
+
+
+def _paragraph(text: str, style: str, indent: int, screen: Console) -> Text:
+    """Return a text, cut if it is long, whose further lines on a terminal are indented by so many columns."""
+    cut = f"{text[:_SHOWN_CHARACTERS]}…" if len(text) > _SHOWN_CHARACTERS else text
+    shown = Text(plain(cut), style)
+    if not indent or screen.soft_wrap:
+        return shown
+    return Text(f"\n{' ' * indent}").join(shown.wrap(screen, screen.width - indent))
 
 
 def _ask(answers: TextIO, decision: NeedsReview, taxonomy: Taxonomy) -> Chosen | Pass:
