@@ -7,32 +7,55 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
+# Indic and Southeast Asian scripts write vowels as marks. They belong to a word, but ``\w`` does not match them.
+_MARKS: Final = "".join(
+    mark
+    for mark in map(chr, (*range(0x900, 0x1AB0), *range(0x1B00, 0x1DC0), *range(0xA800, 0xAC00)))
+    if unicodedata.category(mark) in ("Mn", "Mc")
+)
 _WORD: Final = re.compile(r"[^\W_]+")
-# Variation selectors, which only say how a character is drawn.
-_VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_WORD_WITH_MARKS: Final = re.compile(rf"[^\W_]+(?:[{_MARKS}]+[^\W_]*)*")
+# What many writers leave out: accents for which there is no composed character, the vowel points of Hebrew and
+# Arabic, the Arabic elongation, and the zero-width joiner.
+_OMISSIBLE: Final = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u200d]"
+)
+# Variation selectors and the zero-width joiner, which only say how characters are drawn.
+_VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u200d]")
 # Shops and networks use the same few texts over and over.
 _TEXTS_CACHED: Final = 10_000
 
 
 def words(text: str, limit: int | None = None) -> list[str]:
-    """Return the words of a text, normalised (Unicode NFKC) and case-folded; only the first ``limit`` if given."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    found: list[str] = _WORD.findall(text.casefold())
+    """Return the words of a text, normalised (Unicode NFKC) and case-folded; only the first ``limit`` if given.
+
+    Accents that no single character includes, and the vowel points of Hebrew and Arabic, are left out.
+    """
+    found: list[str]
+    if text.isascii():
+        found = _WORD.findall(text.casefold())
+    else:
+        found = _WORD_WITH_MARKS.findall(_OMISSIBLE.sub("", _folded(text)))
     return found if limit is None else found[:limit]
 
 
 def identity(text: str) -> str:
     """Return a form that is equal for texts that differ only in case, punctuation and white space.
 
-    Unlike :func:`words`, it keeps the vowel signs of Indic scripts, so texts that differ in them stay different.
-    A text without letters, marks or numbers keeps its symbols.
+    Unlike :func:`words`, it keeps every mark, so texts that differ in their vowel points stay different. A text
+    without letters, marks or numbers keeps its symbols.
     """
     if text.isascii():
         return " ".join(words(text)) or " ".join(text.split())
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _folded(text)
     kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in _VARIANTS.sub("", folded))
     return " ".join(kept.split()) or " ".join(folded.split())
+
+
+def _folded(text: str) -> str:
+    # In Turkish, I is the capital of a dotless i, and a dotted capital that of i: all of them become i.
+    return unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i").replace("\u0131", "i")
 
 
 @lru_cache(_TEXTS_CACHED)
