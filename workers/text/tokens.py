@@ -23,6 +23,10 @@ _OMISSIBLE: Final = re.compile(
 )
 # Variation selectors and the zero-width joiner, which only say how characters are drawn.
 _VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u200d]")
+# Characters that are a syllable or a word each: kana, Chinese characters, Hangul.
+_DENSE: Final = re.compile(
+    "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]"
+)
 # Shops and networks use the same few texts over and over.
 _TEXTS_CACHED: Final = 10_000
 
@@ -67,8 +71,12 @@ def fold(text: str) -> str:
 def character_ngrams(word: str, shortest: int, longest: int) -> list[str]:
     """Return the character n-grams of one word, with its edges marked by spaces.
 
-    A word that is too short for a length is returned once as it is, as by scikit-learn's ``char_wb`` analyser.
+    A word that is too short for a length is returned once as it is, as by scikit-learn's ``char_wb`` analyser. In
+    Chinese, Japanese and Korean, where most words have one to three characters, n-grams of every length up to
+    ``longest`` are returned.
     """
+    if not word.isascii() and _DENSE.search(word):
+        shortest = 1
     marked = f" {word} "
     grams: list[str] = []
     for length in range(shortest, longest + 1):

@@ -42,6 +42,12 @@ def test_edges_of_a_word_are_marked_in_its_characters() -> None:
     assert character_ngrams("ab", 3, 5) == [" ab", "ab ", " ab "]
 
 
+@pytest.mark.parametrize("shoe", ["鞋", "靴", "신발"])
+def test_a_word_of_a_character_or_two_is_found_within_chinese_japanese_and_korean(shoe: str) -> None:
+    assert shoe in character_ngrams(f"新{shoe}A1", 3, 5)
+    assert " a" not in character_ngrams("a1läufer", 3, 5)
+
+
 def test_word_and_character_parts_have_length_one_each() -> None:
     vectorizer = NgramVectorizer.fit(CORPUS)
     row = rows(vectorizer, ["red running shoe"]).toarray()[0]
