@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.text.tokens import words
+from workers.text.tokens import word_parts
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class WordSets:
-    """The words of n texts as hashes.
+    """The words of n texts as hashes; in scripts without spaces, pairs of characters take the place of words.
 
     ``values`` is uint64; those at ``bounds[i]:bounds[i + 1]`` belong to text i, in ascending order. ``bounds`` is
     int64 (n + 1,). The k-th occurrence of a word in a text has its own hash, so a set of hashes represents a
@@ -33,7 +33,7 @@ class WordSets:
         known: dict[tuple[str, int], int] = {}
         rows: list[list[int]] = []
         for text in texts:
-            counts = Counter(words(text, limit))
+            counts = Counter(word_parts(text, limit))
             keys = ((word, number) for word, count in counts.items() for number in range(count))
             rows.append(sorted(known.get(key) or known.setdefault(key, _hash(*key)) for key in keys))
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)

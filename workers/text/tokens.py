@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 # Indic and Southeast Asian scripts write vowels as marks. They belong to a word, but ``\w`` does not match them.
@@ -23,10 +25,15 @@ _OMISSIBLE: Final = re.compile(
 )
 # Variation selectors and the zero-width joiner, which only say how characters are drawn.
 _VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u200d]")
-# Characters that are a syllable or a word each: kana, Chinese characters, Hangul.
-_DENSE: Final = re.compile(
-    "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af]"
+_CHINESE_AND_KANA: Final = (
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
+# Characters that are a syllable or a word each; the last range is Hangul.
+_DENSE: Final = re.compile(rf"[{_CHINESE_AND_KANA}\uac00-\ud7a3]")
+# Scripts that put no spaces between words: besides these two Thai, Lao, Burmese and Khmer.
+_UNSPACED: Final = rf"{_CHINESE_AND_KANA}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_WITHOUT_SPACES: Final = re.compile(f"[{_UNSPACED}]")
+_RUN: Final = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 # Shops and networks use the same few texts over and over.
 _TEXTS_CACHED: Final = 10_000
 
@@ -42,6 +49,21 @@ def words(text: str, limit: int | None = None) -> list[str]:
     else:
         found = _WORD_WITH_MARKS.findall(_OMISSIBLE.sub("", _folded(text)))
     return found if limit is None else found[:limit]
+
+
+def word_parts(text: str, limit: int | None = None) -> list[str]:
+    """Return the words of a text, those of scripts without spaces as overlapping pairs of characters.
+
+    In these scripts a whole title may be one word. Only the first ``limit`` words or pairs if given.
+    """
+    if text.isascii():
+        return words(text, limit)
+    found = [part for word in words(text) for run in _RUN.findall(word) for part in _parts(run)]
+    return found if limit is None else found[:limit]
+
+
+def _parts(run: str) -> Iterable[str]:
+    return map("".join, pairwise(run)) if len(run) > 1 and _WITHOUT_SPACES.match(run) else (run,)
 
 
 def identity(text: str) -> str:

@@ -89,6 +89,24 @@ def test_groups_are_numbered_as_they_appear() -> None:
     assert near_duplicate_groups([]).tolist() == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "different"),
+    [
+        (
+            "新款男士透气运动鞋户外防滑跑步鞋黑色42码",
+            "新款男士透气运动鞋户外防滑跑步鞋黑色43码",
+            "可爱陶瓷马克杯大容量带盖办公室咖啡杯",
+        ),
+        ("รองเท้าวิ่งผู้ชายกันน้ำคุณภาพดีสีดำ", "รองเท้าวิ่งผู้ชายกันน้ำคุณภาพดีสีดำ 42", "หมอนหนุนผ้าฝ้ายนุ่มสำหรับเด็กสีขาว"),
+    ],
+    ids=["chinese", "thai"],
+)
+def test_near_duplicates_are_found_in_scripts_without_spaces(one: str, other: str, different: str) -> None:
+    assert near_duplicate_groups([one, other, different]).tolist() == [0, 0, 1]
+    found, _ = most_similar(WordSets.of([different, one]), WordSets.of([other]))
+    assert found.tolist() == [1]
+
+
 def test_boilerplate_does_not_chain_into_one_group() -> None:
     colours = [f"colour{i}" for i in range(30)]
     sizes = [f"size{i}" for i in range(30)]

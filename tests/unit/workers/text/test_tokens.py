@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.text.tokens import identity, words
+from workers.text.tokens import identity, word_parts, words
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,18 @@ def test_vowel_signs_tell_words_apart() -> None:
 )
 def test_spellings_of_a_word_are_one_word(one: str, other: str) -> None:
     assert words(one) == words(other)
+
+
+def test_runs_of_scripts_without_spaces_are_pairs_of_characters_and_other_words_stay_whole() -> None:
+    assert word_parts("Nordu新款2024冬 \ub7ec\ub2dd\ud654 Läufer-Schuh") == [
+        *("nordu", "\u65b0\u6b3e", "2024", "\u51ac", "\ub7ec\ub2dd\ud654", "läufer", "schuh"),
+    ]
+    assert word_parts("\u0e17\u0e35\u0e48 a", 2) == ["\u0e17\u0e35", "\u0e35\u0e48"]
+
+
+@given(st.text(st.characters(max_codepoint=0x4FF)))
+def test_in_other_scripts_the_parts_are_the_words(text: str) -> None:
+    assert word_parts(text) == words(text)
 
 
 _ALIKE = st.sampled_from("aA\u00e9\u0301e \u2605!-1\ufe0f")
