@@ -1,7 +1,7 @@
 """The words that a text shares with a tree's category names: TF-IDF with document frequencies from the tree.
 
 Source: the vector space model, Salton, Wong and Yang (1975); plural endings are removed by the S stemmer of Harman
-(1991), "How effective is suffixing?".
+(1991), "How effective is suffixing?". In scripts without spaces, pairs of characters take the place of words.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workers.arrays.pairs import distinct, pair_keys, pairs_of
 from workers.arrays.sparse_rows import SparseRows
 from workers.text.ngrams import weigh
 from workers.text.remembered import remembered
-from workers.text.tokens import words
+from workers.text.tokens import word_parts
 
 # A category's own name says what is in it, the names above say where it is.
 _WEIGHT_OF_PARENTS: Final = 0.5
@@ -35,7 +35,7 @@ class TreeWords:
         self._nodes = np.flatnonzero(taxonomy.is_listed).astype(np.int32)
         paths = [taxonomy.paths[node] for node in self._nodes.tolist()]
         texts = [*(path[-1] for path in paths), *(" ".join(path[:-1]) for path in paths)]
-        stems = (_stem(word) for text in texts for word in words(text))
+        stems = (_stem(word) for text in texts for word in word_parts(text))
         self._columns = {stem: column for column, stem in enumerate(dict.fromkeys(stems))}
         self._columns_of = remembered(partial(_find, self._columns))
         _, found = pairs_of(distinct(pair_keys(*self._occurrences(texts))))
@@ -76,7 +76,7 @@ class TreeWords:
 
 def _find(columns: dict[str, int], chunk: str) -> tuple[int, ...]:
     """Return the columns of the tree's words in a chunk of text without white space; cached, as chunks repeat."""
-    stems = map(_stem, words(chunk))
+    stems = map(_stem, word_parts(chunk))
     return tuple(columns[stem] for stem in stems if stem in columns)
 
 

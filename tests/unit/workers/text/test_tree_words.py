@@ -16,15 +16,16 @@ from workers.text.tree_words import TreeWords, tree_words
 TREE = Taxonomy.from_paths(
     "t", "1", ["Home > Lamps > Desk Lamps", "Home > Boxes", "Garden > Berries", "Garden > Glass Vases", "Glass"]
 )
+CHINESE = Taxonomy.from_paths("t", "1", ["鞋靴 > 运动鞋", "鞋靴 > 凉鞋", "厨具 > 马克杯"])
 TEXTS = st.lists(st.text(max_size=30) | st.sampled_from(["a desk lamp", "glass berry", "home garden"]), max_size=5)
 
 
-def shared(*texts: str) -> list[dict[str, float]]:
+def shared(*texts: str, tree: Taxonomy = TREE) -> list[dict[str, float]]:
     found: list[dict[str, float]] = [{} for _ in texts]
-    keys, values = TreeWords(TREE).shared(texts)
+    keys, values = TreeWords(tree).shared(texts)
     owners, nodes = pairs_of(keys)
     for owner, node, value in zip(owners.tolist(), nodes.tolist(), values.tolist(), strict=True):
-        found[owner][TREE.path_text(node)] = value
+        found[owner][tree.path_text(node)] = value
     return found
 
 
@@ -32,6 +33,11 @@ def test_a_plural_is_the_same_word() -> None:
     for one, many in (("Berry", "berries"), ("vase", "VASES"), ("lamp", "lamps")):
         assert shared(one) == shared(many)
         assert shared(one)[0]
+
+
+def test_a_name_is_found_within_a_title_without_spaces() -> None:
+    (found,) = shared("新款男士透气运动鞋黑色42码", tree=CHINESE)
+    assert max(found, key=found.__getitem__) == "鞋靴 > 运动鞋"
 
 
 def test_only_listed_nodes_share_words() -> None:
