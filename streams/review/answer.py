@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.text.tokens import words
+from workers.text.tokens import runs_on, words
 
 SHOWN: Final = 9
 _DIGITS: Final = 2
@@ -48,7 +48,8 @@ def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> 
     """Return what the text means: the number of an ``offered`` node (from 1), a path, an id, or a search.
 
     An empty text and ``s`` skip, ``b`` goes back, ``q`` quits, ``n`` means nowhere. A search finds the categories
-    whose path has, for each word, a word that starts with it or differs only in its ending. An offered node is
+    whose path has, for each word, a word that starts with it or differs only in its ending; in scripts without
+    spaces, a word that has it anywhere. An offered node is
     ``None`` if the tree lacks it. A number of up to two digits is never an id.
     """
     text = text.strip()
@@ -83,10 +84,10 @@ def _search(text: str, taxonomy: Taxonomy) -> Found:
     for node in np.flatnonzero(taxonomy.is_listed).tolist() if wanted else ():
         path = taxonomy.paths[node]
         said = words(" ".join(path))
-        # First a fast test: few paths have words that begin with all stems.
+        # First a fast test: few paths have all stems, each at the beginning of a word.
         line = " ".join(("", *said))
-        if all(f" {stem}" in line for stem in stems) and all(
-            any(has.startswith(word) or _stem(has) == stem for has in said) for word, stem in wanted.items()
+        if all((stem if runs_on(stem) else f" {stem}") in line for stem in stems) and all(
+            any(_says(has, word) or _stem(has) == stem for has in said) for word, stem in wanted.items()
         ):
             others = [word for word in words(path[-1]) if _stem(word) not in stems]
             found.append((len(others), len(path), path, node))
@@ -94,6 +95,10 @@ def _search(text: str, taxonomy: Taxonomy) -> Found:
     # lamps in general than one kind of them or their accessories.
     found.sort()
     return Found(tuple(node for *_, node in found[:SHOWN]), len(found))
+
+
+def _says(has: str, word: str) -> bool:
+    return word in has if runs_on(word) else has.startswith(word)
 
 
 def _stem(word: str) -> str:

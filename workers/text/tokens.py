@@ -66,6 +66,11 @@ def _parts(run: str) -> Iterable[str]:
     return map("".join, pairwise(run)) if len(run) > 1 and _WITHOUT_SPACES.match(run) else (run,)
 
 
+def runs_on(word: str) -> bool:
+    """Whether a word may consist of several words, because a script of it puts no spaces between them."""
+    return not word.isascii() and _WITHOUT_SPACES.search(word) is not None
+
+
 def identity(text: str) -> str:
     """Return a form that is equal for texts that differ only in case, punctuation and white space.
 

@@ -76,6 +76,12 @@ def test_a_search_minds_no_ending(text: str, name: str) -> None:
     assert understand(text, [], tree) == Found((tree.index_of_path(f"Home > {name}"),), 1)
 
 
+@pytest.mark.parametrize("text", ["运动鞋", "鞋", "男士 鞋"])
+def test_a_search_finds_a_name_that_has_the_word_anywhere_in_scripts_without_spaces(text: str) -> None:
+    tree = Taxonomy.from_paths("t", "1", ["服饰 > 男士运动鞋", "服饰 > 男士外套"])
+    assert understand(text, [], tree) == Found((tree.index_of_path("服饰 > 男士运动鞋"),), 1)
+
+
 def test_a_word_that_is_also_the_path_of_a_root_is_searched_for() -> None:
     tree = Taxonomy.from_paths("t", "1", ["Furniture", "Furniture > Sofas", "Media"])
     assert understand("furniture", [], tree) == Found((0, 1), 2)
