@@ -40,6 +40,7 @@ def print_figures(report: FitReport) -> None:
 def tell_of_fit(report: FitReport, labelled: LabelledProducts, *, tree_of_labels: bool) -> None:
     """Warn on standard error about properties of the model that the user may not expect."""
     _tell_of_labels(labelled)
+    _tell_of_several_labels(labelled)
     if tree_of_labels:
         _tell_of_lone_products(report)
     _tell_of_assignments(report)
@@ -81,6 +82,18 @@ def _tell_of_labels(labelled: LabelledProducts) -> None:
             f"{labelled.unknown:,} products were left out, more than the {len(labelled.products):,} fitted on, as "
             "their categories are not in the tree. Is it the tree of this file?",
             err=True,
+        )
+
+
+def _tell_of_several_labels(labelled: LabelledProducts) -> None:
+    """Warn if products occur with different labels: that may be a mistake, and the model learns all of them."""
+    from workers.fit.labels import ids_with_several_labels
+
+    if found := ids_with_several_labels(labelled):
+        shown = plain(", ".join(map(repr, list(found)[:_SHOWN])))
+        click.echo(
+            f"{len(found):,} product ids occur with different labels, all of which were fitted on, such as {shown}"
+            "; if these products are not in several categories, keep the right row of each"
         )
 
 

@@ -21,7 +21,7 @@ from workers.fit.cross_fit import CrossFitted, Encoded, FittedSignals, HeldOutCa
 from workers.fit.fit_ranking import RankingData, RankingOptions, fit_ranking
 from workers.fit.folds import assign_folds
 from workers.fit.held_out_stores import OfNewStores, hold_out_stores, names_stores
-from workers.fit.labels import LabelledProducts
+from workers.fit.labels import LabelledProducts, ids_with_several_labels
 from workers.fit.namesakes import namesakes
 from workers.fit.out_of_fold import OutOfFold
 from workers.fit.out_of_fold_metrics import measure_recall
@@ -107,6 +107,7 @@ def fit(
         "products_of_unknown_category": labelled.unknown,
         "categories_with_products": len(of_category),
         "products_alone_in_category": int(np.count_nonzero(of_category == 1)),
+        "product_ids_with_several_labels": len(ids_with_several_labels(labelled)),
         "out_of_fold": measure_recall(out_of_fold) | decisions,
     }
     manifest = save_bundle(out, recall, ranking, Provenance(metrics, labelled.products))

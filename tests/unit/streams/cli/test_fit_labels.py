@@ -67,6 +67,16 @@ def test_fit_says_how_many_new_products_a_tree_of_labels_will_have_no_category_f
         assert (result.exit_code, said in " ".join(result.output.split())) == (0, is_said), result.output
 
 
+def test_fit_says_how_many_products_occur_with_different_labels(tmp_path: Path) -> None:
+    rows = ["product_id,title,category_path", "1,Cup,Home > Cups", "1,Cup,Home > Mugs", "2,Mug,Home > Mugs"]
+    files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
+    for more, is_said in (["2,Mug,Home > Mugs"], True), (["3,Jug,Home > Jugs"], False):
+        (tmp_path / "products.csv").write_text("\n".join([*(rows if is_said else rows[:2]), *more]))
+        result = CliRunner().invoke(main, ["fit", *files])
+        said = "1 product ids occur with different labels, all of which were fitted on, such as '1'"
+        assert (result.exit_code, said in " ".join(result.output.split())) == (0, is_said), result.output
+
+
 def test_fit_says_how_to_name_the_labels_where_it_finds_none(tmp_path: Path) -> None:
     (tmp_path / "products.csv").write_text("product_id,title,Kategorie\n1,Cup,Home > Cups\n")
     files = ["--products", str(tmp_path / "products.csv"), "--out", str(tmp_path / "bundle")]
