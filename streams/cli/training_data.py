@@ -61,7 +61,8 @@ def command(
 
     The last verdict on each product in reviews.decided.v1 becomes its label and replaces any label in the file; a
     verdict of "nowhere" removes the product. Product data is as last published on products.changed.v1, which keeps
-    it for a week; products that have expired there are taken from the file.
+    it for a week; products that have expired there are taken from the file. If neither has the title that was
+    judged, the product is written as the verdict describes it: title, brand, stores and tags.
 
     \b
     Examples:
@@ -85,8 +86,7 @@ def command(
     )
     verdicts, published = _read(settings, taxonomy)
     report = TrainingDataReport()
-    labels = {product_id: verdict.category_id for product_id, verdict in verdicts.latest.items()}
-    _write(out, training_rows(source or (), labels, published, taxonomy, report))
+    _write(out, training_rows(source or (), verdicts.latest, published, taxonomy, report))
     if source is not None:
         tell_skipped(source)
     _tell(out, report, verdicts, as_json=as_json)
@@ -133,7 +133,7 @@ def _tell(out: Path, report: TrainingDataReport, verdicts: Verdicts, *, as_json:
         (report.repeated, "further rows of products that have a verdict"),
         (
             report.without_product,
-            "verdicts on products that are neither in Kafka nor in the file; give a file that has them",
+            "verdicts without a title on products that are neither in Kafka nor in the file; give one with them",
         ),
         (verdicts.invalid, "verdicts that break their contract"),
         (verdicts.unknown.total(), f"verdicts for categories that the bundle's tree lacks: {shown}"),

@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
-from schemas.events.product import Product
+from schemas.events.product import Product, is_blank
+from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
 from workers.fit.labels import find_label
 from workers.product_files import LabelledProduct
+from workers.text.tokens import identity
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class TrainingDataReport:
     Rows: ``kept`` have no verdict, ``withdrawn`` are products that belong nowhere in the tree, ``repeated`` name a
     product with a verdict again. Verdicts: ``confirmed`` agree with the existing label, ``corrected`` change it,
     ``added`` label a product that had none, ``nowhere`` name no category; ``without_product`` are about products
-    of which nothing else is known.
+    of which nothing is known, not even a title.
     """
 
     kept: int = 0
@@ -45,15 +47,16 @@ class TrainingDataReport:
 
 def training_rows(
     labelled: Iterable[LabelledProduct],
-    verdicts: Mapping[str, str | None],
+    verdicts: Mapping[str, ReviewDecided],
     products: Mapping[str, Product],
     taxonomy: Taxonomy,
     report: TrainingDataReport,
 ) -> Iterator[bytes]:
     """Yield training data as lines that :class:`workers.product_files.ProductFile` reads; count in ``report``.
 
-    ``verdicts`` maps product ids to category ids, ``None`` for products that belong nowhere. ``products`` are the
-    products as last published, which replace those in the file. Products without a verdict come first, unchanged.
+    ``verdicts`` maps product ids to the last verdict on each. ``products`` are the products as last published,
+    which replace those in the file, except where the verdict is about another title: that of the label must be the
+    title that was judged. Products without a verdict come first, unchanged.
     """
     before: dict[str, LabelledProduct] = {}
     for row in labelled:
@@ -61,21 +64,37 @@ def training_rows(
         if product_id not in verdicts:
             report.kept += 1
             yield _line(row.product, row.category_path, row.category_id)
-        elif verdicts[product_id] is None:
+        elif verdicts[product_id].category_id is None:
             report.withdrawn += 1
         else:
             report.repeated += product_id in before
             before[product_id] = row
-    for product_id, category in sorted(verdicts.items()):
+    for product_id, verdict in sorted(verdicts.items()):
         known = before.get(product_id)
-        if category is None:
+        if verdict.category_id is None:
             report.nowhere += 1
-        elif product := products.get(product_id) or (known and known.product):
-            node = taxonomy.index_of_id(category)
+        elif product := _judged(verdict, products.get(product_id), known.product if known else None):
+            node = taxonomy.index_of_id(verdict.category_id)
             _count(report, known, node, taxonomy)
             yield _line(product, taxonomy.paths[node], None)
         else:
             report.without_product += 1
+
+
+def _judged(verdict: ReviewDecided, *known: Product | None) -> Product | None:
+    """Return the first known product with the title that was judged, or else what the verdict says about it."""
+    products = [product for product in known if product is not None]
+    if verdict.title is None or is_blank(verdict.title):
+        return products[0] if products else None
+    title = identity(verdict.title)
+    of_verdict = Product(
+        product_id=verdict.product_id,
+        title=verdict.title,
+        brand=verdict.brand,
+        stores=verdict.stores,
+        tags=verdict.tags,
+    )
+    return next((product for product in products if identity(product.title) == title), of_verdict)
 
 
 def _count(report: TrainingDataReport, before: LabelledProduct | None, node: int, taxonomy: Taxonomy) -> None:

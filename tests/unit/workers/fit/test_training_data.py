@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.product import Product
+from schemas.events.review import ReviewDecided
 from schemas.taxonomy import Taxonomy
 from workers.fit.labels import find_label
 from workers.fit.training_data import TrainingDataReport, training_rows
@@ -21,13 +23,32 @@ def row(product_id: str, path: tuple[str, ...] | None = None, category_id: str |
     return LabelledProduct(Product(product_id=product_id, title=f"Old {product_id}"), path, category_id, 1)
 
 
+def verdict(product_id: str, category_id: str | None, title: str | None = None) -> ReviewDecided:
+    return ReviewDecided(
+        review_id="r",
+        product_id=product_id,
+        category_id=category_id,
+        reviewer="one",
+        decided_at=datetime(2026, 1, 2, tzinfo=UTC),
+        title=title,
+        brand="Lumo",
+    )
+
+
+def verdicts_of(said: Mapping[str, str | None], titles: Mapping[str, str]) -> dict[str, ReviewDecided]:
+    return {name: verdict(name, category, titles.get(name)) for name, category in said.items()}
+
+
 def made(
-    rows: list[LabelledProduct], verdicts: Mapping[str, str | None], published: tuple[str, ...] = ()
+    rows: list[LabelledProduct],
+    said: Mapping[str, str | None],
+    published: tuple[str, ...] = (),
+    titles: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, tuple[str, str | None]], TrainingDataReport]:
     """Return title and category id of each product of the training data as a fit reads it, and the report."""
     report = TrainingDataReport()
     products = {name: Product(product_id=name, title=f"New {name}", tags=("a, b",)) for name in published}
-    lines = b"".join(training_rows(rows, verdicts, products, TREE, report))
+    lines = b"".join(training_rows(rows, verdicts_of(said, titles or {}), products, TREE, report))
     read = list(ProductFile(io.BytesIO(lines))) if lines else []
     nodes = [find_label(item, TREE) for item in read]
     found = {
@@ -48,6 +69,20 @@ def test_a_verdict_is_the_label_of_its_product_as_it_was_last_published() -> Non
         "new": ("New new", LAMPS),
     }
     assert (report.kept, report.confirmed, report.corrected, report.added) == (1, 1, 1, 1)
+
+
+def test_a_verdict_is_the_label_of_the_title_that_was_judged() -> None:
+    titles = {"same": "NEW, same", "old": "Old old", "retitled": "Cup", "expired": "Mug"}
+    said = dict.fromkeys(titles, VASES)
+    rows = [row("old", ("Home", "Lamps")), row("retitled", ("Home", "Lamps"))]
+    found, report = made(rows, said, ("same", "old", "retitled"), titles)
+    assert {name: title for name, (title, _) in found.items()} == {
+        "same": "New same",
+        "old": "Old old",
+        "retitled": "Cup",
+        "expired": "Mug",
+    }
+    assert (report.corrected, report.added, report.without_product) == (2, 2, 0)
 
 
 def test_what_belongs_nowhere_is_not_learned_from() -> None:
@@ -81,7 +116,7 @@ def test_a_verdict_on_a_product_of_which_nothing_is_known_is_counted() -> None:
 )
 def test_a_fit_reads_tags_as_the_stream_does(tags: str) -> None:
     product = Product(product_id="a", title="Lamp", tags=tags)
-    lines = training_rows([], {"a": LAMPS}, {"a": product}, TREE, TrainingDataReport())
+    lines = training_rows([], {"a": verdict("a", LAMPS)}, {"a": product}, TREE, TrainingDataReport())
     (item,) = ProductFile(io.BytesIO(b"".join(lines)))
     assert item.product.tag_list() == product.tag_list()
 
@@ -100,7 +135,7 @@ def test_every_row_and_every_verdict_has_one_fate(
     rows = [row(name, None, label) for name, label in labels]
     report = TrainingDataReport()
     products = {name: Product(product_id=name, title="New") for name in published}
-    lines = list(training_rows(rows, verdicts, products, TREE, report))
+    lines = list(training_rows(rows, verdicts_of(verdicts, {}), products, TREE, report))
     assert len(lines) == report.written
     judged = {name for name, _ in labels} & {name for name, category in verdicts.items() if category}
     assert report.kept + report.withdrawn + report.repeated + len(judged) == len(rows)
