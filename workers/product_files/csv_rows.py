@@ -10,7 +10,7 @@ from itertools import islice
 from typing import BinaryIO, Final
 
 from schemas.errors import InvalidProducts
-from workers.product_files.text_rows import MAX_LINE_BYTES, BadLine, Row, numbered_lines, shown
+from workers.product_files.text_rows import MAX_LINE_BYTES, BadLine, Row, not_utf8, numbered_lines, shown
 
 # Larger than the longest description, so that an error names the description's own bound.
 _MAX_FIELD: Final = 131_072
@@ -153,6 +153,5 @@ class _RecordLines:
             try:
                 yield line.decode()
             except UnicodeDecodeError as error:
-                problem = f"is not UTF-8 at its byte {error.start + 1}; save the file as UTF-8"
-                self._bad[number] = BadLine(number, problem, shown(line))
+                self._bad[number] = BadLine(number, not_utf8(error), shown(line))
                 yield line.decode(errors="replace")

@@ -39,6 +39,10 @@ def _object(number: int, line: bytes) -> dict[str, Any] | BadLine:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        try:
+            line.decode()
+        except UnicodeDecodeError as bad:
+            return BadLine(number, not_utf8(bad), shown(line))
         # The first line of an indented file is a lone bracket: say what the file is, not what this line lacks.
         if number == 1 and line.strip() in (b"[", b"{"):
             return BadLine(number, f"is JSON over many lines; {_ONE_A_LINE}", shown(line))
@@ -61,6 +65,11 @@ def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | BadLine]]:
         while line and not line.endswith(b"\n"):
             line = stream.readline(MAX_LINE_BYTES)
         yield number, BadLine(number, f"is longer than {MAX_LINE_BYTES:,} bytes")
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Return what is wrong with a line that is not UTF-8."""
+    return f"is not UTF-8 at its byte {error.start + 1}; save the file as UTF-8"
 
 
 def shown(line: bytes) -> str:

@@ -243,7 +243,7 @@ def test_a_long_value_is_shown_shortened(tmp_path: Path) -> None:
         (b'{"product_id": "1", "title": ', "line 1: .* is no JSON"),
         (b"[1, 2]\n", "is no JSON object"),
         (b'[\n{"product_id": "1"}\n]', "one object a line"),
-        (b'{"product_id": "1", "title": "\xff"}', "is no JSON"),
+        (b'{"product_id": "1", "title": "\xff"}', "is not UTF-8 at its byte 31; save the file as UTF-8"),
         (b'{"product_id": "1", "title": "' + b"x" * MAX_LINE_BYTES + b'"}', "longer than"),
     ],
 )
