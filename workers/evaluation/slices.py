@@ -15,7 +15,7 @@ from workers.evaluation.numbers import number, ratio
 from workers.evaluation.outcomes import ProductOutcomes
 from workers.evaluation.per_product import ProductFacts
 from workers.evaluation.training import Training
-from workers.text.tokens import words
+from workers.text.tokens import word_parts
 
 SHORT_TITLE: Final = 3
 _SIZES: Final = ((0, "0"), (9, "1-9"), (99, "10-99"), (999, "100-999"))
@@ -68,7 +68,9 @@ def slices(
     return {
         "brand": None if training.brands is None else measure_groups(facts, brand, known),
         "store": None if training.stores is None else measure_groups(facts, store, known),
-        "title": measure_groups(facts, [_length(product) for product in products], ("short", "medium", "long")),
+        "title": measure_groups(
+            facts, [title_length(product.title) for product in products], ("short", "medium", "long")
+        ),
         "language": measure_groups(facts, languages(products)),
         "category_size": None
         if sizes is None
@@ -78,8 +80,9 @@ def slices(
     }
 
 
-def _length(product: Product) -> str:
-    count = len(words(product.title))
+def title_length(title: str) -> str:
+    """Return whether a title is ``short``, ``medium`` or ``long``; see docs/evaluation.md."""
+    count = len(word_parts(title))
     if count <= SHORT_TITLE:
         return "short"
     return "medium" if count <= 3 * SHORT_TITLE else "long"

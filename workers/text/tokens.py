@@ -56,14 +56,14 @@ def word_parts(text: str, limit: int | None = None) -> list[str]:
 
     In these scripts a whole title may be one word. Only the first ``limit`` words or pairs if given.
     """
-    if text.isascii():
-        return words(text, limit)
-    found = [part for word in words(text) for run in _RUN.findall(word) for part in _parts(run)]
+    found = words(text)
+    if not text.isascii() and runs_on("".join(found)):
+        found = [part for word in found for run in _RUN.findall(word) for part in _parts(run)]
     return found if limit is None else found[:limit]
 
 
 def _parts(run: str) -> Iterable[str]:
-    return map("".join, pairwise(run)) if len(run) > 1 and _WITHOUT_SPACES.match(run) else (run,)
+    return map("".join, pairwise(run)) if len(run) > 1 and runs_on(run) else (run,)
 
 
 def runs_on(word: str) -> bool:

@@ -17,6 +17,7 @@ from workers.evaluation.evaluate import Resampling, Source, evaluate, find_label
 from workers.evaluation.metrics import HEADLINES
 from workers.evaluation.report import render_report, write_report
 from workers.evaluation.report.words import headline, of_a_hundred, percent, remarks, segments
+from workers.evaluation.slices import title_length
 from workers.evaluation.training import Training
 from workers.product_files import LabelledProduct
 
@@ -83,6 +84,11 @@ def test_every_slice_and_the_categories_split_all_products(document: dict[str, A
     assert sum(row["n"] for row in document["categories"]) == document["n"]
     errors = sum(row["errors"] for row in document["categories"])
     assert errors == pytest.approx((1 - document["exact_accuracy"]) * document["n"], abs=1e-2)
+
+
+def test_a_title_without_spaces_is_not_short_for_that() -> None:
+    titles = ["Desk lamp", "Desk lamp with a shade", "台灯", "护眼学生台灯", "新款男士透气运动鞋黑色42码"]
+    assert list(map(title_length, titles)) == ["short", "medium", "short", "medium", "long"]
 
 
 def test_a_brand_of_the_training_data_is_seen_and_another_new(bundle: Bundle) -> None:
