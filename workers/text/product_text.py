@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Final
 
@@ -50,10 +51,13 @@ def _joined(*parts: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the text with HTML character references decoded and invisible characters inside words removed."""
+    """Return the text with HTML character references decoded and invisible characters inside words removed.
+
+    Letters and their accents are composed (Unicode NFC): macOS may write them apart, as encoders seldom read them.
+    """
     if "&" in text:
         text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
-    return text if text.isascii() else _WITHIN_WORDS.sub("", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", _WITHIN_WORDS.sub("", text))
 
 
 def _title(product: Product) -> str:

@@ -15,6 +15,7 @@ from workers.text.product_text import FIELDS, branded_text, description_text, em
         ("\ufeffKopf\u2060h\u00f6rer", "Kopfh\u00f6rer"),
         ("Kopfh&ouml;rer &#38; Mikrofon", "Kopfh\u00f6rer & Mikrofon"),
         ("Cups &amp; Mugs", "Cups & Mugs"),
+        ("Kopfho\u0308rer \u1112\u1161\u11ab", "Kopfh\u00f6rer \ud55c"),
         ("Q&not a reference; AT&T", "Q&not a reference; AT&T"),
         ("\u0e01\u200b\u0e02", "\u0e01\u200b\u0e02"),
     ],
