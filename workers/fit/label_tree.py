@@ -13,7 +13,7 @@ from workers.product_files import LabelledProduct
 
 Path = tuple[str, ...]
 
-SEPARATORS: Final = (" / ", "/", "\u00bb", "\u203a", "\u2192", "::")
+SEPARATORS: Final = (" / ", "/", "\u00bb", "\u203a", "\u2192", "\uff1e", "::")
 """What stands between the names of paths elsewhere, the longer ones first."""
 
 

@@ -58,6 +58,7 @@ def test_a_name_is_spelled_in_each_place_as_most_labels_there_spell_it() -> None
         (["Home/Lamps", "Home / Cups", "Sale"], "/"),
         (["Home \u00bb Lamps", "Home \u00bb Cups"], "\u00bb"),
         (["Home::Lamps"], "::"),
+        (["\u5bb6\u96fb\uff1e\u7167\u660e", "\u5bb6\u5177\uff1e\u68da"], "\uff1e"),
         (["TV/Audio", "Lamps"], None),
         (["TV/Audio", "Home/Cups", "Home > Lamps"], None),
     ],
