@@ -93,7 +93,8 @@ def _tell_of_several_labels(labelled: LabelledProducts) -> None:
         shown = plain(", ".join(map(repr, list(found)[:_SHOWN])))
         click.echo(
             f"{len(found):,} product ids occur with different labels, all of which were fitted on, such as {shown}"
-            "; if these products are not in several categories, keep the right row of each"
+            "; if these products are not in several categories, keep the right row of each",
+            err=True,
         )
 
 
