@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 7
+FORMAT: Final = 8
 
 
 class BundleFile(msgspec.Struct, frozen=True):

@@ -52,7 +52,7 @@ def fit_rankers(
     names = np.unique(folds).tolist()
     held_out = [np.flatnonzero(folds == fold) for fold in names]
     if not held_out:
-        options = replace(options, trees=min(_TREES_UNSEEN, options.trees), share_of_sum=0.0)
+        options = replace(options, trees=min(_TREES_UNSEEN, options.trees), from_sum=False)
 
     def learn(unseen: NDArray[np.intp]) -> tuple[Ranker, NDArray[np.float64]]:
         rows = np.setdiff1d(np.arange(len(examples.relevant)), unseen, assume_unique=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from workers.ranking.conditional_logit import ConditionalLogit
 from workers.ranking.ranker import Ranker, RankerOptions, RankingExamples
@@ -33,22 +34,42 @@ def test_the_first_trees_of_a_ranker_are_the_ranker_of_so_many_trees(examples: R
     assert not np.array_equal(many.margins(examples.values), few.margins(examples.values))
 
 
+def whole_sum(examples: RankingExamples) -> NDArray[np.float32]:
+    return ConditionalLogit.fit(examples.values, examples.loss, examples.monotone).margins(examples.values)
+
+
 def test_trees_improve_on_the_sum_that_they_begin_from(examples: RankingExamples) -> None:
     ranker, losses = Ranker.fit(examples, OPTIONS, held_out=examples)
-    base = ConditionalLogit.fit(examples.values, examples.loss, examples.monotone, OPTIONS.share_of_sum)
-    assert losses[-1] < losses[0] < examples.loss.mean(base.margins(examples.values))
-    assert losses[-1] == pytest.approx(examples.loss.mean(ranker.margins(examples.values)), abs=1e-5)
+    assert losses[-1] < losses[0]
+    half = whole_sum(examples) / np.float32(2)
+    assert examples.loss.mean(ranker.margins(examples.values)) < examples.loss.mean(half)
 
 
-def test_a_ranker_begins_from_the_share_of_the_sum_that_it_is_told(examples: RankingExamples) -> None:
+def test_trees_begin_from_half_of_the_sum_or_from_nothing(examples: RankingExamples) -> None:
     one_leaf = replace(OPTIONS, trees=1, depth=1, learning_rate=1e-9)
-    whole, half, none = (
-        Ranker.fit(examples, replace(one_leaf, share_of_sum=share))[0].margins(examples.values)
-        for share in (1.0, 0.5, 0.0)
+    half, none = (
+        Ranker.fit(examples, replace(one_leaf, from_sum=from_sum))[0].margins(examples.values)
+        for from_sum in (True, False)
     )
-    assert half == pytest.approx(whole / 2, abs=1e-5)
+    asked = whole_sum(examples) > np.quantile(whole_sum(examples)[examples.relevant], 0.02)
+    assert half[asked] == pytest.approx(whole_sum(examples)[asked] / 2, abs=1e-4)
     assert none == pytest.approx(np.zeros(400), abs=1e-5)
-    assert RankerOptions().share_of_sum == 0.5
+
+
+def test_candidates_that_the_sum_all_but_rules_out_keep_the_sum(examples: RankingExamples) -> None:
+    ranker, _ = Ranker.fit(examples, OPTIONS)
+    sums = whole_sum(examples)
+    least = np.quantile(sums[examples.relevant], 0.01, method="inverted_cdf")
+    ruled_out = sums < least - 1e-5
+    assert ruled_out.sum() > 10
+    assert ranker.margins(examples.values)[ruled_out] == pytest.approx(sums[ruled_out], abs=1e-4)
+    assert np.abs(ranker.margins(examples.values) - sums)[~ruled_out].mean() > 0.1
+
+
+def test_trees_are_asked_about_everything_where_no_candidate_is_right(examples: RankingExamples) -> None:
+    nothing = replace(examples, relevant=np.zeros_like(examples.relevant))
+    ranker, _ = Ranker.fit(nothing, OPTIONS)
+    assert (ranker.margins(examples.values) < 0).all()
 
 
 def test_contributions_of_sum_and_trees_together_make_the_margin(examples: RankingExamples) -> None:
