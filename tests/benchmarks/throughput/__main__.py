@@ -33,6 +33,11 @@ _WIDTH = 120
 @click.option(
     "--data", type=_DIRECTORY, envvar="SHELFWISE_DATA", default="../shared/data", help="Real catalogues."
 )
+@click.option(
+    "--cores",
+    type=click.FloatRange(0.05, 64),
+    help="Let each worker use at most so many cores, such as 0.4, as if there were cores to spare (Linux, root).",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures as JSON.")
 @click.option("--short", is_flag=True, help="Few events, one round, two loads: four minutes.")
 def main(  # noqa: PLR0917 - an option is a parameter
@@ -44,6 +49,7 @@ def main(  # noqa: PLR0917 - an option is a parameter
     nodes: int,
     bundle: Path | None,
     data: Path,
+    cores: float | None,
     out: Path | None,
     short: bool,
 ) -> None:
@@ -52,6 +58,7 @@ def main(  # noqa: PLR0917 - an option is a parameter
     \b
       python -m tests.benchmarks.throughput --short --out var/throughput.json
       python -m tests.benchmarks.throughput --only bare --only ours --no-latency --rounds 1
+      python -m tests.benchmarks.throughput --only ours --only ours_two_processes --no-latency --cores 0.4
     """
     options = Options(
         events=events,
@@ -61,6 +68,7 @@ def main(  # noqa: PLR0917 - an option is a parameter
         nodes=nodes,
         bundle=bundle,
         data=data if data.is_dir() else None,
+        cores=cores,
     )
     options = options.short() if short else options
     if no_latency:

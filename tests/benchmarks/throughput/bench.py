@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Bench:
 
     def measure(self) -> dict[str, Any]:
         """Measure everything, and return the document."""
-        contestants = [REGISTRY[name] for name in self._options.contestants]
+        contestants = [replace(REGISTRY[name], cores=self._options.cores) for name in self._options.contestants]
         for contestant in contestants:
             if contestant.missing:
                 self._problem(contestant.missing)
@@ -113,7 +114,7 @@ class Bench:
         plan = Plan(ours[-1].products_per_second, options.loads, options.load_seconds, options.warm_up_seconds)
         # Use other products than for throughput, and a new worker that has not seen any of them.
         events: list[Event] = generate(options.seed + 2, plan.events, self._real)
-        contestant = REGISTRY["ours_latency"]
+        contestant = replace(REGISTRY["ours_latency"], cores=options.cores)
         found = []
         with ground(self._connection, *self._place(contestant.name)) as made:
             try:

@@ -15,7 +15,7 @@ class Options:
 
     Each load lasts ``load_seconds`` after ``warm_up_seconds`` of the same rate. ``bundle`` replaces the
     benchmark's own bundle on a tree of ``nodes``; ``data`` is the directory of real catalogues to mix in, if there
-    are any.
+    are any. ``cores`` bounds the CPU time of each worker, and of each other contestant.
     """
 
     events: int = 200_000
@@ -30,6 +30,7 @@ class Options:
     nodes: int = 5_595
     bundle: Path | None = None
     data: Path | None = None
+    cores: float | None = None
 
     def without_latency(self) -> Self:
         """Return the same options without loads."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from streams.child_process import spawn
 from tests.benchmarks.throughput.contestants.job import Place
+from tests.benchmarks.throughput.cpu_quota import at_most
 from tests.worker_harness import Installation, Worker
 
 _PROGRAMS = "tests.benchmarks.throughput.contestants"
@@ -71,7 +72,8 @@ class Contestant:
     """How to run a contestant; ``needs`` is an optional package.
 
     ``learns`` means that its decisions depend on the order of events. With ``before_events``, its processes are
-    ready before the events are published, because they share the partitions only once all have joined.
+    ready before the events are published, because they share the partitions only once all have joined. ``cores``
+    bounds the CPU time of each of them, with the processes that it starts.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Contestant:
     needs: str | None = None
     learns: bool = False
     before_events: bool = False
+    cores: float | None = None
 
     @property
     def missing(self) -> str | None:
@@ -95,14 +98,18 @@ class Contestant:
         """Yield its processes, and kill them at the end."""
         with ExitStack() as stack:
             if self.program is not None:
+                bound = stack.enter_context(at_most(self.cores))
                 program = Program(self.program, installation)
                 stack.callback(program.kill)
+                bound(program.process_id)
                 yield [program]
                 return
             workers = [OurWorker(installation, (), dict(self.settings)) for _ in range(self.processes)]
             for worker in workers:
+                bound = stack.enter_context(at_most(self.cores))
                 stack.callback(worker.__exit__)
                 worker.start()
+                bound(worker.process_id)
             if self.before_events:
                 # Twice, because the others give up partitions again when the last one joins.
                 for worker in (*workers, *workers):
