@@ -27,6 +27,10 @@ _SERVICE_LINK: Final = re.compile(
     r"SHELFWISE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
 )
 _SERVICE_ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://[^/]+:\d+")
+# One call of the model decides a batch of each partition, and costs least per product with a few hundred products:
+# with fewer partitions, batches are larger.
+_PRODUCTS_AT_ONCE: Final = 512
+_LEAST_BATCH_PRODUCTS: Final = 64
 
 
 class Settings(BaseSettings):
@@ -59,8 +63,8 @@ class Settings(BaseSettings):
     """The number of partitions of every topic: the same for all, as a batch keeps its partition number."""
     replication_factor: Annotated[int, Field(ge=1, le=10)] = 1
 
-    batch_products: Annotated[int, Field(ge=1, le=5_000)] = 64
-    """The most products in a micro-batch."""
+    batch_products: Annotated[int, Field(ge=1, le=5_000)] | None = None
+    """The most products in a micro-batch; if not set, :meth:`most_products` chooses."""
     linger_ms: Annotated[int, Field(ge=0, le=50)] = 5
     """How long, in milliseconds, a read waits for more events; under load batches fill by themselves.
 
@@ -134,6 +138,12 @@ class Settings(BaseSettings):
             "log_level": 3,
         }
         return self.kafka.consumer_config(self.group(name), {**membership, **static, **(overrides or {})})
+
+    def most_products(self, partitions: int) -> int:
+        """Return the most products in a micro-batch of an intake that owns so many partitions."""
+        if self.batch_products is not None:
+            return self.batch_products
+        return max(_LEAST_BATCH_PRODUCTS, _PRODUCTS_AT_ONCE // max(partitions, 1))
 
     def observer_config(self, name: str) -> dict[str, Any]:
         """Return the configuration of a consumer that asks what the group of this name has committed.

@@ -32,12 +32,17 @@ class Committed:
     known: bool = False
 
 
-def begin(consumer: Consumer, settings: Settings, number: int, committed: Committed) -> PartitionIntake:
-    """Return the initial state of a newly assigned partition; ``committed`` is what its last owner committed."""
+def begin(
+    consumer: Consumer, settings: Settings, number: int, committed: Committed, batch_products: int
+) -> PartitionIntake:
+    """Return the initial state of a newly assigned partition; ``committed`` is what its last owner committed.
+
+    ``batch_products`` is the most products in a batch.
+    """
     return PartitionIntake(
         settings.topic(PRODUCTS_CHANGED),
         number,
-        settings.batch_products,
+        batch_products,
         Window(
             settings.window_batches, settings.completion_timeout_seconds, time.monotonic, settings.batch_attempts
         ),

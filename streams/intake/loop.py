@@ -73,6 +73,7 @@ class Intake:
         self._completed = settings.topic(BATCHES_COMPLETED)
         self._stop = Event()
         self._partitions: dict[int, PartitionIntake] = {}
+        self._batch_products = settings.most_products(settings.partitions)
         self._ignored = 0
         self._read_seconds = max(settings.linger_ms / 1000, 0.001)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
@@ -244,7 +245,9 @@ class Intake:
         return sum(len(state.window) for state in self._partitions.values())
 
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
-        left = committed(consumer, [item for item in assigned if item.topic == self._products])
+        sources = [item for item in assigned if item.topic == self._products]
+        self._batch_products = self._settings.most_products(len(sources))
+        left = committed(consumer, sources)
         owned: dict[int, tuple[int | None, int | None]] = {}
         for item in assigned:
             if item.topic == self._completed:
@@ -259,14 +262,14 @@ class Intake:
         consumer.assign(assigned)
         announce(consumer, self._products, owned)
         # librdkafka keeps a partition paused that was paused when it was revoked; it would never be read again.
-        consumer.resume([item for item in assigned if item.topic == self._products])
+        consumer.resume(sources)
         logger.info("intake owns partitions %s", sorted(self._partitions))
         self._health.condition(ASSIGNED, ready=True)
 
     def _begin(self, consumer: Consumer, number: int, found: Committed) -> PartitionIntake:
         if found.mark is not None:
             self._metrics.committed(self._products, number, found.mark.offset)
-        state = begin(consumer, self._settings, number, found)
+        state = begin(consumer, self._settings, number, found, self._batch_products)
         self._offsets.assigned(number, state.generation)
         self._local.own(number, state.generation)
         self._partitions[number] = state

@@ -19,7 +19,12 @@ EVENTS = 8_000
 KILLS = 3
 # Short, so that a successor need not wait long for the partitions of the one that was killed. The statistics stand
 # still, but for the test that says otherwise.
-SETTINGS = {"session_timeout_seconds": 6, "completion_timeout_seconds": 10, "learning": False}
+SETTINGS = {
+    "session_timeout_seconds": 6,
+    "completion_timeout_seconds": 10,
+    "learning": False,
+    "batch_products": 64,
+}
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def installation(kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_pat
 
 def in_flight(settings: Settings) -> int:
     """Return how many events may be in flight: no more can be decided again after a kill."""
-    return settings.partitions * settings.window_batches * settings.batch_products
+    return settings.partitions * settings.window_batches * settings.most_products(settings.partitions)
 
 
 def test_no_event_is_without_a_decision_after_workers_were_killed_mid_run(

@@ -270,6 +270,17 @@ def aborted(settings: Settings, events: list[Event]) -> Iterator[None]:
     producer.abort_transaction(PATIENCE_SECONDS)
 
 
+@pytest.mark.parametrize("most", [None, 16])
+def test_an_intake_of_few_partitions_packs_large_batches_unless_it_is_told_otherwise(
+    settings: Settings, downstream: Downstream, most: int | None
+) -> None:
+    publish(settings, [product(number) for number in range(3_000)])
+    with running(settings.model_copy(update={"batch_products": most})):
+        wait_until(lambda: sum(committed(settings)) == 3_000, "all commits")
+    largest = max(len(batch.products) for batch in downstream.batches)
+    assert largest == (most or 512 // PARTITIONS)
+
+
 def test_events_of_an_aborted_transaction_do_not_wait_and_those_that_follow_are_decided(
     settings: Settings, downstream: Downstream
 ) -> None:
@@ -531,7 +542,7 @@ def test_a_release_that_fails_stops_intake_instead_of_draining_the_topic_into_th
         assert intake.health.readiness().detail["missing"] == (CLOSED,)
         probed = len(downstream.batches)
         wait_until(lambda: len(downstream.batches) >= probed + 2, "two probes")
-        in_flight = PARTITIONS * settings.window_batches * settings.batch_products
+        in_flight = PARTITIONS * settings.window_batches * settings.most_products(PARTITIONS)
         died = intake.outcome(Outcome.DEAD_LETTER)
         assert died <= 25 + in_flight + 8 * len(downstream.batches)
         healthy.set()
@@ -549,7 +560,7 @@ def test_while_nothing_is_completed_no_more_is_held_than_windows_and_backlogs(
     held: list[ProductBatch] = []
     downstream.answer(held.append)
     publish(settings, [product(number) for number in range(30_000)])
-    most_held = PARTITIONS * (settings.window_batches + 8) * settings.batch_products
+    most_held = PARTITIONS * (settings.window_batches + 8) * settings.most_products(PARTITIONS)
     with running(settings) as intake:
         wait_until(lambda: len(held) == PARTITIONS * settings.window_batches, "full windows")
         wait_until(lambda: intake.value("batches_in_flight") == PARTITIONS * settings.window_batches, "the metric")

@@ -74,6 +74,12 @@ def test_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in refused(monkeypatch, "SHELFWISE_KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
 
 
+def test_batches_are_larger_the_fewer_partitions_a_worker_has() -> None:
+    partitions = (0, 1, 2, 4, 8, 64)
+    assert [Settings().most_products(count) for count in partitions] == [512, 512, 256, 128, 64, 64]
+    assert {Settings(batch_products=5).most_products(count) for count in partitions} == {5}
+
+
 def test_the_ids_of_all_clients_begin_as_the_operator_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELFWISE_KAFKA__CLIENT_ID", "catalogue")
     assert Settings.load().member_config("intake")["client.id"] == "catalogue-intake"

@@ -23,5 +23,6 @@ def test_no_more_is_fetched_ahead_than_is_soon_read(tmp_path: Path, monkeypatch:
     settings = Settings(data_dir=tmp_path, kafka=KafkaConnection(bootstrap_servers="nowhere:1"))
     Intake(settings, Metrics(CollectorRegistry()), Health())
     (config,) = found
-    assert config["queued.min.messages"] < settings.batch_products
-    assert config["fetch.message.max.bytes"] < 20 * settings.batch_products * EVENT_BYTES
+    batch_products = settings.most_products(settings.partitions)
+    assert config["queued.min.messages"] < batch_products
+    assert config["fetch.message.max.bytes"] < 20 * batch_products * EVENT_BYTES
