@@ -29,7 +29,23 @@ def decode(value: bytes | None, kind: type[Event]) -> Event:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
         return cast("Event", decoder.decode(value))
-    except msgspec.ValidationError as error:
-        raise InvalidEvent(Reason.WRONG_TYPE, f"{kind.__name__}: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidEvent(Reason.MALFORMED_JSON, f"{kind.__name__}: {error}") from None
+        raise InvalidEvent(reason_of(error, value), f"{kind.__name__}: {error}") from None
+
+
+def reason_of(error: Exception, value: bytes) -> Reason:
+    """Return why a decoder refused a value; of what breaks its contract, msgspec only gives a text."""
+    if not isinstance(error, msgspec.ValidationError):
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return Reason.INVALID_UTF8
+        return Reason.MALFORMED_JSON
+    message = str(error)
+    if message.startswith("Object missing required field"):
+        return Reason.MISSING_FIELD
+    if "$.title" in message and "length >= 1" in message:
+        return Reason.EMPTY_TITLE
+    if any(bound in message for bound in ("of length", " >= ", " <= ", "matching regex", "out of range")):
+        return Reason.OUT_OF_BOUNDS
+    return Reason.WRONG_TYPE

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from schemas.errors import InvalidEvent
+from schemas.events.codec import reason_of
 from schemas.events.dead_letter import Reason
 
 MAX_EVENT_BYTES: Final = 1_048_576
@@ -86,11 +87,8 @@ def decode_product(value: bytes, key: bytes | None = None) -> Product:
         # The decoder skips unknown fields without looking at their bytes, so check the encoding first.
         value.decode()
         product = _decode(value)
-    except msgspec.ValidationError as error:
-        raise InvalidEvent(_reason(str(error)), str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        reason = Reason.INVALID_UTF8 if isinstance(error, UnicodeDecodeError) else Reason.MALFORMED_JSON
-        raise InvalidEvent(reason, str(error)) from None
+        raise InvalidEvent(reason_of(error, value), str(error)) from None
     except RecursionError:
         raise InvalidEvent(Reason.MALFORMED_JSON, "nested too deeply") from None
     if is_blank(product.title):
@@ -136,13 +134,3 @@ def identify(value: bytes | None, key: bytes | None) -> tuple[str, datetime | No
     if len(product_id) > _MAX_ID:
         raise InvalidEvent(Reason.OUT_OF_BOUNDS, f"a key of {len(product_id)} characters; {_MAX_ID} at most")
     return product_id, None
-
-
-def _reason(message: str) -> Reason:
-    if message.startswith("Object missing required field"):
-        return Reason.MISSING_FIELD
-    if "$.title" in message and "length >= 1" in message:
-        return Reason.EMPTY_TITLE
-    if any(bound in message for bound in ("of length", " >= ", " <= ", "matching regex", "out of range")):
-        return Reason.OUT_OF_BOUNDS
-    return Reason.WRONG_TYPE

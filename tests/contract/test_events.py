@@ -19,6 +19,7 @@ from schemas.events.cloudevents import EventType, headers
 from schemas.events.decision import CategoryAssigned
 from schemas.events.position import SourcePosition, decision_id
 from schemas.events.product import MAX_EVENT_BYTES, decode_product
+from schemas.events.review import decode_verdict
 from schemas.topics import TOPICS
 
 GOOD = {"product_id": "p1", "title": "Table lamp"}
@@ -86,6 +87,34 @@ def test_nothing_else_is_exported() -> None:
 def test_a_bad_product_event_has_its_reason(value: bytes, reason: str) -> None:
     assert reason_of(value) == reason
     assert reason in set(dead_letter.Reason)
+
+
+VERDICT = {
+    "review_id": "r1",
+    "product_id": "p1",
+    "category_id": None,
+    "reviewer": "desk 4",
+    "decided_at": "2026-01-02T03:04:05Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "malformed_json"),
+        (b'{"review_id": "\xff"}', "invalid_utf8"),
+        (b"[]", "wrong_type"),
+        (b"{}", "missing_field"),
+        (orjson.dumps(VERDICT | {"category_id": 7}), "wrong_type"),
+        (orjson.dumps(VERDICT | {"decided_at": "yesterday"}), "wrong_type"),
+        (orjson.dumps(VERDICT | {"reviewer": "x" * 513}), "out_of_bounds"),
+        (orjson.dumps(VERDICT | {"tags": ["t"] * 251}), "out_of_bounds"),
+    ],
+)
+def test_a_bad_verdict_has_the_reason_that_a_bad_product_has(value: bytes, reason: str) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        decode_verdict(value, b"p1")
+    assert caught.value.reason == reason
 
 
 def test_the_key_must_be_the_products_id() -> None:
