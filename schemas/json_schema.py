@@ -14,7 +14,7 @@ from schemas.events.batch import BatchCompleted, CandidateBatch, ProductBatch
 from schemas.events.dead_letter import DeadLetter
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.learning import LearningBatch
-from schemas.events.product import Product
+from schemas.events.product import EMPTY_IF_NULL, Product
 from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticsBatch
 
@@ -42,6 +42,10 @@ def json_schema(name: str) -> bytes:
     for definition in schema["$defs"].values():
         # Whether a docstring is indented depends on the versions of Python and msgspec.
         definition["description"] = inspect.cleandoc(definition["description"])
+    if EVENTS[name] is Product:
+        for field in EMPTY_IF_NULL:
+            property_ = schema["$defs"]["Product"]["properties"][field]
+            property_["type"] = [property_["type"], "null"]
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 

@@ -42,7 +42,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     product_id: ProductId
-    title: Title
+    title: Annotated[Title, msgspec.Meta(description="with at least one visible character")]
     description: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
     brand: ShortText | None = None
     stores: Stores = ()
@@ -70,8 +70,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _decoder = msgspec.json.Decoder(Product)
-# Serialisers write null for a list or mapping that nobody set; the type of these fields does not allow null.
-_EMPTY_IF_NULL: Final = ("stores", "attributes")
+EMPTY_IF_NULL: Final = ("stores", "attributes")
+"""Serialisers write null for a list or mapping that nobody set; the type of these fields does not allow null."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 
 
@@ -103,7 +103,7 @@ def _decode(value: bytes) -> Product:
         return _decoder.decode(value)
     except msgspec.ValidationError:
         fields = msgspec.json.decode(value)
-        nulls = [name for name in _EMPTY_IF_NULL if isinstance(fields, dict) and fields.get(name, ()) is None]
+        nulls = [name for name in EMPTY_IF_NULL if isinstance(fields, dict) and fields.get(name, ()) is None]
         if not nulls:
             raise
         return msgspec.convert({name: fields[name] for name in fields if name not in nulls}, Product)

@@ -251,3 +251,6 @@ def test_every_topic_is_named_once_with_a_version() -> None:
 @pytest.mark.parametrize("field", ["stores", "attributes", "tags", "brand", "affiliate", "updated_at"])
 def test_null_is_no_value_as_serialisers_write_it_for_what_nobody_set(field: str) -> None:
     assert decode_product(orjson.dumps(GOOD | {field: None})) == decode_product(orjson.dumps(GOOD))
+    schema = json_schema.json_schema("products.changed.v1")
+    published = orjson.loads(schema)["$defs"]["Product"]["properties"][field]
+    assert {"type": "null"} in published.get("anyOf", ()) or "null" in published["type"]
