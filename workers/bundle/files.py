@@ -35,6 +35,10 @@ class Description:
         return cls(**{field.name: getattr(manifest, field.name) for field in fields(cls)})
 
 
+class _Format(msgspec.Struct):
+    format: int
+
+
 def write_json(file: Path, value: Any) -> None:
     """Write a value as the JSON of :func:`to_json`."""
     file.write_bytes(to_json(value))
@@ -76,12 +80,14 @@ def read_manifest(directory: Path) -> Manifest:
     if file.stat().st_size > MAX_MANIFEST_BYTES:
         raise InvalidBundle(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes; {_FIT_AGAIN}")
     try:
-        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+        content = file.read_bytes()
+        # Another format may have other fields.
+        found = msgspec.json.decode(content, type=_Format).format
+        if found != FORMAT:
+            raise InvalidBundle(f"{file}: bundle format {found}, this version reads {FORMAT}; fit it anew")
+        return msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBundle(f"{file}: {error}; {_FIT_AGAIN}") from None
-    if manifest.format != FORMAT:
-        raise InvalidBundle(f"{file}: bundle format {manifest.format}, this version reads {FORMAT}; fit it anew")
-    return manifest
 
 
 def verify(directory: Path) -> Manifest:

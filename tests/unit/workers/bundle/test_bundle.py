@@ -267,6 +267,12 @@ def test_a_manifest_from_elsewhere_is_refused(copy: Path, key: str, value: objec
         load_bundle(copy)
 
 
+def test_a_manifest_of_another_format_with_other_fields_is_refused_by_its_format(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"format": 99, "files": []}))
+    with pytest.raises(InvalidBundle, match="bundle format 99, this version reads"):
+        load_bundle(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1}', b"[" * 100_000])
 def test_a_manifest_that_is_none_is_refused(copy: Path, content: bytes) -> None:
     (copy / "manifest.json").write_bytes(content)
