@@ -16,6 +16,7 @@ from faust.types import TopicT
 from mode.utils.queues import FlowControlEvent
 from yarl import URL
 
+from schemas.errors import ShelfwiseError
 from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.faust_guards import GuardedConsumer, GuardedFlowControl
 from streams.kafka.cluster_id import cluster_id
@@ -83,6 +84,11 @@ class FlowApp(faust.App):
     def settled(self) -> bool:
         """Whether partitions are assigned, their tables are recovered, and no rebalance is in progress."""
         return bool(self.tables.recovery.completed.is_set() and not self.rebalancing)
+
+    @property
+    def refusal(self) -> ShelfwiseError | None:
+        """Why the consumer group will never take this application, or ``None``."""
+        return None if self._consumer is None else self._consumer.refusal
 
     async def on_stop(self) -> None:
         """Stop, and release the tables' directory for another process."""

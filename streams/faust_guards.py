@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiokafka.errors import InconsistentGroupProtocolError
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types.tuples import ack_lock
 from mode.utils.queues import FlowControlEvent
+
+from schemas.errors import ShelfwiseError
 
 
 class GuardedFlowControl(FlowControlEvent):
@@ -57,3 +60,17 @@ class GuardedConsumer(Consumer):
             self._acked_index[tp].clear()
             self._gap.pop(tp, None)
             return int(last) + 1
+
+    @property
+    def refusal(self) -> ShelfwiseError | None:
+        """Why the group will never take this consumer, or ``None``.
+
+        The client keeps the error until someone asks for it, and stands still. Faust 0.15.3 never asks.
+        """
+        coordinator = getattr(self._thread._consumer, "_coordinator", None)
+        if not isinstance(getattr(coordinator, "_pending_exception", None), InconsistentGroupProtocolError):
+            return None
+        return ShelfwiseError(
+            f"group {self.app.conf.id} has members of another kind: workers of another version of Shelfwise, or"
+            " another consumer under this group's name. Stop them, then start this worker again"
+        )

@@ -45,9 +45,9 @@ class FaustPart:
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application, if anything did."""
+        """What crashed the application or keeps it out of its group, if anything does."""
         if not self._app.crashed:
-            return None
+            return self._app.refusal
         reason = self._app.crash_reason or RuntimeError("the Faust application crashed")
         if not str(reason).startswith(_DAMAGED):
             return reason
