@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import of_topic
 from streams.outgoing import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -36,14 +37,14 @@ class Sender:
         """
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
-            delivered(error)
+            delivered(error and of_topic(error, message.topic))
 
         try:
             message.produce_in_turn(self._producer, on_delivery)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
                 raise _ended(error) from None
-            delivered(error.args[0])
+            delivered(of_topic(error.args[0], message.topic))
 
     def poll(self, seconds: float) -> int:
         """Run the callbacks of deliveries, waiting at most ``seconds`` for one; return how many ran.

@@ -16,6 +16,7 @@ from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, REVIEWS_DECID
 from streams.clients.feed import Pace
 from streams.clients.partition_reader import read_topic
 from streams.clients.subscriber import Received, content_of
+from streams.kafka.errors import of_topic
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 
@@ -174,7 +175,8 @@ def resend(
     def delivered(error: KafkaError | None, message: Message) -> None:
         if error is not None:
             report.failed += 1
-            report.first_error = report.first_error or f"{message.key()!r}: {error.str()}"
+            problem = of_topic(error, message.topic()).str()
+            report.first_error = report.first_error or f"{message.key()!r}: {problem}"
 
     for received in letters:
         letter = received.content

@@ -17,6 +17,7 @@ from schemas.events import cloudevents
 from schemas.events.cloudevents import EventType
 from schemas.events.codec import encode
 from schemas.events.product import Product
+from streams.kafka.errors import of_topic
 from streams.outgoing import Outgoing, flush
 
 SOURCE: Final = "urn:shelfwise:publish"
@@ -84,7 +85,8 @@ class Feed:
             return
         self.report.failed += 1
         key = (message.key() or b"").decode(errors="replace")
-        self.report.first_error = self.report.first_error or f"product {key!r}: {error.str()}"
+        problem = of_topic(error, self._topic).str()
+        self.report.first_error = self.report.first_error or f"product {key!r}: {problem}"
 
     def __enter__(self) -> Self:
         return self

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from logging import Logger
+from typing import Final
 
 from confluent_kafka import KafkaError, Message
 
 from schemas.errors import KafkaUnavailable
 
+# Since Kafka 3.6 brokers refuse times that are further ahead of their clock than message.timestamp.after.max.ms
+# (an hour since 4.0), without saying that it is the time that they refuse.
+_REFUSED_TIMES: Final = (KafkaError.INVALID_RECORD, KafkaError.INVALID_TIMESTAMP)
+
 
 def of_topic(error: KafkaError, topic: str | None) -> KafkaError:
-    """Return the error of an undelivered message with the name of its topic, which it lacks."""
-    return KafkaError(error.code(), f"{topic}: {error.str()}")
+    """Return the error of an undelivered message with its topic, and the likely cause if it names none."""
+    text = f"{topic}: {error.str()}"
+    if error.code() in _REFUSED_TIMES:
+        text += "; does this machine's clock run ahead of the broker's? An hour is too much"
+    return KafkaError(error.code(), text)
 
 
 def log_or_raise(error: KafkaError, message: Message, what: str, log: Logger) -> None:

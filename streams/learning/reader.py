@@ -17,7 +17,7 @@ from schemas.events.cloudevents import EventType, headers
 from schemas.events.codec import encode
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, LEARNING_BATCHED, REVIEWS_DECIDED
 from streams.health import Health
-from streams.kafka.errors import log_or_raise, of_topic
+from streams.kafka.errors import log_or_raise
 from streams.learning.packer import pack
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
@@ -154,7 +154,7 @@ class LearningReader:
             nonlocal refused
             message = under_way.pop(number)
             if error is not None:
-                refused = of_topic(error, message.topic)
+                refused = error
                 failed.append(message)
 
         for number, message in enumerate(outgoing):

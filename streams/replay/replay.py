@@ -15,6 +15,7 @@ from schemas.errors import KafkaUnavailable
 from schemas.events.sent_again import headers_again
 from streams.clients.feed import Pace
 from streams.clients.partition_reader import PartitionReader, PublishedEvent
+from streams.kafka.errors import of_topic
 from streams.outgoing import Outgoing, flush
 from streams.replay.span import Span
 from streams.replay.standing import Fate, Standing
@@ -133,7 +134,8 @@ class Replay:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self.report.failed += 1
-            self.report.first_error = self.report.first_error or f"{message.key()!r}: {error.str()}"
+            problem = of_topic(error, self._topic).str()
+            self.report.first_error = self.report.first_error or f"{message.key()!r}: {problem}"
 
 
 def _chunks(events: Iterator[PublishedEvent], standing: Standing, replays: int) -> Iterator[list[PublishedEvent]]:

@@ -16,6 +16,7 @@ from schemas.events.decision import NeedsReview
 from schemas.events.review import ReviewDecided
 from schemas.topics import REVIEWS_DECIDED
 from streams.clients.connect import open_producer
+from streams.kafka.errors import of_topic
 from streams.settings import Settings
 
 _FLUSH_SECONDS: Final = 30.0
@@ -63,7 +64,7 @@ class VerdictGiver:
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None:
-                refused.append(error)
+                refused.append(of_topic(error, self._topic))
 
         self._producer.produce(
             self._topic,
@@ -73,8 +74,8 @@ class VerdictGiver:
             on_delivery=delivered,
         )
         if self._producer.flush(_FLUSH_SECONDS) or refused:
-            reason = refused[0].str() if refused else f"no answer for {_FLUSH_SECONDS:.0f} s"
-            raise KafkaUnavailable(f"the verdict on {product_id!r} did not reach {self._topic}: {reason}")
+            reason = refused[0].str() if refused else f"{self._topic}: no answer for {_FLUSH_SECONDS:.0f} s"
+            raise KafkaUnavailable(f"the verdict on {product_id!r} was not published: {reason}")
         return verdict
 
 

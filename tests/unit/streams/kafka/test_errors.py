@@ -1,4 +1,4 @@
-"""What a consumer is told in place of a message is logged, or ends the worker."""
+"""What a client is told in place of a message, or about one that it sent, names what an operator must know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from schemas.errors import KafkaUnavailable
-from streams.kafka.errors import log_or_raise
+from streams.kafka.errors import log_or_raise, of_topic
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,14 @@ def test_an_error_of_a_topic_names_it(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_error_that_ends_the_consumer_is_raised(error: KafkaError) -> None:
     with pytest.raises(KafkaUnavailable, match="the statistics can no longer be read: fenced; restart the worker"):
         log_or_raise(error, _message(None), "the statistics", _log)
+
+
+def test_a_message_that_the_broker_refuses_for_its_time_makes_one_look_at_the_clocks() -> None:
+    refused = of_topic(KafkaError(KafkaError.INVALID_RECORD, "Broker failed to validate record"), "decisions")
+    assert refused.str() == (
+        "decisions: Broker failed to validate record; does this machine's clock run ahead of the broker's? An hour"
+        " is too much"
+    )
 
 
 def _message(topic: str | None) -> Any:
