@@ -75,6 +75,11 @@ class FlowApp(faust.App):
             self._directory = TableDirectory.claim(settings.data_dir / installation / self._stage)
         return self._directory.path
 
+    @property
+    def table_directory_gone(self) -> bool:
+        """Whether the directory was removed or replaced since it was claimed."""
+        return self._directory is not None and self._directory.gone
+
     @cached_property
     def table_budget(self) -> Budget:
         """The memory that all on-disk tables of the stage share."""

@@ -45,7 +45,12 @@ class FaustPart:
 
     @property
     def failure(self) -> BaseException | None:
-        """What crashed the application or keeps it out of its group, if anything does."""
+        """What crashed the application, took its tables away, or keeps it out of its group, if anything does."""
+        if self._app.table_directory_gone:
+            return ShelfwiseError(
+                f"the tables' directory {self._app.table_directory} was removed or replaced under this worker;"
+                " start it again: it reads the tables from their changelogs"
+            )
         if not self._app.crashed:
             return self._app.refusal
         reason = self._app.crash_reason or RuntimeError("the Faust application crashed")

@@ -11,6 +11,7 @@ from typing import Final, Self
 from schemas.errors import InvalidSettings
 
 _MOST: Final = 64
+_CLAIM: Final = "claimed"
 
 
 def check_data_dir(data_dir: Path) -> None:
@@ -45,7 +46,7 @@ class TableDirectory:
             path = data_dir / f"tables-{number}"
             try:
                 path.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(path / "claimed", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                descriptor = os.open(path / _CLAIM, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise _unusable(path, error) from None
             try:
@@ -55,6 +56,16 @@ class TableDirectory:
                 continue
             return cls(path, descriptor)
         raise InvalidSettings(f"{_MOST} processes keep tables in {data_dir}; set another SHELFWISE_DATA_DIR")
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was removed or replaced; RocksDB notices only when it next needs a new file."""
+        if self._descriptor is None:
+            return False
+        try:
+            return not os.path.samestat(os.stat(self.path / _CLAIM), os.fstat(self._descriptor))
+        except OSError:
+            return True
 
     def release(self) -> None:
         """Release the directory for other processes."""
