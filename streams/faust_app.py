@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -21,6 +22,7 @@ from schemas.topics import CANDIDATES, PRODUCTS_BATCHED
 from streams.faust_guards import GuardedConsumer, GuardedFlowControl
 from streams.kafka.cluster_id import cluster_id
 from streams.kafka.connection import MAX_MESSAGE_BYTES, KafkaConnection
+from streams.lost import LostMessages
 from streams.settings import Settings
 from streams.state.changes import TableChanges
 from streams.state.directory import TableDirectory
@@ -55,6 +57,7 @@ class FlowApp(faust.App):
         self._stage = stage
         self.batch_topics = frozenset({settings.topic(PRODUCTS_BATCHED), settings.topic(CANDIDATES)})
         self.table_changes = TableChanges(settings.kafka)
+        self.lost: Mapping[str, LostMessages] = {}
         self.table_partitions = TablePartitions()
 
     @property

@@ -38,6 +38,20 @@ class GuardedConsumer(Consumer):
     The topics of learning keep Faust's rule, because an event lost there must be read again.
     """
 
+    async def perform_seek(self) -> None:
+        """Seek to what is committed, and note that as the offset to be read next; Faust notes it as read."""
+        await super().perform_seek()
+        for place in self.assignment():
+            following = self._read_offset.get(place)
+            if following is not None and following > 1:  # Faust takes offset 0 for none
+                self._read_offset[place] = following - 1
+
+    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
+        """Pass on that the consumer did not bring these offsets, up to but not including ``offset_to``."""
+        if (lost := self.app.lost.get(tp.topic)) is not None:
+            lost.skipped(tp.partition, offset_from, offset_to)
+        await super()._add_gap(tp, offset_from, offset_to)
+
     async def _commit(self, offsets: Any) -> bool:
         """Commit when the table changes that the events caused have arrived; if one did not, end the worker."""
         try:

@@ -19,7 +19,6 @@ from streams.health import Health
 from streams.intake.assignment import Committed, announce, begin, committed, end_offset, first_offset
 from streams.intake.circuit import Circuit
 from streams.intake.ends import PartitionEnds
-from streams.intake.lost import LostEvents
 from streams.intake.offsets import Offsets
 from streams.intake.outbox import STAGE, Outbox
 from streams.intake.packer import PackedBatch, SourceEvent
@@ -27,6 +26,7 @@ from streams.intake.partition import PartitionIntake
 from streams.kafka.errors import log_or_raise
 from streams.kafka.headers import headers_of
 from streams.local_flow import LocalFlow, ModelDone, News
+from streams.lost import LostMessages
 from streams.metrics import Metrics
 from streams.progress import Mark
 from streams.settings import Settings
@@ -34,6 +34,7 @@ from streams.settings import Settings
 logger = logging.getLogger(__name__)
 
 ASSIGNED: Final = "intake partitions assigned"
+_LOST: Final = "events among them have no outcome: publish these products again"
 _IDLE_SECONDS: Final = 0.1
 _DRAIN_READ_SECONDS: Final = 0.01
 _MESSAGES_A_TURN: Final = 2_000
@@ -77,7 +78,7 @@ class Intake:
         self._ignored = 0
         self._read_seconds = max(settings.linger_ms / 1000, 0.001)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
-        self._lost = LostEvents(settings.kafka, self._products, metrics)
+        self._lost = LostMessages(settings.kafka, self._products, metrics, _LOST)
         self._local = local or LocalFlow()
         self._outbox = Outbox(settings, metrics, self._local)
         self._circuit = Circuit(settings, metrics, health)

@@ -23,14 +23,11 @@ def test_two_processes_get_directories_of_their_own_and_a_later_one_finds_what_t
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_directory_removed_or_replaced_under_its_process_is_gone(tmp_path: Path, replaced: bool) -> None:
-    directory = TableDirectory.claim(tmp_path)
-    assert not directory.gone
+    directory, other = TableDirectory.claim(tmp_path), TableDirectory.claim(tmp_path)
     shutil.rmtree(directory.path)
     if replaced:
         assert TableDirectory.claim(tmp_path).path == directory.path
-    assert directory.gone
-    directory.release()
-    assert not directory.gone, "nobody uses it any more"
+    assert (directory.gone, other.gone) == (True, False)
 
 
 def test_a_data_directory_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:

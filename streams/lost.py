@@ -1,4 +1,4 @@
-"""Report events that Kafka deleted before they were read: they get no outcome, so operators must know."""
+"""Report messages that Kafka deleted before they were read: nobody else notices, so operators must know."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ class _Gap(NamedTuple):
     stop: int
 
 
-class LostEvents:
-    """Finds out which of the offsets that the consumer skipped were deleted.
+class LostMessages:
+    """Finds out which of the offsets that the consumer of a topic skipped were deleted.
 
-    librdkafka reports no deletion: it continues with the first event that is left. Aborted transactions and
+    Clients report no deletion: they continue with the first message that is left. Aborted transactions and
     transaction markers also leave gaps, but after the partition's first offset. So that offset is asked for.
     """
 
-    def __init__(self, connection: KafkaConnection, topic: str, metrics: Metrics) -> None:
-        named = {"client.id": connection.client_id_of("intake-lost"), "log_level": 0}
+    def __init__(self, connection: KafkaConnection, topic: str, metrics: Metrics, meaning: str) -> None:
+        """``meaning`` ends the message to the operator: what it means that they are lost, and what to do."""
+        named = {"client.id": connection.client_id_of("lost"), "log_level": 0}
         self._config = connection.client_config(named)
         self._topic = topic
         self._metrics = metrics
+        self._meaning = meaning
         self._admin: AdminClient | None = None
         self._gaps: list[_Gap] = []
         self._ask_at = 0.0
@@ -54,14 +56,13 @@ class LostEvents:
         """Report offsets that are known to have been deleted unread."""
         self._metrics.events_lost(self._topic, stop - start)
         logger.error(
-            "%s/%d: offsets %d to %d were deleted before they were read, and up to %d events have no outcome;"
-            " raise the topic's retention.ms and retention.bytes above the time that workers are down or behind,"
-            " and publish these products again",
+            "%s/%d: offsets %d to %d were deleted before they were read; raise the topic's retention.ms and"
+            " retention.bytes above the time that workers are down or behind; %s",
             self._topic,
             partition,
             start,
             stop - 1,
-            stop - start,
+            self._meaning,
         )
 
     def turn(self) -> None:

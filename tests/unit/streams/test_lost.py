@@ -1,4 +1,4 @@
-"""Of the offsets that intake was not brought, those before the first that is there were deleted unread."""
+"""Of the offsets that a consumer was not brought, those before the first that is there were deleted unread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from streams.intake.lost import LostEvents
 from streams.kafka.connection import KafkaConnection
+from streams.lost import LostMessages
 from streams.metrics import Metrics
 
 
@@ -21,9 +21,10 @@ class Broker:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[int, Future[Any]]] = []
-        monkeypatch.setattr("streams.intake.lost.AdminClient", lambda _config: self)
+        monkeypatch.setattr("streams.lost.AdminClient", lambda _config: self)
         self.registry = CollectorRegistry()
-        self.events = LostEvents(KafkaConnection(bootstrap_servers="nowhere:1"), "t", Metrics(self.registry))
+        connection = KafkaConnection(bootstrap_servers="nowhere:1")
+        self.events = LostMessages(connection, "t", Metrics(self.registry), "publish them again")
 
     def list_offsets(self, wanted: Mapping[TopicPartition, object], **_: object) -> dict[Any, Future[Any]]:
         answers: dict[Any, Future[Any]] = {place: Future() for place in wanted}
@@ -41,7 +42,7 @@ class Broker:
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    monkeypatch.setattr("streams.intake.lost._PAUSE_SECONDS", 0)
+    monkeypatch.setattr("streams.lost._PAUSE_SECONDS", 0)
     return Broker(monkeypatch)
 
 
