@@ -45,6 +45,7 @@ The same file defines alerts; `promtool test rules deploy/prometheus/rules.test.
 | `ShelfwiseCircuitBreakerOpen` | roll back the release: too many events fail, and intake has stopped |
 | `ShelfwisePartitionStandsStill` | look at the worker: events wait, and none gets an outcome |
 | `ShelfwisePartitionWithoutWorker` | start or scrape workers: of some partitions none reports |
+| `ShelfwiseRestarts` | read the end of its log: a worker ends again and again, and is started anew |
 | `ShelfwiseEventsLost` | read the log, which says what to do: retention deleted what was not read yet |
 | `ShelfwiseLag` | start more workers: events wait for over five minutes |
 | `ShelfwiseLearningBehind` | start more workers: over 100,000 decisions and verdicts are not learned from |
