@@ -34,9 +34,10 @@ fault: $(STAMP_DEV)  ## faults on a real Kafka, and an account of every event  [
 fuzz: $(STAMP_DEV)  ## give every decoder and file reader inputs that are nearly right  [INPUTS=1000000 SEED=1 OUT=FILE.json]
 	nice $(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1) $(if $(OUT),--out "$(OUT)")
 
-bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alternatives  [OUT=FILE.json SHORT=1 EVENTS=200000 ROUNDS=3 NODES=5595 BUNDLE= DATA=]
+bench: $(STAMP_BENCH)  ## throughput and latency on a real Kafka, beside the alternatives  [OUT=FILE.json SHORT=1 EVENTS=200000 ROUNDS=3 NODES=5595 CORES= BUNDLE= DATA=]
 	$(VENV_BENCH)/bin/python -m tests.benchmarks.throughput $(if $(EVENTS),--events $(EVENTS)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(NODES),--nodes $(NODES)) $(if $(filter-out 0,$(SHORT)),--short) \
+	  $(if $(CORES),--cores $(CORES)) \
 	  $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
 growth: $(STAMP_DEV)  ## what a product costs by neighbours, nodes, size of events, brands, partitions  [ONLY='brands partitions' EVENTS=20000 OUT=FILE.json PLOT=FILE.svg DATA=]
