@@ -117,8 +117,8 @@ class Ranker:
     ) -> tuple[Self, NDArray[np.float64]]:
         """Learn which candidates are right.
 
-        Returns the ranker and the mean loss of ``held_out`` after each tree, float64 (trees,), empty if there is
-        no ``held_out``. The loss is that of the candidates that the trees are asked about.
+        Returns the ranker and the mean loss of ``held_out`` after each tree, float64 (trees,). Only candidates
+        that the trees are asked about count; if there are none, the loss is 0.
         """
         share = _SHARE_OF_SUM if options.from_sum else 0.0
         base = ConditionalLogit.fit(examples.values, examples.loss, examples.monotone, share)
@@ -140,20 +140,23 @@ class Ranker:
             "nthread": 1,
             "seed": options.seed,
         }
-        held_out = None if held_out is None else _at_least(least_sum, base, held_out)
-        unseen = None if held_out is None else held_out.loss
+        nothing = examples.take(np.empty(0, np.intp))
+        unseen = nothing if held_out is None else _at_least(least_sum, base, held_out)
+        unseen_loss = unseen.loss
         losses: dict[str, dict[str, list[float]]] = {}
         trees = xgboost.train(
             parameters,
             learned,
             options.trees,
             obj=lambda margins, _: loss.derivatives(margins),
-            custom_metric=None if unseen is None else lambda margins, _: ("loss", unseen.mean(margins)),
-            evals=[] if held_out is None else [(held_out.matrix(base, learned), "held_out")],
+            custom_metric=lambda margins, _: ("loss", unseen_loss.mean(margins)),
+            # XGBoost warns of a matrix without rows.
+            evals=[(unseen.matrix(base, learned), "held_out")] if len(unseen.values) else [],
             evals_result=losses,
             verbose_eval=False,
         )
-        return cls(base, trees, least_sum), np.array(losses.get("held_out", {}).get("loss", []))
+        measured = losses["held_out"]["loss"] if losses else np.zeros(options.trees)
+        return cls(base, trees, least_sum), np.asarray(measured, np.float64)
 
     def first(self, trees: int) -> Ranker:
         """Return a ranker with only the first ``trees`` trees."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 from numpy.typing import NDArray
 
 from workers.ranking.conditional_logit import ConditionalLogit
@@ -66,6 +67,15 @@ def test_candidates_that_the_sum_all_but_rules_out_keep_the_sum(examples: Rankin
     assert np.abs(ranker.margins(examples.values) - sums)[~ruled_out].mean() > 0.1
 
 
+def test_held_out_candidates_that_are_all_ruled_out_say_nothing_about_the_number_of_trees(
+    examples: RankingExamples,
+) -> None:
+    hopeless = examples.take(np.arange(4))
+    hopeless = replace(hopeless, values=np.full_like(hopeless.values, -50))
+    _, losses = Ranker.fit(examples, OPTIONS, held_out=hopeless)
+    assert losses.tolist() == [0.0] * OPTIONS.trees
+
+
 def test_trees_are_asked_about_everything_where_no_candidate_is_right(examples: RankingExamples) -> None:
     nothing = replace(examples, relevant=np.zeros_like(examples.relevant))
     ranker, _ = Ranker.fit(nothing, OPTIONS)
@@ -86,3 +96,8 @@ def test_a_ranker_is_the_same_when_it_is_read_again(examples: RankingExamples, t
     assert np.array_equal(again.contributions(examples.values), ranker.contributions(examples.values))
     with pytest.raises(ValueError, match="of other features"):
         Ranker.load(tmp_path, examples.names[::-1])
+    trees = xgboost.Booster(model_file=tmp_path / "ranker.ubj")
+    trees.set_attr(least_sum=None)
+    trees.save_model(tmp_path / "ranker.ubj")
+    with pytest.raises(ValueError, match="does not say which candidates"):
+        Ranker.load(tmp_path, examples.names)
