@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 import faust
 
 from schemas.topics import Topic
-from streams.agents.context import Turns
+from streams.agents.context import LoopHeartbeat
 from streams.agents.gathering import Gathering, described
 from streams.agents.model_context import ModelContext
 from streams.agents.rereading import LogPlace, Rereading
@@ -34,7 +34,7 @@ class BatchStage(ABC, Generic[Prepared]):
 
     def __init__(self, context: ModelContext) -> None:
         self.context = context
-        self.turns = Turns(context.health, self.name, context.settings.stall_seconds)
+        self.heartbeat = LoopHeartbeat(context.health, self.name, context.settings.stall_seconds)
         self.rereading = Rereading()
         self.gathering = Gathering(self._work)
         self._slots = asyncio.Semaphore(PENDING)
@@ -88,7 +88,7 @@ class BatchStage(ABC, Generic[Prepared]):
 
     async def beside(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         """Start ``work`` in a task, which must log its own errors; wait first if too many tasks are pending."""
-        with self.turns.waiting():
+        with self.heartbeat.waiting():
             await self._slots.acquire()
         task = asyncio.get_running_loop().create_task(work(*arguments))
         self._pending.add(task)
@@ -102,7 +102,7 @@ class BatchStage(ABC, Generic[Prepared]):
         self._slots.release()
 
     async def _work(self, events: Sequence[Any]) -> None:
-        with self.turns.working():
+        with self.heartbeat.working():
             prepared = []
             for event in events:
                 try:

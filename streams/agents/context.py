@@ -22,7 +22,7 @@ class Context:
     health: Health
 
 
-class Turns:
+class LoopHeartbeat:
     """Tells health whether an agent's loop makes progress.
 
     An idle or waiting loop beats by itself; a working one beats when a part of its work ends.

@@ -59,7 +59,7 @@ class Gathering:
         if self._waiting:
             self._come.set()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._turns(stream))
+            tasks.create_task(self._work_in_groups(stream))
             async for event in events:
                 self._waiting[event.message.partition].append(event)
                 self._come.set()
@@ -85,7 +85,7 @@ class Gathering:
         async with self._turn:
             pass
 
-    async def _turns(self, stream: Any) -> None:
+    async def _work_in_groups(self, stream: Any) -> None:
         while not self._ended or self._waiting:
             await self._come.wait()
             self._come.clear()

@@ -20,7 +20,7 @@ from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import LEARNING_BATCHED
 from streams.agents.burial import bury
-from streams.agents.context import Context, Turns, at_once
+from streams.agents.context import Context, LoopHeartbeat, at_once
 from streams.agents.rereading import LogPlace
 from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
@@ -104,7 +104,7 @@ class LearningStage:
         self._products = products
         self._is_category = is_category
         self._state_arrived = state_arrived
-        self.turns = Turns(context.health, STAGE, settings.stall_seconds)
+        self.heartbeat = LoopHeartbeat(context.health, STAGE, settings.stall_seconds)
         self._topics: dict[Source, str] = {source: topic for topic, source in learning_sources(settings).items()}
         self._waiting: list[_Learned] = []
         self._under_way: set[_Name] = set()
@@ -116,7 +116,7 @@ class LearningStage:
         unacknowledged = stream.noack()
         events: AsyncIterable[Any] = unacknowledged.events()
         async for event in events:
-            with self.turns.working():
+            with self.heartbeat.working():
                 try:
                     batch = decode(event.value, LearningBatch)
                     LogPlace.of(event).expect(batch.partition)
@@ -127,7 +127,7 @@ class LearningStage:
                 names = _names(batch)
                 waiting = sum(len(item.changes) for item in self._waiting)
                 if waiting >= _WAITING_CHANGES or not names.isdisjoint(self._under_way):
-                    with self.turns.waiting():
+                    with self.heartbeat.waiting():
                         await self.drain()
                 if self.failure is not None:
                     continue  # left unacknowledged: later events may not be counted before what was lost
@@ -169,7 +169,7 @@ class LearningStage:
                 refused.append((position, verdict, InvalidEvent(Reason.PROCESSING_FAILED, repr(error))))
         states.write()
         for position, verdict, reason in refused:
-            with self.turns.waiting():
+            with self.heartbeat.waiting():
                 await bury(self.context, STAGE, position, verdict, reason)
         return changes
 

@@ -72,10 +72,10 @@ class RankingStage(BatchStage[_Prepared]):
         No decision is sent before its product is recorded: ``recorded`` is awaited last before sending. Raises
         what ``recorded`` and ``decided`` raise.
         """
-        with self.turns.working():
+        with self.heartbeat.working():
             done = {batch.batch_id for batch in batches if await self._is_done(batch)}
             found = await self._decided(batches, decided)
-            with self.turns.waiting():
+            with self.heartbeat.waiting():
                 await recorded()
             await self._send([(batch, ranked) for batch, ranked in found if batch.batch_id not in done])
 
@@ -98,7 +98,7 @@ class RankingStage(BatchStage[_Prepared]):
 
     async def _send(self, decided: Sequence[tuple[RecalledBatch, Ranked]]) -> None:
         for batch, ranked in decided:
-            with self.turns.waiting():
+            with self.heartbeat.waiting():
                 acknowledged = await self.context.sink.submit(ranked.messages)
             self._completions.begin(batch)
             await self.beside(self._complete, batch, ranked, acknowledged)
@@ -113,7 +113,7 @@ class RankingStage(BatchStage[_Prepared]):
             return False
         self.context.metrics.batch_skipped(STAGE)
         if completion is not None:
-            with self.turns.waiting():
+            with self.heartbeat.waiting():
                 await self.context.sink.submit([completion])
         return True
 

@@ -131,7 +131,7 @@ class RecallStage(BatchStage[_Prepared]):
         batch = decode(value, ProductBatch)
         place.expect(batch.source_partition)
         times_given_up = self._times_given_up
-        with self.turns.waiting():
+        with self.heartbeat.waiting():
             passed = await self.context.progress.passed(batch)
         prepared = await self._begin(batch, times_given_up, again=self.rereading.possible(place))
         if not passed:
@@ -153,7 +153,7 @@ class RecallStage(BatchStage[_Prepared]):
     async def _begin(self, batch: ProductBatch, times_given_up: int, *, again: bool) -> _Prepared:
         partition = batch.source_partition
         if self._handover is not None:
-            with self.turns.waiting():
+            with self.heartbeat.waiting():
                 await self._handover.ready(partition)
         self._require_kept(times_given_up)
         again |= self._table.forgetful(partition)

@@ -42,7 +42,7 @@ class LearningPart(FaustPart):
         }
         add_learning_agent(self._app, self._stage)
         add_statistics_agent(self._app, self._statistics)
-        self._turns = (self._stage.turns,)
+        self._heartbeats = (self._stage.heartbeat,)
 
     @property
     def failure(self) -> BaseException | None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, Protocol
 
 from schemas.errors import ShelfwiseError
-from streams.agents.context import Context, Turns
+from streams.agents.context import Context, LoopHeartbeat
 from streams.faust_app import Stage, build_app
 
 POLL_SECONDS: Final = 0.05
@@ -41,7 +41,7 @@ class FaustPart:
         self._app = build_app(context.settings, name)
         self._health = context.health
         self._metrics = context.metrics
-        self._turns: tuple[Turns, ...] = ()
+        self._heartbeats: tuple[LoopHeartbeat, ...] = ()
 
     @property
     def failure(self) -> BaseException | None:
@@ -72,6 +72,6 @@ class FaustPart:
         if self._app.tables:
             found = self._app.table_partitions
             self._metrics.tables(self.name, len(found.broken), found.recovered_records, found.recovery_seconds)
-        for turns in self._turns:
-            turns.beat_if_idle()
+        for heartbeat in self._heartbeats:
+            heartbeat.beat_if_idle()
         self._health.condition(f"{self.name}: partitions assigned, tables recovered", self._app.settled)

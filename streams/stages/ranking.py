@@ -14,7 +14,7 @@ class RankingPart(FaustPart):
         super().__init__("ranking", context)
         self.stage = RankingStage(context)
         self._caught_up = context.models.current.caught_up
-        self._turns = (self.stage.turns,)
+        self._heartbeats = (self.stage.heartbeat,)
         self.stage.add_to(self._app)
 
     async def start(self) -> None:

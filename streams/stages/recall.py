@@ -41,7 +41,7 @@ class RecallPart(FaustPart):
             Handover(ranking.stage, self._log.undecided) if ranking and self._log else None,
         )
         self._recall.add_to(self._app)
-        self._turns = (self._recall.turns,)
+        self._heartbeats = (self._recall.heartbeat,)
 
     @property
     def failure(self) -> BaseException | None:
