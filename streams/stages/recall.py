@@ -9,7 +9,7 @@ from streams.agents.handover import Handover
 from streams.agents.model_context import ModelContext
 from streams.agents.recall import RecallStage
 from streams.agents.sifting import ProductRecords
-from streams.candidates_log import CandidatesLog
+from streams.ranking_lag import RankingLag
 from streams.stages.part import FaustPart
 from streams.stages.ranking import RankingPart
 from streams.tables import PRODUCT_DIGESTS, changelog_name, product_digests
@@ -30,7 +30,7 @@ class RecallPart(FaustPart):
         self._progress = context.progress
         self._local = context.local if ranking else None
         self._batched = settings.topic(PRODUCTS_BATCHED)
-        self._log = CandidatesLog(settings) if ranking else None
+        self._ranking_lag = RankingLag(settings) if ranking else None
         self._recall = RecallStage(
             context,
             ProductRecords(
@@ -38,7 +38,7 @@ class RecallPart(FaustPart):
                 lambda partition: (records, partition) in self._app.table_partitions.broken,
                 self._app.table_changes.arrived,
             ),
-            Handover(ranking.stage, self._log.undecided) if ranking and self._log else None,
+            Handover(ranking.stage, self._ranking_lag.undecided) if ranking and self._ranking_lag else None,
         )
         self._recall.add_to(self._app)
         self._heartbeats = (self._recall.heartbeat,)
@@ -71,5 +71,5 @@ class RecallPart(FaustPart):
         """Finish the events in progress, then leave the group."""
         await self._recall.drain(seconds)
         await self._app.stop()
-        if self._log:
-            await asyncio.get_running_loop().run_in_executor(None, self._log.close)
+        if self._ranking_lag:
+            await asyncio.get_running_loop().run_in_executor(None, self._ranking_lag.close)

@@ -1,4 +1,4 @@
-"""How far ranking has read the topic of candidates, according to the broker."""
+"""The lag of ranking on the topic of candidates, according to the broker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BROKER_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
-class CandidatesLog:
+class RankingLag:
     """Asks for the committed offsets of ranking's consumer group; it never joins the group."""
 
     def __init__(self, settings: Settings) -> None:
