@@ -55,15 +55,15 @@ class LocalFlow:
         self._news: deque[News] = deque()
         self._heard = Event()
 
-    def own(self, partition: int, generation: int | None) -> None:
-        """Intake: set the generation under which it owns a partition; with ``None``, no news of batches comes."""
+    def assigned(self, partition: int, generation: int | None) -> None:
+        """Intake: note a partition and its generation; with ``None``, no news of its batches comes."""
         if generation is None:
             self._generations.pop(partition, None)
         else:
             self._generations[partition] = generation
 
-    def disown(self) -> None:
-        """Intake: note that it owns no partition."""
+    def all_revoked(self) -> None:
+        """Intake: note that all its partitions were revoked."""
         self._generations.clear()
 
     def takes(self, partition: int) -> bool:

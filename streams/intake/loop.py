@@ -272,7 +272,7 @@ class Intake:
             self._metrics.committed(self._products, number, found.mark.offset)
         state = begin(consumer, self._settings, number, found, self._batch_products)
         self._offsets.assigned(number, state.generation)
-        self._local.own(number, state.generation)
+        self._local.assigned(number, state.generation)
         self._partitions[number] = state
         return state
 
@@ -300,7 +300,7 @@ class Intake:
         # Batches in flight are dropped. They are not committed, so the next owner reads and decides their events
         # again.
         self._offsets.forget()
-        self._local.disown()
+        self._local.all_revoked()
         for number, state in self._partitions.items():
             state.owned = False
             self._metrics.partition_revoked(self._products, number)

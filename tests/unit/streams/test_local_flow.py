@@ -90,25 +90,25 @@ def test_only_the_generation_that_sent_a_batch_hears_of_it(
     owned: int | None, of_batch: int | None, *, ours: bool
 ) -> None:
     local = LocalFlow()
-    local.own(0, owned)
+    local.assigned(0, owned)
     local.decided(_candidates(of_batch))
     assert local.news() == ([ModelDone(0, "b")] if ours else [])
 
 
 def test_who_owns_no_partition_any_more_hears_of_none() -> None:
     local = LocalFlow()
-    local.own(0, 7)
-    local.own(1, 7)
-    local.own(1, None)
+    local.assigned(0, 7)
+    local.assigned(1, 7)
+    local.assigned(1, None)
     local.decided(_batch(1))
-    local.disown()
+    local.all_revoked()
     local.decided(_batch(0))
     assert local.news() == []
 
 
 def test_intake_hears_of_what_is_decided_while_it_waits_for_word() -> None:
     local = LocalFlow()
-    local.own(0, 7)
+    local.assigned(0, 7)
     waiting = Thread(target=local.await_news, args=(3_600,), daemon=True)
     waiting.start()
     local.decided(_batch(0))

@@ -98,7 +98,7 @@ class _Process:
 
     async def work_locally(self, offset: int) -> None:
         """Let intake of this process hand a batch over, and work on it."""
-        self.local.own(0, 7)
+        self.local.assigned(0, 7)
         prepared = await self.recall.prepare_item(LocalBatch(_batch(offset)))
         assert prepared is not None
         await self.recall.finish([prepared])
@@ -309,7 +309,7 @@ def test_partitions_are_given_up_when_what_is_under_way_is_decided(tmp_path: Pat
 
 def test_intake_of_this_process_hears_that_its_batch_is_decided_before_the_broker_has_it(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
-        process.local.own(0, 7)
+        process.local.assigned(0, 7)
         process.safe_at_once = False
         await process.work_locally(0)
         await process.leaving(1)
@@ -325,7 +325,7 @@ def test_intake_of_this_process_hears_that_its_batch_is_decided_before_the_broke
 
 def test_the_intake_of_another_process_hears_of_its_batch_by_the_completion_alone(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
-        process.local.own(0, 8)
+        process.local.assigned(0, 8)
         await process.work(0)
         await process.drain()
         assert process.local.news() == []
@@ -335,7 +335,7 @@ def test_the_intake_of_another_process_hears_of_its_batch_by_the_completion_alon
 
 def test_a_batch_with_nothing_to_rank_counts_as_decided(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
-        process.local.own(0, 7)
+        process.local.assigned(0, 7)
         await process.work_locally(0)
         await process.drain()
         assert process.local.news() == [ModelDone(0, "b0")]
@@ -355,7 +355,7 @@ def test_a_batch_with_nothing_to_rank_counts_as_decided(tmp_path: Path) -> None:
 def test_batches_that_wait_when_partitions_are_given_up_go_back_to_intake(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
         process.recall.take_from_intake()
-        process.local.own(0, 7)
+        process.local.assigned(0, 7)
         process.local.open(0)
         process.local.hand_over([_batch(0)])
         await asyncio.sleep(0)
@@ -399,9 +399,9 @@ def test_nothing_leaves_that_is_decided_only_after_the_partitions_were_given_up(
 
 def test_a_batch_that_no_intake_of_this_process_waits_for_any_more_is_left_alone(tmp_path: Path) -> None:
     async def work(process: _Process) -> None:
-        process.local.own(0, 8)
+        process.local.assigned(0, 8)
         assert await process.recall.prepare_item(LocalBatch(_batch(0))) is None
-        process.local.disown()
+        process.local.all_revoked()
         assert await process.recall.prepare_item(LocalBatch(_batch(0))) is None
         assert process.records == {}
 

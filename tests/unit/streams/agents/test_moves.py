@@ -131,7 +131,7 @@ class _Intake:
         self._next = self._marks.committed.offset
         self._heard = len(self._broker.completed)
         self._through_kafka: set[str] = set()
-        self._flow.own(0, self._marks.committed.generation)
+        self._flow.assigned(0, self._marks.committed.generation)
 
     def start_again(self) -> None:
         generation = max(len(self.batched), (self._marks.committed.generation or 0) + 1)
