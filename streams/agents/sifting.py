@@ -35,14 +35,14 @@ class ProductRecords:
 class Sifted:
     """A sorted batch: the products to rank, the removed ones, and the events that already have an outcome.
 
-    ``coalesced`` are the offsets that intake settled. The table may say that one of them was decided: it was
-    recorded by a worker that died before the decision was sent, and intake has now packed it together with a later
-    event and left it out. No event may count as unchanged because of such a record, in this batch or a later one;
-    the product would get no decision at all.
+    ``settled_by_intake`` are the offsets that intake settled itself. The table may say that one of them was
+    decided: it was recorded by a worker that died before the decision was sent, and intake has now packed it
+    together with a later event and left it out. No event may count as unchanged because of such a record, in this
+    batch or a later one; the product would get no decision at all.
     """
 
     settled: list[EventOutcome]
-    coalesced: set[int] = field(default_factory=set)
+    settled_by_intake: set[int] = field(default_factory=set)
     products: list[Product] = field(default_factory=list)
     events: list[BatchedProduct] = field(default_factory=list)
     known: list[bool] = field(default_factory=list)
@@ -59,7 +59,9 @@ class Sifted:
 
 def sift(batch: ProductBatch, records: Entries, model_version: str, *, again: bool) -> Sifted:
     """Sort a batch; ``again`` says that any of its products may have been decided before."""
-    sifted = Sifted(list(batch.settled), coalesced={outcome.offset for outcome in batch.settled}, again=again)
+    sifted = Sifted(
+        list(batch.settled), settled_by_intake={outcome.offset for outcome in batch.settled}, again=again
+    )
     for event in _latest_first(batch.products):
         try:
             value = bytes(event.product)
@@ -85,7 +87,7 @@ def _sift_event(
     key = event.product_id.encode()
     known = records.get(key)
     before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
-    if before is not None and before.decided_offset in sifted.coalesced:
+    if before is not None and before.decided_offset in sifted.settled_by_intake:
         before = sifted.records[key] = undecided(before)
     action, record = next_action(before, asked, again=event.attempt > 1)
     if record is not None:
