@@ -183,8 +183,8 @@ class Intake:
         states = self._partitions.values()
         # Batches of several partitions leave together in rounds, because a call of the stages costs as much for
         # one batch as for one of each partition.
-        presses = any(state.presses and self._outbox.may_open(state) for state in states)
-        begins = presses or not any(state.window.at_work for state in states)
+        must_send = any(state.must_send and self._outbox.may_open(state) for state in states)
+        begins = must_send or not any(state.window.at_work for state in states)
         for state in states:
             self._send_again(state)
             while self._circuit.sends and (batch := self._next(state, joins=begins)) is not None:

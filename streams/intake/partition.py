@@ -102,7 +102,7 @@ class PartitionIntake:
         return self._backlog[0].timestamp_ms if self._backlog else None
 
     @property
-    def presses(self) -> bool:
+    def must_send(self) -> bool:
         """Whether a batch is to leave whatever is in flight, because it is full or has waited long enough."""
         if not self._backlog or self.window.full:
             return False
@@ -123,7 +123,7 @@ class PartitionIntake:
             return None
         if most is not None:
             return pack(self.topic, self.partition, self._take(most))
-        if self.presses or (joins and not self.window.at_work):
+        if self.must_send or (joins and not self.window.at_work):
             return pack(self.topic, self.partition, self._take(self.batch_products))
         return None
 

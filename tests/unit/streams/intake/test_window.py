@@ -485,21 +485,21 @@ def test_a_partial_batch_leaves_with_those_of_other_partitions_or_after_a_quarte
     clock = Clock()
     state = intake(Window(8, 10, clock))
     state.add(good(0))
-    presses = [state.presses]
+    must_send = [state.must_send]
     assert state.next_batch(joins=False) is None
     clock.now = 0.25
-    presses.append(state.presses)
+    must_send.append(state.must_send)
     batch = state.next_batch(joins=False)
     assert batch is not None
     state.window.open(batch)
     for offset in range(1, 4):
         state.add(good(offset))
-    presses.append(state.presses)
+    must_send.append(state.must_send)
     assert state.next_batch(joins=True) is None
     state.add(good(4))
-    presses.append(state.presses)
+    must_send.append(state.must_send)
     assert state.next_batch(joins=False) is not None
-    assert presses == [False, True, False, True]
+    assert must_send == [False, True, False, True]
 
 
 def test_an_event_that_is_held_is_not_taken_in_twice() -> None:
