@@ -147,8 +147,8 @@ class Intake:
         if message.topic() == self._completed:
             self._complete(state, message.value())
             return False
-        if state.made_anew(message.offset()):
-            state = self._begin_anew(state.partition, message.offset())
+        if state.was_recreated(message.offset()):
+            state = self._begin_recreated(state.partition, message.offset())
         if state.next_offset is not None and message.offset() > state.next_offset:
             self._lost.skipped(state.partition, state.next_offset, message.offset())
         timestamp_ms, headers = message.timestamp()[1], headers_of(message)
@@ -276,7 +276,7 @@ class Intake:
         self._partitions[number] = state
         return state
 
-    def _begin_anew(self, number: int, offset: int) -> PartitionIntake:
+    def _begin_recreated(self, number: int, offset: int) -> PartitionIntake:
         """Start a partition again whose topic was recreated or reset: the events that are held no longer exist."""
         logger.warning("%s/%d continues from the earlier offset %d", self._products, number, offset)
         before = self._partitions[number]

@@ -41,7 +41,7 @@ class PartitionIntake:
     _held_since: float = 0.0
     _dropped: bool = False
 
-    def made_anew(self, offset: int) -> bool:
+    def was_recreated(self, offset: int) -> bool:
         """Return whether ``offset`` is below everything that is held: the topic was recreated or reset."""
         processed = self.processed_offset
         return processed is not None and offset < processed

@@ -512,11 +512,11 @@ def test_an_event_that_is_held_is_not_taken_in_twice() -> None:
     assert sorted(batch.originals) == [5, 6, 7]
 
 
-def test_an_event_below_all_that_is_held_tells_of_a_topic_made_anew() -> None:
+def test_an_event_below_all_that_is_held_tells_of_a_recreated_topic() -> None:
     state = intake(Window(8, 10, Clock()))
     for offset in (5, 6):
         state.add(good(offset))
-    assert [state.made_anew(offset) for offset in (4, 5, 6, 7)] == [True, False, False, False]
+    assert [state.was_recreated(offset) for offset in (4, 5, 6, 7)] == [True, False, False, False]
 
 
 def test_what_was_not_packed_is_not_processed_when_the_backlog_is_dropped() -> None:
