@@ -61,5 +61,5 @@ class LoopHeartbeat:
             self._health.beat(self._name)
 
 
-async def at_once() -> None:
+async def already_arrived() -> None:
     """Return at once: changes of tables that are only in memory need not be waited for."""

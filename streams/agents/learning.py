@@ -20,7 +20,7 @@ from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import LEARNING_BATCHED
 from streams.agents.burial import bury
-from streams.agents.context import Context, LoopHeartbeat, at_once
+from streams.agents.context import Context, LoopHeartbeat, already_arrived
 from streams.agents.rereading import LogPlace
 from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
@@ -93,7 +93,7 @@ class LearningStage:
         context: Context,
         products: EntriesOf,
         is_category: Callable[[str], bool],
-        state_arrived: Callable[[], Awaitable[None]] = at_once,
+        state_arrived: Callable[[], Awaitable[None]] = already_arrived,
     ) -> None:
         """``products`` is the table of states, and ``state_arrived`` waits until all its changes so far are safe.
 

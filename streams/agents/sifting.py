@@ -10,7 +10,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, CandidateProduct, EventOutcome, Outcome, ProductBatch
 from schemas.events.codec import decode
 from schemas.events.product import Product, decode_product
-from streams.agents.context import at_once
+from streams.agents.context import already_arrived
 from streams.state.entries import Entries, EntriesOf
 from workers.history import ProductRecord, RecallAction, content_digest, next_action, undecided
 
@@ -28,7 +28,7 @@ class ProductRecords:
 
     of: EntriesOf
     forgetful: Callable[[int], bool] = lambda _partition: False
-    arrived: Callable[[], Awaitable[None]] = at_once
+    arrived: Callable[[], Awaitable[None]] = already_arrived
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from streams.model_process.niceness import Caller, at_once, nicely
+from streams.model_process.niceness import Caller, in_this_thread, nicely
 from streams.model_process.options import BESIDE_ANOTHER
 from streams.reporting import child
 
@@ -20,7 +20,7 @@ def main() -> int:
     # Ignored, because a manager such as systemd stops all processes of a service at once, and the worker, which it
     # stops too, still has requests.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    call: Caller = nicely if BESIDE_ANOTHER in sys.argv else at_once
+    call: Caller = nicely if BESIDE_ANOTHER in sys.argv else in_this_thread
     return call(_imported)(pipe, call)
 
 

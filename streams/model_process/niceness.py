@@ -19,7 +19,7 @@ class Caller(Protocol):
         """Do the work; return what it returns, or raise what it raises."""
 
 
-def at_once(work: Callable[[], Result], /) -> Result:
+def in_this_thread(work: Callable[[], Result], /) -> Result:
     """Do the work in the calling thread."""
     return work()
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from streams.model_process.niceness import at_once, nicely
+from streams.model_process.niceness import in_this_thread, nicely
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems know no niceness of threads")
 
@@ -21,7 +21,7 @@ def niceness() -> int:
 def test_what_is_decided_meanwhile_goes_before_what_is_done_nicely() -> None:
     before = niceness()
     assert nicely(niceness) == min(before + 10, 19)
-    assert at_once(niceness) == niceness() == before
+    assert in_this_thread(niceness) == niceness() == before
 
 
 def test_what_is_raised_comes_back() -> None:
