@@ -33,12 +33,12 @@ class Completions:
         """Return the completion of a batch that was sent again after it was done."""
         return self._done.get(_name(batch)) if batch.attempt > 1 else None
 
-    def begin(self, batch: RecalledBatch) -> None:
-        """Note that the batch's decisions were handed over."""
+    def submitted(self, batch: RecalledBatch) -> None:
+        """Note that the batch's decisions were submitted to the sink."""
         self._done.pop(_name(batch), None)
         self._under_way.add(_name(batch))
 
-    def end(self, batch: RecalledBatch, completion: Outgoing | None) -> None:
+    def finished(self, batch: RecalledBatch, completion: Outgoing | None) -> None:
         """Note that the batch is done, or with ``None`` that it is not and must be decided again."""
         self._under_way.discard(_name(batch))
         if completion is not None:

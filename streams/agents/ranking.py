@@ -100,7 +100,7 @@ class RankingStage(BatchStage[_Prepared]):
         for batch, ranked in decided:
             with self.heartbeat.waiting():
                 acknowledged = await self.context.sink.submit(ranked.messages)
-            self._completions.begin(batch)
+            self._completions.submitted(batch)
             await self.beside(self._complete, batch, ranked, acknowledged)
 
     async def _is_done(self, batch: RecalledBatch) -> bool:
@@ -131,7 +131,7 @@ class RankingStage(BatchStage[_Prepared]):
         except Exception:
             _log.exception("batch %s could not be completed; it will be sent again", batch.batch_id)
         finally:
-            self._completions.end(batch, completion)
+            self._completions.finished(batch, completion)
 
     def _refuse(self, version: str) -> None:
         if version not in self._foreign_versions:
