@@ -24,10 +24,11 @@ def is_ours(key: bytes) -> bool:
     return key.startswith(_OURS)
 
 
-def lacking(store: Any, place: Place, first: int, known: int) -> bool:
-    """Return whether a store that has reached offset ``known`` (-1 if empty) lacks records below ``first``.
+def note_lacking(store: Any, place: Place, first: int, known: int) -> bool:
+    """Return whether a store lacks records below ``first``, and note it there.
 
-    Call it before recovery, which moves the store ahead. The store remembers the answer for that reason.
+    ``known`` is the offset that the store has reached, -1 if it is empty. Recovery moves it ahead: call this
+    before, and the store remembers the answer.
     """
     if known >= first - 1:
         return store.look_up(place.partition, _LACKING) is not None
@@ -35,7 +36,9 @@ def lacking(store: Any, place: Place, first: int, known: int) -> bool:
     return True
 
 
-def settle(changelog: Changelog, store: Any, place: Place, first: int, *, lacks: bool) -> tuple[bool, int | None]:
+def check_and_repair(
+    changelog: Changelog, store: Any, place: Place, first: int, *, lacks: bool
+) -> tuple[bool, int | None]:
     """Return whether a recovered partition is complete, and the last offset written to complete it, if any.
 
     If the store has everything that was deleted, it is written to the changelog again, once, for all other

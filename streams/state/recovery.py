@@ -13,7 +13,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery
 
 from schemas.errors import ShelfwiseError
 from streams.state.changelog import Changelog, Place
-from streams.state.completeness import lacking, settle
+from streams.state.completeness import check_and_repair, note_lacking
 from streams.state.stores import Interrupted
 
 _SLOW_SECONDS: Final = 5.0
@@ -86,7 +86,9 @@ class BulkRecovery(Recovery):
             if max(known[place] + 1, first) < end
         }
         ends = {place: max(known[place], end - 1) for place, (_, end) in bounds.items()}
-        lacks = {place: lacking(stores[place], place, first, known[place]) for place, (first, _) in bounds.items()}
+        lacks = {
+            place: note_lacking(stores[place], place, first, known[place]) for place, (first, _) in bounds.items()
+        }
 
         def apply(place: Place, changes: Any, last: int) -> None:
             stores[place].load(place.partition, changes, last)
@@ -94,7 +96,7 @@ class BulkRecovery(Recovery):
 
         count = changelog.read(starts, apply)
         for place, (first, _) in bounds.items() if owned else ():
-            whole, last = settle(changelog, stores[place], place, first, lacks=lacks[place])
+            whole, last = check_and_repair(changelog, stores[place], place, first, lacks=lacks[place])
             self.app.table_partitions.found(place.topic, place.partition, whole=whole)
             if last is not None:
                 ends[place] = last

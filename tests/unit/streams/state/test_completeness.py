@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streams.state.changelog import Place
-from streams.state.completeness import WHOLE_FROM, is_ours, lacking, settle
+from streams.state.completeness import WHOLE_FROM, check_and_repair, is_ours, note_lacking
 
 PLACE = Place("table-changelog", 0)
 
@@ -47,10 +47,10 @@ class Written:
 
 def recover(changelog: Written, store: Store, known: int) -> tuple[bool, int | None]:
     """Do what recovery does, in its order."""
-    lacks = lacking(store, PLACE, changelog.first, known)
+    lacks = note_lacking(store, PLACE, changelog.first, known)
     store.content.update(changelog.records)
     anything: Any = changelog
-    return settle(anything, store, PLACE, changelog.first, lacks=lacks)
+    return check_and_repair(anything, store, PLACE, changelog.first, lacks=lacks)
 
 
 def test_a_changelog_that_was_never_cut_is_whole_for_an_empty_store() -> None:
