@@ -17,8 +17,8 @@ from streams.clients.feed import Pace
 from streams.clients.partition_reader import PartitionReader, PublishedEvent
 from streams.kafka.errors import of_topic
 from streams.outgoing import Outgoing, flush
+from streams.replay.newest_events import Fate, NewestEvents
 from streams.replay.span import Span
-from streams.replay.standing import Fate, Standing
 
 # The reader looks for newer edits before each chunk; a chunk takes a quarter of a second at the given rate.
 _CHUNK_SECONDS: Final = 0.25
@@ -98,28 +98,28 @@ class Replay:
         return self.report
 
     def _run_span(self, span: Span, watcher: Watcher) -> None:
-        standing = Standing(span.last)
+        newest = NewestEvents(span.last)
         tail = PartitionReader(self._tail, self._topic, span.partition, span.first)
         for event in tail.read_to(tail.end()):
-            standing.add(event)
+            newest.add(event)
             if event.offset % 1_000 == 0:
                 watcher.scanning(span, event.offset)
         reader = PartitionReader(self._reader, self._topic, span.partition, span.first)
         events = takewhile(lambda event: event.offset < span.last, reader.read_to(span.last))
         failed = self.report.failed
-        for chunk in _chunks(events, standing, self._chunk if self._producer else _CHUNK_EVENTS):
+        for chunk in _chunks(events, newest, self._chunk if self._producer else _CHUNK_EVENTS):
             # An event must not be replayed after a newer edit that arrived meanwhile, so look for these first.
             for event in tail.read_to(tail.end()):
-                standing.add(event)
-            self._publish(chunk, standing, span)
+                newest.add(event)
+            self._publish(chunk, newest, span)
             if self.report.failed == failed:
                 watcher.replayed(span, chunk[-1].offset + 1)
         if self.report.failed == failed:
             watcher.replayed(span, span.last)
 
-    def _publish(self, chunk: list[PublishedEvent], standing: Standing, span: Span) -> None:
+    def _publish(self, chunk: list[PublishedEvent], newest: NewestEvents, span: Span) -> None:
         for event in chunk:
-            fate = standing.fate(event)
+            fate = newest.fate(event)
             if fate is Fate.REPLAY and self._producer is not None:
                 self._pace.wait(self._producer.poll)
                 self._send(self._producer, event, span.partition)
@@ -138,14 +138,16 @@ class Replay:
             self.report.first_error = self.report.first_error or f"{message.key()!r}: {problem}"
 
 
-def _chunks(events: Iterator[PublishedEvent], standing: Standing, replays: int) -> Iterator[list[PublishedEvent]]:
+def _chunks(
+    events: Iterator[PublishedEvent], newest: NewestEvents, replays: int
+) -> Iterator[list[PublishedEvent]]:
     """Split the events into chunks, each with at most ``replays`` events to replay."""
     for first in events:
         chunk: list[PublishedEvent] = []
         left = replays
         for event in chain([first], events):
             chunk.append(event)
-            left -= standing.fate(event) is Fate.REPLAY
+            left -= newest.fate(event) is Fate.REPLAY
             if left == 0 or len(chunk) >= _CHUNK_EVENTS:
                 break
         yield chunk

@@ -26,7 +26,7 @@ from streams.intake.packer import SourceEvent, pack
 from streams.intake.window import Window
 from streams.learning.packer import pack as pack_to_learn
 from streams.progress import committed_generation
-from streams.replay.standing import Standing
+from streams.replay.newest_events import NewestEvents
 from tests.fuzz.target import Target
 from workers.learning import Source
 from workers.recall.candidates import Candidates
@@ -129,10 +129,10 @@ def _pack(data: bytes, chance: Random) -> None:
     assert settled | set(batch.originals) == set(range(_EVENTS))
     assert {item.event.offset for item in batch.rejected} <= settled
     assert decode(encode(batch.message), ProductBatch).batch_id == batch.message.batch_id
-    standing = Standing(_EVENTS)
+    newest = NewestEvents(_EVENTS)
     for event in events:
-        standing.add(PublishedEvent(0, event.offset, event.key, event.value, event.headers))
-        standing.fate(PublishedEvent(0, event.offset, event.key, event.value, event.headers))
+        newest.add(PublishedEvent(0, event.offset, event.key, event.value, event.headers))
+        newest.fate(PublishedEvent(0, event.offset, event.key, event.value, event.headers))
 
 
 def _pack_to_learn(data: bytes, chance: Random) -> None:

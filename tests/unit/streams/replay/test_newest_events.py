@@ -11,7 +11,7 @@ from schemas.events.dead_letter import ATTEMPT_HEADER, Headers, attempt_of
 from schemas.events.product import Product
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, original_offset
 from streams.clients.partition_reader import PublishedEvent
-from streams.replay.standing import Fate, Standing
+from streams.replay.newest_events import Fate, NewestEvents
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 END = 1_000
@@ -36,10 +36,10 @@ def copy_of(original: PublishedEvent, offset: int) -> PublishedEvent:
 
 
 def fates(events: list[PublishedEvent], last: int = END) -> list[Fate]:
-    standing = Standing(last)
+    newest = NewestEvents(last)
     for item in events:
-        standing.add(item)
-    return [standing.fate(item) for item in events]
+        newest.add(item)
+    return [newest.fate(item) for item in events]
 
 
 def test_only_the_last_edit_of_a_product_is_replayed() -> None:

@@ -28,7 +28,7 @@ class _Edit(NamedTuple):
     removed: bool
 
 
-class Standing:
+class NewestEvents:
     """The newest event of each product of one partition; needs about 500 bytes per product.
 
     Of the copies of an event, the latest before the offset ``last`` represents it. So a further replay replays as
