@@ -14,8 +14,8 @@ from streams.kafka.local import LocalKafka
 from tests.benchmarks.growth.say import Say
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.figures import Span
-from tests.benchmarks.throughput.ground import Ground, ground
 from tests.benchmarks.throughput.processes import OurWorker
+from tests.benchmarks.throughput.run_topics import RunTopics, run_topics
 from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
 
 _POLL_SECONDS = 0.25
@@ -57,23 +57,23 @@ def by_partition(
             for learning in (True, False):
                 say(f"{count} partitions, learning {'on' if learning else 'off'}")
                 name = f"partitions-{count}-{learning}"
-                with ground(connection, f"{name}.", bundle, Path(directory) / name, count) as made:
-                    made.publish(generated)
-                    yield _run(made, broker.process_id, events, learning=learning)
+                with run_topics(connection, f"{name}.", bundle, Path(directory) / name, count) as topics:
+                    topics.publish(generated)
+                    yield _run(topics, broker.process_id, events, learning=learning)
 
 
-def _run(made: Ground, broker: int, events: int, *, learning: bool) -> PartitionPoint:
-    place, began = made.installation, time.monotonic()
+def _run(topics: RunTopics, broker: int, events: int, *, learning: bool) -> PartitionPoint:
+    place, began = topics.installation, time.monotonic()
     with OurWorker(place, (), {"learning": learning}) as worker:
         ready = time.monotonic() - began
         # Not only the middle 80 %: with many partitions, everything in flight may be decided in one burst.
         with Watch([worker.process_id, broker]) as watch:
             started = time.time()
-            _wait(made, worker, events)
+            _wait(topics, worker, events)
             until = time.time()
             peak = peak_memory_mb(worker.process_id)
             resends = int(worker.metric("shelfwise_batch_resends_total"))
-    times = made.read().times
+    times = topics.read().times
     times = times[times <= until]
     if not len(times):
         raise RuntimeError(f"a worker of {place.partitions} partitions decided nothing in {until - started:.0f} s")
@@ -91,8 +91,8 @@ def _run(made: Ground, broker: int, events: int, *, learning: bool) -> Partition
     )
 
 
-def _wait(made: Ground, worker: OurWorker, events: int) -> None:
+def _wait(topics: RunTopics, worker: OurWorker, events: int) -> None:
     deadline = time.monotonic() + _MOST_SECONDS
-    while made.count() < events and time.monotonic() < deadline:
+    while topics.count() < events and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         worker.check()

@@ -14,7 +14,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from tests.benchmarks.start.measure import starts, swap
 from tests.benchmarks.start.model import model
-from tests.benchmarks.throughput.ground import ground
+from tests.benchmarks.throughput.run_topics import run_topics
 
 _MODELS = Path("var/throughput")
 
@@ -41,12 +41,12 @@ def main(nodes: int, neighbours: int, count: int, rate: float, out: Path | None)
         bundle = Path(made) / "bundle"
         bundle.symlink_to(first)
         seconds = []
-        with ground(connection, "start.", bundle, Path(made)) as here:
-            for each in starts(here, count):
+        with run_topics(connection, "start.", bundle, Path(made)) as topics:
+            for each in starts(topics, count):
                 say(f"ready after {each:.2f} s")
                 seconds.append(each)
-        with ground(connection, "swap.", bundle, Path(made)) as here:
-            found = swap(here, bundle, later, rate, seed=3)
+        with run_topics(connection, "swap.", bundle, Path(made)) as topics:
+            found = swap(topics, bundle, later, rate, seed=3)
     document = {"nodes": nodes, "neighbours": neighbours, "start_seconds": seconds, "swap": asdict(found)}
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
     click.echo(text)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.figures import percentile
-from tests.benchmarks.throughput.ground import Ground
 from tests.benchmarks.throughput.latency import await_decisions
+from tests.benchmarks.throughput.run_topics import RunTopics
 from tests.benchmarks.throughput.schedule import Schedule
 from tests.worker_harness import Worker, wait_until
 from workers.bundle.files import read_manifest
@@ -41,13 +41,13 @@ class Swap:
     swap_max_ms: float
 
 
-def starts(ground: Ground, count: int) -> Iterator[float]:
+def starts(topics: RunTopics, count: int) -> Iterator[float]:
     """Yield the seconds from the start of a worker's process until it is ready, one worker after the other.
 
     The first worker creates its topics; each has tables of its own to recover, which are empty.
     """
     for _ in range(count):
-        worker = ground.installation.worker(learning=False)
+        worker = topics.installation.worker(learning=False)
         began = time.perf_counter()
         try:
             worker.start().wait_until_ready()
@@ -56,24 +56,24 @@ def starts(ground: Ground, count: int) -> Iterator[float]:
             worker.stop()
 
 
-def swap(ground: Ground, bundle: Path, later: Path, rate: float, seed: int) -> Swap:
+def swap(topics: RunTopics, bundle: Path, later: Path, rate: float, seed: int) -> Swap:
     """Point ``bundle``, the link to a worker's bundle, to ``later`` while events come at a constant rate."""
     warm, schedule = 2_000, Schedule.lasting(rate, _QUIET_SECONDS + _SWAP_SECONDS)
     events = generate(seed, warm + schedule.events)
     version = read_manifest(later).model_version
-    worker = ground.installation.worker(
+    worker = topics.installation.worker(
         learning=False, bundle_poll_seconds=0.5, bundle_overlap_seconds=_OVERLAP_SECONDS
     )
     with worker:
-        ground.publish(events[:warm])
-        await_decisions(ground, warm)
+        topics.publish(events[:warm])
+        await_decisions(topics, warm)
         turn = bundle.with_name("turn")
         turn.symlink_to(later)
         turning = Timer(_QUIET_SECONDS, os.replace, (turn, bundle))
         turning.start()
-        start, _ = ground.publish_on_schedule(schedule, events[warm:])
+        start, _ = topics.publish_on_schedule(schedule, events[warm:])
         turning.join()
-        found = await_decisions(ground, schedule.events)
+        found = await_decisions(topics, schedule.events)
         wait_until(partial(_says, worker, f"model {version}, gate"), "the later model decides")
     keys = [key for key, _ in events[warm:]]
     numbers = np.array([number for number, key in enumerate(keys) if key in found.appended], np.int64)

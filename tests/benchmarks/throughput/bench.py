@@ -18,11 +18,11 @@ from streams.kafka.local import LocalKafka
 from tests.benchmarks.throughput.about import about
 from tests.benchmarks.throughput.document import Results, document
 from tests.benchmarks.throughput.events import Event, generate, read_real
-from tests.benchmarks.throughput.ground import Decisions, ground
 from tests.benchmarks.throughput.latency import Plan
 from tests.benchmarks.throughput.measure import Throughput, Work, run
 from tests.benchmarks.throughput.options import Options
 from tests.benchmarks.throughput.processes import REGISTRY, Contestant
+from tests.benchmarks.throughput.run_topics import Decisions, run_topics
 
 Say = Callable[[str], None]
 # The decisions on this many products are compared between contestants.
@@ -79,9 +79,9 @@ class Bench:
     def _throughput(self, contestant: Contestant, number: int) -> Throughput | None:
         broker = self._broker.process_id
         assert broker is not None
-        with ground(self._connection, *self._place(contestant.name)) as made:
+        with run_topics(self._connection, *self._place(contestant.name)) as topics:
             try:
-                found, decisions = run(contestant, made, broker, self._work)
+                found, decisions = run(contestant, topics, broker, self._work)
             except (RuntimeError, ValueError, OSError, AssertionError) as error:
                 self._problem(f"round {number + 1}, {contestant.title}: {error}")
                 return None
@@ -116,9 +116,9 @@ class Bench:
         events: list[Event] = generate(options.seed + 2, plan.events, self._real)
         contestant = replace(REGISTRY["ours_latency"], cores=options.cores)
         found = []
-        with ground(self._connection, *self._place(contestant.name)) as made:
+        with run_topics(self._connection, *self._place(contestant.name)) as topics:
             try:
-                for item in plan.run(contestant, made, events):
+                for item in plan.run(contestant, topics, events):
                     found.append(item)
                     self._say(
                         f"round {number + 1}, {item.load:.0%} of capacity ({item.rate:,.0f} events/s):"

@@ -10,8 +10,8 @@ import numpy as np
 
 from tests.benchmarks.throughput.events import Event
 from tests.benchmarks.throughput.figures import percentile
-from tests.benchmarks.throughput.ground import Decisions, Ground
 from tests.benchmarks.throughput.processes import Contestant
+from tests.benchmarks.throughput.run_topics import Decisions, RunTopics
 from tests.benchmarks.throughput.schedule import Schedule
 from tests.benchmarks.throughput.watch import Watch
 
@@ -53,19 +53,19 @@ class Plan:
         """The total number of events."""
         return self._burst + sum(self._schedule(load).events for load in self.loads)
 
-    def run(self, contestant: Contestant, ground: Ground, events: list[Event]) -> Iterator[Latency]:
+    def run(self, contestant: Contestant, topics: RunTopics, events: list[Event]) -> Iterator[Latency]:
         """Yield the latencies at each load, in the order of ``loads``, with the same processes throughout."""
         rest = iter(events)
-        with contestant.running(ground.installation) as processes:
+        with contestant.running(topics.installation) as processes:
             # A new worker has empty word caches, and its allocators have not settled.
-            ground.publish([next(rest) for _ in range(self._burst)])
-            await_decisions(ground, self._burst)
+            topics.publish([next(rest) for _ in range(self._burst)])
+            await_decisions(topics, self._burst)
             for load in self.loads:
                 schedule = self._schedule(load)
                 chosen = [next(rest) for _ in range(schedule.events)]
                 with Watch([process.process_id for process in processes]) as watch:
-                    start, late = ground.publish_on_schedule(schedule, chosen)
-                    decisions = await_decisions(ground, len(chosen))
+                    start, late = topics.publish_on_schedule(schedule, chosen)
+                    decisions = await_decisions(topics, len(chosen))
                 for process in processes:
                     process.check()
                 sent = _Sent(load, schedule, chosen, start, late, watch.cores)
@@ -109,11 +109,11 @@ def _latency(sent: _Sent, decisions: Decisions, warm_up_seconds: float) -> Laten
     )
 
 
-def await_decisions(ground: Ground, events: int) -> Decisions:
+def await_decisions(topics: RunTopics, events: int) -> Decisions:
     """Read decisions until there is one for each event, or 60 seconds have passed."""
     found = Decisions()
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while len(found.appended) < events and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-        found.appended |= ground.read().appended
+        found.appended |= topics.read().appended
     return found

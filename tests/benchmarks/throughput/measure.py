@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.benchmarks.throughput.events import Event
 from tests.benchmarks.throughput.figures import middle, per_core
-from tests.benchmarks.throughput.ground import Decisions, Ground
 from tests.benchmarks.throughput.processes import Contestant, Process
+from tests.benchmarks.throughput.run_topics import Decisions, RunTopics
 from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
 
 _POLL_SECONDS = 0.25
@@ -60,7 +60,7 @@ class Work:
     keep: frozenset[bytes]
 
 
-def run(contestant: Contestant, ground: Ground, broker: int, work: Work) -> tuple[Throughput, Decisions]:
+def run(contestant: Contestant, topics: RunTopics, broker: int, work: Work) -> tuple[Throughput, Decisions]:
     """Let a contestant decide the events; ``broker`` is Kafka's process id.
 
     Raises :class:`RuntimeError` if the contestant ends or gets stuck, and :class:`ValueError` if it decided too
@@ -68,16 +68,16 @@ def run(contestant: Contestant, ground: Ground, broker: int, work: Work) -> tupl
     """
     events = work.events
     if not contestant.before_events:
-        ground.publish(events)
-    with contestant.running(ground.installation) as processes:
+        topics.publish(events)
+    with contestant.running(topics.installation) as processes:
         ids = [process.process_id for process in processes]
         with Watch([*ids, broker], by_thread=len(ids) == 1) as watch:
             if contestant.before_events:
-                ground.publish(events)
-            _wait(ground, processes, len(events), work.seconds)
+                topics.publish(events)
+            _wait(topics, processes, len(events), work.seconds)
             until = time.time()
             peak = sum(peak_memory_mb(number) for number in ids)
-    decisions = ground.read(work.keep)
+    decisions = topics.read(work.keep)
     # Decisions made while the contestant was being stopped were not watched.
     times = decisions.times[decisions.times <= until]
     span = middle(times)
@@ -97,7 +97,7 @@ def run(contestant: Contestant, ground: Ground, broker: int, work: Work) -> tupl
     return found, decisions
 
 
-def _wait(ground: Ground, processes: list[Process], events: int, seconds: float) -> None:
+def _wait(topics: RunTopics, processes: list[Process], events: int, seconds: float) -> None:
     began = changed = time.monotonic()
     first: float | None = None
     seen = 0
@@ -105,7 +105,7 @@ def _wait(ground: Ground, processes: list[Process], events: int, seconds: float)
         time.sleep(_POLL_SECONDS)
         for process in processes:
             process.check()
-        now, count = time.monotonic(), ground.count()
+        now, count = time.monotonic(), topics.count()
         if count != seen:
             seen, changed = count, now
             first = now if first is None else first

@@ -46,8 +46,8 @@ class Decisions:
         return np.fromiter(self.appended.values(), np.float64, len(self.appended))
 
 
-class Ground:
-    """The basis of a run: an installation with topics of its own, which are deleted at the end."""
+class RunTopics:
+    """The topics of a run, which are those of an installation of its own; they are deleted at the end."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -169,13 +169,13 @@ def _raise(failures: list[KafkaError]) -> None:
 
 
 @contextmanager
-def ground(
+def run_topics(
     connection: KafkaConnection, prefix: str, bundle: Path, directory: Path, partitions: int = PARTITIONS
-) -> Iterator[Ground]:
+) -> Iterator[RunTopics]:
     """Yield the topics of one run, and delete them afterwards."""
-    made = Ground(Installation(connection, prefix, bundle, directory, partitions))
-    made.create()
+    topics = RunTopics(Installation(connection, prefix, bundle, directory, partitions))
+    topics.create()
     try:
-        yield made
+        yield topics
     finally:
-        made.delete()
+        topics.delete()
