@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from streams.child_process import our_code
-from streams.reporting.report import Target, repeat
+from streams.reporting.report import Target, make_reported_call
 
 _log = logging.getLogger(__name__)
 
@@ -90,10 +90,10 @@ class ReportingProcess:
     async def _follow(
         self, process: asyncio.subprocess.Process, is_ready: Callable[[], bool], ready: asyncio.Event
     ) -> None:
-        """Repeat the calls that it reports until it ends."""
+        """Make the calls that it reports until it ends."""
         try:
             async for line in cast("asyncio.StreamReader", process.stdout):
-                repeat(line, self._targets)
+                make_reported_call(line, self._targets)
                 if is_ready():
                     ready.set()
         except Exception as error:

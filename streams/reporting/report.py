@@ -16,7 +16,7 @@ import msgspec
 Target = Literal["metrics", "health", "model"]
 
 
-class ToldCall(msgspec.Struct, frozen=True):
+class ReportedCall(msgspec.Struct, frozen=True):
     """A method call with arguments that JSON can represent."""
 
     target: Target
@@ -42,13 +42,13 @@ class Reporter:
         return partial(self._tell, method)
 
     def _tell(self, method: str, *arguments: object, **named: object) -> None:
-        os.write(self._pipe, msgspec.json.encode(ToldCall(self._target, method, arguments, named)) + b"\n")
+        os.write(self._pipe, msgspec.json.encode(ReportedCall(self._target, method, arguments, named)) + b"\n")
 
 
-_decoder = msgspec.json.Decoder(ToldCall)
+_decoder = msgspec.json.Decoder(ReportedCall)
 
 
-def repeat(line: bytes, targets: Mapping[Target, Any]) -> None:
+def make_reported_call(line: bytes, targets: Mapping[Target, Any]) -> None:
     """Make the call in a line of the report; raises :class:`msgspec.DecodeError` if the line is not a call."""
     call = _decoder.decode(line)
     getattr(targets[call.target], call.method)(*call.arguments, **call.named)

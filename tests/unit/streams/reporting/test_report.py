@@ -11,7 +11,7 @@ import pytest
 
 from streams.health import Health
 from streams.metrics import Metrics
-from streams.reporting.report import Reporter, Target, repeat
+from streams.reporting.report import Reporter, Target, make_reported_call
 
 
 class Pipe:
@@ -44,7 +44,7 @@ def test_what_learning_counts_is_on_the_metrics_of_the_worker(pipe: Pipe, target
     metrics.dead_letter("unknown_category", "learning")
     metrics.tables("learning", 1, 20, 0.5)
     for line in pipe.lines():
-        repeat(line, targets)
+        make_reported_call(line, targets)
     value = targets["metrics"].registry.get_sample_value
     assert value("shelfwise_statistics_updates_total", {"kind": "brand", "result": "applied"}) == 3
     assert value("shelfwise_dead_letters_total", {"reason": "unknown_category", "stage": "learning"}) == 1
@@ -57,7 +57,7 @@ def test_the_worker_is_ready_and_alive_when_learning_is(pipe: Pipe, targets: dic
     health.beat("learning")
     health.condition("learning started", ready=True)
     for line in pipe.lines():
-        repeat(line, targets)
+        make_reported_call(line, targets)
     assert targets["health"].holds("learning started")
     assert targets["health"].readiness().ok
     assert targets["health"].liveness().detail["loops"]["learning"]["limit_seconds"] == 5.0
@@ -66,4 +66,4 @@ def test_the_worker_is_ready_and_alive_when_learning_is(pipe: Pipe, targets: dic
 @pytest.mark.parametrize("line", [b"Traceback\n", b'{"target": "sink", "method": "close"}\n', b""])
 def test_a_line_that_tells_of_no_call_is_refused(line: bytes, targets: dict[Target, Any]) -> None:
     with pytest.raises(msgspec.DecodeError):
-        repeat(line, targets)
+        make_reported_call(line, targets)
