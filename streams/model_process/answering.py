@@ -48,9 +48,9 @@ def answer(pipe: int, call: Caller) -> int:
     verdicts = LearnedVerdicts(settings, bundle.taxonomy) if WITH_VERDICTS in sys.argv else None
     readers = [learned.readers for learned in (statistics, verdicts) if learned is not None]
     if readers:
-        _follow(Follower(settings, ChainMap(*readers)), model.has_caught_up)
+        _follow(Follower(settings, ChainMap(*readers)), model.note_caught_up)
     else:
-        model.has_caught_up()
+        model.note_caught_up()
     work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts.standing if verdicts else None)
     _serve(work, int(sys.argv[1]))
     # End at once: threads of libraries may still be running, and nothing is left to clean up.

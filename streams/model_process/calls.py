@@ -62,7 +62,7 @@ class ModelCalls(ABC):
         """What ended it, if anything did."""
         return self._gone
 
-    def has_caught_up(self) -> None:
+    def note_caught_up(self) -> None:
         """Note that the model has read what was learned."""
         self.caught_up.set()
 
