@@ -15,7 +15,7 @@ from streams.kafka.errors import log_or_raise
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
 
-Reader = Callable[[Any], None]
+MessageHandler = Callable[[Any], None]
 """Processes a message; raises :class:`schemas.errors.InvalidSettings` if nothing on the topic can be used."""
 
 # Installations with access control name it in their rights.
@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 
 class Follower:
-    """Passes each message of all partitions of some topics to the topic's reader, in a thread.
+    """Passes each message of all partitions of some topics to the topic's handler, in a thread.
 
     A Faust GlobalTable is not used: it processes each record on the event loop, some 6,000 records a second.
     """
 
-    def __init__(self, settings: Settings, readers: Mapping[str, Reader]) -> None:
-        """``readers`` maps topic names to their readers."""
-        self._readers = readers
+    def __init__(self, settings: Settings, handlers: Mapping[str, MessageHandler]) -> None:
+        """``handlers`` maps topic names to their handlers."""
+        self._handlers = handlers
         self._partitions = settings.partitions
         self._consumer = Consumer(settings.kafka.consumer_config(settings.group(GROUP)), logger=_log)
         self._stopped = Event()
@@ -75,7 +75,7 @@ class Follower:
     def _read(self) -> None:
         partitions = [
             TopicPartition(topic, number, OFFSET_BEGINNING)
-            for topic in self._readers
+            for topic in self._handlers
             for number in range(self._partitions)
         ]
         missing = self._ends(partitions)
@@ -87,7 +87,7 @@ class Follower:
                 self._caught_up.set()
             for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.1):
                 if message.error() is None:
-                    self._readers[message.topic()](message)
+                    self._handlers[message.topic()](message)
                 else:
                     log_or_raise(message.error(), message, "what was learned", _log)
 

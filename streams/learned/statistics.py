@@ -10,7 +10,7 @@ import msgspec
 from schemas.errors import InvalidSettings
 from schemas.events.statistics import StatisticKind
 from streams.kafka.partition_numbers import WAY_OUT
-from streams.learned.follower import Reader
+from streams.learned.follower import MessageHandler
 from streams.settings import Settings
 from streams.state.completeness import is_ours
 from streams.tables import STATISTICS, changelog_name, statistics_partition
@@ -28,8 +28,8 @@ class LearnedStatistics:
         self._partitions = settings.partitions
 
     @property
-    def readers(self) -> dict[str, Reader]:
-        """The reader of each topic, by topic name."""
+    def handlers(self) -> dict[str, MessageHandler]:
+        """The handler of each topic, by topic name."""
         return dict.fromkeys(self._kinds, self._apply)
 
     def weights(self, kind: StatisticKind, key: str) -> CategoryWeights:

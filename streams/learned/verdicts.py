@@ -10,7 +10,7 @@ from schemas.events.sent_again import original_offset
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import REVIEWS_DECIDED
 from streams.kafka.headers import headers_of
-from streams.learned.follower import Reader
+from streams.learned.follower import MessageHandler
 from streams.learning.verdict import read_verdict
 from streams.settings import Settings
 from workers.standing_verdicts import StandingVerdicts
@@ -28,8 +28,8 @@ class LearnedVerdicts:
         self._partitions = settings.partitions
 
     @property
-    def readers(self) -> dict[str, Reader]:
-        """The reader of each topic, by topic name."""
+    def handlers(self) -> dict[str, MessageHandler]:
+        """The handler of each topic, by topic name."""
         return {self._topic: self._apply}
 
     def _apply(self, message: Any) -> None:

@@ -46,9 +46,9 @@ def answer(pipe: int, call: Caller) -> int:
     model.loaded(bundle.model_version, bundle.taxonomy_version, bundle.recall.encoder.name, bundle.release)
     statistics = LearnedStatistics(settings) if WITH_STATISTICS in sys.argv else None
     verdicts = LearnedVerdicts(settings, bundle.taxonomy) if WITH_VERDICTS in sys.argv else None
-    readers = [learned.readers for learned in (statistics, verdicts) if learned is not None]
-    if readers:
-        _follow(Follower(settings, ChainMap(*readers)), model.note_caught_up)
+    handlers = [learned.handlers for learned in (statistics, verdicts) if learned is not None]
+    if handlers:
+        _follow(Follower(settings, ChainMap(*handlers)), model.note_caught_up)
     else:
         model.note_caught_up()
     work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts.standing if verdicts else None)

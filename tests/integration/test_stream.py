@@ -230,7 +230,7 @@ def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand_and_of_its_tags
 def test_what_a_person_said_of_the_tags_of_a_decision_is_known_to_every_worker(installation: Installation) -> None:
     category = sample_taxonomy().ids[-1]
     statistics = LearnedStatistics(installation.settings())
-    follower = Follower(installation.settings(), statistics.readers)
+    follower = Follower(installation.settings(), statistics.handlers)
     with installation.worker():
         installation.publish_products([Product(product_id="tagged", title="zzz", tags="Qwertz, New arrival")])
         installation.wait_until_committed()

@@ -103,7 +103,7 @@ class _Asked:
 
 def _read(settings: Settings) -> LearnedStatistics:
     statistics = LearnedStatistics(settings)
-    follower = Follower(settings, statistics.readers)
+    follower = Follower(settings, statistics.handlers)
     follower.start()
     follower.await_caught_up()
     follower.stop()

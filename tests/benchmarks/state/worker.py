@@ -163,7 +163,7 @@ def view(settings: Settings) -> None:
     """Read the statistics of all partitions, as every worker does, and print how long it took."""
     say(started=True)
     began = time.monotonic()
-    follower = Follower(settings, LearnedStatistics(settings).readers)
+    follower = Follower(settings, LearnedStatistics(settings).handlers)
     follower.start()
     follower.await_caught_up()
     say(caught_up_seconds=round(time.monotonic() - began, 2))

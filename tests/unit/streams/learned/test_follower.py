@@ -75,7 +75,7 @@ def _followed(
     kafka = KafkaConnection(bootstrap_servers="nowhere:1")
     settings = Settings(data_dir=tmp_path, kafka=kafka, partitions=2)
     statistics = LearnedStatistics(settings)
-    return Follower(settings, statistics.readers), statistics
+    return Follower(settings, statistics.handlers), statistics
 
 
 def test_partitions_without_a_leader_are_asked_about_again(

@@ -55,7 +55,7 @@ def nodes(tmp_path: Path, *messages: _Message) -> int | None:
     """Return the node that is said of product ``p`` in the end."""
     settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
     learned = LearnedVerdicts(settings, TREE)
-    read = learned.readers[settings.topic(REVIEWS_DECIDED)]
+    read = learned.handlers[settings.topic(REVIEWS_DECIDED)]
     for message in messages:
         read(message)
     standing = learned.standing.of("p", "lamp")
