@@ -15,11 +15,11 @@ from streams.faust_app import Stage
 from streams.health import Health
 from streams.learning_process.part import LearningProcess
 from streams.metrics import Metrics
+from streams.model_process.bundle_watch import BundleWatch
 from streams.model_process.models import Models
 from streams.model_process.options import WITH_STATISTICS, WITH_VERDICTS
 from streams.model_process.process import STOP_SECONDS
 from streams.model_process.start import ModelStart, show
-from streams.model_process.watch import ModelWatch
 from streams.progress import SourceProgress
 from streams.settings import Settings
 from streams.sinks import Sink
@@ -48,7 +48,7 @@ async def decide(
     health.condition(_MODEL_LOADED, ready=False)
     starting = ModelStart(settings, _learned(settings, stages))
     models = Models(await starting.first())
-    watch = ModelWatch(settings, models, starting.later, partial(show, metrics=metrics))
+    watch = BundleWatch(settings, models, starting.later, partial(show, metrics=metrics))
     watching = asyncio.ensure_future(watch.run())
     try:
         show(models.current, metrics)

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _LONGEST_PAUSE_SECONDS: Final = 600.0
 
 
-class ModelWatch:
+class BundleWatch:
     """Watches for another bundle at the path of the worker's bundle, and switches to it.
 
     Ranking uses the new model as soon as its process has loaded it. Recall switches to it

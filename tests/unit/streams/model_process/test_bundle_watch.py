@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import InvalidBundle
-from streams.model_process import watch as module
+from streams.model_process import bundle_watch as module
+from streams.model_process.bundle_watch import BundleWatch
 from streams.model_process.models import Models
-from streams.model_process.watch import ModelWatch
 from streams.settings import Settings
 
 
@@ -72,7 +72,7 @@ def models() -> Models[Any]:
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(_seconds: float) -> None:
         pass
 
@@ -80,9 +80,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def watch(place: Place, models: Models[Any], tmp_path: Path) -> ModelWatch:
+def watch(place: Place, models: Models[Any], tmp_path: Path) -> BundleWatch:
     settings = Settings(data_dir=tmp_path, bundle_overlap_seconds=7, bundle_poll_seconds=3)
-    return ModelWatch(settings, models, place.start, place.show, lambda: place.now)
+    return BundleWatch(settings, models, place.start, place.show, lambda: place.now)
 
 
 def loaded(models: Models[Any]) -> set[str]:
@@ -90,7 +90,7 @@ def loaded(models: Models[Any]) -> set[str]:
 
 
 def test_ranking_knows_the_new_model_before_recall_works_with_it_and_the_old_one_after(
-    watch: ModelWatch, place: Place, models: Models[Any], monkeypatch: pytest.MonkeyPatch
+    watch: BundleWatch, place: Place, models: Models[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[tuple[float, str, set[str]]] = []
     first = models.current
@@ -109,7 +109,7 @@ def test_ranking_knows_the_new_model_before_recall_works_with_it_and_the_old_one
 
 
 def test_a_bundle_that_is_turned_back_while_another_is_loaded_is_not_taken_for_it(
-    watch: ModelWatch, place: Place, models: Models[Any]
+    watch: BundleWatch, place: Place, models: Models[Any]
 ) -> None:
     first = models.current
     place.version, place.started = "two", "one"
@@ -119,7 +119,7 @@ def test_a_bundle_that_is_turned_back_while_another_is_loaded_is_not_taken_for_i
 
 
 def test_a_model_that_ends_before_it_decides_changes_nothing(
-    watch: ModelWatch,
+    watch: BundleWatch,
     place: Place,
     models: Models[Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -135,13 +135,13 @@ def test_a_model_that_ends_before_it_decides_changes_nothing(
     assert "model two: its process ended before it decided anything; still deciding with model one" in caplog.text
 
 
-def test_the_same_bundle_is_not_loaded_again(watch: ModelWatch, place: Place) -> None:
+def test_the_same_bundle_is_not_loaded_again(watch: BundleWatch, place: Place) -> None:
     asyncio.run(watch.look())
     assert place.loads == 0
 
 
 def test_a_bundle_that_cannot_be_loaded_changes_nothing_and_is_told_of_once(
-    watch: ModelWatch, place: Place, models: Models[Any], caplog: pytest.LogCaptureFixture
+    watch: BundleWatch, place: Place, models: Models[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     place.version, place.problem = "two", "the gate rejected it"
     for _ in range(2):
@@ -152,7 +152,7 @@ def test_a_bundle_that_cannot_be_loaded_changes_nothing_and_is_told_of_once(
 
 
 def test_a_bundle_that_cannot_be_loaded_is_tried_again_after_longer_and_longer_pauses(
-    watch: ModelWatch, place: Place
+    watch: BundleWatch, place: Place
 ) -> None:
     """Each try may take memory for two models, and a core."""
     tries: list[float] = []
@@ -174,7 +174,7 @@ def test_a_bundle_that_cannot_be_loaded_is_tried_again_after_longer_and_longer_p
 
 @pytest.mark.parametrize("problem", ["", "no manifest"])
 def test_a_bundle_that_is_turned_back_before_the_new_model_decides_stays(
-    watch: ModelWatch, place: Place, models: Models[Any], monkeypatch: pytest.MonkeyPatch, problem: str
+    watch: BundleWatch, place: Place, models: Models[Any], monkeypatch: pytest.MonkeyPatch, problem: str
 ) -> None:
     async def turn_back(_seconds: float) -> None:
         place.version, place.unreadable = "one", problem
@@ -187,7 +187,7 @@ def test_a_bundle_that_is_turned_back_before_the_new_model_decides_stays(
 
 
 def test_looking_goes_on_whatever_happens(
-    watch: ModelWatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    watch: BundleWatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     turns: list[float] = []
 
