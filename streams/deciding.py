@@ -19,7 +19,7 @@ from streams.model_process.bundle_watch import BundleWatch
 from streams.model_process.models import Models
 from streams.model_process.options import WITH_STATISTICS, WITH_VERDICTS
 from streams.model_process.process import STOP_SECONDS
-from streams.model_process.start import ModelStart, show
+from streams.model_process.start import ModelStarter, show
 from streams.progress import SourceProgress
 from streams.settings import Settings
 from streams.sinks import Sink
@@ -46,9 +46,9 @@ async def decide(
     be used.
     """
     health.condition(_MODEL_LOADED, ready=False)
-    starting = ModelStart(settings, _learned(settings, stages))
-    models = Models(await starting.first())
-    watch = BundleWatch(settings, models, starting.later, partial(show, metrics=metrics))
+    starter = ModelStarter(settings, _learned(settings, stages))
+    models = Models(await starter.first())
+    watch = BundleWatch(settings, models, starter.replacement, partial(show, metrics=metrics))
     watching = asyncio.ensure_future(watch.run())
     try:
         show(models.current, metrics)

@@ -88,7 +88,7 @@ class BundleWatch:
             self._models.forget_others()
             raise InvalidBundle(f"model {model.version}: its process ended before it decided anything")
         if await self._is_still_wanted(model):
-            self._models.turn_to(model)
+            self._models.switch_to(model)
             self._show(model)
             await asyncio.sleep(overlap)
         for other in self._models.forget_others():

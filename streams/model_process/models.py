@@ -38,7 +38,7 @@ class Models(Generic[Model]):
         """Let ranking use this model too."""
         self._loaded[model.version] = model
 
-    def turn_to(self, model: Model) -> None:
+    def switch_to(self, model: Model) -> None:
         """Let recall use this model."""
         self.add(model)
         self._current = model

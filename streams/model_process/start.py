@@ -1,4 +1,4 @@
-"""Start model processes: the first of a worker, and later ones beside it."""
+"""Start model processes: the first of a worker, and replacements that are loaded beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.bundle.release import Admission, admit
 _log = logging.getLogger(__name__)
 
 
-class ModelStart:
+class ModelStarter:
     """Starts model processes, each with the bundle that is then at the path in the settings."""
 
     def __init__(self, settings: Settings, learned: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ class ModelStart:
         await model.start(self._settings, *self._options)
         return model
 
-    async def later(self) -> ModelProcess:
+    async def replacement(self) -> ModelProcess:
         """Return a loaded model that also knows what was learned; raises the same as :meth:`first`.
 
         It is loaded at a lower priority. The gate cannot be forced for it, because whoever forced the first model

@@ -412,7 +412,7 @@ def test_candidates_bear_the_model_that_found_them_though_another_takes_over_mea
         candidates = _Model.candidates
 
         def turn(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
-            _models(context).turn_to(later)
+            _models(context).switch_to(later)
             return candidates(self, products, statistics)
 
         monkeypatch.setattr(_Model, "candidates", turn)
