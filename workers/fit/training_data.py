@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -58,7 +59,7 @@ def training_rows(
     which replace those in the file, except where the verdict is about another title: that of the label must be the
     title that was judged. Products without a verdict come first, unchanged.
     """
-    before: dict[str, LabelledProduct] = {}
+    before: defaultdict[str, list[LabelledProduct]] = defaultdict(list)
     for row in labelled:
         product_id = row.product.product_id
         if product_id not in verdicts:
@@ -68,14 +69,14 @@ def training_rows(
             report.withdrawn += 1
         else:
             report.repeated += product_id in before
-            before[product_id] = row
+            before[product_id].append(row)
     for product_id, verdict in sorted(verdicts.items()):
-        known = before.get(product_id)
+        rows = before.get(product_id, [])
         if verdict.category_id is None:
             report.nowhere += 1
-        elif product := _judged(verdict, products.get(product_id), known.product if known else None):
+        elif product := _judged(verdict, products.get(product_id), *(row.product for row in reversed(rows))):
             node = taxonomy.index_of_id(verdict.category_id)
-            _count(report, known, node, taxonomy)
+            _count(report, rows[-1] if rows else None, node, taxonomy)
             yield _line(product, taxonomy.paths[node], None)
         else:
             report.without_product += 1

@@ -85,6 +85,15 @@ def test_a_verdict_is_the_label_of_the_title_that_was_judged() -> None:
     assert (report.corrected, report.added, report.without_product) == (2, 2, 0)
 
 
+def test_of_several_rows_of_a_product_that_with_the_judged_title_is_written() -> None:
+    judged = Product(product_id="a", title="Cup", description="of china")
+    rows = [LabelledProduct(judged, ("Home", "Lamps"), None, 1), row("a", ("Home", "Lamps"))]
+    report = TrainingDataReport()
+    (line,) = training_rows(rows, verdicts_of({"a": VASES}, {"a": "cup"}), {}, TREE, report)
+    assert json.loads(line)["description"] == "of china"
+    assert (report.corrected, report.repeated) == (1, 1)
+
+
 def test_what_belongs_nowhere_is_not_learned_from() -> None:
     rows = [row("a", ("Home", "Lamps")), row("b", ("Home", "Vases")), row("a")]
     found, report = made(rows, {"a": None, "c": None}, ("c",))
