@@ -11,12 +11,12 @@ import click
 
 from streams.cli.options import DIRECTORY, json_option, kafka_options, load_settings
 from streams.cli.output import progress_bar
-from streams.review.part import Part
 from workers.printable import plain
 
 if TYPE_CHECKING:
     from schemas.taxonomy import Taxonomy
     from streams.review.give import VerdictGiver
+    from streams.review.part import Part
     from streams.settings import Settings
 
 _ROOTS_SHOWN: Final = 5
@@ -65,7 +65,7 @@ def command(
     edits of the product as long as its title stays the same, and becomes a label with `shelfwise training-data`.
     With --product nothing is asked, for use in scripts: brand and stores are taken from the product's decision,
     only the tags given with --tag are learned from, and without --title the verdict holds for no later edit. A
-    verdict on a product that was never decided is refused; to look for it, one partition of the decisions is read.
+    verdict on a product without a decision is refused; to find out, one partition of each decision topic is read.
 
     An answer can be corrected: b goes back to the product before, and the last answer counts. Words find the
     categories that have them all, such as `desk lamp`, numbered on from those that the model offers.
@@ -86,7 +86,9 @@ def command(
     """
     from streams.cli.review_session import tell
     from streams.review.give import VerdictGiver
+    from streams.review.part import Part
     from workers.bundle.taxonomy_file import load_taxonomy
+    from workers.statistics import normalise_key
 
     if (product_id is None) != (category is None and not nowhere) or (category is not None and nowhere):
         raise click.UsageError("give --product together with either --category or --nowhere, or none of them")
@@ -97,7 +99,7 @@ def command(
     settings = load_settings(bootstrap_servers)
     taxonomy = load_taxonomy(bundle or settings.bundle)
     node = None if category is None else _node(category, taxonomy)
-    part = Part(frozenset(map(str.casefold, stores)), None if under is None else _path(under, taxonomy))
+    part = Part(frozenset(map(normalise_key, stores)), None if under is None else _path(under, taxonomy))
     giver = VerdictGiver(settings, reviewer or _user(), taxonomy.version)
     if product_id is not None:
         _require_decided(settings, product_id)
@@ -117,7 +119,7 @@ def _require_decided(settings: Settings, product_id: str) -> None:
         raise InvalidEvent(
             Reason.UNKNOWN_PRODUCT,
             f"no decision names the product {product_id!r}, and the verdict is not published; correct the id, or"
-            " publish the product first",
+            " wait until the product is decided",
         )
 
 
