@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from schemas.taxonomy.tree import Taxonomy
-from workers.text.tokens import runs_on, words
+from workers.text.tokens import is_unspaced, words
 
 SHOWN: Final = 9
 _DIGITS: Final = 2
@@ -48,9 +48,9 @@ def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> 
     """Return what the text means: the number of an ``offered`` node (from 1), a path, an id, or a search.
 
     An empty text and ``s`` skip, ``b`` goes back, ``q`` quits, ``n`` means nowhere. A search finds the categories
-    whose path has, for each word, a word that starts with it or differs only in its ending; in scripts without
-    spaces, a word that has it anywhere. An offered node is
-    ``None`` if the tree lacks it. A number of up to two digits is never an id.
+    whose path has, for each word, a word that starts with it or differs only in its ending; a word in a script
+    without spaces may be anywhere within a word of the path. An offered node is ``None`` if the tree lacks it. A
+    number of up to two digits is never an id.
     """
     text = text.strip()
     if (passed := _PASSES.get(text.casefold())) is not None:
@@ -86,7 +86,7 @@ def _search(text: str, taxonomy: Taxonomy) -> Found:
         said = words(" ".join(path))
         # First a fast test: few paths have all stems, each at the beginning of a word.
         line = " ".join(("", *said))
-        if all((stem if runs_on(stem) else f" {stem}") in line for stem in stems) and all(
+        if all((stem if is_unspaced(stem) else f" {stem}") in line for stem in stems) and all(
             any(_says(has, word) or _stem(has) == stem for has in said) for word, stem in wanted.items()
         ):
             others = [word for word in words(path[-1]) if _stem(word) not in stems]
@@ -98,7 +98,7 @@ def _search(text: str, taxonomy: Taxonomy) -> Found:
 
 
 def _says(has: str, word: str) -> bool:
-    return word in has if runs_on(word) else has.startswith(word)
+    return word in has if is_unspaced(word) else has.startswith(word)
 
 
 def _stem(word: str) -> str:

@@ -28,9 +28,9 @@ _VARIANTS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u200d]")
 _CHINESE_AND_KANA: Final = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
-# Characters that are a syllable or a word each; the last range is Hangul.
+# Characters that each write a syllable or a whole word; the last range is Hangul.
 _DENSE: Final = re.compile(rf"[{_CHINESE_AND_KANA}\uac00-\ud7a3]")
-# Scripts that put no spaces between words: besides these two Thai, Lao, Burmese and Khmer.
+# Scripts that put no spaces between words: Chinese and Japanese, Thai and Lao, Burmese, and Khmer.
 _UNSPACED: Final = rf"{_CHINESE_AND_KANA}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 _WITHOUT_SPACES: Final = re.compile(f"[{_UNSPACED}]")
 _RUN: Final = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
@@ -41,7 +41,8 @@ _TEXTS_CACHED: Final = 10_000
 def words(text: str, limit: int | None = None) -> list[str]:
     """Return the words of a text, normalised (Unicode NFKC) and case-folded; only the first ``limit`` if given.
 
-    Accents that no single character includes, and the vowel points of Hebrew and Arabic, are left out.
+    Accents that form no single character with their letter, and the vowel points of Hebrew and Arabic, are left
+    out.
     """
     found: list[str]
     if text.isascii():
@@ -57,17 +58,17 @@ def word_parts(text: str, limit: int | None = None) -> list[str]:
     In these scripts a whole title may be one word. Only the first ``limit`` words or pairs if given.
     """
     found = words(text)
-    if not text.isascii() and runs_on("".join(found)):
+    if not text.isascii() and is_unspaced("".join(found)):
         found = [part for word in found for run in _RUN.findall(word) for part in _parts(run)]
     return found if limit is None else found[:limit]
 
 
 def _parts(run: str) -> Iterable[str]:
-    return map("".join, pairwise(run)) if len(run) > 1 and runs_on(run) else (run,)
+    return map("".join, pairwise(run)) if len(run) > 1 and is_unspaced(run) else (run,)
 
 
-def runs_on(word: str) -> bool:
-    """Whether a word may consist of several words, because a script of it puts no spaces between them."""
+def is_unspaced(word: str) -> bool:
+    """Whether a word has characters of a script that puts no spaces between words, so it may be several words."""
     return not word.isascii() and _WITHOUT_SPACES.search(word) is not None
 
 
@@ -102,10 +103,11 @@ def character_ngrams(word: str, shortest: int, longest: int) -> list[str]:
     Chinese, Japanese and Korean, where most words have one to three characters, n-grams of every length up to
     ``longest`` are returned.
     """
-    if not word.isascii() and _DENSE.search(word):
-        shortest = 1
-    marked = f" {word} "
     grams: list[str] = []
+    if not word.isascii() and _DENSE.search(word):
+        # Without the edges, which every word has.
+        grams, shortest = list(word), 2
+    marked = f" {word} "
     for length in range(shortest, longest + 1):
         grams.extend(marked[start : start + length] for start in range(max(1, len(marked) - length + 1)))
         if length >= len(marked):

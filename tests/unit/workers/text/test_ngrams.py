@@ -48,6 +48,10 @@ def test_a_word_of_a_character_or_two_is_found_within_chinese_japanese_and_korea
     assert " a" not in character_ngrams("a1läufer", 3, 5)
 
 
+def test_what_every_word_of_chinese_japanese_and_korean_has_is_no_feature() -> None:
+    assert character_ngrams("新鞋", 3, 5) == ["新", "鞋", " 新", "新鞋", "鞋 ", " 新鞋", "新鞋 ", " 新鞋 "]
+
+
 def test_word_and_character_parts_have_length_one_each() -> None:
     vectorizer = NgramVectorizer.fit(CORPUS)
     row = rows(vectorizer, ["red running shoe"]).toarray()[0]
