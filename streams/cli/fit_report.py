@@ -32,8 +32,9 @@ def tell_of_tree(rows: list[LabelledProduct], tree: Taxonomy) -> None:
 def print_figures(report: FitReport) -> None:
     """Print the figures as a table."""
     screen = console()
-    # In a pipe, where Rich takes lines to have 80 columns, no name is broken.
-    screen.width = max(screen.width, _WIDTH)
+    if not screen.is_terminal:
+        # Rich takes lines in a pipe to have 80 columns, and would break names.
+        screen.width = max(screen.width, _WIDTH)
     screen.print(_table(report))
 
 
@@ -92,8 +93,8 @@ def _tell_of_several_labels(labelled: LabelledProducts) -> None:
     if found := ids_with_several_labels(labelled):
         shown = plain(", ".join(map(repr, list(found)[:_SHOWN])))
         click.echo(
-            f"{len(found):,} product ids occur with different labels, all of which were fitted on, such as {shown}"
-            "; if these products are not in several categories, keep the right row of each",
+            f"{len(found):,} product ids occur with different labels, such as {shown}, and the model learned them"
+            " all; unless these products belong in several categories, keep only the right row of each",
             err=True,
         )
 
