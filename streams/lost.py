@@ -57,7 +57,7 @@ class LostMessages:
         self._metrics.events_lost(self._topic, stop - start)
         logger.error(
             "%s/%d: offsets %d to %d were deleted before they were read; raise the topic's retention.ms and"
-            " retention.bytes above the time that workers are down or behind; %s",
+            " retention.bytes, so that it keeps messages for longer than workers are down or behind; %s",
             self._topic,
             partition,
             start,

@@ -37,7 +37,7 @@ class Sender:
         """
 
         def on_delivery(error: KafkaError | None, _message: Message) -> None:
-            delivered(error and of_topic(error, message.topic))
+            delivered(None if error is None else of_topic(error, message.topic))
 
         try:
             message.produce_in_turn(self._producer, on_delivery)

@@ -272,7 +272,10 @@ class RecallStage(BatchStage[_Prepared]):
 
     def _too_large(self, item: _Prepared, size: int) -> Outgoing:
         batch, sifted = item.batch, item.sifted
-        error = ValueError(f"{size} bytes of candidates; lower SHELFWISE_BATCH_PRODUCTS")
+        products = len(sifted.products)
+        error = ValueError(
+            f"{size} bytes of candidates of {products} products; set SHELFWISE_BATCH_PRODUCTS to fewer"
+        )
         _log.error("batch %s: %s", batch.batch_id, error)
         undecidable: list[BatchedProduct | CandidateProduct] = [*sifted.events, *sifted.removed]
         for product in undecidable:

@@ -18,7 +18,7 @@ def of_topic(error: KafkaError, topic: str | None) -> KafkaError:
     """Return the error of an undelivered message with its topic, and the likely cause if it names none."""
     text = f"{topic}: {error.str()}"
     if error.code() in _REFUSED_TIMES:
-        text += "; does this machine's clock run ahead of the broker's? An hour is too much"
+        text += "; is this machine's clock more than an hour ahead of the broker's?"
     return KafkaError(error.code(), text)
 
 

@@ -42,8 +42,8 @@ def test_an_error_that_ends_the_consumer_is_raised(error: KafkaError) -> None:
 def test_a_message_that_the_broker_refuses_for_its_time_makes_one_look_at_the_clocks() -> None:
     refused = of_topic(KafkaError(KafkaError.INVALID_RECORD, "Broker failed to validate record"), "decisions")
     assert refused.str() == (
-        "decisions: Broker failed to validate record; does this machine's clock run ahead of the broker's? An hour"
-        " is too much"
+        "decisions: Broker failed to validate record; is this machine's clock more than an hour ahead of the"
+        " broker's?"
     )
 
 
