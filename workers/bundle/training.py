@@ -2,8 +2,8 @@
 
 The words of titles and whole identities are stored as 64-bit hashes: 8 bytes per word, at most 32 words per
 product, and another 16 bytes per product. For 20,000 products that is at most 5.4 MB, or about 2 MB if titles have
-ten words. The hashes of common words can be guessed with a dictionary, so protect a bundle as you protect the
-catalogue.
+ten words. In scripts without spaces, pairs of characters take the place of words. The hashes of common words can
+be guessed with a dictionary, so protect a bundle as you protect the catalogue.
 """
 
 from __future__ import annotations
