@@ -102,8 +102,9 @@ class Ranker:
     ) -> None:
         """``trees`` is an XGBoost booster, whose margins are added to those of ``base``.
 
-        Candidates to which ``base`` gives less than ``least_sum`` have the whole sum as their margin. If
-        ``tree_shap`` is not given, it is made from the booster when it is first needed.
+        Candidates to which ``base`` gives less than ``least_sum`` have the whole sum as their margin. There the
+        margin jumps, so a greater value of a monotone feature may lower it. If ``tree_shap`` is not given, it is
+        made from the booster when it is first needed.
         """
         self._base = base
         self._booster = trees
