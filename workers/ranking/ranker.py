@@ -1,7 +1,7 @@
 """The ranker: a weighted sum of features plus gradient-boosted trees (XGBoost) gives each candidate a margin.
 
-The trees are asked only about candidates that the sum, which costs a tenth, does not all but rule out. Source:
-cascade ranking, Wang, Lin and Metzler (2011), "A cascade ranking model for efficient ranked retrieval".
+The sum takes a tenth of the trees' time, so the trees score only the candidates that have a chance by their sum.
+Source: cascade ranking, Wang, Lin and Metzler (2011), "A cascade ranking model for efficient ranked retrieval".
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Ranker:
         """Learn which candidates are right.
 
         Returns the ranker and the mean loss of ``held_out`` after each tree, float64 (trees,). Only candidates
-        that the trees are asked about count; if there are none, the loss is 0.
+        that the trees score count; if there are none, the loss is 0.
         """
         share = _SHARE_OF_SUM if options.from_sum else 0.0
         base = ConditionalLogit.fit(examples.values, examples.loss, examples.monotone, share)
