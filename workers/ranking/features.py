@@ -46,7 +46,7 @@ class FeatureMatrix:
         values: float32 (m, f), NaN if unknown.
         names: the names of the f features.
         sources: for each feature, the signal it comes from, or ``agreement`` or ``category``.
-        monotone: for each feature, 1 if a greater value may only raise the margin, else 0.
+        monotone: for each feature, 1 if a greater value may only raise the ranker's sum, and its trees, else 0.
         ranks: int64 (m, signals), the rank that each signal gave the candidate, 0 if it gave none.
     """
 

@@ -55,9 +55,9 @@ class RankingExamples:
     """Candidates to learn from, with the features and the right answers.
 
     ``values``, float32 (m, f), holds the features ``names``. ``monotone`` is 1 for a feature if a greater value
-    may only raise the margin, else 0. ``owner``, int64 (m,), ascending, is the product of each candidate;
-    ``relevant``, bool (m,), says whether it is right (at most one per product); ``weight``, float32 (m,), is the
-    weight of its product.
+    may only raise the sum, and the trees' share of the margin, else 0. ``owner``, int64 (m,), ascending, is the
+    product of each candidate; ``relevant``, bool (m,), says whether it is right (at most one per product);
+    ``weight``, float32 (m,), is the weight of its product.
     """
 
     names: tuple[str, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -36,6 +36,8 @@ def at_most(cores: float | None) -> Iterator[Callable[[int], None]]:
         group.mkdir()
         _bound(group, round(cores * _PERIOD_MICROSECONDS))
     except OSError as error:
+        with suppress(OSError):
+            group.rmdir()
         raise RuntimeError(
             f"no CPU quota here ({error}); it needs Linux and the right to make control groups, as root has"
         ) from error
