@@ -74,7 +74,6 @@ class Intake:
         self._completed = settings.topic(BATCHES_COMPLETED)
         self._stop = Event()
         self._partitions: dict[int, PartitionIntake] = {}
-        self._batch_products = settings.most_products(settings.partitions)
         self._ignored = 0
         self._read_seconds = max(settings.linger_ms / 1000, 0.001)
         self._offsets = Offsets(self._products, metrics, PartitionEnds(settings.kafka, self._products))
@@ -247,7 +246,7 @@ class Intake:
 
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         sources = [item for item in assigned if item.topic == self._products]
-        self._batch_products = self._settings.most_products(len(sources))
+        most_products = self._settings.most_products(len(sources))
         left = committed(consumer, sources)
         owned: dict[int, tuple[int | None, int | None]] = {}
         for item in assigned:
@@ -258,7 +257,7 @@ class Intake:
             if found.mark is not None and first is not None and found.mark.offset < first:
                 self._lost.deleted(item.partition, found.mark.offset, first)
                 found = replace(found, mark=replace(found.mark, offset=first))
-            state = self._begin(consumer, item.partition, found)
+            state = self._begin(consumer, item.partition, found, most_products)
             owned[item.partition] = (first if found.mark is None else found.mark.offset, state.generation)
         consumer.assign(assigned)
         announce(consumer, self._products, owned)
@@ -267,10 +266,10 @@ class Intake:
         logger.info("intake owns partitions %s", sorted(self._partitions))
         self._health.condition(ASSIGNED, ready=True)
 
-    def _begin(self, consumer: Consumer, number: int, found: Committed) -> PartitionIntake:
+    def _begin(self, consumer: Consumer, number: int, found: Committed, batch_products: int) -> PartitionIntake:
         if found.mark is not None:
             self._metrics.committed(self._products, number, found.mark.offset)
-        state = begin(consumer, self._settings, number, found, self._batch_products)
+        state = begin(consumer, self._settings, number, found, batch_products)
         self._offsets.assigned(number, state.generation)
         self._local.assigned(number, state.generation)
         self._partitions[number] = state
@@ -283,7 +282,8 @@ class Intake:
         before.owned = False
         self._circuit.lost()
         self._offsets.revoked(number)
-        state = self._begin(self._consumer, number, Committed(Mark(offset, before.generation), known=True))
+        found = Committed(Mark(offset, before.generation), known=True)
+        state = self._begin(self._consumer, number, found, before.batch_products)
         announce(self._consumer, self._products, {number: (offset, state.generation)})
         return state
 
