@@ -55,12 +55,6 @@ class LearningPart(FaustPart):
         await super().start()
         self._reader.start()
 
-    def beat(self) -> None:
-        """Report its health as any stage does, and what was deleted before it was learned from."""
-        super().beat()
-        for lost in self._app.lost.values():
-            lost.turn()
-
     async def stop(self, seconds: float) -> None:
         """Finish the work in progress, then leave the group."""
         await asyncio.get_running_loop().run_in_executor(None, self._reader.stop)

@@ -68,10 +68,12 @@ class FaustPart:
             await asyncio.sleep(POLL_SECONDS)
 
     def beat(self) -> None:
-        """Report that the loop runs, whether a rebalance is in progress, and the state of the tables."""
+        """Report that the loop runs, the state of the tables, what was deleted unread, and if all is settled."""
         if self._app.tables:
             found = self._app.table_partitions
             self._metrics.tables(self.name, len(found.broken), found.recovered_records, found.recovery_seconds)
         for heartbeat in self._heartbeats:
             heartbeat.beat_if_idle()
+        for lost in self._app.lost.values():
+            lost.turn()
         self._health.condition(f"{self.name}: partitions assigned, tables recovered", self._app.settled)
