@@ -145,10 +145,9 @@ def _node(category: str, taxonomy: Taxonomy) -> int:
 
 def _path(category: str, taxonomy: Taxonomy) -> tuple[str, ...]:
     """Return the path of a category, which may be one that the tree does not list, such as a department."""
-    node = taxonomy.find_id(category)
-    if node is None:
-        node = taxonomy.find_path(category)
-    if node is None:
+    from streams.review.answer import find_node
+
+    if (node := find_node(category, taxonomy)) is None:
         roots = "; ".join(plain(taxonomy.names[root]) for root in taxonomy.roots[:_ROOTS_SHOWN])
         raise click.BadParameter(
             f"the tree has no category {category!r}; its top level begins with {roots}", param_hint="--under"

@@ -71,10 +71,14 @@ def understand(text: str, offered: Sequence[int | None], taxonomy: Taxonomy) -> 
 
 def find_category(text: str, taxonomy: Taxonomy) -> int | None:
     """Return the node of an id or a path such as ``Home > Lamps``, or ``None`` if the tree does not list it."""
-    node = taxonomy.find_id(text)
-    if node is None:
-        node = taxonomy.find_path(text)
+    node = find_node(text, taxonomy)
     return node if node is not None and taxonomy.is_listed[node] else None
+
+
+def find_node(text: str, taxonomy: Taxonomy) -> int | None:
+    """Return the node of an id or a path, which the tree need not list, such as a department; or ``None``."""
+    node = taxonomy.find_id(text)
+    return taxonomy.find_path(text) if node is None else node
 
 
 def _search(text: str, taxonomy: Taxonomy) -> Found:
