@@ -16,7 +16,7 @@ from schemas.topics import PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER, REVIEWS_DECID
 from streams.clients.feed import Pace
 from streams.clients.partition_reader import read_topic
 from streams.clients.subscriber import Received, content_of
-from streams.kafka.errors import of_topic
+from streams.kafka.errors import undelivered
 from streams.outgoing import Outgoing
 from streams.settings import Settings
 
@@ -175,8 +175,7 @@ def resend(
     def delivered(error: KafkaError | None, message: Message) -> None:
         if error is not None:
             report.failed += 1
-            problem = of_topic(error, message.topic()).str()
-            report.first_error = report.first_error or f"{message.key()!r}: {problem}"
+            report.first_error = report.first_error or undelivered(error, message)
 
     for received in letters:
         letter = received.content

@@ -22,6 +22,11 @@ def of_topic(error: KafkaError, topic: str | None) -> KafkaError:
     return KafkaError(error.code(), text)
 
 
+def undelivered(error: KafkaError, message: Message) -> str:
+    """Return which message was not delivered, and why."""
+    return f"{message.key()!r}: {of_topic(error, message.topic()).str()}"
+
+
 def log_or_raise(error: KafkaError, message: Message, what: str, log: Logger) -> None:
     """Log a temporary error received as ``message``; ``what`` is what is being read, such as "the statistics".
 

@@ -15,7 +15,7 @@ from schemas.errors import KafkaUnavailable
 from schemas.events.sent_again import headers_again
 from streams.clients.feed import Pace
 from streams.clients.partition_reader import PartitionReader, PublishedEvent
-from streams.kafka.errors import of_topic
+from streams.kafka.errors import undelivered
 from streams.outgoing import Outgoing, flush
 from streams.replay.newest_events import Fate, NewestEvents
 from streams.replay.span import Span
@@ -134,8 +134,7 @@ class Replay:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self.report.failed += 1
-            problem = of_topic(error, self._topic).str()
-            self.report.first_error = self.report.first_error or f"{message.key()!r}: {problem}"
+            self.report.first_error = self.report.first_error or undelivered(error, message)
 
 
 def _chunks(

@@ -42,6 +42,9 @@ class Refusing:
     def key(self) -> bytes:
         return b"b"
 
+    def topic(self) -> str:
+        return "products"
+
     def poll(self, _seconds: float) -> int:
         return 0
 
