@@ -91,7 +91,7 @@ def _tell_of_several_labels(labelled: LabelledProducts) -> None:
     from workers.fit.labels import ids_with_several_labels
 
     if found := ids_with_several_labels(labelled):
-        shown = plain(", ".join(map(repr, list(found)[:_SHOWN])))
+        shown = plain(", ".join(map(repr, found[:_SHOWN])))
         click.echo(
             f"{len(found):,} product ids occur with different labels, such as {shown}, and the model learned them"
             " all; unless these products belong in several categories, keep only the right row of each",

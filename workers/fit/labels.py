@@ -145,12 +145,12 @@ def _find_id(category_id: str, taxonomy: Taxonomy) -> int | None:
     return taxonomy.find_id(whole) if node is None and whole.isdecimal() else node
 
 
-def ids_with_several_labels(labelled: LabelledProducts) -> dict[str, set[int]]:
-    """Return the product ids that occur with different labels, in order of appearance, each with its labels."""
+def ids_with_several_labels(labelled: LabelledProducts) -> list[str]:
+    """Return the product ids that occur with different labels, in order of appearance."""
     labels_of: defaultdict[str, set[int]] = defaultdict(set)
     for product, label in zip(labelled.products, labelled.labels.tolist(), strict=True):
         labels_of[product.product_id].add(label)
-    return {product_id: labels for product_id, labels in labels_of.items() if len(labels) > 1}
+    return [product_id for product_id, labels in labels_of.items() if len(labels) > 1]
 
 
 def acceptable_labels(labelled: LabelledProducts) -> tuple[frozenset[int], ...]:
