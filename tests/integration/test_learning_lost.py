@@ -12,15 +12,18 @@ from confluent_kafka.admin import AdminClient
 from schemas.topics import STATISTICS_CHANGED
 from tests.worker_harness import Installation, wait_until
 
+# Consumers fetch a megabyte of a partition at once. Smaller messages could all be fetched before they are deleted.
+_OVER_HALF_A_FETCH = 600_000
+
 
 def test_changes_of_statistics_that_were_deleted_unread_are_reported(installation: Installation) -> None:
     connection, topic = installation.connection, installation.name(STATISTICS_CHANGED)
     producer = Producer(connection.producer_config())
     admin = AdminClient(connection.client_config())
 
-    def send(count: int) -> None:
+    def send(count: int, value: bytes = b"") -> None:
         for _ in range(count):
-            producer.produce(topic, b"", partition=1)
+            producer.produce(topic, value, partition=1)
         assert producer.flush(30) == 0
 
     def delete(first: int) -> None:
@@ -42,8 +45,7 @@ def test_changes_of_statistics_that_were_deleted_unread_are_reported(installatio
         wait_until(lambda: lost() == 3, "the loss before the start")
         assert f"{topic}/1: offsets 10 to 12 were deleted before they were read" in worker.log.read_text()
         os.kill(worker.process_id, signal.SIGSTOP)
-        send(1)  # answers the fetch that waits at the broker
-        send(5)
+        send(6, os.urandom(_OVER_HALF_A_FETCH))  # the fetch that waits at the broker takes the first
         delete(19)
         os.kill(worker.process_id, signal.SIGCONT)
         wait_until(lambda: lost() >= 6, "the loss while it ran")
