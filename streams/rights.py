@@ -36,13 +36,14 @@ _READ: Final[Mapping[Stage, tuple[Topic, ...]]] = {
         REVIEWS_DECIDED,
         LEARNING_BATCHED,
         STATISTICS_CHANGED,
+        PRODUCTS_CHANGED,
     ),
 }
 _WRITTEN: Final[Mapping[Stage, tuple[Topic, ...]]] = {
     "intake": (PRODUCTS_BATCHED, PRODUCTS_DEAD_LETTER),
     "recall": (CANDIDATES,),
     "ranking": (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, BATCHES_COMPLETED),
-    "learning": (LEARNING_BATCHED, STATISTICS_CHANGED, PRODUCTS_DEAD_LETTER),
+    "learning": (LEARNING_BATCHED, STATISTICS_CHANGED, PRODUCTS_CHANGED, PRODUCTS_DEAD_LETTER),
 }
 _GROUPS: Final[Mapping[Stage, tuple[str, ...]]] = {
     "intake": ("intake",),

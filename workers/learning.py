@@ -63,11 +63,11 @@ class KeyStatistics(msgspec.Struct, frozen=True):
 
 def said_by_decision(event: CategoryAssigned | NeedsReview, offset: int, minimum_confidence: float) -> Said:
     """Return what a decision says; its category counts only if the model is sure enough of the leaf itself."""
-    if isinstance(event, NeedsReview):
-        return Said(offset, event.source.offset, None, event.brand, event.stores)
-    sure = event.confidence >= minimum_confidence and not event.backed_off and event.review_id is None
-    category = event.category.id if sure else None
-    return Said(offset, event.source.offset, category, event.brand, event.stores)
+    category = None
+    if isinstance(event, CategoryAssigned):
+        sure = event.confidence >= minimum_confidence and not event.backed_off and event.review_id is None
+        category = event.category.id if sure else None
+    return Said(offset, event.source.offset, category, event.brand, event.stores, review_id=event.review_id)
 
 
 def said_by_verdict(event: ReviewDecided, offset: int) -> Said:
@@ -114,14 +114,32 @@ def _unpack(packed: Packed) -> Contributions:
 
 def contributions(state: ProductState) -> Contributions:
     """Return the category and weight that the product adds to each of its keys; a person's verdict wins."""
-    known = [said for said in (state.assigned, state.needs_review) if said is not None]
-    decision = max((said for said in known if not said.removed), key=lambda said: said.decided, default=None)
-    if known and decision is None:  # the product was removed
+    decision = latest_decision(state)
+    if decision is None and (state.assigned or state.needs_review):  # the product was removed
         return {}
     verdict = state.verdict
     if verdict is not None and not verdict.removed:
         return _counted(verdict, decision, VERDICT_WEIGHT)
     return {} if decision is None else _counted(decision, None, DECISION_WEIGHT)
+
+
+def latest_decision(state: ProductState) -> Said | None:
+    """Return what the decision that stands on the product says, if there is one."""
+    known = (said for said in (state.assigned, state.needs_review) if said is not None and not said.removed)
+    return max(known, key=lambda said: said.decided, default=None)
+
+
+def overtaken_decision(state: ProductState, verdict: ReviewDecided | None, offset: int) -> Said | None:
+    """Return the decision on a product if the verdict published at ``offset`` changes it; otherwise ``None``.
+
+    A verdict changes a decision that does not repeat it. One that is taken back (``None``), or has no title to
+    stand for, changes a decision that repeats an earlier one.
+    """
+    if state.verdict is not None and offset < state.verdict.offset:
+        return None
+    decision = latest_decision(state)
+    stands = None if verdict is None or verdict.title is None else verdict.review_id
+    return None if decision is None or decision.review_id == stands else decision
 
 
 def _counted(said: Said, also: Said | None, weight: float) -> Contributions:

@@ -45,8 +45,9 @@ class BatchedProduct(msgspec.Struct, frozen=True):
 
     ``product`` is the event's value, byte for byte, or null for a tombstone. ``timestamp_ms`` is the message's
     Kafka timestamp in milliseconds since the epoch. ``attempt`` is above 1 if the event was sent again, by a
-    replay or from the dead letters: it is then decided even if the product has not changed, and
+    replay, from the dead letters or after a verdict: it is then decided even if the product has not changed, and
     ``original_offset`` is where it was first published, which is its place among the product's edits.
+    ``verdict_offset`` is that of the verdict in the same partition of its topic, if a verdict is why.
     """
 
     offset: int
@@ -55,6 +56,7 @@ class BatchedProduct(msgspec.Struct, frozen=True):
     product: msgspec.Raw
     attempt: int = 1
     original_offset: int | None = None
+    verdict_offset: int | None = None
 
     @property
     def first_offset(self) -> int:
@@ -85,7 +87,8 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
     """What ranking must know about a product besides its candidates; ``removed`` marks a tombstone.
 
     ``known`` says that the product may have been decided before, perhaps differently: the earlier decision must
-    then be withdrawn from the other decision topic.
+    then be withdrawn from the other decision topic. ``verdict_offset`` is that of a verdict that must be known
+    before the product is decided.
     """
 
     offset: int
@@ -98,9 +101,18 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Timestamp | None = None
     removed: bool = False
     known: bool = False
+    verdict_offset: int | None = None
 
     @classmethod
-    def of(cls, product: Product, offset: int, timestamp_ms: int = 0, *, known: bool = False) -> Self:
+    def of(
+        cls,
+        product: Product,
+        offset: int,
+        timestamp_ms: int = 0,
+        *,
+        known: bool = False,
+        verdict_offset: int | None = None,
+    ) -> Self:
         """Return what a decision repeats of the product; ``offset`` and ``timestamp_ms`` are its event's."""
         return cls(
             offset=offset,
@@ -112,6 +124,7 @@ class CandidateProduct(msgspec.Struct, frozen=True, kw_only=True):
             tags=product.tag_list(),
             updated_at=product.updated_at,
             known=known,
+            verdict_offset=verdict_offset,
         )
 
 

@@ -17,7 +17,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     ``offset`` is where the message was first published in that topic. ``decided`` is the source offset of the
     decision, which orders the two decision topics. ``category`` is the category that is counted, if any;
     ``removed`` marks a tombstone. Only verdicts give ``tags``, because every product has a decision, but few have
-    a verdict.
+    a verdict. ``review_id`` names the verdict that a decision repeats.
     """
 
     offset: int
@@ -27,6 +27,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     stores: tuple[str, ...] = ()
     removed: bool = False
     tags: tuple[str, ...] = ()
+    review_id: str | None = None
 
 
 class LearnedDecision(msgspec.Struct, frozen=True, array_like=True):

@@ -15,10 +15,9 @@ class ReviewDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     ``category_id`` is a node of the taxonomy, or null if the product belongs nowhere in it. ``decision_id`` is the
     decision that was reviewed. ``taxonomy_version``, ``title``, ``brand``, ``stores`` and ``tags`` are copied from
-    it. While the product keeps its title, its later edits are decided as the verdict says; that it belongs nowhere
-    holds while the taxonomy stays the same. With brand, stores and tags the verdict
-    updates the statistics even before the decision itself was learned from; only verdicts update the statistics of
-    tags.
+    it. The product is decided as the verdict says while it keeps its title; "nowhere" holds while the taxonomy
+    stays the same. With brand, stores and tags the verdict updates the statistics even before the
+    decision itself was learned from; only verdicts update the statistics of tags.
     """
 
     review_id: ShortText

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,10 +20,11 @@ from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
 from schemas.topics import LEARNING_BATCHED
 from streams.agents.burial import bury
-from streams.agents.context import Context, LoopHeartbeat, already_arrived
+from streams.agents.context import Context, LoopHeartbeat
 from streams.agents.rereading import LogPlace
 from streams.agents.statistics import statistics_messages
 from streams.faust_app import raw_topic
+from streams.learning.decide_again import JudgedEvent
 from streams.learning.reader import learning_sources
 from streams.learning.verdict import read_verdict
 from streams.state.entries import Entries, EntriesOf
@@ -67,17 +68,27 @@ class _States:
 
 
 @dataclass(frozen=True, slots=True)
+class Effects:
+    """What must be sent because of a batch: changes of statistics, and products that a verdict decides anew."""
+
+    changes: list[StatisticsChanged] = field(default_factory=list)
+    judged: list[JudgedEvent] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class _Learned:
-    """A batch whose changes are not sent yet; ``names`` are the topics and products of its events."""
+    """A batch whose effects are not sent yet; ``names`` are the topics and products of its events."""
 
     names: set[_Name]
-    changes: list[StatisticsChanged]
+    effects: Effects
     stream: Any
     event: Any
 
 
 class LearningStage:
     """Stores what each product contributes to the statistics, and sends the changes to the keys that they concern.
+
+    Products whose decision a verdict changes are published again, after the verdict has been stored.
 
     Changes are sent in lots. A lot is sent when the states behind it are safe and the lot before it has arrived:
     if a state were lost, another topic might be read first the next time, and the same position would cause a
@@ -93,17 +104,19 @@ class LearningStage:
         context: Context,
         products: EntriesOf,
         is_category: Callable[[str], bool],
-        state_arrived: Callable[[], Awaitable[None]] = already_arrived,
+        state_arrived: Callable[[], Awaitable[None]],
+        decide_again: Callable[[Sequence[JudgedEvent]], Awaitable[None]],
     ) -> None:
         """``products`` is the table of states, and ``state_arrived`` waits until all its changes so far are safe.
 
-        ``is_category`` says whether a verdict may name a category id.
+        ``is_category`` says whether a verdict may name a category id. ``decide_again`` publishes products again.
         """
         settings = context.settings
         self.context = context
         self._products = products
         self._is_category = is_category
         self._state_arrived = state_arrived
+        self._decide_again = decide_again
         self.heartbeat = LoopHeartbeat(context.health, STAGE, settings.stall_seconds)
         self._topics: dict[Source, str] = {source: topic for topic, source in learning_sources(settings).items()}
         self._waiting: list[_Learned] = []
@@ -125,42 +138,42 @@ class LearningStage:
                     await unacknowledged.ack(event)
                     continue
                 names = _names(batch)
-                waiting = sum(len(item.changes) for item in self._waiting)
+                waiting = sum(len(item.effects.changes) for item in self._waiting)
                 if waiting >= _WAITING_CHANGES or not names.isdisjoint(self._under_way):
                     with self.heartbeat.waiting():
                         await self.drain()
                 if self.failure is not None:
                     continue  # left unacknowledged: later events may not be counted before what was lost
                 try:
-                    changes = await self.learn(batch)
+                    effects = await self.learn(batch)
                 except Interrupted:
                     continue  # another worker owns the partition now and reads it
                 except Exception as error:
                     self._stop(event, error)
                     continue
-                if changes:
-                    self._send(_Learned(names, changes, unacknowledged, event))
+                if effects.changes or effects.judged:
+                    self._send(_Learned(names, effects, unacknowledged, event))
                 else:
                     await unacknowledged.ack(event)
 
-    async def learn(self, batch: LearningBatch) -> list[StatisticsChanged]:
-        """Update the products' states, and return the changes to send; unusable verdicts become dead letters."""
+    async def learn(self, batch: LearningBatch) -> Effects:
+        """Update the products' states, and return what to send; unusable verdicts become dead letters."""
         states = _States(self._products(batch.partition))
         decided = {decision.product_id.encode() for decision in batch.decisions}
         states.read(decided | {verdict.key for verdict in batch.verdicts if verdict.key})
-        changes: list[StatisticsChanged] = []
+        effects = Effects()
         for decision in batch.decisions:
             position = SourcePosition(self._topics[decision.topic], batch.partition, decision.offset)
             try:
                 key = decision.product_id.encode()
-                changes += self._apply(states, key, decision.topic, decision.said, position)
+                effects.changes.extend(self._apply(states, key, decision.topic, decision.said, position))
             except Exception:
                 _log.exception("nothing learned from %s", position)
         refused: list[tuple[SourcePosition, VerdictMessage, InvalidEvent]] = []
         for verdict in batch.verdicts:
             position = SourcePosition(self._topics["verdict"], batch.partition, verdict.offset)
             try:
-                changes += self._judge(states, verdict, position)
+                self._judge(states, verdict, position, effects)
             except InvalidEvent as error:
                 _log.error("nothing learned from %s: %s", position, error)
                 refused.append((position, verdict, error))
@@ -171,7 +184,7 @@ class LearningStage:
         for position, verdict, reason in refused:
             with self.heartbeat.waiting():
                 await bury(self.context, STAGE, position, verdict, reason)
-        return changes
+        return effects
 
     async def drain(self, seconds: float | None = None) -> None:
         """Wait, at most ``seconds``, until the changes in progress are acknowledged."""
@@ -187,16 +200,17 @@ class LearningStage:
             states.changed[key] = state
         return changes
 
-    def _judge(
-        self, states: _States, verdict: VerdictMessage, position: SourcePosition
-    ) -> list[StatisticsChanged]:
+    def _judge(self, states: _States, verdict: VerdictMessage, position: SourcePosition, effects: Effects) -> None:
         partitions = self.context.settings.partitions
         key, decided = read_verdict(verdict.key, verdict.value, position.partition, partitions)
         # A verdict that became a dead letter and was sent again counts as given when it was first published.
         offset = original_offset(list(verdict.headers), verdict.offset)
         said = learning.said_by_tombstone(offset) if decided is None else learning.said_by_verdict(decided, offset)
-        self._check(said, states.of(key), titled=decided is not None and decided.title is not None)
-        return self._apply(states, key, "verdict", said, position)
+        state = states.of(key)
+        self._check(said, state, titled=decided is not None and decided.title is not None)
+        effects.changes.extend(self._apply(states, key, "verdict", said, position))
+        if (decision := learning.overtaken_decision(state, decided, offset)) is not None:
+            effects.judged.append(JudgedEvent(position.partition, decision.decided, key, verdict.offset))
 
     def _check(self, verdict: Said, state: ProductState, *, titled: bool) -> None:
         """Raise :class:`InvalidEvent` if a verdict names an unknown category or a product that was never decided.
@@ -229,10 +243,14 @@ class LearningStage:
         while self._waiting:
             await asyncio.sleep(_GATHER_SECONDS)
             lot, self._waiting = self._waiting, []
-            changes = [change for item in lot for change in item.changes]
+            changes = [change for item in lot for change in item.effects.changes]
+            judged = [event for item in lot for event in item.effects.judged]
             try:
                 await self._state_arrived()
                 await self.context.sink.send_all(statistics_messages(self.context.settings, changes))
+                await self._decide_again(judged)
+            except Interrupted:
+                return  # the worker is stopping; what is not acknowledged is learned again
             except Exception as error:
                 self._stop(lot[0].event, error)
                 return

@@ -56,7 +56,9 @@ class _Prepared:
         """Return what ranking must know about the batch besides its candidates."""
         batch, sifted = self.batch, self.sifted
         ranked = [
-            CandidateProduct.of(product, event.offset, event.timestamp_ms, known=known)
+            CandidateProduct.of(
+                product, event.offset, event.timestamp_ms, known=known, verdict_offset=event.verdict_offset
+            )
             for event, product, known in zip(sifted.events, sifted.products, sifted.known, strict=True)
         ]
         return RecalledBatch(

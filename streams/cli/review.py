@@ -61,10 +61,12 @@ def command(
     """Decide products that the model left to a person.
 
     Shows each waiting decision with the product and the likeliest categories, asks for the right one, and
-    publishes the verdict on reviews.decided.v1. The verdict updates the statistics immediately, holds for later
-    edits of the product as long as its title stays the same, and becomes a label with `shelfwise training-data`.
+    publishes the verdict on reviews.decided.v1. The product is then decided as the verdict says, and so are its
+    later edits as long as its title stays the same. The verdict also updates the statistics, and becomes a label
+    with `shelfwise training-data`.
+
     With --product nothing is asked, for use in scripts: brand and stores are taken from the product's decision,
-    only the tags given with --tag are learned from, and without --title the verdict holds for no later edit. A
+    only the tags given with --tag are learned from, and without --title the verdict changes no decision. A
     verdict on a product without a decision is refused; to find out, one partition of each decision topic is read.
 
     An answer can be corrected: b goes back to the product before, and the last answer counts. Words find the

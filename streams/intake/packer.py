@@ -13,7 +13,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
 from schemas.events.dead_letter import Headers, attempt_of
 from schemas.events.product import identify
-from schemas.events.sent_again import original_offset
+from schemas.events.sent_again import original_offset, verdict_offset
 from streams.kafka.headers import bytes_of
 from workers.precedence import Contenders
 
@@ -105,6 +105,12 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
 def _batched(product_id: str, event: SourceEvent, first_offset: int) -> BatchedProduct:
     # The value is passed on byte for byte: it was already checked to be JSON when it was decoded.
     product = _TOMBSTONE if event.value is None else msgspec.Raw(event.value)
-    attempt = attempt_of(event.headers)
-    original = None if first_offset == event.offset else first_offset
-    return BatchedProduct(event.offset, event.timestamp_ms, product_id, product, attempt, original)
+    return BatchedProduct(
+        event.offset,
+        event.timestamp_ms,
+        product_id,
+        product,
+        attempt_of(event.headers),
+        None if first_offset == event.offset else first_offset,
+        verdict_offset(event.headers),
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from threading import Condition
+from typing import Any, Final
 
 from schemas.errors import InvalidEvent
 from schemas.events.dead_letter import Reason
@@ -15,6 +17,9 @@ from streams.learning.verdict import read_verdict
 from streams.settings import Settings
 from workers.standing_verdicts import StandingVerdicts
 
+_WAIT_SECONDS: Final = 2.0
+_log = logging.getLogger(__name__)
+
 
 class LearnedVerdicts:
     """The verdicts of all partitions.
@@ -26,6 +31,23 @@ class LearnedVerdicts:
         self.standing = StandingVerdicts(taxonomy)
         self._topic = settings.topic(REVIEWS_DECIDED)
         self._partitions = settings.partitions
+        self._read = dict.fromkeys(range(settings.partitions), -1)
+        self._stuck: dict[int, int] = {}
+        self._more = Condition()
+
+    def await_read(self, partition: int, offset: int) -> None:
+        """Return when the message at this offset has been read, or after two seconds.
+
+        Any feed can name an offset that does not exist, so after waiting in vain it does not wait again until more
+        of the partition has been read.
+        """
+        with self._more:
+            read = self._read.get(partition)
+            if read is None or self._stuck.get(partition) == read:
+                return
+            if not self._more.wait_for(lambda: self._read[partition] >= offset, _WAIT_SECONDS):
+                self._stuck[partition] = self._read[partition]
+                _log.warning("%s [%d] has no offset %d to wait for", self._topic, partition, offset)
 
     @property
     def handlers(self) -> dict[str, MessageHandler]:
@@ -33,6 +55,14 @@ class LearnedVerdicts:
         return {self._topic: self._apply}
 
     def _apply(self, message: Any) -> None:
+        try:
+            self._add(message)
+        finally:
+            with self._more:
+                self._read[message.partition()] = message.offset()
+                self._more.notify_all()
+
+    def _add(self, message: Any) -> None:
         verdict = None
         try:
             _, verdict = read_verdict(message.key(), message.value(), message.partition(), self._partitions)

@@ -51,7 +51,7 @@ def answer(pipe: int, call: Caller) -> int:
         _follow(Follower(settings, ChainMap(*handlers)), model.note_caught_up)
     else:
         model.note_caught_up()
-    work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts.standing if verdicts else None)
+    work = ModelWork(settings, bundle, statistics or NoStatistics(), verdicts)
     _serve(work, int(sys.argv[1]))
     # End at once: threads of libraries may still be running, and nothing is left to clean up.
     os._exit(0)

@@ -13,6 +13,7 @@ from schemas.events.codec import encode
 from schemas.events.dead_letter import Headers
 from schemas.events.position import SourcePosition, decision_id
 from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, Topic
+from streams.learned.verdicts import LearnedVerdicts
 from streams.model_process.messages import Ranked
 from streams.outgoing import Outgoing
 from streams.settings import Settings
@@ -20,7 +21,7 @@ from workers.bundle.bundle import Bundle
 from workers.decisions import decision_event
 from workers.ranking.ranking import Prediction, Ranking
 from workers.recall.candidates import Candidates
-from workers.standing_verdicts import StandingVerdicts, overrule
+from workers.standing_verdicts import overrule
 
 _STAGE: Final = "ranking"
 _REMOVED: Final = "product.removed"
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 class Decisions:
     """Decides the products of batches independently, by a person's standing verdict or else with the model."""
 
-    def __init__(self, settings: Settings, bundle: Bundle, verdicts: StandingVerdicts | None = None) -> None:
+    def __init__(self, settings: Settings, bundle: Bundle, verdicts: LearnedVerdicts | None = None) -> None:
         self._settings = settings
         self._bundle = bundle
         self._verdicts = verdicts
@@ -57,7 +58,7 @@ class Decisions:
             if isinstance(prediction, Exception):
                 ranked.outcomes.append(EventOutcome.failed(product.offset, _STAGE, prediction))
                 continue
-            prediction = self._judged(prediction, product)
+            prediction = self._judged(prediction, product, batch.source_partition)
             ranked.messages.append(self._decision(prediction, product, source, now))
             if product.known:
                 ranked.messages.append(self._withdrawal(prediction, product, source, now))
@@ -65,11 +66,14 @@ class Decisions:
             ranked.timestamps_ms.append(product.timestamp_ms)
         return ranked
 
-    def _judged(self, prediction: Prediction, product: CandidateProduct) -> Prediction:
+    def _judged(self, prediction: Prediction, product: CandidateProduct, partition: int) -> Prediction:
         """Return the decision of a person if their verdict stands, otherwise the model's."""
-        if self._verdicts is None or (verdict := self._verdicts.of(product.product_id, product.title)) is None:
+        if self._verdicts is None:
             return prediction
-        return overrule(prediction, verdict)
+        if product.verdict_offset is not None:
+            self._verdicts.await_read(partition, product.verdict_offset)
+        verdict = self._verdicts.standing.of(product.product_id, product.title)
+        return prediction if verdict is None else overrule(prediction, verdict)
 
     def _decision(
         self, prediction: Prediction, product: CandidateProduct, source: SourcePosition, now: datetime

@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from schemas.events.batch import CandidateBatch
+from streams.learned.verdicts import LearnedVerdicts
 from streams.model_process.decisions import Decisions
 from streams.model_process.messages import (
     Decided,
@@ -28,7 +29,6 @@ from streams.settings import Settings
 from workers.bundle.bundle import Bundle
 from workers.recall.candidates import Candidates
 from workers.recall.packing import check_categories, pack, unpack
-from workers.standing_verdicts import StandingVerdicts
 from workers.statistics import Statistics
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class ModelWork:
     """Answers requests one after the other, with a model and what was learned."""
 
     def __init__(
-        self, settings: Settings, bundle: Bundle, statistics: Statistics, verdicts: StandingVerdicts | None = None
+        self, settings: Settings, bundle: Bundle, statistics: Statistics, verdicts: LearnedVerdicts | None = None
     ) -> None:
         self._bundle = bundle
         self._statistics = statistics

@@ -10,6 +10,7 @@ from streams.agents.context import Context
 from streams.agents.learning import LearningStage, add_learning_agent
 from streams.agents.statistics import StatisticsStage, add_statistics_agent
 from streams.learning.categories import Categories
+from streams.learning.decide_again import DecideAgain
 from streams.learning.reader import LearningReader
 from streams.lost import LostMessages
 from streams.stages.part import FaustPart
@@ -28,11 +29,13 @@ class LearningPart(FaustPart):
         super().__init__("learning", context)
         settings = context.settings
         tables = LearningTables(self._app)
+        self._again = DecideAgain(context)
         self._stage = LearningStage(
             context,
             tables.product_contributions.of,
             categories.has,
             self._app.table_changes.arrived,
+            self._again.publish,
         )
         self._statistics = StatisticsStage(context, {kind: table.of for kind, table in tables.statistics.items()})
         self._reader = LearningReader(settings, context.health, context.metrics)
@@ -59,4 +62,5 @@ class LearningPart(FaustPart):
         """Finish the work in progress, then leave the group."""
         await asyncio.get_running_loop().run_in_executor(None, self._reader.stop)
         await self._stage.drain(seconds)
+        self._again.stop()
         await self._app.stop()

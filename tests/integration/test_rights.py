@@ -17,7 +17,7 @@ from confluent_kafka.admin import (
 )
 
 from schemas.errors import ShelfwiseError
-from schemas.topics import PRODUCTS_CHANGED, TOPICS
+from schemas.topics import PRODUCTS_CHANGED, REVIEWS_DECIDED, TOPICS
 from streams.faust_app import STAGES
 from streams.kafka import local
 from streams.kafka.cluster import Cluster
@@ -75,7 +75,7 @@ def refused(settings: Settings) -> str:
 
 @pytest.mark.parametrize("operation", [AclOperation.READ, AclOperation.DESCRIBE])
 def test_a_topic_that_may_not_be_read_is_named(settings: Settings, operation: AclOperation) -> None:
-    name = settings.topic(PRODUCTS_CHANGED)
+    name = settings.topic(REVIEWS_DECIDED)
     deny(settings.kafka, operation, ResourceType.TOPIC, name)
     assert refused(settings).startswith(f"this client may not READ topic {name}; grant it these operations")
 

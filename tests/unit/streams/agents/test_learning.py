@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,11 @@ from schemas.events.sent_again import headers_again
 from schemas.events.statistics import StatisticsBatch, StatisticsChanged
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import PRODUCTS_DEAD_LETTER
-from streams.agents.context import Context
+from streams.agents.context import Context, already_arrived
 from streams.agents.learning import LearningStage
 from streams.health import Health
 from streams.kafka.partitioner import partition_of
+from streams.learning.decide_again import JudgedEvent
 from streams.metrics import Metrics
 from streams.settings import Settings
 from tests.agent_fakes import Event, Log, Stream
@@ -68,15 +69,24 @@ def context(tmp_path: Path, log: Any) -> Context:
 
 @pytest.fixture
 def stage(context: Context, products: dict[bytes, bytes]) -> LearningStage:
-    return LearningStage(context, lambda _: products, is_category)
+    return made(context, products)
+
+
+def made(
+    context: Context,
+    products: dict[bytes, bytes],
+    state_arrived: Callable[[], Awaitable[None]] = already_arrived,
+    again: list[JudgedEvent] | None = None,
+) -> LearningStage:
+    async def decide_again(judged: Sequence[JudgedEvent]) -> None:
+        if again is not None:
+            again.extend(judged)
+
+    return LearningStage(context, lambda _: products, is_category, state_arrived, decide_again)
 
 
 def learn(stage: LearningStage, batch: LearningBatch) -> list[StatisticsChanged]:
-    return asyncio.run(_awaited(stage.learn(batch)))
-
-
-async def _awaited(work: Awaitable[list[StatisticsChanged]]) -> list[StatisticsChanged]:
-    return await work
+    return asyncio.run(stage.learn(batch)).changes
 
 
 def counted(products: dict[bytes, bytes]) -> str:
@@ -168,7 +178,7 @@ def test_a_verdict_in_another_partition_than_its_decision_is_buried_not_counted_
     context: Context, products: dict[bytes, bytes], log: Any
 ) -> None:
     settings = context.settings.model_copy(update={"partitions": 8})
-    stage = LearningStage(replace(context, settings=settings), lambda _: products, is_category)
+    stage = made(replace(context, settings=settings), products)
     its_own = partition_of(b"p", 8)
     for partition in range(8):
         batch = LearningBatch(partition=partition, verdicts=[VerdictMessage(partition, b"p", verdict(_CUPS))])
@@ -231,7 +241,7 @@ def test_a_later_event_of_a_product_in_the_same_topic_waits_until_the_changes_of
 
     log.submit = note
     learn_from(
-        LearningStage(context, lambda _: products, is_category),
+        made(context, products),
         stream_of(judged(1, verdict(_CUPS)), judged(2, verdict(_LAMPS))),
     )
     assert sent_when == [(1, 1), (2, 1)]
@@ -245,7 +255,7 @@ def test_changes_leave_only_when_the_state_that_they_come_of_is_safe(
         raise RuntimeError("the broker is away")
 
     stream = stream_of(judged(1, verdict(_CUPS)))
-    learn_from(LearningStage(context, lambda _: products, is_category, refuse), stream)
+    learn_from(made(context, products, refuse), stream)
     assert (log.messages, acknowledged(stream)) == ([], [])
 
 
@@ -293,3 +303,94 @@ def test_an_acknowledgement_that_fails_keeps_no_other_back(stage: LearningStage)
     stream = stream_of(*batches, refused={0})
     learn_from(stage, stream)
     assert acknowledged(stream) == [1, 2]
+
+
+def decided(offset: int, review_id: str | None, *, removed: bool = False) -> LearnedDecision:
+    return LearnedDecision(
+        "assigned", offset, "p", Said(offset, 40 + offset, removed=removed, review_id=review_id)
+    )
+
+
+def judged_events(
+    context: Context, products: dict[bytes, bytes], *batches: LearningBatch, arrived: Any = already_arrived
+) -> list[JudgedEvent]:
+    """Return what is published again after these batches; ``products`` holds what was learned before."""
+    again: list[JudgedEvent] = []
+    learn_from(made(context, products, arrived, again), stream_of(*batches))
+    return again
+
+
+def titled(review_id: str) -> bytes:
+    review = decode(verdict(_CUPS), ReviewDecided)
+    return encode(msgspec.structs.replace(review, review_id=review_id, title="Cup"))
+
+
+def test_a_verdict_has_the_event_behind_the_latest_decision_decided_again(
+    context: Context, products: dict[bytes, bytes]
+) -> None:
+    earlier = LearningBatch(partition=0, decisions=[decided(1, None)])
+    latest = LearningBatch(partition=0, decisions=[decided(2, None)])
+    assert judged_events(context, products, earlier, latest) == []
+    assert judged_events(context, products, judged(7, titled("r"))) == [JudgedEvent(0, 42, b"p", 7)]
+
+
+@pytest.mark.parametrize(
+    ("decision", "value"),
+    [
+        (decided(1, "r"), titled("r")),  # decided as it says already
+        (decided(1, None), verdict(_CUPS)),  # without a title it stands for no decision
+        (decided(1, None), None),  # nothing to take back
+        (decided(1, None, removed=True), titled("r")),
+    ],
+)
+def test_a_verdict_that_changes_no_decision_has_nothing_decided_again(
+    context: Context, products: dict[bytes, bytes], decision: LearnedDecision, value: bytes | None
+) -> None:
+    batches = LearningBatch(partition=0, decisions=[decision]), judged(7, value)
+    assert judged_events(context, products, *batches) == []
+
+
+@pytest.mark.parametrize("value", [verdict(_LAMPS), None])
+def test_when_a_verdict_stands_no_longer_its_product_is_decided_again(
+    context: Context, products: dict[bytes, bytes], value: bytes | None
+) -> None:
+    batches = LearningBatch(partition=0, decisions=[decided(1, "r")]), judged(7, titled("r")), judged(8, value)
+    assert judged_events(context, products, *batches) == [JudgedEvent(0, 41, b"p", 8)]
+
+
+def test_an_older_verdict_that_is_sent_again_has_nothing_decided_again(
+    context: Context, products: dict[bytes, bytes]
+) -> None:
+    batches = LearningBatch(partition=0, decisions=[decided(1, "r")]), judged(7, titled("r"))
+    older = judged(9, titled("older"), headers=headers_again([], 3))
+    assert judged_events(context, products, *batches, older) == []
+
+
+def test_a_verdict_that_is_read_again_after_a_crash_has_its_product_decided_again(
+    context: Context, products: dict[bytes, bytes]
+) -> None:
+    batches = LearningBatch(partition=0, decisions=[decided(1, None)]), judged(7, titled("r"))
+    first = judged_events(context, products, *batches)
+    assert judged_events(context, products, judged(7, titled("r"))) == first == [JudgedEvent(0, 41, b"p", 7)]
+
+
+def test_nothing_is_decided_again_before_the_verdict_is_safe(
+    context: Context, products: dict[bytes, bytes]
+) -> None:
+    async def refuse() -> None:
+        raise RuntimeError("the broker is away")
+
+    batches = LearningBatch(partition=0, decisions=[decided(1, None)]), judged(7, titled("r"))
+    assert judged_events(context, products, *batches, arrived=refuse) == []
+
+
+def test_a_verdict_is_acknowledged_only_when_its_product_has_been_published_again(
+    context: Context, products: dict[bytes, bytes]
+) -> None:
+    async def refuse(_judged: Sequence[JudgedEvent]) -> None:
+        raise RuntimeError("the broker is away")
+
+    learn(made(context, products), LearningBatch(partition=0, decisions=[decided(1, None)]))
+    stream = stream_of(judged(7, titled("r")))
+    learn_from(LearningStage(context, lambda _: products, is_category, already_arrived, refuse), stream)
+    assert acknowledged(stream) == []

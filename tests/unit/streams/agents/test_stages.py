@@ -25,6 +25,7 @@ from schemas.events.batch import (
 from schemas.events.codec import decode, encode
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
+from schemas.events.sent_again import headers_again
 from schemas.taxonomy.tree import Taxonomy
 from schemas.topics import BATCHES_COMPLETED, CANDIDATES, CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW
 from streams.agents.model_context import ModelContext
@@ -186,6 +187,14 @@ def test_candidates_travel_on_the_partition_of_their_batch(tmp_path: Path) -> No
     assert message.partition == _PARTITION
     assert [(product.offset, product.removed) for product in batch.products] == [(0, False), (1, False), (2, True)]
     assert batch.settled == [EventOutcome(100, Outcome.DEAD_LETTER)]
+
+
+def test_ranking_is_told_of_the_verdict_that_an_event_was_published_again_for(tmp_path: Path) -> None:
+    headers = headers_again([], 3, verdict=7)
+    packed = pack("products.changed.v1", _PARTITION, [SourceEvent(5, 0, b"p0", encode(_product(0)), headers)])
+    (message,) = _recalled(tmp_path, encode(packed.message)).of(CANDIDATES.name)
+    (product,) = decode(message.value, CandidateBatch).products
+    assert (product.offset, product.verdict_offset) == (5, 7)
 
 
 def _candidate_batches(sink: _Sink) -> list[CandidateBatch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -91,3 +92,45 @@ def test_what_has_no_place_among_a_products_verdicts_is_passed_over(tmp_path: Pa
 @pytest.mark.parametrize("text", [b"{", value("q")])
 def test_what_is_no_verdict_ends_the_one_before(tmp_path: Path, text: bytes) -> None:
     assert nodes(tmp_path, _Message(value(node=OTHER)), _Message(text, place=1)) is None
+
+
+def test_a_decision_waits_until_the_verdict_before_it_has_been_read(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
+    learned = LearnedVerdicts(settings, TREE)
+    read = learned.handlers[settings.topic(REVIEWS_DECIDED)]
+    message = _Message(place=7)
+    found: list[object] = []
+
+    def decide() -> None:
+        learned.await_read(message.part, 7)
+        found.append(learned.standing.of("p", "Lamp"))
+
+    deciding = Thread(target=decide)
+    deciding.start()
+    read(_Message(place=6, text=None))
+    read(message)
+    deciding.join()
+    assert found == [learned.standing.of("p", "Lamp")]
+    assert found != [None]
+
+
+@pytest.mark.parametrize("text", [b"{", None])
+def test_what_is_no_verdict_is_not_waited_for_either(tmp_path: Path, text: bytes | None) -> None:
+    settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
+    learned = LearnedVerdicts(settings, TREE)
+    learned.handlers[settings.topic(REVIEWS_DECIDED)](_Message(place=7, text=text))
+    learned.await_read(_Message.part, 7)
+    assert learned.standing.of("p", "Lamp") is None
+
+
+def test_an_offset_that_does_not_exist_is_waited_for_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.learned.verdicts._WAIT_SECONDS", 0.01)
+    learned = LearnedVerdicts(Settings(data_dir=tmp_path, partitions=PARTITIONS), TREE)
+    for offset in (10**18, 7, 8):
+        learned.await_read(0, offset)
+    learned.await_read(PARTITIONS, 0)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"reviews.decided.v1 [0] has no offset {10**18} to wait for"
+    ]

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from schemas.events.batch import CandidateProduct, RecalledBatch
+from schemas.events.codec import decode
+from schemas.events.decision import CategoryAssigned
 from schemas.events.product import Product
-from streams.model_process.messages import LENGTH_BYTES, Failed, Recalled, RecallRequest, Reply, decode_reply
+from schemas.events.review import ReviewDecided
+from streams.learned.verdicts import LearnedVerdicts
+from streams.model_process.messages import (
+    LENGTH_BYTES,
+    Decided,
+    Failed,
+    Ranked,
+    Recalled,
+    RecallRequest,
+    Reply,
+    decode_reply,
+)
 from streams.model_process.work import ModelWork
 from streams.settings import Settings
 from workers.bundle.bundle import load_bundle
@@ -54,3 +69,42 @@ def test_an_answer_that_cannot_be_written_fails_its_request(
     (failed,) = answers(work, RecallRequest(4, []))
     assert isinstance(failed, Failed)
     assert (failed.number, failed.problem[:14]) == (4, "OverflowError:")
+
+
+def test_a_product_is_decided_when_the_verdict_that_it_was_published_again_for_is_known(
+    sample_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = load_bundle(sample_bundle)
+    settings = Settings(data_dir=tmp_path)
+    verdicts = LearnedVerdicts(settings, bundle.taxonomy)
+    category = bundle.taxonomy.ids[-1]
+    verdict = ReviewDecided(
+        review_id="r",
+        product_id="p",
+        category_id=category,
+        reviewer="a person",
+        decided_at=datetime(2026, 1, 1, tzinfo=UTC),
+        title="red shoes",
+    )
+
+    def arrive(partition: int, offset: int) -> None:
+        assert (partition, offset) == (3, 7)
+        verdicts.standing.add("p", offset, verdict)
+
+    monkeypatch.setattr(verdicts, "await_read", arrive)
+    product = Product(product_id="p", title="red shoes")
+    batch = RecalledBatch(
+        batch_id="b",
+        source_topic="t",
+        source_partition=3,
+        attempt=1,
+        model_version=bundle.model_version,
+        products=[CandidateProduct.of(product, 5, verdict_offset=7)],
+    )
+    work = ModelWork(settings, bundle, NoStatistics(), verdicts)
+    decided = answers(work, RecallRequest(1, [product], [batch]))[-1]
+    assert isinstance(decided, Decided)
+    (ranked,) = decided.batches
+    assert isinstance(ranked, Ranked)
+    decision = decode(ranked.messages[0].value, CategoryAssigned)
+    assert (decision.review_id, decision.category.id) == ("r", category)

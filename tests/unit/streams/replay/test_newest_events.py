@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from schemas.events.codec import encode
 from schemas.events.dead_letter import ATTEMPT_HEADER, Headers, attempt_of
 from schemas.events.product import Product
-from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, headers_again, original_offset
+from schemas.events.sent_again import (
+    ORIGINAL_OFFSET_HEADER,
+    VERDICT_OFFSET_HEADER,
+    headers_again,
+    original_offset,
+    verdict_offset,
+)
 from streams.clients.partition_reader import PublishedEvent
 from streams.replay.newest_events import Fate, NewestEvents
 
@@ -115,3 +121,11 @@ def test_headers_of_a_copy_keep_the_feeds_own_and_name_the_first_offset_through_
     assert first == [("trace", b"\x00"), (ORIGINAL_OFFSET_HEADER, b"7"), (ATTEMPT_HEADER, b"2")]
     assert second == [("trace", b"\x00"), (ORIGINAL_OFFSET_HEADER, b"7"), (ATTEMPT_HEADER, b"3")]
     assert attempt_of(second) == 3
+
+
+def test_headers_of_a_copy_name_the_verdict_that_it_was_made_for_and_no_earlier_one() -> None:
+    first = headers_again([("trace", b"\x00")], 7, verdict=3)
+    second = headers_again(first, 9, verdict=5)
+    assert [verdict_offset(headers) for headers in (first, second, headers_again(second, 11))] == [3, 5, None]
+    assert (original_offset(second, 9), attempt_of(second)) == (7, 3)
+    assert verdict_offset([(VERDICT_OFFSET_HEADER, b"x")]) is None
