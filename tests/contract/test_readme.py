@@ -27,8 +27,3 @@ def test_no_setting_is_in_the_table_that_is_not_there() -> None:
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     named = {name.split("__")[0] for name in re.findall(r"`(SHELFWISE_[A-Z_]+)`", README)} - {PREFIX}
     assert named <= known
-
-
-def test_links_lead_to_files() -> None:
-    root = Path(__file__).resolve().parents[2]
-    assert all((root / link).exists() for link in re.findall(r"\]\((?!http)([^)#]+)\)", README))
