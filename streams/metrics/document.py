@@ -11,8 +11,8 @@ from streams.metrics.definitions import DEFINITIONS, Definition
 _HEAD: Final = """\
 # Metrics
 
-A worker shows these at `/metrics` for Prometheus. `python -m streams.metrics.document docs/metrics.md` writes this
-page from the definitions, and a contract test compares the two.
+A worker shows these at `/metrics` for Prometheus. This page is generated: change the definitions,
+then run `.venv/bin/python -m streams.metrics.document docs/metrics.md`. A contract test compares the two.
 
 Label values come only from the code (outcomes, reasons, stages, signals), the bundle, or the table of topics and
 their partitions, never from a feed, so the number of series is bounded. The `process_*` and `python_*` metrics of
@@ -42,17 +42,17 @@ The same file defines alerts; `promtool test rules deploy/prometheus/rules.test.
 
 | alert | what to do |
 | --- | --- |
-| `ShelfwiseCircuitBreakerOpen` | roll back the release: too many events fail, and intake has stopped |
-| `ShelfwisePartitionStandsStill` | look at the worker: events wait, and none gets an outcome |
-| `ShelfwisePartitionWithoutWorker` | start or scrape workers: of some partitions none reports |
-| `ShelfwiseRestarts` | read the end of its log: a worker ends again and again, and is started anew |
+| `ShelfwiseCircuitBreakerOpen` | roll back the release, or correct the feed: too many events failed |
+| `ShelfwisePartitionStandsStill` | read the log of its worker: events wait, and none gets an outcome |
+| `ShelfwisePartitionWithoutWorker` | start workers, or scrape all: none reports some of the partitions |
+| `ShelfwiseRestarts` | read the end of the worker's log: it ends again and again, and is restarted |
 | `ShelfwiseEventsLost` | read the log, which says what to do: retention deleted what was not read yet |
 | `ShelfwiseLag` | start more workers: events wait for over five minutes |
 | `ShelfwiseLearningBehind` | start more workers: over 100,000 decisions and verdicts are not learned from |
-| `ShelfwiseTablesBroken` | read [state.md](state.md): changelogs were cut |
+| `ShelfwiseTablesBroken` | read [state.md](state.md): changelogs were truncated |
 | `ShelfwiseNothingCommitted` | look at the broker: a restart would repeat over 1,000 events |
-| `ShelfwiseDeadLetters` | look at them (`shelfwise dead-letters`): more than one event in a hundred dies |
-| `ShelfwiseForcedModel` | know that a model decides which the gate rejected |
+| `ShelfwiseDeadLetters` | list them (`shelfwise dead-letters list`): over 1 % of the events become one |
+| `ShelfwiseForcedModel` | release a model that [the gate](gate.md) accepts: one that it rejected decides |
 
 ## Health
 
