@@ -90,8 +90,8 @@ class Decisions:
     ) -> Outgoing:
         """Return the tombstone of an earlier decision on the other topic.
 
-        It is sent after the decision that replaces it, so a consumer of both topics never finds a product in
-        neither.
+        It is sent after the decision that replaces it, so Kafka never holds a product on neither topic. A consumer
+        may still read the tombstone first.
         """
         _, other = _topics(prediction)
         event_id = decision_id(source, _WITHDRAWN)
