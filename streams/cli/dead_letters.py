@@ -130,10 +130,10 @@ def resend_(
 ) -> None:
     """Send dead letters again, to the topic and partition they came from, or that their key belongs to.
 
-    Key, value and headers are the original's, so it helps where the cause is gone: a bug that was mended, a model
-    that was replaced. The dead letters stay where they are until they expire; what fails again becomes a new one,
-    its attempt counted up. An event that died several times is sent once, and overtakes no edit that came after
-    it.
+    Key, value and headers are the original's, so do this once the cause is gone: a bug was fixed, a model was
+    replaced. The dead letters stay where they are until they expire; what fails again becomes a new one, its
+    attempt counted up. An event that became a dead letter several times is sent once, and overtakes no edit that
+    came after it.
 
     \b
     Examples:

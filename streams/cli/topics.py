@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--replication-factor", type=click.IntRange(1, 10), help="In place of SHELFWISE_REPLICATION_FACTOR.")
 @kafka_options
 def create(partitions: int | None, replication_factor: int | None, bootstrap_servers: str | None) -> None:
-    """Create the topics that are missing; existing ones are left as they are, and differences are told.
+    """Create the topics that are missing; existing ones are left as they are, differences are reported.
 
     \b
     Examples:
