@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
 )
 from numpy.typing import NDArray
 
-from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED
+from schemas.topics import CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, PRODUCTS_CHANGED, Topic
 from streams.kafka.connection import KafkaConnection
 from tests.benchmarks.throughput.events import Event
 from tests.benchmarks.throughput.schedule import Schedule
@@ -92,14 +92,16 @@ class RunTopics:
         producer.flush()
         _raise(failures)
 
-    def publish_on_schedule(self, schedule: Schedule, events: list[Event]) -> tuple[float, float]:
+    def publish_on_schedule(
+        self, schedule: Schedule, events: list[Event], to: Topic = PRODUCTS_CHANGED
+    ) -> tuple[float, float]:
         """Publish on schedule; return the start in epoch seconds, and the greatest lateness of an event in ms.
 
         Raises :class:`RuntimeError` if an event did not arrive.
         """
         failures: list[KafkaError] = []
         producer = self._producer({}, failures)
-        topic = self.installation.name(PRODUCTS_CHANGED)
+        topic = self.installation.name(to)
         sent, latest = 0, 0.0
         start, began = time.time(), time.perf_counter()
         while sent < schedule.events:
