@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal, NamedTuple
@@ -19,6 +20,12 @@ UNAUTHORIZED: Final = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
+_NOT_YET: Final = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+_ASK_AGAIN_SECONDS: Final = 0.1
 
 Kind = Literal["topic", "group"]
 
@@ -41,9 +48,9 @@ def check_rights(connection: KafkaConnection, needed: Collection[Right]) -> None
     admin: AdminClient = quiet.make(AdminClient, connection.client_config())
     quiet.awaited_metadata(admin)
     how: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _SECONDS}
-    # Send both requests before waiting for either answer.
+    # Send the requests for topics and groups before waiting for any answer.
     topics = admin.describe_topics(TopicCollection(_names(needed, "topic")), **how)
-    groups = admin.describe_consumer_groups(_names(needed, "group"), **how)
+    groups = _groups(admin, _names(needed, "group"), how)
     granted: dict[Kind, Mapping[str, frozenset[str]]] = {"topic": _granted(topics), "group": _granted(groups)}
     missing = {
         right
@@ -56,6 +63,18 @@ def check_rights(connection: KafkaConnection, needed: Collection[Right]) -> None
             f"{who} may not {_told(missing)}; grant it these operations at {connection.bootstrap_servers}, as"
             " docs/guarantees.md, Rights in Kafka, lists them"
         )
+
+
+def _groups(admin: AdminClient, names: list[str], how: dict[str, Any]) -> Mapping[str, Any]:
+    """Return the answers about groups; ask again while no broker coordinates them yet, as on a new cluster."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        answers = admin.describe_consumer_groups(names, **how)
+        errors = [answer.exception() for answer in answers.values()]
+        waits = any(isinstance(each, KafkaException) and each.args[0].code() in _NOT_YET for each in errors)
+        if not waits or time.monotonic() >= deadline:
+            return answers
+        time.sleep(_ASK_AGAIN_SECONDS)
 
 
 def _names(rights: Collection[Right], kind: Kind) -> list[str]:
