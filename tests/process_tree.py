@@ -21,6 +21,15 @@ def children(process_id: int) -> list[int]:
     return found
 
 
+def alive(process_id: int) -> bool:
+    """Return whether a process is there and has not ended, though its parent may not know yet."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
 def running(process_id: int, program: str) -> list[int]:
     """Return the children of a process that run this Python module, in order of process id."""
     return sorted(number for number in children(process_id) if program in _command(number))

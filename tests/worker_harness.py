@@ -27,6 +27,7 @@ from streams.kafka.ready import free_port
 from streams.kafka.topics import create_topics
 from streams.kafka.watermarks import watermarks
 from streams.settings import Settings
+from tests.process_tree import alive, children
 
 PARTITIONS = 4
 WAIT_SECONDS = 120.0
@@ -199,10 +200,12 @@ class Worker:
         return self
 
     def kill(self) -> None:
-        """Kill it (SIGKILL), like a crash."""
+        """Kill it (SIGKILL), like a crash; return when the processes that it started have ended with it."""
         assert self._process is not None
+        started = children(self.process_id)
         self._process.kill()
         self._process.wait()
+        wait_until(lambda: not any(map(alive, started)), "its processes to end")
 
     def stop(self, seconds: float = 60) -> int:
         """Stop it as an orchestrator does (SIGTERM), and return its exit code; fail if it takes longer."""
@@ -254,8 +257,7 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
     def _ready(self) -> bool:
         assert self._process is not None
