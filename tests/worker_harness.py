@@ -116,15 +116,15 @@ class Installation:
         consumer = Consumer(self.connection.consumer_config("reader-of-a-test"))
         try:
             places = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
-            ends = {place.partition: watermarks(consumer, place, 30)[1] for place in places}
+            bounds = {place.partition: watermarks(consumer, place, 30) for place in places}
             consumer.assign(places)
             found: list[Message] = []
-            missing = {number for number, end in ends.items() if end}
+            missing = {number for number, (first, end) in bounds.items() if first < end}
             while missing:
                 for message in consumer.consume(10_000, 0.5):
                     assert message.error() is None, message.error()
                     found.append(message)
-                    if message.offset() + 1 >= ends[message.partition()]:
+                    if message.offset() + 1 >= bounds[message.partition()][1]:
                         missing.discard(message.partition())
             return found
         finally:
