@@ -207,13 +207,13 @@ class Worker:
         self._process.wait()
         wait_until(lambda: not any(map(alive, started)), "its processes to end")
 
-    def stop(self, seconds: float = 60) -> int:
+    def stop(self, seconds: float = WAIT_SECONDS) -> int:
         """Stop it as an orchestrator does (SIGTERM), and return its exit code; fail if it takes longer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = WAIT_SECONDS) -> int:
         """Return its exit code once it has ended; fail if it takes longer."""
         assert self._process is not None
         return self._process.wait(seconds)
