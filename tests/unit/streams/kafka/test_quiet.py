@@ -16,6 +16,7 @@ from schemas.errors import InvalidSettings, KafkaUnavailable
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.quiet import Quiet
 from streams.kafka.ready import free_port
+from tests.worker_harness import wait_until
 
 _ALERT = "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42"
 _UNVERIFIED = "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed"
@@ -89,8 +90,10 @@ def test_where_a_port_answers_otherwise_the_security_protocol_is_asked_about(han
 def _unavailable(connection: KafkaConnection) -> str:
     quiet = Quiet(connection)
     client = quiet.make(AdminClient, connection.client_config())
+    # It has a reason to name as soon as it has tried to connect, which takes as long as it takes.
+    wait_until(lambda: bool(client.poll(0.05)), "an error")
     with pytest.raises(KafkaUnavailable) as told:
-        quiet.metadata(client, 0.5)
+        quiet.metadata(client, 0.1)
     return str(told.value)
 
 
