@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -243,6 +244,11 @@ class Worker:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def stale(self) -> list[str]:
+        """Return the loops that /healthz misses."""
+        found: list[str] = json.loads(self.answer("/healthz")[1])["stale"]
+        return found
 
     def log_end(self) -> str:
         """Return the last lines of the log."""

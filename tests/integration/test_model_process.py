@@ -44,8 +44,8 @@ def test_a_worker_whose_model_stands_still_is_not_alive_and_goes_on_with_it(inst
     with installation.worker(learning=False, stall_seconds=_STALL_SECONDS) as worker:
         with frozen(model_of(worker)):
             published = installation.publish_products(row.product for row in sample_products(5, 10))
-            wait_until(lambda: worker.answer("/healthz")[0] == 503, "the model is missed")
-            assert b"recall" in worker.answer("/healthz")[1]
+            wait_until(lambda: "recall" in worker.stale(), "the model is missed")
+            assert worker.answer("/healthz")[0] == 503
         wait_until(lambda: worker.answer("/healthz")[0] == 200, "it is back")
         installation.wait_until_committed()
     assert set(by_source(decisions(installation))) == set(published)
