@@ -48,7 +48,7 @@ def test_a_worker_whose_learning_stands_still_is_not_alive(installation: Install
 def test_a_worker_is_not_ready_before_it_learns_and_shows_what_that_takes(installation: Installation) -> None:
     with installation.worker() as worker:
         assert b'"learning started":true' in worker.answer("/readyz")[1]
-        assert worker.metric("learning_process_resident_memory_bytes") > 0
+        wait_until(lambda: worker.metric("learning_process_resident_memory_bytes") > 0, "what it takes")
         assert worker.stop() == 0
 
 
