@@ -20,7 +20,7 @@ def learning_of(worker: Worker) -> int:
 
 def test_a_killed_worker_takes_the_process_that_learns_with_it(installation: Installation) -> None:
     with installation.worker() as worker:
-        after_its_end(learning_of(worker), worker.kill, _STALL_SECONDS)
+        after_its_end(learning_of(worker), worker.kill)
 
 
 def test_a_worker_whose_learning_has_ended_ends_and_says_why(installation: Installation) -> None:

@@ -22,7 +22,7 @@ def model_of(worker: Worker) -> int:
 
 def test_a_killed_worker_takes_the_process_of_its_model_with_it(installation: Installation) -> None:
     with installation.worker(learning=False) as worker:
-        after_its_end(model_of(worker), worker.kill, _STALL_SECONDS)
+        after_its_end(model_of(worker), worker.kill)
 
 
 def test_a_worker_whose_model_is_killed_ends_says_why_and_loses_no_event(installation: Installation) -> None:
