@@ -210,9 +210,13 @@ class Worker:
 
     def stop(self, seconds: float = WAIT_SECONDS) -> int:
         """Stop it as an orchestrator does (SIGTERM), and return its exit code; fail if it takes longer."""
+        self.terminate()
+        return self.wait(seconds)
+
+    def terminate(self) -> None:
+        """Tell it to stop, without waiting."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self.wait(seconds)
 
     def wait(self, seconds: float = WAIT_SECONDS) -> int:
         """Return its exit code once it has ended; fail if it takes longer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from tests.process_tree import after_its_end, children, frozen, running
@@ -68,8 +69,11 @@ def test_a_worker_that_is_told_to_stop_with_all_its_processes_finishes_what_is_i
     with installation.worker() as worker:
         published = installation.publish_products(row.product for row in sample_products(6, 2_000))
         wait_until(lambda: bool(decisions(installation)), "it decides")
-        for process_id in (*children(worker.process_id), worker.process_id):
-            os.kill(process_id, signal.SIGTERM)
+        beside = children(worker.process_id)
+        worker.terminate()
+        for process_id in beside:
+            with suppress(ProcessLookupError):  # by now the worker may have let it end
+                os.kill(process_id, signal.SIGTERM)
         assert worker.wait() == 0
     decided = by_source(decisions(installation))
     for partition, (committed, _) in installation.uncommitted().items():
