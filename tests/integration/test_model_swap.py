@@ -64,9 +64,11 @@ def test_a_model_whose_process_dies_while_it_is_loaded_changes_nothing_and_is_lo
     later = read_manifest(turned).model_version
     installation = Installation(kafka.connection, topic_prefix, bundle, tmp_path).create()
     with installation.worker(bundle_poll_seconds=0.5, bundle_overlap_seconds=1, learning=False) as worker:
+        [first] = running(worker.process_id, _PROGRAM)
         os.replace(turned, bundle)
         wait_until(lambda: len(running(worker.process_id, _PROGRAM)) == 2, "the later model is loaded")
-        os.kill(running(worker.process_id, _PROGRAM)[1], signal.SIGKILL)
+        [loading] = {*running(worker.process_id, _PROGRAM)} - {first}
+        os.kill(loading, signal.SIGKILL)
         wait_until(lambda: _says(worker, "look at the memory limit); still"), "its end is told")
         wait_until(lambda: _says(worker, f"model {later}, gate"), "it is loaded again")
         wait_until(lambda: len(running(worker.process_id, _PROGRAM)) == 1, "the one before is let go")
