@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
 from schemas.events.codec import decode
@@ -17,6 +17,7 @@ from streams.kafka.cluster import Cluster
 from streams.learning import reader as module
 from streams.learning.reader import LearningReader
 from streams.metrics import Metrics
+from tests.fault.harness.faults import set_config
 from tests.worker_harness import PARTITIONS, Installation, wait_until
 
 _TOPICS = (CATEGORIES_ASSIGNED, CATEGORIES_NEEDS_REVIEW, REVIEWS_DECIDED)
@@ -99,11 +100,8 @@ def test_how_much_is_still_to_be_learned_from_is_shown(
 
 
 def set_cleanup_policy(installation: Installation, policy: str) -> None:
-    entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
-    topic = ConfigResource(ResourceType.TOPIC, installation.name(LEARNING_BATCHED), incremental_configs=[entry])
     admin = AdminClient(installation.connection.client_config())
-    for done in admin.incremental_alter_configs([topic]).values():
-        done.result(30)
+    set_config(admin, [installation.name(LEARNING_BATCHED)], "cleanup.policy", policy)
 
 
 def test_while_the_broker_refuses_its_batches_what_waits_is_shown_and_the_log_names_the_topic(
