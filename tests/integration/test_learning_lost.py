@@ -42,8 +42,9 @@ def test_changes_of_statistics_that_were_deleted_unread_are_reported(installatio
         send(5)
         delete(13)
         worker.start().wait_until_ready()
-        wait_until(lambda: lost() == 3, "the loss before the start")
-        assert f"{topic}/1: offsets 10 to 12 were deleted before they were read" in worker.log.read_text()
+        told = f"{topic}/1: offsets 10 to 12 were deleted before they were read"
+        wait_until(lambda: told in worker.log.read_text(), "the loss before the start")
+        assert lost() == 3
         os.kill(worker.process_id, signal.SIGSTOP)
         send(6, os.urandom(_OVER_HALF_A_FETCH))  # the fetch that waits at the broker takes the first
         delete(19)
