@@ -38,6 +38,7 @@ STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 # Checking whether debug messages are enabled, which these loggers do for every message, cost 14 % of the CPU time.
 _LOUD_LOGGERS: Final = ("aiokafka", "faust", "mode")
 _LAST_CHANGES_SECONDS: Final = 1.0
+_REQUEST_SECONDS: Final = 90.0  # Faust's default
 
 
 class FlowApp(faust.App):
@@ -147,6 +148,8 @@ def build_app(settings: Settings, stage: Stage) -> FlowApp:
         consumer_max_fetch_size=MAX_MESSAGE_BYTES // 4,
         consumer_group_instance_id=settings.instance_id,
         broker_session_timeout=settings.session_timeout_seconds,
+        # Faust refuses a session that lasts longer than a request may take.
+        broker_request_timeout=max(_REQUEST_SECONDS, settings.session_timeout_seconds),
         broker_heartbeat_interval=settings.session_timeout_seconds / 4,
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,

@@ -52,6 +52,12 @@ def test_resuming_after_a_suspension_drops_what_was_queued_before_it() -> None:
     assert asyncio.run(scenario()) == (0, True)
 
 
+def test_a_session_may_last_as_long_as_the_settings_allow(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, KafkaConnection(bootstrap_servers="k:9092"))
+    conf = build_app(settings.model_copy(update={"session_timeout_seconds": 300.0}), "recall").conf
+    assert conf.broker_request_timeout >= conf.broker_session_timeout == 300
+
+
 def test_an_application_has_the_names_and_sizes_of_the_installation(tmp_path: Path) -> None:
     app = build_app(_settings(tmp_path, KafkaConnection(bootstrap_servers="one:1,two:2")), "recall")
     assert app.conf.id == "t.shelfwise-recall"
