@@ -75,6 +75,7 @@ def test_a_worker_that_is_told_to_stop_with_all_its_processes_finishes_what_is_i
             with suppress(ProcessLookupError):  # by now the worker may have let it end
                 os.kill(process_id, signal.SIGTERM)
         assert worker.wait() == 0
+        assert "intake has drained; 0 batches are left" in worker.log.read_text()
     decided = by_source(decisions(installation))
     for partition, (committed, _) in installation.uncommitted().items():
         assert {place for place in published if place[0] == partition and place[1] < committed} <= set(decided)
