@@ -374,14 +374,14 @@ def test_a_worker_that_comes_back_under_its_instance_id_moves_no_partition_of_an
 ) -> None:
     """Static membership (KIP-345), of intake's group and of Faust's."""
     with (
-        installation.worker(instance_id="a", session_timeout_seconds=30) as first,
-        installation.worker(instance_id="b", session_timeout_seconds=30) as second,
+        installation.worker(instance_id="a", session_timeout_seconds=300) as first,
+        installation.worker(instance_id="b", session_timeout_seconds=300) as second,
     ):
         installation.publish_products(products[:500])
         installation.wait_until_committed()
         before = rebalances(second)
         assert first.stop() == 0
-        with installation.worker(instance_id="a", session_timeout_seconds=30):
+        with installation.worker(instance_id="a", session_timeout_seconds=300):
             installation.publish_products(products[500:1_000])
             installation.wait_until_committed()
             assert rebalances(second) == before
