@@ -34,6 +34,7 @@ from streams.kafka.cluster import Cluster
 from streams.learned.follower import Follower
 from streams.learned.statistics import LearnedStatistics
 from streams.tables import STATISTICS, changelog_name
+from tests.process_tree import frozen, running
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
 from workers.sample import sample_taxonomy
@@ -444,10 +445,15 @@ def test_a_partition_that_was_paused_in_a_rebalance_is_read_on_after_it(
 def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_repeats_nothing(
     installation: Installation, products: list[Product]
 ) -> None:
-    with installation.worker() as worker:
-        places = installation.publish_products(products)
-        wait_until(lambda: worker.metric("shelfwise_event_outcomes_total") > 500, "some decisions")
-        assert worker.stop() == 0
+    with installation.worker(drain_seconds=60) as worker:
+        [model] = running(worker.process_id, "streams.model_process")
+        with frozen(model):  # or it might decide all before it is told
+            places = installation.publish_products(products)
+            wait_until(lambda: worker.metric("shelfwise_batches_in_flight") > 0, "batches in flight")
+            worker.terminate()
+            wait_until(lambda: "stopping" in worker.log.read_text(), "it is told to stop")
+        assert worker.wait() == 0
+    assert decisions(installation)
     assert installation.uncommitted()
     with installation.worker():
         installation.wait_until_committed()
