@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from threading import Event
 from typing import Final, NamedTuple
 
@@ -18,14 +18,13 @@ from schemas.events.sent_again import headers_again
 from schemas.topics import PRODUCTS_CHANGED
 from streams.agents.context import Context
 from streams.kafka.headers import headers_of
-from streams.kafka.watermarks import watermarks
 from streams.learning.reader import GROUP
 from streams.outgoing import Outgoing
 from streams.state.stores import Interrupted
 
 _POLL_SECONDS: Final = 0.2
-_ASK_SECONDS: Final = 5.0
-_MOST_SECONDS: Final = 10.0
+_SILENCE_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 5.0
 # It reads single events, and little of what follows them.
 _FETCHES: Final = {"queued.min.messages": 1, "fetch.message.max.bytes": 65_536, "fetch.wait.max.ms": 20}
 _log = logging.getLogger(__name__)
@@ -75,12 +74,9 @@ class DecideAgain:
             _log.error("product %r is not decided again: %s", outgoing.key, error.args[0].str())
 
     def _read(self, judged: Sequence[JudgedEvent]) -> list[Outgoing]:
-        # It joins no group; of this one, learning may ask for the coordinator, as librdkafka does.
-        config = self._context.settings.kafka.consumer_config(self._context.settings.group(GROUP), _FETCHES)
-        with closing(Consumer(config, logger=_log)) as consumer:
-            read = [(event, self._read_one(consumer, event)) for event in judged]
         found = []
-        for event, message in read:
+        for event in judged:
+            message = self._read_one(event)
             if message is None or not _is_of(message, event.key):
                 _log.info("no event of product %r is at offset %d any more", event.key, event.offset)
                 continue
@@ -88,34 +84,32 @@ class DecideAgain:
             found.append(Outgoing(self._topic, message.key(), message.value(), headers, event.partition))
         return found
 
-    def _read_one(self, consumer: Consumer, event: JudgedEvent) -> Message | None:
+    def _read_one(self, event: JudgedEvent) -> Message | None:
         """Return the message at the event's offset; ``None`` if Kafka no longer holds it."""
-        place = TopicPartition(self._topic, event.partition, event.offset)
-        answered = False
-        while not answered:
-            first, end = self._watermarks(consumer, place)
-            if not first <= event.offset < end:
-                return None
+        settings, place = self._context.settings, TopicPartition(self._topic, event.partition, event.offset)
+        # It joins no group; of this one, learning may ask for the coordinator, as librdkafka does. A consumer that
+        # has read elsewhere, or asked for offsets, may wait a second for its first message; a new one does not.
+        config = settings.kafka.consumer_config(settings.group(GROUP), _FETCHES)
+        with closing(Consumer(config, logger=_log)) as consumer:
             consumer.assign([place])
-            deadline = time.monotonic() + _MOST_SECONDS
-            while time.monotonic() < deadline:
-                if self._stopped.is_set():
-                    raise Interrupted
-                message = consumer.poll(_POLL_SECONDS)
-                if message is None or message.error() is not None:
-                    continue
-                if message.offset() == event.offset:
-                    return message
-                # Not the end: librdkafka may still deliver what it had fetched for the event before.
-                answered = True
-        return None
-
-    def _watermarks(self, consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-        while not self._stopped.is_set():
-            with suppress(KafkaException):
-                return watermarks(consumer, place, _ASK_SECONDS, stopped=self._stopped)
-            self._stopped.wait(_POLL_SECONDS)
+            while not self._stopped.is_set():
+                silent_at = time.monotonic() + _SILENCE_SECONDS
+                while time.monotonic() < silent_at and not self._stopped.is_set():
+                    message = consumer.poll(_POLL_SECONDS)
+                    if message is not None and message.error() is None:
+                        return message if message.offset() == event.offset else None
+                if _is_empty(consumer, place):
+                    return None
         raise Interrupted
+
+
+def _is_empty(consumer: Consumer, place: TopicPartition) -> bool:
+    """Return whether there is nothing to read at the place; if no broker answers, nobody knows."""
+    try:
+        _, end = consumer.get_watermark_offsets(place, _ANSWER_SECONDS)
+    except KafkaException:
+        return False
+    return bool(end <= place.offset)
 
 
 def _is_of(message: Message, key: bytes) -> bool:

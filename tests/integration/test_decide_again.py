@@ -113,7 +113,10 @@ def test_a_verdict_does_not_bring_back_what_was_changed_or_removed_meanwhile(ins
         assert not installation.latest(installation.name(CATEGORIES_NEEDS_REVIEW))
 
 
-def test_only_what_kafka_still_holds_of_the_product_is_published_again(installation: Installation) -> None:
+def test_only_what_kafka_still_holds_of_the_product_is_published_again(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.learning.decide_again._SILENCE_SECONDS", 1.0)
     settings, source = installation.settings(), installation.name(PRODUCTS_CHANGED)
     other = Product(product_id="another", title="Lamp")
     events = [(b"p", encode(_PRODUCT), []), (b"p", encode(_PRODUCT), [("trace", b"1")]), (b"p", None, [])]
