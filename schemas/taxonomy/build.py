@@ -39,19 +39,19 @@ class Built:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
-def build_nodes(parsed: Parsed, *, repair_missing_parents: bool) -> Built:
+def build_nodes(parsed: Parsed) -> Built:
     """Check the entries and turn them into nodes, adding missing parents.
 
     - A repeated line is read once, with a warning.
     - A path with a second id is one category: the first id is the node's, the second becomes an alias; a warning.
     - An id with a second path is an error, because a label with that id would be ambiguous.
     - A category with a blank name below parents that have names is left out, with a warning.
-    - A missing parent is created just before its first child, not listed, with an id made from its path, and with
-      a warning; without ``repair_missing_parents`` it is an error.
+    - A missing parent is created just before its first child, not listed, with an id made from its path; a
+      warning.
     """
     problems = list(parsed.problems)
     kept, aliases = _distinct(parsed.entries, problems)
-    nodes, created = _with_parents(kept, repair_missing_parents, problems)
+    nodes, created = _with_parents(kept, problems)
     _note_case_variants(kept, problems)
     if not nodes and not any(problem.severity == "error" for problem in problems):
         remedy = "give a file with at least one category"
@@ -106,9 +106,7 @@ def _fault(entry: Entry, by_id: Mapping[str, Entry]) -> Problem | None:
     return None
 
 
-def _with_parents(
-    kept: Mapping[_Path, Entry], repair: bool, problems: list[Problem]
-) -> tuple[list[CategoryNode], int]:
+def _with_parents(kept: Mapping[_Path, Entry], problems: list[Problem]) -> tuple[list[CategoryNode], int]:
     nodes: list[CategoryNode] = []
     created: set[_Path] = set()
     for path, entry in kept.items():
@@ -118,23 +116,15 @@ def _with_parents(
                 continue
             created.add(above)
             nodes.append(CategoryNode(path_id(above), above, is_listed=False))
-            problems.append(_missing_parent(above, entry, repair))
+            problems.append(_missing_parent(above, entry))
         nodes.append(CategoryNode(_node_id(entry), path))
     return nodes, len(created)
 
 
-def _missing_parent(above: _Path, entry: Entry, repair: bool) -> Problem:
-    text = PATH_SEPARATOR.join(above)
+def _missing_parent(above: _Path, entry: Entry) -> Problem:
     detail = f"a parent of {entry.path[-1]!r} is not in the file"
-    if repair:
-        return warning(
-            ProblemKind.MISSING_PARENT,
-            entry.line,
-            detail,
-            text,
-            "created, for its children: no product is put in it",
-        )
-    return error(ProblemKind.MISSING_PARENT, entry.line, detail, text, "add a line for it, or allow its creation")
+    remedy = "created, for its children: no product is put in it"
+    return warning(ProblemKind.MISSING_PARENT, entry.line, detail, PATH_SEPARATOR.join(above), remedy)
 
 
 def _note_case_variants(kept: Mapping[_Path, Entry], problems: list[Problem]) -> None:

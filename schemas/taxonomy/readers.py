@@ -34,7 +34,6 @@ def read_taxonomy(
     *,
     format: str | None = None,  # noqa: A002 - the word users know from the command line
     separator: str = PATH_SEPARATOR,
-    repair_missing_parents: bool = True,
 ) -> Taxonomy:
     """Read a taxonomy file.
 
@@ -44,7 +43,7 @@ def read_taxonomy(
     with the file, the line, its text and the remedy.
     """
     parsed = parse_taxonomy(path, format, separator)
-    built = build_nodes(parsed, repair_missing_parents=repair_missing_parents)
+    built = build_nodes(parsed)
     if errors := built.errors:
         more = f" (and {len(errors) - 1:,} more errors)" if len(errors) > 1 else ""
         raise InvalidTaxonomy(f"{path}, {errors[0]}{more}" if errors[0].line else f"{path}: {errors[0]}{more}")

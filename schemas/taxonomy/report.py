@@ -100,7 +100,6 @@ def validate_taxonomy(
     *,
     format: str | None = None,  # noqa: A002 - the word users know from the command line
     separator: str = PATH_SEPARATOR,
-    repair_missing_parents: bool = True,
 ) -> TaxonomyReport:
     """Report on a taxonomy file; options as for :func:`schemas.taxonomy.readers.read_taxonomy`.
 
@@ -108,7 +107,7 @@ def validate_taxonomy(
     be checked: the file cannot be opened, is too large, or its header row names no column.
     """
     parsed = parse_taxonomy(path, format, separator)
-    built = build_nodes(parsed, repair_missing_parents=repair_missing_parents)
+    built = build_nodes(parsed)
     # The nodes that remain despite errors are still a tree: what did not fit was left out.
     tree = make_taxonomy(parsed, built) if 0 < len(built.nodes) <= MAX_NODES else None
     counts = Counter(str(problem.kind) for problem in built.problems)

@@ -84,7 +84,7 @@ def _trees(directory: Path) -> Callable[[bytes, Random], None]:
         path = directory / f"tree.{chance.choice(('txt', 'csv', 'tsv'))}"
         path.write_bytes(data)
         form = chance.choice((None, None, *FORMATS))
-        tree = read_taxonomy(path, format=form, repair_missing_parents=chance.random() < 0.7)
+        tree = read_taxonomy(path, format=form)
         again = Taxonomy.from_json_bytes(tree.to_json_bytes())
         assert again == tree
         assert len(tree) == 0 or tree.find_path(tree.paths[-1]) is not None

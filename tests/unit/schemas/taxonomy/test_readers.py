@@ -111,14 +111,11 @@ def test_marks_line_endings_and_blank_lines_change_nothing(tmp_path: Path, data:
     assert _read(tmp_path, data) == _read(tmp_path, GOOGLE, "other.txt")
 
 
-def test_a_missing_parent_is_created_before_its_child_or_refused_on_demand(tmp_path: Path) -> None:
-    text = "7 - Home > Lamps > Desk\n8 - Home > Lamps\n"
-    tree = _read(tmp_path, text)
+def test_a_missing_parent_is_created_before_its_child(tmp_path: Path) -> None:
+    tree = _read(tmp_path, "7 - Home > Lamps > Desk\n8 - Home > Lamps\n")
     assert tree.paths == (("Home",), ("Home", "Lamps", "Desk"), ("Home", "Lamps"))
     assert tree.ids == ("3a78695388b38b5c", "7", "8")
     assert tree.is_listed.tolist() == [False, True, True]
-    with pytest.raises(InvalidTaxonomy, match=r"tree\.txt, line 1: a parent of 'Desk'.*'Home'; add a line"):
-        _read(tmp_path, text, repair_missing_parents=False)
 
 
 def test_a_path_with_two_ids_is_one_category_found_by_both(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ BROKEN = b"""id,parent_id,name
 """
 
 
-def _report(folder: Path, data: bytes, *, repair: bool = True) -> TaxonomyReport:
+def _report(folder: Path, data: bytes) -> TaxonomyReport:
     (folder / "tree.csv").write_bytes(data)
-    return validate_taxonomy(folder / "tree.csv", repair_missing_parents=repair)
+    return validate_taxonomy(folder / "tree.csv")
 
 
 def _rendered(report: TaxonomyReport) -> str:
@@ -67,11 +67,6 @@ def test_a_valid_file_is_described(tmp_path: Path) -> None:
     assert (report.max_depth, report.depth_histogram) == (3, {1: 2, 2: 2, 3: 1})
     assert (report.roots, report.longest_names[0]) == (("Home", "Garden"), "Desk Lamps")
     assert report.problem_counts == {"missing_parent": 2}
-
-
-def test_missing_parents_are_errors_where_repair_is_off(tmp_path: Path) -> None:
-    report = _report(tmp_path, b"path\nHome > Lamps\n", repair=False)
-    assert (report.valid, report.problems[0].severity) == (False, "error")
 
 
 def test_the_json_holds_every_problem_in_full(tmp_path: Path) -> None:
