@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import msgspec
 from schemas.errors import InvalidEvent
 from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import Reason
-from schemas.events.learning import LearnedDecision, LearningBatch, Said, VerdictMessage
+from schemas.events.learning import LearningBatch, Said, VerdictMessage
 from schemas.events.position import SourcePosition
 from schemas.events.sent_again import original_offset
 from schemas.events.statistics import StatisticsChanged
@@ -275,18 +275,8 @@ class LearningStage:
 
 def _names(batch: LearningBatch) -> set[_Name]:
     """Return the topic and product of each event in the batch."""
-
-    def found() -> Iterator[_Name]:
-        for decision in batch.decisions:
-            yield _of(decision)
-        for verdict in batch.verdicts:
-            yield "verdict", (verdict.key or b"").decode(errors="replace")
-
-    return set(found())
-
-
-def _of(decision: LearnedDecision) -> _Name:
-    return decision.topic, decision.product_id
+    decided: set[_Name] = {(decision.topic, decision.product_id) for decision in batch.decisions}
+    return decided | {("verdict", (verdict.key or b"").decode(errors="replace")) for verdict in batch.verdicts}
 
 
 def add_learning_agent(app: faust.App, stage: LearningStage) -> None:
