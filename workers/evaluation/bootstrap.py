@@ -10,7 +10,7 @@ once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -49,23 +49,13 @@ def draw_weights(groups: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -
         yield times[:, groups].astype(np.float64)
 
 
-def sample_figures(
-    outcomes: ProductOutcomes,
-    draws: int = DRAWS,
-    seed: int = 0,
-    facts: ProductFacts | None = None,
-    groups: NDArray[np.int64] | None = None,
-) -> dict[str, Floats]:
-    """Return each headline figure in every draw, float64 (draws,), NaN if it cannot be computed.
-
-    ``groups`` int64 (n,) are those of :func:`draw_weights`; by default each product is drawn separately.
-    """
-    facts = facts or product_facts(outcomes)
+def _sample_figures(outcomes: ProductOutcomes, facts: ProductFacts, drawn: Iterable[Floats]) -> dict[str, Floats]:
+    """Return each headline figure in every draw, float64 (draws,), NaN if it cannot be computed."""
     ratios = product_ratios(outcomes, facts)
     columns = np.stack([column for pair in ratios.values() for column in pair], axis=1)
     ordered = Ordered.of(outcomes.confidence, facts.exact)
     parts: dict[str, list[Floats]] = {}
-    for weights in draw_weights(np.arange(len(outcomes)) if groups is None else groups, draws, seed):
+    for weights in drawn:
         sums = weights @ columns
         with np.errstate(divide="ignore", invalid="ignore"):
             found = dict(zip(ratios, (sums[:, 0::2] / sums[:, 1::2]).T, strict=True))
@@ -86,9 +76,10 @@ def intervals(
     facts: ProductFacts | None = None,
     groups: NDArray[np.int64] | None = None,
 ) -> dict[str, Interval]:
-    """Return the 95 % interval (low, high) of each headline figure, by key; arguments as :func:`sample_figures`.
+    """Return the 95 % interval (low, high) of each headline figure, by key.
 
-    Both are ``None`` if the figure cannot be computed in any draw.
+    Both are ``None`` if the figure cannot be computed in any draw. ``groups`` int64 (n,) are those of
+    :func:`draw_weights`; by default each product is drawn separately.
     """
     if not len(outcomes):
         return {}
@@ -98,7 +89,7 @@ def intervals(
     found = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
-        for key, values in sample_figures(outcomes, draws, seed, facts, groups).items():
+        for key, values in _sample_figures(outcomes, facts, draw_weights(groups, draws, seed)).items():
             low, high = np.nanquantile(values, [tail, 1.0 - tail])
             if key == "expected_calibration_error":
                 curve = Ordered.of(outcomes.confidence, facts.exact).curve()
