@@ -14,7 +14,7 @@ from schemas.events.dead_letter import Reason
 from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import console, print_json, progress_bar
 from streams.cli.root import ExitCode
-from streams.cli.waiting import STOPPING, sigterm_interrupts
+from streams.cli.waiting import until_interrupted
 from streams.local_time import parse_time
 from workers.printable import plain
 
@@ -175,19 +175,14 @@ def _resend(settings: Settings, choice: Choice, report: ResendReport, rate: floa
     from streams.outgoing import flush
 
     producer = open_producer(settings, PRODUCTS_CHANGED, REVIEWS_DECIDED)
-    interrupted = False
     with progress_bar() as bars:
         total = len(choice.places)
         task = bars.add_task("sending again", total=total, note="")
         letters = chosen(read_dead_letters(settings, Filter()), choice.places)
-        try:
-            with sigterm_interrupts():
-                resend(bars.track(letters, total, task_id=task), producer, settings, report, rate)
-        except KeyboardInterrupt:
-            interrupted = True
-            click.echo(STOPPING, err=True)
+        with until_interrupted() as interrupted:
+            resend(bars.track(letters, total, task_id=task), producer, settings, report, rate)
         flush(producer)
-    return interrupted
+    return interrupted.is_set()
 
 
 def _tell(choice: Choice, report: ResendReport, *, dry_run: bool, interrupted: bool, as_json: bool) -> None:

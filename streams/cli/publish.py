@@ -11,7 +11,7 @@ import click
 from streams.cli.options import json_option, kafka_options, load_settings, product_file, product_options
 from streams.cli.output import print_json, progress_bar, tell_skipped
 from streams.cli.root import ExitCode
-from streams.cli.waiting import STOPPING, sigterm_interrupts
+from streams.cli.waiting import until_interrupted
 
 if TYPE_CHECKING:
     from schemas.events.product import Product
@@ -72,13 +72,9 @@ def command(
     settings = load_settings(bootstrap_servers)
     source = product_file(file, columns, form, skip_invalid=skip_invalid)
     feed = Feed(open_producer(settings, PRODUCTS_CHANGED), settings.topic(PRODUCTS_CHANGED), rate=rate)
-    interrupted = False
     try:
-        with sigterm_interrupts():
+        with until_interrupted() as interrupted:
             _publish(feed, source, limit, loop=loop, fresh_ids=not same_ids, remove=remove)
-    except KeyboardInterrupt:
-        interrupted = True
-        click.echo(STOPPING, err=True)
     finally:
         # Also if an unreadable row ends it: the rows before it are published.
         report = feed.flush()
@@ -86,7 +82,7 @@ def command(
         _tell(report, settings.topic(PRODUCTS_CHANGED), source.skipped.total(), as_json=as_json)
     if report.failed:
         ctx.exit(ExitCode.FAILED)
-    if interrupted and not loop:
+    if interrupted.is_set() and not loop:
         ctx.exit(ExitCode.INTERRUPTED)
 
 

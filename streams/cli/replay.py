@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,7 @@ import click
 from streams.cli.options import json_option, kafka_options, load_settings
 from streams.cli.output import print_json, progress_bar
 from streams.cli.root import ExitCode
-from streams.cli.waiting import STOPPING, sigterm_interrupts
+from streams.cli.waiting import until_interrupted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -163,15 +161,12 @@ def _replay(
     with (
         closing(open_partition_reader(settings, PRODUCTS_CHANGED)) as reader,
         closing(open_partition_reader(settings, PRODUCTS_CHANGED)) as tail,
-        _watcher(progress, file) as watcher,
+        progress_bar() as bars,
     ):
         replay = Replay(progress.topic, reader, tail, producer, rate)
-        try:
-            with sigterm_interrupts():
-                return replay.run(progress.spans, watcher), False
-        except KeyboardInterrupt:
-            click.echo(STOPPING, err=True)
-            return replay.flush(), True
+        with until_interrupted() as interrupted:
+            replay.run(progress.spans, _Watcher(progress, file, bars))
+        return replay.flush(), interrupted.is_set()
 
 
 class _Watcher:
@@ -208,12 +203,6 @@ class _Watcher:
             for item in self._progress.partitions
         ]
         save_progress(self._file, msgspec.structs.replace(self._progress, partitions=left))
-
-
-@contextmanager
-def _watcher(progress: ReplayProgress, file: Path | None) -> Iterator[_Watcher]:
-    with progress_bar() as bars:
-        yield _Watcher(progress, file, bars)
 
 
 def _tell(settings: Settings, report: ReplayReport, *, as_json: bool, dry_run: bool) -> None:

@@ -1,4 +1,4 @@
-"""Wait for Ctrl-C, and treat SIGTERM like it."""
+"""Wait for Ctrl-C, or work until it comes, and treat SIGTERM like it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from threading import Event
 from types import FrameType
 from typing import Final
 
-STOPPING: Final = "\nstopping: waiting for the acknowledgement of what was sent"
+import click
+
 _LOOK_SECONDS: Final = 0.5
 
 
@@ -46,6 +47,18 @@ def sigterm_interrupts() -> Iterator[None]:
             if not came.is_set():
                 raise
             raise KeyboardInterrupt from error
+
+
+@contextmanager
+def until_interrupted() -> Iterator[Event]:
+    """Let SIGINT (Ctrl-C) and SIGTERM end the block, and say so; the event that it yields is set if one did."""
+    came = Event()
+    try:
+        with sigterm_interrupts():
+            yield came
+    except KeyboardInterrupt:
+        came.set()
+        click.echo("\nstopping: waiting for the acknowledgement of what was sent", err=True)
 
 
 @contextmanager
