@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -173,21 +171,14 @@ class Worker:
 
     def start(self) -> Self:
         """Start it without waiting."""
-        place = self._installation
-        variables = {
-            "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": place.connection.bootstrap_servers,
-            "SHELFWISE_TOPIC_PREFIX": place.prefix,
-            "SHELFWISE_PARTITIONS": place.partitions,
-            "SHELFWISE_BUNDLE": place.bundle,
-            "SHELFWISE_DATA_DIR": place.directory / f"worker-{self._port}",
-            "SHELFWISE_METRICS_PORT": self._port,
-        } | {f"SHELFWISE_{name.upper()}": value for name, value in self._overrides.items()}
+        own = {"data_dir": self.data, "metrics_port": self._port}
+        settings = self._installation.settings().model_copy(update={**own, **self._overrides})
         only = [word for stage in self._stages for word in ("--only", stage)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", "worker", *only],
-                env=os.environ | {name: str(value) for name, value in variables.items()},
+                env=settings.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -199,6 +190,12 @@ class Worker:
         """Wait until /readyz reports ready."""
         wait_until(self._ready, lambda: f"ready; the log ends:\n{self.log_end()}")
         return self
+
+    def check(self) -> None:
+        """Fail if it has ended."""
+        assert self._process is not None
+        status = self._process.poll()
+        assert status is None, f"the worker ended with {status}; its log ends:\n{self.log_end()}"
 
     def kill(self) -> None:
         """Kill it (SIGKILL), like a crash; return when the processes that it started have ended with it."""
@@ -232,6 +229,11 @@ class Worker:
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    @property
+    def data(self) -> Path:
+        """The directory of its tables."""
+        return self.log.with_suffix("")
 
     @property
     def process_id(self) -> int:
@@ -270,9 +272,7 @@ class Worker:
             self.kill()
 
     def _ready(self) -> bool:
-        assert self._process is not None
-        if (status := self._process.poll()) is not None:
-            raise AssertionError(f"the worker ended with {status}; its log ends:\n{self.log_end()}")
+        self.check()
         try:
             return self.answer("/readyz")[0] == 200
         except (OSError, HTTPException):

@@ -14,9 +14,9 @@ from streams.kafka.local import LocalKafka
 from tests.benchmarks.growth.say import Say
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.figures import Span
-from tests.benchmarks.throughput.processes import OurWorker
 from tests.benchmarks.throughput.run_topics import RunTopics, run_topics
 from tests.benchmarks.throughput.watch import Watch, peak_memory_mb
+from tests.worker_harness import Worker
 
 _POLL_SECONDS = 0.25
 _MOST_SECONDS = 60.0
@@ -47,7 +47,7 @@ def by_partition(
     """Yield two points for each count, with learning on and off: a worker decides events for at most a minute.
 
     Raises :class:`schemas.errors.KafkaUnavailable` if Kafka does not start, and :class:`RuntimeError` if a worker
-    ends or decides nothing.
+    decides nothing.
     """
     generated = generate(seed, events)
     with tempfile.TemporaryDirectory(prefix="shelfwise-growth-") as directory, LocalKafka() as broker:
@@ -64,7 +64,7 @@ def by_partition(
 
 def _run(topics: RunTopics, broker: int, events: int, *, learning: bool) -> PartitionPoint:
     place, began = topics.installation, time.monotonic()
-    with OurWorker(place, (), {"learning": learning}) as worker:
+    with place.worker(learning=learning) as worker:
         ready = time.monotonic() - began
         # Not only the middle 80 %: with many partitions, everything in flight may be decided in one burst.
         with Watch([worker.process_id, broker]) as watch:
@@ -91,7 +91,7 @@ def _run(topics: RunTopics, broker: int, events: int, *, learning: bool) -> Part
     )
 
 
-def _wait(topics: RunTopics, worker: OurWorker, events: int) -> None:
+def _wait(topics: RunTopics, worker: Worker, events: int) -> None:
     deadline = time.monotonic() + _MOST_SECONDS
     while topics.count() < events and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -25,21 +24,11 @@ class Measured:
 
     def __init__(self, settings: Settings, kind: str) -> None:
         self.said: list[dict[str, Any]] = []
-        variables = {
-            "SHELFWISE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-            "SHELFWISE_TOPIC_PREFIX": settings.topic_prefix,
-            "SHELFWISE_PARTITIONS": settings.partitions,
-            "SHELFWISE_DATA_DIR": settings.data_dir,
-            "SHELFWISE_TABLE_STORE": settings.table_store,
-            "SHELFWISE_TABLE_MEMORY_MIB": settings.table_memory_mib,
-            "SHELFWISE_TABLE_STANDBY_REPLICAS": settings.table_standby_replicas,
-            "SHELFWISE_SESSION_TIMEOUT_SECONDS": settings.session_timeout_seconds,
-        }
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._log = (settings.data_dir / "log").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.state.worker", kind],
-            env=os.environ | {name: str(value) for name, value in variables.items()},
+            env=settings.environment(),
             stdout=subprocess.PIPE,
             stderr=self._log,
         )

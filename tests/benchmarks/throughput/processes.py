@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from streams.child_process import spawn
 from tests.benchmarks.throughput.contestants.job import Place
 from tests.benchmarks.throughput.cpu_quota import at_most
-from tests.worker_harness import Installation, Worker
+from tests.worker_harness import Installation
 
 _PROGRAMS = "tests.benchmarks.throughput.contestants"
 _LOG_LINES = 25
@@ -27,17 +27,7 @@ class Process(Protocol):
         """Its process id."""
 
     def check(self) -> None:
-        """Raise :class:`RuntimeError` if it has ended by itself."""
-
-
-class OurWorker(Worker):
-    """Runs ``shelfwise worker``."""
-
-    def check(self) -> None:
-        """Raise :class:`RuntimeError` if it has ended by itself."""
-        assert self._process is not None
-        if (status := self._process.poll()) is not None:
-            raise RuntimeError(f"the worker ended with {status}; its log ends:\n{self.log_end()}")
+        """Raise an error if it has ended by itself."""
 
 
 class Program:
@@ -104,7 +94,7 @@ class Contestant:
                 bound(program.process_id)
                 yield [program]
                 return
-            workers = [OurWorker(installation, (), dict(self.settings)) for _ in range(self.processes)]
+            workers = [installation.worker(**self.settings) for _ in range(self.processes)]
             for worker in workers:
                 bound = stack.enter_context(at_most(self.cores))
                 stack.callback(worker.__exit__)

@@ -55,11 +55,6 @@ class ManagedWorker(Worker):
         """Return the response of /metrics."""
         return self.answer("/metrics")[1].decode()
 
-    @property
-    def data(self) -> Path:
-        """The directory of its tables."""
-        return self.log.with_suffix("")
-
 
 class Progress:
     """The progress of intake's committed offsets; keeps the last known ones while the broker does not answer."""
