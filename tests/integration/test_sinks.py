@@ -26,36 +26,26 @@ def _read(cluster: Cluster, topic: str, count: int) -> list[bytes]:
     return values
 
 
-def test_what_was_acknowledged_is_kept_in_order(kafka: Cluster, topic_prefix: str) -> None:
+async def test_what_was_acknowledged_is_kept_in_order(kafka: Cluster, topic_prefix: str) -> None:
     create_topics(kafka.connection, partitions=2, prefix=topic_prefix, topics=[BATCHES_COMPLETED])
     topic = topic_prefix + BATCHES_COMPLETED.name
-
-    async def scenario() -> int:
-        sink = Sink(kafka.connection)
-        batches = [
-            [Outgoing(topic, b"key", b"%d" % (batch * 10 + place), [("name", b"value")], 1) for place in range(10)]
-            for batch in range(5)
-        ]
-        await asyncio.gather(*(sink.send_all(batch) for batch in batches))
-        await sink.send_all([])
-        return sink.close(10)
-
-    assert asyncio.run(scenario()) == 0
+    sink = Sink(kafka.connection)
+    batches = [
+        [Outgoing(topic, b"key", b"%d" % (batch * 10 + place), [("name", b"value")], 1) for place in range(10)]
+        for batch in range(5)
+    ]
+    await asyncio.gather(*(sink.send_all(batch) for batch in batches))
+    await sink.send_all([])
+    assert sink.close(10) == 0
     assert _read(kafka, topic, 50) == [b"%d" % place for place in range(50)]
 
 
 @pytest.mark.parametrize("size", [BATCHES_COMPLETED.max_message_bytes + 1, MAX_MESSAGE_BYTES + 1])
-def test_what_the_topic_or_the_producer_refuses_raises(kafka: Cluster, topic_prefix: str, size: int) -> None:
+async def test_what_the_topic_or_the_producer_refuses_raises(kafka: Cluster, topic_prefix: str, size: int) -> None:
     create_topics(kafka.connection, partitions=2, prefix=topic_prefix, topics=[BATCHES_COMPLETED])
-
-    async def scenario() -> None:
-        sink = Sink(kafka.connection)
-        # Compression does not make it fit.
-        value = random.Random(1).randbytes(size)
-        try:
-            await sink.send_all([Outgoing(topic_prefix + BATCHES_COMPLETED.name, None, value, [], 1)])
-        finally:
-            sink.close(10)
-
+    sink = Sink(kafka.connection)
+    # Compression does not make it fit.
+    value = random.Random(1).randbytes(size)
     with pytest.raises(KafkaException, match=r"MSG_SIZE_TOO_LARGE"):
-        asyncio.run(scenario())
+        await sink.send_all([Outgoing(topic_prefix + BATCHES_COMPLETED.name, None, value, [], 1)])
+    sink.close(10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import faust
@@ -21,16 +20,13 @@ def _settings(tmp_path: Path, connection: KafkaConnection) -> Settings:
     return Settings(kafka=connection, topic_prefix="t.", partitions=3, data_dir=tmp_path)
 
 
-def test_a_second_resume_keeps_what_was_fetched_after_the_first() -> None:
-    async def scenario() -> int:
-        control = GuardedFlowControl()
-        queue: FlowControlQueue[str] = FlowControlQueue(flow_control=control, clear_on_resume=True)
-        control.resume()
-        await queue.put("fetched")
-        control.resume()
-        return queue.qsize()
-
-    assert asyncio.run(scenario()) == 1
+async def test_a_second_resume_keeps_what_was_fetched_after_the_first() -> None:
+    control = GuardedFlowControl()
+    queue: FlowControlQueue[str] = FlowControlQueue(flow_control=control, clear_on_resume=True)
+    control.resume()
+    await queue.put("fetched")
+    control.resume()
+    assert queue.qsize() == 1
 
 
 def test_a_table_is_not_written_in_the_way_of_faust(tmp_path: Path) -> None:
@@ -39,17 +35,14 @@ def test_a_table_is_not_written_in_the_way_of_faust(tmp_path: Path) -> None:
         table[b"lamp"] = b"one"
 
 
-def test_resuming_after_a_suspension_drops_what_was_queued_before_it() -> None:
-    async def scenario() -> tuple[int, bool]:
-        control = GuardedFlowControl()
-        queue: FlowControlQueue[str] = FlowControlQueue(flow_control=control, clear_on_resume=True)
-        control.resume()
-        await queue.put("of an old assignment")
-        control.suspend()
-        control.resume()
-        return queue.qsize(), control.is_active()
-
-    assert asyncio.run(scenario()) == (0, True)
+async def test_resuming_after_a_suspension_drops_what_was_queued_before_it() -> None:
+    control = GuardedFlowControl()
+    queue: FlowControlQueue[str] = FlowControlQueue(flow_control=control, clear_on_resume=True)
+    control.resume()
+    await queue.put("of an old assignment")
+    control.suspend()
+    control.resume()
+    assert (queue.qsize(), control.is_active()) == (0, True)
 
 
 def test_a_session_may_last_as_long_as_the_settings_allow(tmp_path: Path) -> None:

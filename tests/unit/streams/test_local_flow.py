@@ -32,37 +32,31 @@ def _candidates(generation: int | None) -> CandidateBatch:
     )
 
 
-def test_batches_of_open_partitions_are_taken_together_and_those_of_others_returned() -> None:
-    async def scenario() -> None:
-        local = LocalFlow()
-        taken: list[list[ProductBatch]] = []
-        local.deliver_to(lambda batches: taken.append(list(batches)))
-        local.open(0)
-        local.open(2)
-        assert [local.takes(number) for number in range(3)] == [True, False, True]
-        await asyncio.to_thread(local.hand_over, [_batch(0), _batch(1), _batch(2)])
-        await asyncio.sleep(0)
-        assert [[batch.source_partition for batch in group] for group in taken] == [[0, 2]]
-        assert local.news() == [Returned(_batch(1))]
-        assert local.news() == []
-
-    asyncio.run(scenario())
+async def test_batches_of_open_partitions_are_taken_together_and_those_of_others_returned() -> None:
+    local = LocalFlow()
+    taken: list[list[ProductBatch]] = []
+    local.deliver_to(lambda batches: taken.append(list(batches)))
+    local.open(0)
+    local.open(2)
+    assert [local.takes(number) for number in range(3)] == [True, False, True]
+    await asyncio.to_thread(local.hand_over, [_batch(0), _batch(1), _batch(2)])
+    await asyncio.sleep(0)
+    assert [[batch.source_partition for batch in group] for group in taken] == [[0, 2]]
+    assert local.news() == [Returned(_batch(1))]
+    assert local.news() == []
 
 
-def test_a_partition_that_is_closed_before_its_batch_comes_returns_it() -> None:
-    async def scenario() -> None:
-        local = LocalFlow()
-        taken: list[ProductBatch] = []
-        local.deliver_to(taken.extend)
-        local.open(0)
-        local.hand_over([_batch(0)])
-        local.close()
-        await asyncio.sleep(0)
-        assert taken == []
-        assert local.news() == [Returned(_batch(0))]
-        assert not local.takes(0)
-
-    asyncio.run(scenario())
+async def test_a_partition_that_is_closed_before_its_batch_comes_returns_it() -> None:
+    local = LocalFlow()
+    taken: list[ProductBatch] = []
+    local.deliver_to(taken.extend)
+    local.open(0)
+    local.hand_over([_batch(0)])
+    local.close()
+    await asyncio.sleep(0)
+    assert taken == []
+    assert local.news() == [Returned(_batch(0))]
+    assert not local.takes(0)
 
 
 def test_without_anyone_to_take_them_batches_are_returned() -> None:

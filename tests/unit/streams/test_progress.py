@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
@@ -99,14 +98,11 @@ def broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> _
     return broker
 
 
-def test_the_broker_is_asked_beside_its_turn_only_where_a_batch_is_of_a_later_owner(broker: _Broker) -> None:
-    async def ask() -> list[int]:
-        with closing(SourceProgress(Settings(partitions=1))) as known:
-            await known.start()
-            asked = [broker.asked]
-            for ahead in (0, 1):
-                await known.passed(batch(50, broker.generation + ahead))
-                asked.append(broker.asked)
-        return asked
-
-    assert asyncio.run(ask()) == [1, 1, 2]
+async def test_the_broker_is_asked_beside_its_turn_only_where_a_batch_is_of_a_later_owner(broker: _Broker) -> None:
+    with closing(SourceProgress(Settings(partitions=1))) as known:
+        await known.start()
+        asked = [broker.asked]
+        for ahead in (0, 1):
+            await known.passed(batch(50, broker.generation + ahead))
+            asked.append(broker.asked)
+    assert asked == [1, 1, 2]

@@ -79,7 +79,7 @@ def test_an_acknowledgement_that_fails_ends_nothing() -> None:
     assert [event.offset for event in stream.acknowledged] == [4]
 
 
-def test_what_waits_is_forgotten_and_what_is_worked_on_is_waited_for() -> None:
+async def test_what_waits_is_forgotten_and_what_is_worked_on_is_waited_for() -> None:
     stream = stream_of(0, 0, 0, 1, None, None, None, None, 1)
     begun, goes_on = asyncio.Event(), asyncio.Event()
     worked_on: list[int] = []
@@ -89,20 +89,17 @@ def test_what_waits_is_forgotten_and_what_is_worked_on_is_waited_for() -> None:
         await goes_on.wait()
         worked_on.extend(event.offset for event in events)
 
-    async def scenario() -> None:
-        gathering = Gathering(work)
-        running = asyncio.create_task(gathering.run(stream))
-        await begun.wait()
-        gathering.forget()
-        idle = asyncio.create_task(gathering.idle())
-        await asyncio.sleep(0)
-        assert not idle.done()
-        goes_on.set()
-        await idle
-        assert worked_on[:2] == [0, 3]
-        await running
-
-    asyncio.run(scenario())
+    gathering = Gathering(work)
+    running = asyncio.create_task(gathering.run(stream))
+    await begun.wait()
+    gathering.forget()
+    idle = asyncio.create_task(gathering.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    goes_on.set()
+    await idle
+    assert worked_on[:2] == [0, 3]
+    await running
     assert [event.offset for event in stream.acknowledged] == worked_on == [0, 3, 8]
 
 
@@ -110,20 +107,17 @@ def local_batch(partition: int) -> ProductBatch:
     return ProductBatch(batch_id="b", source_topic="s", source_partition=partition, attempt=1, products=[])
 
 
-def test_a_batch_that_is_handed_over_takes_its_turn_among_events_and_is_not_acknowledged() -> None:
+async def test_a_batch_that_is_handed_over_takes_its_turn_among_events_and_is_not_acknowledged() -> None:
     stream = stream_of(0, 1, None, None, None, 0)
     groups: list[list[Any]] = []
 
-    async def scenario() -> None:
-        async def work(items: list[Any]) -> None:
-            if not groups:
-                gathering.add([local_batch(0), local_batch(2)])
-            groups.append(items)
+    async def work(items: list[Any]) -> None:
+        if not groups:
+            gathering.add([local_batch(0), local_batch(2)])
+        groups.append(items)
 
-        gathering = Gathering(work)
-        await gathering.run(stream)
-
-    asyncio.run(scenario())
+    gathering = Gathering(work)
+    await gathering.run(stream)
     assert [[type(item) for item in group] for group in groups] == [
         [Event, Event],
         [LocalBatch, LocalBatch],

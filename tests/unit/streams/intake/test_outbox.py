@@ -77,143 +77,120 @@ class _Site:
         assert self.state.window.complete(batch.message.batch_id, outcomes) is not None
 
 
-def test_batches_go_to_recall_of_this_process_and_not_through_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        batch = await site.send(0)
-        assert [(taken.batch_id, taken.generation) for taken in site.taken] == [(batch.message.batch_id, 7)]
-        assert site.through_kafka == []
-
-    asyncio.run(scenario())
+async def test_batches_go_to_recall_of_this_process_and_not_through_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    batch = await site.send(0)
+    assert [(taken.batch_id, taken.generation) for taken in site.taken] == [(batch.message.batch_id, 7)]
+    assert site.through_kafka == []
 
 
-def test_none_is_handed_over_past_one_that_travels_through_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        first = await site.send(0)
-        assert site.outbox.may_open(site.state)
-        site.local.open(0)
-        assert not site.outbox.may_open(site.state)
-        site.complete(first)
-        assert site.outbox.may_open(site.state)
-        await site.send(1)
-        assert site.outbox.may_open(site.state)
-        assert (len(site.through_kafka), len(site.taken)) == (1, 1)
-
-    asyncio.run(scenario())
+async def test_none_is_handed_over_past_one_that_travels_through_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = _Site(monkeypatch)
+    first = await site.send(0)
+    assert site.outbox.may_open(site.state)
+    site.local.open(0)
+    assert not site.outbox.may_open(site.state)
+    site.complete(first)
+    assert site.outbox.may_open(site.state)
+    await site.send(1)
+    assert site.outbox.may_open(site.state)
+    assert (len(site.through_kafka), len(site.taken)) == (1, 1)
 
 
-def test_what_recall_gives_back_goes_through_kafka_as_the_same_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        batch = await site.send(0)
-        site.local.close()
-        site.outbox.redirect(site.state, site.taken[0])
-        assert [(sent.batch_id, sent.attempt) for sent in site.through_kafka] == [(batch.message.batch_id, 1)]
-        site.local.open(0)
-        assert not site.outbox.may_open(site.state)
-
-    asyncio.run(scenario())
-
-
-def test_what_is_given_back_and_nobody_awaits_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        done, awaited = await site.send(0), await site.send(1)
-        site.complete(done)
-        site.outbox.redirect(site.state, site.taken[0])
-        site.state.generation = 8
-        site.outbox.redirect(site.state, site.taken[1])
-        assert site.through_kafka == []
-        assert site.state.window.awaited(awaited.message.batch_id) is not None
-
-    asyncio.run(scenario())
-
-
-def test_of_copies_that_are_given_back_only_the_latest_goes_through_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        await site.send(0)
-        site.now = 10.0
-        await site.send_again()
-        for batch in site.taken:
-            site.outbox.redirect(site.state, batch)
-        assert [sent.attempt for sent in site.through_kafka] == [2]
-
-    asyncio.run(scenario())
-
-
-def test_one_that_hangs_in_kafka_holds_the_next_ones_up_only_until_it_is_sent_again(
+async def test_what_recall_gives_back_goes_through_kafka_as_the_same_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        await site.send(0)
-        shipment = site.state.window.awaited(site.through_kafka[0].batch_id)
-        assert shipment is not None
-        site.state.window.acknowledged(shipment)
-        site.now = 10.0
-        assert len(await site.send_again()) == 1
-        site.local.open(0)
-        assert site.outbox.may_open(site.state)
-
-    asyncio.run(scenario())
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    batch = await site.send(0)
+    site.local.close()
+    site.outbox.redirect(site.state, site.taken[0])
+    assert [(sent.batch_id, sent.attempt) for sent in site.through_kafka] == [(batch.message.batch_id, 1)]
+    site.local.open(0)
+    assert not site.outbox.may_open(site.state)
 
 
-def test_a_batch_that_does_not_complete_is_sent_again_by_the_way_that_is_open_then(
+async def test_what_is_given_back_and_nobody_awaits_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    done, awaited = await site.send(0), await site.send(1)
+    site.complete(done)
+    site.outbox.redirect(site.state, site.taken[0])
+    site.state.generation = 8
+    site.outbox.redirect(site.state, site.taken[1])
+    assert site.through_kafka == []
+    assert site.state.window.awaited(awaited.message.batch_id) is not None
+
+
+async def test_of_copies_that_are_given_back_only_the_latest_goes_through_kafka(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        await site.send(0)
-        site.now = 10.0
-        assert len(await site.send_again()) == 1
-        assert [taken.attempt for taken in site.taken] == [1, 2]
-        site.local.close()
-        site.now = 40.0
-        assert len(await site.send_again()) == 1
-        assert [sent.attempt for sent in site.through_kafka] == [3]
-
-    asyncio.run(scenario())
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    await site.send(0)
+    site.now = 10.0
+    await site.send_again()
+    for batch in site.taken:
+        site.outbox.redirect(site.state, batch)
+    assert [sent.attempt for sent in site.through_kafka] == [2]
 
 
-def test_a_probe_takes_the_way_of_the_batches_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        await site.send(0)
-        probe = ProductBatch(
-            batch_id="probe", source_topic="t", source_partition=0, attempt=1, products=[], probe=True
-        )
-        site.outbox.send_probe(site.state, probe)
-        await site.hand_over()
-        site.local.close()
-        site.outbox.send_probe(site.state, probe)
-        assert [taken.batch_id for taken in site.taken][1:] == ["probe"]
-        assert [sent.batch_id for sent in site.through_kafka] == ["probe"]
-        assert site.local.news() == []
-
-    asyncio.run(scenario())
-
-
-def test_a_batch_that_comes_as_its_partition_is_closed_is_returned_to_intake(
+async def test_one_that_hangs_in_kafka_holds_the_next_ones_up_only_until_it_is_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
-        site = _Site(monkeypatch)
-        site.local.open(0)
-        value = encode(Product(product_id="0", title="lamp"))
-        batch = pack("t", 0, [SourceEvent(0, 0, b"0", value, [])])
-        site.outbox.open(site.state, site.state.window.open(batch))
-        site.local.close()
-        await site.hand_over()
-        (news,) = site.local.news()
-        assert isinstance(news, Returned)
-        assert news.batch.batch_id == batch.message.batch_id
+    site = _Site(monkeypatch)
+    await site.send(0)
+    shipment = site.state.window.awaited(site.through_kafka[0].batch_id)
+    assert shipment is not None
+    site.state.window.acknowledged(shipment)
+    site.now = 10.0
+    assert len(await site.send_again()) == 1
+    site.local.open(0)
+    assert site.outbox.may_open(site.state)
 
-    asyncio.run(scenario())
+
+async def test_a_batch_that_does_not_complete_is_sent_again_by_the_way_that_is_open_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    await site.send(0)
+    site.now = 10.0
+    assert len(await site.send_again()) == 1
+    assert [taken.attempt for taken in site.taken] == [1, 2]
+    site.local.close()
+    site.now = 40.0
+    assert len(await site.send_again()) == 1
+    assert [sent.attempt for sent in site.through_kafka] == [3]
+
+
+async def test_a_probe_takes_the_way_of_the_batches_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    await site.send(0)
+    probe = ProductBatch(
+        batch_id="probe", source_topic="t", source_partition=0, attempt=1, products=[], probe=True
+    )
+    site.outbox.send_probe(site.state, probe)
+    await site.hand_over()
+    site.local.close()
+    site.outbox.send_probe(site.state, probe)
+    assert [taken.batch_id for taken in site.taken][1:] == ["probe"]
+    assert [sent.batch_id for sent in site.through_kafka] == ["probe"]
+    assert site.local.news() == []
+
+
+async def test_a_batch_that_comes_as_its_partition_is_closed_is_returned_to_intake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = _Site(monkeypatch)
+    site.local.open(0)
+    value = encode(Product(product_id="0", title="lamp"))
+    batch = pack("t", 0, [SourceEvent(0, 0, b"0", value, [])])
+    site.outbox.open(site.state, site.state.window.open(batch))
+    site.local.close()
+    await site.hand_over()
+    (news,) = site.local.news()
+    assert isinstance(news, Returned)
+    assert news.batch.batch_id == batch.message.batch_id

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from schemas.events.product import Product
@@ -25,58 +22,44 @@ class _Calls(ModelCalls):
         self.sent.append(request)
 
 
-def _run(work: Callable[[_Calls], Awaitable[None]]) -> None:
-    async def scenario() -> None:
-        await work(_Calls())
-
-    asyncio.run(scenario())
+@pytest.fixture
+def calls() -> _Calls:
+    return _Calls()
 
 
-def test_each_hears_of_its_own_answer() -> None:
-    async def work(calls: _Calls) -> None:
-        first, second = calls.decide([_LAMP], []), calls.decide([], [])
-        numbers = [request.number for request in calls.sent]
-        for number in numbers:
-            calls.receive(Recalled(number, {"title": number}, [1]))
-            calls.receive(Decided(number, [Ranked([], [], [number])], 0.1))
-        assert [(await call.recalled).number for call in (first, second)] == numbers
-        assert [(await call.decided).number for call in (first, second)] == numbers
-
-    _run(work)
+async def test_each_hears_of_its_own_answer(calls: _Calls) -> None:
+    first, second = calls.decide([_LAMP], []), calls.decide([], [])
+    numbers = [request.number for request in calls.sent]
+    for number in numbers:
+        calls.receive(Recalled(number, {"title": number}, [1]))
+        calls.receive(Decided(number, [Ranked([], [], [number])], 0.1))
+    assert [(await call.recalled).number for call in (first, second)] == numbers
+    assert [(await call.decided).number for call in (first, second)] == numbers
 
 
-def test_a_request_that_fails_costs_no_other_its_answer() -> None:
-    async def work(calls: _Calls) -> None:
-        failing, other = calls.decide([_LAMP], []), calls.decide([], [])
-        calls.receive(Failed(calls.sent[0].number, "ValueError: no such luck"))
-        calls.receive(Recalled(calls.sent[1].number, {}, []))
-        with pytest.raises(ModelFailure, match="no such luck"):
-            await failing.recalled
-        with pytest.raises(ModelFailure, match="no such luck"):
-            await failing.decided
-        assert (await other.recalled).sizes == []
-
-    _run(work)
+async def test_a_request_that_fails_costs_no_other_its_answer(calls: _Calls) -> None:
+    failing, other = calls.decide([_LAMP], []), calls.decide([], [])
+    calls.receive(Failed(calls.sent[0].number, "ValueError: no such luck"))
+    calls.receive(Recalled(calls.sent[1].number, {}, []))
+    with pytest.raises(ModelFailure, match="no such luck"):
+        await failing.recalled
+    with pytest.raises(ModelFailure, match="no such luck"):
+        await failing.decided
+    assert (await other.recalled).sizes == []
 
 
-def test_when_the_model_is_gone_all_that_is_awaited_fails_and_all_that_is_asked() -> None:
-    async def work(calls: _Calls) -> None:
-        waiting = calls.recall([_LAMP])
-        calls.end("it was killed")
-        for awaited in (waiting, calls.recall([_LAMP]), calls.rank([])):
-            with pytest.raises(ModelGone, match="it was killed"):
-                await awaited
-        assert len(calls.sent) == 1
-
-    _run(work)
+async def test_when_the_model_is_gone_all_that_is_awaited_fails_and_all_that_is_asked(calls: _Calls) -> None:
+    waiting = calls.recall([_LAMP])
+    calls.end("it was killed")
+    for awaited in (waiting, calls.recall([_LAMP]), calls.rank([])):
+        with pytest.raises(ModelGone, match="it was killed"):
+            await awaited
+    assert len(calls.sent) == 1
 
 
-def test_who_waits_no_more_keeps_no_answer_from_others() -> None:
-    async def work(calls: _Calls) -> None:
-        calls.recall([_LAMP]).cancel()
-        other = calls.recall([_LAMP])
-        for request in calls.sent:
-            calls.receive(Recalled(request.number, {}, [request.number]))
-        assert (await other).sizes == [calls.sent[1].number]
-
-    _run(work)
+async def test_who_waits_no_more_keeps_no_answer_from_others(calls: _Calls) -> None:
+    calls.recall([_LAMP]).cancel()
+    other = calls.recall([_LAMP])
+    for request in calls.sent:
+        calls.receive(Recalled(request.number, {}, [request.number]))
+    assert (await other).sizes == [calls.sent[1].number]

@@ -46,6 +46,12 @@ class Dumb(Part):
 
 
 @pytest.fixture
+def context(health: Health, tmp_path: Path) -> Any:
+    sink = SimpleNamespace(failure=None, close=lambda _seconds: 0)
+    return SimpleNamespace(settings=Settings(data_dir=tmp_path), sink=sink, health=health)
+
+
+@pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> Health:
     # It would end this process, which goes on.
     monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: None)
@@ -57,43 +63,31 @@ async def _all_is_done_that_can_be() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_part_that_cannot_tell_its_health_ends_the_run(
-    health: Health, tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_a_part_that_cannot_tell_its_health_ends_the_run(
+    context: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing would show any more whether the others live, nor open their partitions to intake."""
-
-    async def scenario() -> int:
-        sink = SimpleNamespace(failure=None, close=lambda _seconds: 0)
-        context: Any = SimpleNamespace(settings=Settings(data_dir=tmp_path), sink=sink, health=health)
-        async with asyncio.timeout(10):
-            return await PartsRun(context, lambda: [Dumb("recall")]).run(asyncio.Event())
-
-    assert asyncio.run(scenario()) == 1
+    async with asyncio.timeout(10):
+        assert await PartsRun(context, lambda: [Dumb("recall")]).run(asyncio.Event()) == 1
     assert "beat failed: LookupError: no such partition" in caplog.text
 
 
-def test_intake_waits_for_those_that_decide_and_not_for_learning(health: Health, tmp_path: Path) -> None:
-    async def scenario() -> int:
-        parts = {name: Part(name) for name in STAGES}
-        sink = SimpleNamespace(failure=None, close=lambda _seconds: 0)
-        context: Any = SimpleNamespace(settings=Settings(data_dir=tmp_path), sink=sink, health=health)
-        stop = asyncio.Event()
-        running = asyncio.ensure_future(PartsRun(context, lambda: list(parts.values())).run(stop))
-        async with asyncio.timeout(10):
-            for name in ("recall", "ranking"):
-                await _all_is_done_that_can_be()
-                assert not parts["intake"].begun.is_set()
-                parts[name].may_start.set()
-            await parts["intake"].begun.wait()
-            parts["intake"].may_start.set()
-            await parts["learning"].begun.wait()
-            assert (health.holds(started("learning")), health.readiness().ok) == (False, False)
-            parts["learning"].may_start.set()
+async def test_intake_waits_for_those_that_decide_and_not_for_learning(health: Health, context: Any) -> None:
+    parts = {name: Part(name) for name in STAGES}
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(PartsRun(context, lambda: list(parts.values())).run(stop))
+    async with asyncio.timeout(10):
+        for name in ("recall", "ranking"):
             await _all_is_done_that_can_be()
-            assert health.readiness().ok
-            stop.set()
-            code = await running
-        assert all(part.stopped for part in parts.values())
-        return code
-
-    assert asyncio.run(scenario()) == 0
+            assert not parts["intake"].begun.is_set()
+            parts[name].may_start.set()
+        await parts["intake"].begun.wait()
+        parts["intake"].may_start.set()
+        await parts["learning"].begun.wait()
+        assert (health.holds(started("learning")), health.readiness().ok) == (False, False)
+        parts["learning"].may_start.set()
+        await _all_is_done_that_can_be()
+        assert health.readiness().ok
+        stop.set()
+        assert await running == 0
+    assert all(part.stopped for part in parts.values())

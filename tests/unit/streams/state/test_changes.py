@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,13 +50,21 @@ class _Store:
         self.told.append((partition, list(changes), offset))
 
 
-def run(
-    monkeypatch: pytest.MonkeyPatch, work: Callable[[TableChanges, _Producer, _Store], Awaitable[None]]
-) -> _Store:
-    producer, store = _Producer(), _Store()
-    monkeypatch.setattr(changes, "PolledProducer", lambda *_: producer)
-    asyncio.run(work(TableChanges(KafkaConnection()), producer, store))  # type: ignore[arg-type]
-    return store
+@pytest.fixture
+def producer(monkeypatch: pytest.MonkeyPatch) -> _Producer:
+    made = _Producer()
+    monkeypatch.setattr(changes, "PolledProducer", lambda *_: made)
+    return made
+
+
+@pytest.fixture
+def sending(producer: _Producer) -> TableChanges:
+    return TableChanges(KafkaConnection())
+
+
+@pytest.fixture
+def store() -> _Store:
+    return _Store()
 
 
 async def _turns() -> None:
@@ -64,73 +72,67 @@ async def _turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_commit_waits_for_the_changes_made_so_far_and_for_no_later_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
-        sending.send(store, "t", 0, b"a", b"1")
-        sending.send(store, "t", 1, b"b", b"2")
-        committing = sending.arrived()
-        await _turns()
-        sending.send(store, "t", 0, b"c", None)
-        producer.deliver(b"b")
-        await _turns()
-        assert not committing.done()
-        producer.deliver(b"a")
-        await committing
-        assert [key for key, _, _ in producer.sent] == [b"c"]
+async def test_a_commit_waits_for_the_changes_made_so_far_and_for_no_later_ones(
+    sending: TableChanges, producer: _Producer, store: _Store
+) -> None:
+    sending.send(store, "t", 0, b"a", b"1")
+    sending.send(store, "t", 1, b"b", b"2")
+    committing = sending.arrived()
+    await _turns()
+    sending.send(store, "t", 0, b"c", None)
+    producer.deliver(b"b")
+    await _turns()
+    assert not committing.done()
+    producer.deliver(b"a")
+    await committing
+    assert [key for key, _, _ in producer.sent] == [b"c"]
 
-    run(monkeypatch, work)
 
-
-def test_a_store_is_told_once_of_all_that_has_arrived_in_a_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
-        for partition, key, value in ((0, b"a", b"1"), (1, b"b", b"2"), (0, b"c", None)):
-            sending.send(store, "t", partition, key, value)
-        for key in (b"a", b"b", b"c"):
-            producer.deliver(key)
-        await sending.arrived()
-
-    store = run(monkeypatch, work)
+async def test_a_store_is_told_once_of_all_that_has_arrived_in_a_partition(
+    sending: TableChanges, producer: _Producer, store: _Store
+) -> None:
+    for partition, key, value in ((0, b"a", b"1"), (1, b"b", b"2"), (0, b"c", None)):
+        sending.send(store, "t", partition, key, value)
+    for key in (b"a", b"b", b"c"):
+        producer.deliver(key)
+    await sending.arrived()
     assert store.told == [(0, [(b"a", b"1"), (b"c", None)], 1), (1, [(b"b", b"2")], 0)]
 
 
-def test_a_change_that_failed_is_raised_now_and_ever_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
-        sending.send(store, "t", 0, b"a", b"1")
-        producer.deliver(b"a", KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-        for _ in range(2):
-            with pytest.raises(KafkaException, match=r"MSG_SIZE_TOO_LARGE.*t: "):
-                await sending.arrived()
-
-    assert run(monkeypatch, work).told == []
-
-
-def test_a_change_that_no_producer_takes_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
-        producer.refusal = KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-        sending.send(store, "t", 0, b"a", b"1")
-        with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
-            await sending.arrived()
-
-    run(monkeypatch, work)
-
-
-def test_a_producer_that_has_ended_for_good_is_a_failure_before_anything_else_is_sent(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_change_that_failed_is_raised_now_and_ever_after(
+    sending: TableChanges, producer: _Producer, store: _Store
 ) -> None:
-    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
-        sending.send(store, "t", 0, b"a", b"1")
-        assert sending.failure is None
-        producer.failure = KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER))
-        assert sending.failure is producer.failure
+    sending.send(store, "t", 0, b"a", b"1")
+    producer.deliver(b"a", KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    for _ in range(2):
+        with pytest.raises(KafkaException, match=r"MSG_SIZE_TOO_LARGE.*t: "):
+            await sending.arrived()
+    assert store.told == []
 
-    run(monkeypatch, work)
 
-
-def test_a_full_queue_holds_up_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def work(sending: TableChanges, producer: _Producer, store: _Store) -> None:
-        producer.rounds_full = 2
-        sending.send(store, "t", 0, b"a", b"1")
-        producer.deliver(b"a")
+async def test_a_change_that_no_producer_takes_is_raised(
+    sending: TableChanges, producer: _Producer, store: _Store
+) -> None:
+    producer.refusal = KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    sending.send(store, "t", 0, b"a", b"1")
+    with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
         await sending.arrived()
 
-    assert run(monkeypatch, work).told == [(0, [(b"a", b"1")], 0)]
+
+async def test_a_producer_that_has_ended_for_good_is_a_failure_before_anything_else_is_sent(
+    sending: TableChanges, producer: _Producer, store: _Store
+) -> None:
+    sending.send(store, "t", 0, b"a", b"1")
+    assert sending.failure is None
+    producer.failure = KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER))
+    assert sending.failure is producer.failure
+
+
+async def test_a_full_queue_holds_up_and_loses_nothing(
+    sending: TableChanges, producer: _Producer, store: _Store
+) -> None:
+    producer.rounds_full = 2
+    sending.send(store, "t", 0, b"a", b"1")
+    producer.deliver(b"a")
+    await sending.arrived()
+    assert store.told == [(0, [(b"a", b"1")], 0)]
