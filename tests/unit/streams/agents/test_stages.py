@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,23 @@ class _Model:
         ]
 
 
-def _run(work: Callable[[ModelContext, _Sink], Awaitable[None]], tmp_path: Path) -> _Sink:
-    async def scenario() -> _Sink:
-        sink: Any = _Sink()
-        settings = Settings(data_dir=tmp_path)
-        with ModelInThread(_Model(), settings) as model:
-            await work(ModelContext(settings, sink, Metrics(), Health(), Models(model)), sink)
-        return sink
+@contextmanager
+def _context(tmp_path: Path) -> Iterator[ModelContext]:
+    sink: Any = _Sink()
+    settings = Settings(data_dir=tmp_path)
+    with ModelInThread(_Model(), settings) as model:
+        yield ModelContext(settings, sink, Metrics(), Health(), Models(model))
 
-    return asyncio.run(scenario())
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[ModelContext]:
+    with _context(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def sink(context: ModelContext) -> Any:
+    return context.sink
 
 
 def _later(context: ModelContext, confidence: float = 0.99) -> ModelInThread:
@@ -155,44 +164,53 @@ def _product(place: int, title: str = "a lamp") -> Product:
     return Product(product_id=f"p{place}", title=title, brand="Acme")
 
 
-def _recalled(tmp_path: Path, *batches: bytes) -> _Sink:
-    async def work(context: ModelContext, _sink: _Sink) -> None:
+async def _recalled(tmp_path: Path, *batches: bytes) -> Any:
+    """Return what recall sends, of batches of one partition that come one after the other."""
+    with _context(tmp_path) as context:
         stage = RecallStage(context, ProductRecords(_no_records()))
         stage.rereading.begin({_PARTITION: 0})
         for place, batch in enumerate(batches):
             await process(stage, batch, _place(place))
         await stage.drain(10)
+        return context.sink
 
-    return _run(work, tmp_path)
+
+async def _recalled_in(tmp_path: Path, batches: Mapping[int, bytes]) -> Any:
+    """Return what recall sends, of one batch of each of these partitions."""
+    with _context(tmp_path) as context:
+        stage = RecallStage(context, ProductRecords(_no_records()))
+        for partition, batch in batches.items():
+            await process(stage, batch, LogPlace("t", partition, 0))
+        await stage.drain(10)
+        return context.sink
 
 
-def _ranked(tmp_path: Path, batch: bytes) -> _Sink:
-    (message,) = _recalled(tmp_path, batch).of(CANDIDATES.name)
-
-    async def work(context: ModelContext, _sink: _Sink) -> None:
+async def _ranked(tmp_path: Path, batch: bytes) -> Any:
+    """Return what ranking sends, of what recall sends of a batch."""
+    (message,) = (await _recalled(tmp_path, batch)).of(CANDIDATES.name)
+    with _context(tmp_path) as context:
         stage = _new_ranking(context)
         await process(stage, message.value, _place(0))
         await stage.drain(10)
-
-    return _run(work, tmp_path)
+        return context.sink
 
 
 def _outcomes(message: Outgoing) -> dict[int, Outcome]:
     return {outcome.offset: outcome.outcome for outcome in decode(message.value, BatchCompleted).outcomes}
 
 
-def test_candidates_travel_on_the_partition_of_their_batch(tmp_path: Path) -> None:
-    (message,) = _recalled(tmp_path, _batch(_product(0), _product(1), None)).of(CANDIDATES.name)
+async def test_candidates_travel_on_the_partition_of_their_batch(tmp_path: Path) -> None:
+    (message,) = (await _recalled(tmp_path, _batch(_product(0), _product(1), None))).of(CANDIDATES.name)
     batch = decode(message.value, CandidateBatch)
     assert message.partition == _PARTITION
     assert [(product.offset, product.removed) for product in batch.products] == [(0, False), (1, False), (2, True)]
     assert batch.settled == [EventOutcome(100, Outcome.DEAD_LETTER)]
 
 
-def test_ranking_is_told_of_the_verdict_that_an_event_was_published_again_for(tmp_path: Path) -> None:
+async def test_ranking_is_told_of_the_verdict_that_an_event_was_published_again_for(tmp_path: Path) -> None:
     headers = headers_again([], 3, verdict=7)
     packed = pack("products.changed.v1", _PARTITION, [SourceEvent(5, 0, b"p0", encode(_product(0)), headers)])
-    (message,) = _recalled(tmp_path, encode(packed.message)).of(CANDIDATES.name)
+    (message,) = (await _recalled(tmp_path, encode(packed.message))).of(CANDIDATES.name)
     (product,) = decode(message.value, CandidateBatch).products
     assert (product.offset, product.verdict_offset) == (5, 7)
 
@@ -202,8 +220,8 @@ def _candidate_batches(sink: _Sink) -> list[CandidateBatch]:
 
 
 @pytest.mark.parametrize("title", ["a lamp", "choke in recall"])
-def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+async def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
+    context: ModelContext, sink: _Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
 ) -> None:
     calls: list[int] = []
     candidates = _Model.candidates
@@ -221,57 +239,44 @@ def test_batches_that_wait_together_are_recalled_at_once_as_each_would_be_alone(
     ]
     stream = _waiting(*values)
 
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, ProductRecords(_no_records()))
-        await stage.run(stream)
-        await stage.drain(10)
-
-    together = _candidate_batches(_run(work, tmp_path))
+    stage = RecallStage(context, ProductRecords(_no_records()))
+    await stage.run(stream)
+    await stage.drain(10)
     assert (calls[0], [event.partition for event in stream.acknowledged]) == (3, [0, 1, 2, 3])
-
-    async def one_by_one(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, ProductRecords(_no_records()))
-        for partition in (0, 2, 3):
-            await process(stage, values[partition], LogPlace("t", partition, 0))
-        await stage.drain(10)
-
-    assert [encode(batch) for batch in together] == [
-        encode(batch) for batch in _candidate_batches(_run(one_by_one, tmp_path))
+    alone = await _recalled_in(tmp_path, {partition: values[partition] for partition in (0, 2, 3)})
+    assert [encode(batch) for batch in _candidate_batches(sink)] == [
+        encode(batch) for batch in _candidate_batches(alone)
     ]
 
 
 @pytest.mark.parametrize("title", ["a lamp", "choke in ranking"])
-def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(tmp_path: Path, title: str) -> None:
-    async def recall(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, ProductRecords(_no_records()))
-        batches = (
-            _batch(_product(0), _product(1), partition=0),
-            _batch(None, partition=1),
-            _batch(_product(2, title), None, partition=2),
-        )
-        for partition, batch in enumerate(batches):
-            await process(stage, batch, LogPlace("t", partition, 0))
-        await stage.drain(10)
+async def test_batches_that_wait_together_are_ranked_at_once_as_each_would_be_alone(
+    tmp_path: Path, title: str
+) -> None:
+    batches = (
+        _batch(_product(0), _product(1), partition=0),
+        _batch(None, partition=1),
+        _batch(_product(2, title), None, partition=2),
+    )
+    recalled = await _recalled_in(tmp_path, dict(enumerate(batches)))
+    values = [message.value for message in recalled.of(CANDIDATES.name)]
 
-    values = [message.value for message in _run(recall, tmp_path).of(CANDIDATES.name)]
-
-    def ranked(*groups: list[bytes | None]) -> list[tuple[str, bytes | None, bytes | None]]:
-        async def work(context: ModelContext, _sink: _Sink) -> None:
+    async def ranked(*groups: list[bytes | None]) -> list[tuple[str, bytes | None, bytes | None]]:
+        with _context(tmp_path) as context:
             stage = RankingStage(context)
             stage.rereading.begin(dict.fromkeys(range(3), 0))
             for group in groups:
                 await stage.run(_waiting(*group))
                 await stage.drain(10)
-
-        sent = _run(work, tmp_path).messages
-        return sorted(((item.topic, item.key, item.value) for item in sent), key=repr)
+            sink: Any = context.sink
+        return sorted(((item.topic, item.key, item.value) for item in sink.messages), key=repr)
 
     alone = [[value] for value in values]
-    assert ranked([values[0], b"{", *values[1:]]) == ranked(*alone)
+    assert await ranked([values[0], b"{", *values[1:]]) == await ranked(*alone)
 
 
-def test_one_product_that_recall_chokes_on_fails_alone(tmp_path: Path) -> None:
-    sink = _recalled(tmp_path, _batch(_product(0), _product(1, "choke in recall"), _product(2)))
+async def test_one_product_that_recall_chokes_on_fails_alone(tmp_path: Path) -> None:
+    sink = await _recalled(tmp_path, _batch(_product(0), _product(1, "choke in recall"), _product(2)))
     batch = decode(sink.of(CANDIDATES.name)[0].value, CandidateBatch)
     assert [product.offset for product in batch.products] == [0, 2]
     failed = batch.settled[-1]
@@ -279,21 +284,21 @@ def test_one_product_that_recall_chokes_on_fails_alone(tmp_path: Path) -> None:
     assert failed.detail == "recall: ZeroDivisionError: no such luck"
 
 
-def test_what_failed_is_tried_again_when_it_is_sent_anew(tmp_path: Path) -> None:
+async def test_what_failed_is_tried_again_when_it_is_sent_anew(tmp_path: Path) -> None:
     bad = _product(0, "choke in recall")
-    sink = _recalled(tmp_path, _batch(bad), _batch(bad, first=10))
+    sink = await _recalled(tmp_path, _batch(bad), _batch(bad, first=10))
     outcomes = [_outcomes(message) for message in sink.of(BATCHES_COMPLETED.name)]
     assert [found[offset] for found, offset in zip(outcomes, (0, 10), strict=True)] == [Outcome.FAILED] * 2
 
 
-def test_a_batch_with_nothing_to_rank_is_completed_by_recall(tmp_path: Path) -> None:
-    sink = _recalled(tmp_path, _batch(_product(0)), _batch(_product(0), first=10))
+async def test_a_batch_with_nothing_to_rank_is_completed_by_recall(tmp_path: Path) -> None:
+    sink = await _recalled(tmp_path, _batch(_product(0)), _batch(_product(0), first=10))
     (message,) = sink.of(BATCHES_COMPLETED.name)
     assert message.partition == _PARTITION
     assert _outcomes(message) == {10: Outcome.UNCHANGED, 100: Outcome.DEAD_LETTER}
 
 
-def test_a_probe_passes_through_both_stages_and_ranking_answers_it(tmp_path: Path) -> None:
+async def test_a_probe_passes_through_both_stages_and_ranking_answers_it(tmp_path: Path) -> None:
     probe = encode(
         ProductBatch(
             batch_id="probe",
@@ -304,18 +309,18 @@ def test_a_probe_passes_through_both_stages_and_ranking_answers_it(tmp_path: Pat
             probe=True,
         )
     )
-    assert not _recalled(tmp_path, probe).of(BATCHES_COMPLETED.name)
-    (message,) = _ranked(tmp_path, probe).of(BATCHES_COMPLETED.name)
+    assert not (await _recalled(tmp_path, probe)).of(BATCHES_COMPLETED.name)
+    (message,) = (await _ranked(tmp_path, probe)).of(BATCHES_COMPLETED.name)
     completed = decode(message.value, BatchCompleted)
     assert (completed.batch_id, completed.outcomes) == ("probe", [])
 
 
-def test_a_batch_that_is_delivered_again_is_decided_again(tmp_path: Path) -> None:
-    sink = _recalled(tmp_path, _batch(_product(0)), _batch(_product(0)))
+async def test_a_batch_that_is_delivered_again_is_decided_again(tmp_path: Path) -> None:
+    sink = await _recalled(tmp_path, _batch(_product(0)), _batch(_product(0)))
     assert len(sink.of(CANDIDATES.name)) == 2
 
 
-def test_an_event_that_repeats_one_of_its_own_batch_is_decided_though_that_one_is_on_record(
+async def test_an_event_that_repeats_one_of_its_own_batch_is_decided_though_that_one_is_on_record(
     tmp_path: Path,
 ) -> None:
     """A worker records the first and dies; its successor packs both together, and leaves out the first."""
@@ -323,11 +328,11 @@ def test_an_event_that_repeats_one_of_its_own_batch_is_decided_though_that_one_i
     together = pack("products.changed.v1", _PARTITION, [first, repeat]).message
     assert [event.offset for event in together.products] == [1]
     alone = pack("products.changed.v1", _PARTITION, [first]).message
-    later = _recalled(tmp_path, encode(alone), encode(together)).of(CANDIDATES.name)[-1]
+    later = (await _recalled(tmp_path, encode(alone), encode(together))).of(CANDIDATES.name)[-1]
     assert [product.offset for product in decode(later.value, CandidateBatch).products] == [1]
 
 
-def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_decided(tmp_path: Path) -> None:
+async def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_decided(tmp_path: Path) -> None:
     """A worker records the first and its repeat, and dies; its successor packs the first with the tombstone."""
     values = (encode(_product(0)), None, encode(_product(0)))
     first, tombstone, repeat = (
@@ -335,21 +340,19 @@ def test_an_event_whose_repeat_on_record_was_left_out_of_an_earlier_batch_is_dec
     )
     cuts = ([first], [tombstone, repeat], [first, tombstone], [repeat])
     batches = [encode(pack("products.changed.v1", _PARTITION, cut).message) for cut in cuts]
-    (_, last) = _recalled(tmp_path, *batches).of(CANDIDATES.name)
+    (_, last) = (await _recalled(tmp_path, *batches)).of(CANDIDATES.name)
     assert [product.offset for product in decode(last.value, CandidateBatch).products] == [2]
 
 
-def test_a_batch_on_a_foreign_partition_is_refused(tmp_path: Path) -> None:
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = RecallStage(context, ProductRecords(_no_records()))
-        with pytest.raises(InvalidEvent, match="came on 1"):
-            await process(stage, _batch(_product(0)), LogPlace("t", 1, 0))
-
-    assert _run(work, tmp_path).messages == []
+async def test_a_batch_on_a_foreign_partition_is_refused(context: ModelContext, sink: _Sink) -> None:
+    stage = RecallStage(context, ProductRecords(_no_records()))
+    with pytest.raises(InvalidEvent, match="came on 1"):
+        await process(stage, _batch(_product(0)), LogPlace("t", 1, 0))
+    assert sink.messages == []
 
 
-def test_decisions_leave_before_the_completion_that_lists_them(tmp_path: Path) -> None:
-    sink = _ranked(tmp_path, _batch(_product(0), _product(1)))
+async def test_decisions_leave_before_the_completion_that_lists_them(tmp_path: Path) -> None:
+    sink = await _ranked(tmp_path, _batch(_product(0), _product(1)))
     assert [message.topic for message in sink.messages] == [CATEGORIES_ASSIGNED.name] * 2 + [
         BATCHES_COMPLETED.name
     ]
@@ -361,52 +364,48 @@ def test_decisions_leave_before_the_completion_that_lists_them(tmp_path: Path) -
     assert _outcomes(sink.messages[-1]) == expected
 
 
-def test_a_removed_product_becomes_a_tombstone_in_both_topics(tmp_path: Path) -> None:
-    sink = _ranked(tmp_path, _batch(None))
+async def test_a_removed_product_becomes_a_tombstone_in_both_topics(tmp_path: Path) -> None:
+    sink = await _ranked(tmp_path, _batch(None))
     tombstones = sink.messages[:-1]
     assert [message.topic for message in tombstones] == [CATEGORIES_ASSIGNED.name, CATEGORIES_NEEDS_REVIEW.name]
     assert all(message.value is None and message.key == b"p0" for message in tombstones)
     assert _outcomes(sink.messages[-1])[0] is Outcome.REMOVED
 
 
-def test_one_product_that_ranking_chokes_on_fails_alone(tmp_path: Path) -> None:
-    sink = _ranked(tmp_path, _batch(_product(0), _product(1, "choke in ranking"), _product(2)))
+async def test_one_product_that_ranking_chokes_on_fails_alone(tmp_path: Path) -> None:
+    sink = await _ranked(tmp_path, _batch(_product(0), _product(1, "choke in ranking"), _product(2)))
     outcomes = _outcomes(sink.messages[-1])
     assert [outcomes[offset] for offset in range(3)] == [Outcome.ASSIGNED, Outcome.FAILED, Outcome.ASSIGNED]
 
 
-def test_candidates_of_another_model_are_left_to_be_sent_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_candidates_of_another_model_are_left_to_be_sent_again(
+    context: ModelContext, sink: _Sink, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (message,) = _recalled(tmp_path, _batch(_product(0))).of(CANDIDATES.name)
+    (message,) = (await _recalled(tmp_path, _batch(_product(0)))).of(CANDIDATES.name)
     foreign = encode(msgspec.structs.replace(decode(message.value, CandidateBatch), model_version="model 2"))
-
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = _new_ranking(context)
-        await process(stage, foreign, _place(0))
-        await process(stage, foreign, _place(1))
-        await stage.drain(10)
-
-    assert _run(work, tmp_path).messages == []
+    stage = _new_ranking(context)
+    await process(stage, foreign, _place(0))
+    await process(stage, foreign, _place(1))
+    await stage.drain(10)
+    assert sink.messages == []
     assert len([record for record in caplog.records if "model 2" in record.getMessage()]) == 1
 
 
-def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(tmp_path: Path) -> None:
+async def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(
+    context: ModelContext, sink: _Sink, tmp_path: Path
+) -> None:
     values = [
-        _candidates(
+        await _candidates(
             tmp_path, batch_id=str(number), source_partition=number, model_version=f"model {1 + number % 2}"
         )
         for number in range(3)
     ]
-
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        with _later(context, confidence=0.97) as later:
-            _models(context).add(later)
-            stage = RankingStage(context)
-            await stage.run(_waiting(*values))
-            await stage.drain(10)
-
-    decided = [decode(item.value, CategoryAssigned) for item in _run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)]
+    with _later(context, confidence=0.97) as later:
+        _models(context).add(later)
+        stage = RankingStage(context)
+        await stage.run(_waiting(*values))
+        await stage.drain(10)
+    decided = [decode(item.value, CategoryAssigned) for item in sink.of(CATEGORIES_ASSIGNED.name)]
     assert [(item.source.partition, item.model_version, item.confidence) for item in decided] == [
         (0, "model 1", 0.99),
         (1, "model 2", 0.97),
@@ -414,58 +413,52 @@ def test_candidates_of_the_models_before_and_after_are_decided_by_their_own(tmp_
     ]
 
 
-def test_candidates_bear_the_model_that_found_them_though_another_takes_over_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_candidates_bear_the_model_that_found_them_though_another_takes_over_meanwhile(
+    context: ModelContext, sink: _Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        candidates = _Model.candidates
+    candidates = _Model.candidates
 
-        def turn(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
-            _models(context).switch_to(later)
-            return candidates(self, products, statistics)
+    def turn(self: _Model, products: Sequence[Product], statistics: object) -> Candidates:
+        _models(context).switch_to(later)
+        return candidates(self, products, statistics)
 
-        monkeypatch.setattr(_Model, "candidates", turn)
-        with _later(context) as later:
-            stage = RecallStage(context, ProductRecords(_no_records()))
-            for place in range(2):
-                await process(stage, _batch(_product(place), first=place), _place(place))
-            await stage.drain(10)
-
-    batches = _candidate_batches(_run(work, tmp_path))
+    monkeypatch.setattr(_Model, "candidates", turn)
+    with _later(context) as later:
+        stage = RecallStage(context, ProductRecords(_no_records()))
+        for place in range(2):
+            await process(stage, _batch(_product(place), first=place), _place(place))
+        await stage.drain(10)
+    batches = _candidate_batches(sink)
     assert [batch.model_version for batch in batches] == ["model 1", "model 2"]
 
 
-def _candidates(tmp_path: Path, **changes: object) -> bytes:
-    (message,) = _recalled(tmp_path, _batch(_product(0))).of(CANDIDATES.name)
+async def _candidates(tmp_path: Path, **changes: object) -> bytes:
+    (message,) = (await _recalled(tmp_path, _batch(_product(0)))).of(CANDIDATES.name)
     return encode(msgspec.structs.replace(decode(message.value, CandidateBatch), **changes))
 
 
-def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again_and_no_second_decision(
-    tmp_path: Path,
+async def test_a_batch_that_comes_again_after_it_was_decided_gets_its_completion_again_and_no_second_decision(
+    context: ModelContext, sink: _Sink, tmp_path: Path
 ) -> None:
-    first, again = (_candidates(tmp_path, generation=3, attempt=attempt) for attempt in (1, 2))
-
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = _new_ranking(context)
-        for place, value in enumerate((first, again)):
-            await process(stage, value, _place(place))
-            await stage.drain(10)
-
-    sent = _run(work, tmp_path).messages
+    first, again = [await _candidates(tmp_path, generation=3, attempt=attempt) for attempt in (1, 2)]
+    stage = _new_ranking(context)
+    for place, value in enumerate((first, again)):
+        await process(stage, value, _place(place))
+        await stage.drain(10)
+    sent = sink.messages
     assert [message.topic for message in sent] == [CATEGORIES_ASSIGNED.name] + [BATCHES_COMPLETED.name] * 2
     assert sent[1] is sent[2]
 
 
-def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_of_the_old(tmp_path: Path) -> None:
-    value = _candidates(tmp_path, generation=3)
-
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        stage = _new_ranking(context)
-        for place in range(2):
-            await process(stage, value, _place(place))
-            await stage.drain(10)
-
-    assert len(_run(work, tmp_path).of(CATEGORIES_ASSIGNED.name)) == 2
+async def test_a_first_attempt_is_always_decided_for_a_topic_made_anew_bears_the_ids_of_the_old(
+    context: ModelContext, sink: _Sink, tmp_path: Path
+) -> None:
+    value = await _candidates(tmp_path, generation=3)
+    stage = _new_ranking(context)
+    for place in range(2):
+        await process(stage, value, _place(place))
+        await stage.drain(10)
+    assert len(sink.of(CATEGORIES_ASSIGNED.name)) == 2
 
 
 class _Past:
@@ -478,83 +471,77 @@ class _Past:
         return True
 
 
-def test_what_is_over_and_done_with_is_recorded_and_not_recalled(tmp_path: Path) -> None:
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        past = replace(context, progress=_Past())
-        records: dict[bytes, bytes] = {}
-        await process(RecallStage(past, ProductRecords(lambda _: records)), _batch(_product(0)), _place(0))
-        assert list(records) == [b"p0"]
-
-    assert _run(work, tmp_path).messages == []
+async def test_what_is_over_and_done_with_is_recorded_and_not_recalled(context: ModelContext, sink: _Sink) -> None:
+    past = replace(context, progress=_Past())
+    records: dict[bytes, bytes] = {}
+    await process(RecallStage(past, ProductRecords(lambda _: records)), _batch(_product(0)), _place(0))
+    assert list(records) == [b"p0"]
+    assert sink.messages == []
 
 
-def test_a_decision_without_a_sure_category_asks_for_review(
+async def test_a_decision_without_a_sure_category_asks_for_review(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsure = Prediction(Outcome.NEEDS_REVIEW, None, 0.3, 0.3, ((1, 0.3),), ())
     monkeypatch.setattr(_Model, "decide", lambda _self, candidates: [unsure] * len(candidates))
-    sink = _ranked(tmp_path, _batch(_product(0)))
+    sink = await _ranked(tmp_path, _batch(_product(0)))
     (message,) = sink.of(CATEGORIES_NEEDS_REVIEW.name)
     assert decode(message.value, NeedsReview).reason == "low_confidence"
 
 
-def test_candidates_leave_only_when_the_records_of_their_products_are_safe(tmp_path: Path) -> None:
+async def test_candidates_leave_only_when_the_records_of_their_products_are_safe(
+    context: ModelContext, sink: _Sink
+) -> None:
     seen: list[tuple[list[bytes], int]] = []
+    records: dict[bytes, bytes] = {}
 
-    async def work(context: ModelContext, sink: _Sink) -> None:
-        records: dict[bytes, bytes] = {}
+    async def arrived() -> None:
+        seen.append((list(records), len(sink.messages)))
 
-        async def arrived() -> None:
-            seen.append((list(records), len(sink.messages)))
-
-        stage = RecallStage(context, ProductRecords(lambda _: records, arrived=arrived))
-        await process(stage, _batch(_product(0)), _place(0))
-        await stage.drain(10)
-
-    assert len(_run(work, tmp_path).messages) == 1
+    stage = RecallStage(context, ProductRecords(lambda _: records, arrived=arrived))
+    await process(stage, _batch(_product(0)), _place(0))
+    await stage.drain(10)
+    assert len(sink.messages) == 1
     assert seen == [([b"p0"], 0)]
 
 
-def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_order(tmp_path: Path) -> None:
+async def test_batches_are_recalled_while_records_are_under_way_and_leave_in_their_order(
+    context: ModelContext, sink: _Sink
+) -> None:
     sent_early: list[int] = []
+    arrivals: list[asyncio.Future[None]] = []
 
-    async def work(context: ModelContext, sink: _Sink) -> None:
-        arrivals: list[asyncio.Future[None]] = []
+    def arrived() -> asyncio.Future[None]:
+        arrivals.append(asyncio.get_running_loop().create_future())
+        return arrivals[-1]
 
-        def arrived() -> asyncio.Future[None]:
-            arrivals.append(asyncio.get_running_loop().create_future())
-            return arrivals[-1]
-
-        stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
-        for place in range(3):
-            await process(stage, _batch(_product(place), first=place), _place(place))
+    stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
+    for place in range(3):
+        await process(stage, _batch(_product(place), first=place), _place(place))
+    await asyncio.sleep(0)
+    for arrival in reversed(arrivals):
+        sent_early.append(len(sink.messages))
+        arrival.set_result(None)
         await asyncio.sleep(0)
-        for arrival in reversed(arrivals):
-            sent_early.append(len(sink.messages))
-            arrival.set_result(None)
-            await asyncio.sleep(0)
-        await stage.drain(10)
-
-    batches = _candidate_batches(_run(work, tmp_path))
+    await stage.drain(10)
+    batches = _candidate_batches(sink)
     assert [batch.products[0].offset for batch in batches] == [0, 1, 2]
     assert sent_early == [0, 0, 0]
 
 
-def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_candidates_whose_records_did_not_arrive_stay_and_keep_no_others_back(
+    context: ModelContext, sink: _Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def work(context: ModelContext, _sink: _Sink) -> None:
-        failures = [KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)), None]
+    failures = [KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)), None]
 
-        async def arrived() -> None:
-            if (failure := failures.pop(0)) is not None:
-                raise failure
+    async def arrived() -> None:
+        if (failure := failures.pop(0)) is not None:
+            raise failure
 
-        stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
-        for place in range(2):
-            await process(stage, _batch(_product(place), first=place), _place(place))
-        await stage.drain(10)
-
-    (batch,) = _candidate_batches(_run(work, tmp_path))
+    stage = RecallStage(context, ProductRecords(_no_records(), arrived=arrived))
+    for place in range(2):
+        await process(stage, _batch(_product(place), first=place), _place(place))
+    await stage.drain(10)
+    (batch,) = _candidate_batches(sink)
     assert batch.products[0].offset == 1
     assert "did not leave recall" in caplog.text
