@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.events.codec import encode
-from schemas.events.decision import Category, CategoryAssigned
+from schemas.events.decision import CategoryAssigned
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product, decode_product
+from tests.decisions import assigned
 from tests.fault.harness.account import Outputs, find_differences, standing_events, take_account
 from tests.fault.harness.recount import difference
 from tests.fault.harness.soak import SoakSample, verdict
@@ -27,20 +28,8 @@ def event(name: str, day: int | None = None, *, gone: bool = False, kind: str = 
 
 
 def decision(name: str, offset: int, brand: str) -> CategoryAssigned:
-    return CategoryAssigned(
-        decision_id=f"d{offset}",
-        product_id=name,
-        category=Category("c", ("C",)),
-        backed_off=False,
-        also=(),
-        confidence=0.9,
-        alternatives=(),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("p", 0, offset),
-        brand=brand,
-    )
+    place = SourcePosition("p", 0, offset)
+    return assigned(decision_id=f"d{offset}", product_id=name, source=place, brand=brand)
 
 
 def outputs(

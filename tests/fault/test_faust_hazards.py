@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.events.codec import encode
-from schemas.events.review import ReviewDecided
 from schemas.topics import PRODUCTS_BATCHED, REVIEWS_DECIDED
 from streams.agents.model_context import ModelContext
 from streams.agents.recall import RecallStage
@@ -27,6 +25,7 @@ from streams.kafka.topics import create_topics
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.tables import STATISTICS, changelog_name, changelog_topics, product_digests
+from tests.decisions import verdict
 from tests.worker_harness import Installation, wait_until
 from workers.sample import sample_taxonomy
 
@@ -185,15 +184,9 @@ def test_what_is_learned_is_counted_once_though_a_killed_worker_reads_it_again(
     category, verdicts = sample_taxonomy().ids[0], 1_500
     producer = Producer(installation.connection.producer_config())
     for number in range(verdicts):
-        verdict = ReviewDecided(
-            review_id=str(number),
-            product_id=f"p{number}",
-            category_id=category,
-            reviewer="a person",
-            decided_at=datetime(2026, 1, 1, tzinfo=UTC),
-            brand=f"Brand {number % 3}",
-        )
-        producer.produce(installation.name(REVIEWS_DECIDED), key=f"p{number}".encode(), value=encode(verdict))
+        name = f"p{number}"
+        said = verdict(category, review_id=str(number), product_id=name, brand=f"Brand {number % 3}")
+        producer.produce(installation.name(REVIEWS_DECIDED), key=name.encode(), value=encode(said))
         producer.poll(0)
     producer.flush()
 

@@ -16,11 +16,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.events.codec import encode
 from schemas.events.dead_letter import DeadLetter
-from schemas.events.decision import Category, CategoryAssigned, NeedsReview
-from schemas.events.position import SourcePosition
 from schemas.events.product import decode_product
 from streams.cli import main
 from streams.kafka.cluster import Cluster
+from tests.decisions import assigned, needs_review
 
 Run = Callable[..., Result]
 ComesAfter = Callable[[signal.Signals, int], None]
@@ -156,38 +155,11 @@ def test_bad_rows_of_a_feed_are_skipped_and_counted_where_asked(run: Run, tmp_pa
     assert "left out 1 of 3 rows, by column: title 1" in result.stderr
 
 
-def assigned(product_id: str, **changes: Any) -> CategoryAssigned:
-    fields: dict[str, Any] = {
-        "decision_id": f"decision of {product_id}",
-        "product_id": product_id,
-        "category": Category("c1", ("Home", "Cups")),
-        "backed_off": False,
-        "confidence": 0.97,
-        "also": (),
-        "alternatives": (),
-        "evidence": (),
-        "model_version": "m",
-        "taxonomy_version": "t",
-        "source": SourcePosition("products.changed.v1", 0, 1),
-    }
-    return CategoryAssigned(**(fields | changes))
-
-
 def test_a_subscriber_sees_decisions_and_dead_letters(run: Run, producer: Producer, topic_prefix: str) -> None:
-    review = NeedsReview(
-        decision_id="d",
-        product_id="p3",
-        reason="no_candidates",
-        confidence=0,
-        alternatives=(),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("products.changed.v1", 0, 3),
-    )
+    review = needs_review(product_id="p3", reason="no_candidates", confidence=0)
     topic = f"{topic_prefix}categories.assigned.v1"
-    producer.produce(topic, key=b"p1", value=encode(assigned("p1")))
-    producer.produce(topic, key=b"p2", value=encode(assigned("p2", backed_off=True)))
+    producer.produce(topic, key=b"p1", value=encode(assigned(product_id="p1")))
+    producer.produce(topic, key=b"p2", value=encode(assigned(product_id="p2", backed_off=True)))
     producer.produce(f"{topic_prefix}categories.needs-review.v1", key=b"p3", value=encode(review))
     producer.produce(topic, key=b"p4", value=None)
     producer.produce(topic, key=b"p5", value=b"{not ours")
@@ -204,10 +176,10 @@ def test_a_subscriber_sees_decisions_and_dead_letters(run: Run, producer: Produc
         "p6": "dead_letter",
     }
     (first,) = (item for item in lines(result) if item["key"] == "p1")
-    assert first["decision"]["category"]["path"] == ["Home", "Cups"]
+    assert first["decision"]["category"]["path"] == ["Home", "Lamps"]
     readable = run("watch", "--from-beginning", "--only", "assigned", "--limit", "1", "--timeout", "30").output
     assert "0.97" in readable
-    assert "p1  ->  Home > Cups" in readable
+    assert "p1  ->  Home > Lamps" in readable
 
 
 def test_a_subscriber_who_did_not_see_enough_in_time_says_so(run: Run) -> None:
@@ -219,7 +191,9 @@ def test_a_subscriber_whose_reader_has_seen_enough_ends_well(
     run: Run, producer: Producer, topic_prefix: str, options: list[str]
 ) -> None:
     def decide() -> None:
-        producer.produce(f"{topic_prefix}categories.assigned.v1", key=b"p1", value=encode(assigned("p1")))
+        producer.produce(
+            f"{topic_prefix}categories.assigned.v1", key=b"p1", value=encode(assigned(product_id="p1"))
+        )
         producer.flush()
 
     decide()

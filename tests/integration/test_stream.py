@@ -19,7 +19,6 @@ from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import DeadLetter, Headers, original_headers
 from schemas.events.decision import CategoryAssigned, NeedsReview
 from schemas.events.product import Product
-from schemas.events.review import ReviewDecided
 from schemas.events.statistics import StatisticKind
 from schemas.topics import (
     CANDIDATES,
@@ -34,6 +33,7 @@ from streams.kafka.cluster import Cluster
 from streams.learned.follower import Follower
 from streams.learned.statistics import LearnedStatistics
 from streams.tables import STATISTICS, changelog_name
+from tests.decisions import verdict
 from tests.process_tree import frozen, running
 from tests.sample_model import sample_products
 from tests.worker_harness import PARTITIONS, Installation, Position, Worker, by_source, decisions, wait_until
@@ -205,16 +205,9 @@ def test_a_verdict_of_a_person_moves_the_statistics_of_the_brand_and_of_its_tags
         return [{} if value is None else orjson.loads(value)["weights"] for value in values]
 
     def judge(review: str, category: str | None) -> None:
-        verdict = ReviewDecided(
-            review_id=review,
-            product_id=product.product_id,
-            category_id=category,
-            reviewer="a person",
-            decided_at=NOW,
-            brand=product.brand,
-            tags=("For the  DESK",),
-        )
-        installation.send(REVIEWS_DECIDED, product.product_id, encode(verdict))
+        tags = ("For the  DESK",)
+        said = verdict(category, review_id=review, product_id=product.product_id, brand=product.brand, tags=tags)
+        installation.send(REVIEWS_DECIDED, product.product_id, encode(said))
 
     lamps, chairs = sample_taxonomy().ids[:2]
     with installation.worker(learning_min_confidence=0):
@@ -238,15 +231,8 @@ def test_what_a_person_said_of_the_tags_of_a_decision_is_known_to_every_worker(i
         [decision] = decisions(installation)
         assert decision.tags == ("Qwertz", "New arrival")
         follower.start()
-        verdict = ReviewDecided(
-            review_id="1",
-            product_id=decision.product_id,
-            category_id=category,
-            reviewer="a person",
-            decided_at=NOW,
-            tags=decision.tags,
-        )
-        installation.send(REVIEWS_DECIDED, decision.product_id, encode(verdict))
+        said = verdict(category, product_id=decision.product_id, tags=decision.tags)
+        installation.send(REVIEWS_DECIDED, decision.product_id, encode(said))
         wait_until(
             lambda: [statistics.weights("tag", tag) for tag in ("qwertz", "new arrival")] == 2 * [{category: 3.0}],
             "both tags are learned",
@@ -255,11 +241,11 @@ def test_what_a_person_said_of_the_tags_of_a_decision_is_known_to_every_worker(i
 
 
 def test_verdicts_that_cannot_be_used_are_kept_with_the_dead_letters(installation: Installation) -> None:
-    verdict = {"review_id": "1", "product_id": "p", "reviewer": "a person", "decided_at": NOW, "brand": "Lumo"}
+    said = {"review_id": "1", "product_id": "p", "reviewer": "a person", "decided_at": NOW, "brand": "Lumo"}
     known = sample_taxonomy().ids[0]
     values = {
-        "unknown_category": orjson.dumps(verdict | {"category_id": "no such"}),
-        "unknown_product": orjson.dumps(verdict | {"category_id": known, "brand": None}),
+        "unknown_category": orjson.dumps(said | {"category_id": "no such"}),
+        "unknown_product": orjson.dumps(said | {"category_id": known, "brand": None}),
         "malformed_json": b'{"review_id"',
         "wrong_type": orjson.dumps({"review_id": 7}),
     }

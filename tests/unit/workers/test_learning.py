@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from schemas.events.learning import Said
 from schemas.events.position import SourcePosition
 from schemas.events.review import ReviewDecided, decode_verdict
 from schemas.events.statistics import StatisticsChanged
+from tests.decisions import assigned, needs_review, verdict
 from tests.learned_statistics import recount
 from workers import learning
 from workers.learning import KeyStatistics, ProductState, Source
@@ -23,47 +23,13 @@ from workers.learning import KeyStatistics, ProductState, Source
 _TOPICS: tuple[Source, ...] = ("assigned", "needs_review", "verdict")
 
 
-def _assigned(
-    category: str, *, confidence: float = 0.99, backed_off: bool = False, at: int = 0
-) -> CategoryAssigned:
-    return CategoryAssigned(
-        decision_id="d",
-        product_id="p",
-        category=Category(category, (category,)),
-        backed_off=backed_off,
-        confidence=confidence,
-        also=(),
-        alternatives=(),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("products", 0, at),
-        brand="ACME",
-        stores=("Shop One",),
-    )
+def _assigned(category: str, *, at: int = 0, **said: Any) -> CategoryAssigned:
+    node, place = Category(category, (category,)), SourcePosition("products", 0, at)
+    return assigned(category=node, source=place, brand="ACME", stores=("Shop One",), **said)
 
 
 def _asked(at: int) -> NeedsReview:
-    return NeedsReview(
-        decision_id="d",
-        product_id="p",
-        reason="low_confidence",
-        confidence=0.2,
-        alternatives=(),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("products", 0, at),
-        brand="Acme",
-        stores=(),
-    )
-
-
-def _verdict(category: str | None, brand: str | None = None) -> ReviewDecided:
-    when = datetime(2026, 1, 1, tzinfo=UTC)
-    return ReviewDecided(
-        review_id="r", product_id="p", category_id=category, reviewer="someone", decided_at=when, brand=brand
-    )
+    return needs_review(source=SourcePosition("products", 0, at), brand="Acme")
 
 
 def _after(*events: tuple[Source, Said]) -> ProductState:
@@ -80,8 +46,8 @@ def _decision(event: CategoryAssigned | NeedsReview, offset: int) -> tuple[Sourc
     return source, learning.said_by_decision(event, offset, 0.95)
 
 
-def _judged(verdict: ReviewDecided) -> tuple[Source, Said]:
-    return "verdict", learning.said_by_verdict(verdict, 0)
+def _judged(said: ReviewDecided) -> tuple[Source, Said]:
+    return "verdict", learning.said_by_verdict(said, 0)
 
 
 def test_a_sure_assignment_counts_once_for_brand_and_store() -> None:
@@ -96,7 +62,7 @@ def test_an_unsure_assignment_counts_nothing(event: CategoryAssigned) -> None:
 
 
 def test_a_decision_that_repeats_a_verdict_counts_nothing_of_its_own() -> None:
-    repeated = msgspec.structs.replace(_assigned("lamps"), review_id="r")
+    repeated = _assigned("lamps", review_id="r")
     assert not learning.contributions(_after(_decision(repeated, 0)))
 
 
@@ -108,13 +74,13 @@ def test_a_later_request_for_review_takes_the_assignment_back() -> None:
 
 
 def test_a_verdict_overrides_with_weight_three_and_the_decisions_brand() -> None:
-    state = _after(_decision(_assigned("lamps"), 0), _judged(_verdict("desks")))
+    state = _after(_decision(_assigned("lamps"), 0), _judged(verdict("desks")))
     assert learning.contributions(state)["brand", "acme"] == ("desks", 3.0)
 
 
 def test_the_tags_of_a_verdict_count_and_those_of_a_decision_do_not() -> None:
-    decided = msgspec.structs.replace(_assigned("lamps"), tags=("Desk",))
-    judged = msgspec.structs.replace(_verdict("desks"), tags=("Desk", "DESK!", "For the  office", "!"))
+    decided = _assigned("lamps", tags=("Desk",))
+    judged = verdict("desks", tags=("Desk", "DESK!", "For the  office", "!"))
     state = _after(_decision(decided, 0))
     assert not any(kind == "tag" for kind, _ in learning.contributions(state))
     found = learning.contributions(_after(_decision(decided, 0), _judged(judged)))
@@ -125,19 +91,19 @@ def test_the_tags_of_a_verdict_count_and_those_of_a_decision_do_not() -> None:
 
 
 def test_a_verdict_of_nowhere_counts_nothing() -> None:
-    state = _after(_decision(_assigned("lamps"), 0), _judged(_verdict(None)))
+    state = _after(_decision(_assigned("lamps"), 0), _judged(verdict(None)))
     assert learning.contributions(state) == {}
 
 
 def test_a_verdict_ahead_of_its_decision_counts_for_its_own_brand() -> None:
-    state = _after(_judged(_verdict("desks", brand="Acme")))
+    state = _after(_judged(verdict("desks", brand="Acme")))
     assert learning.contributions(state) == {("brand", "acme"): ("desks", 3.0)}
 
 
 def test_a_removed_product_takes_everything_away() -> None:
     state = _after(
         _decision(_assigned("lamps"), 0),
-        _judged(_verdict("desks")),
+        _judged(verdict("desks")),
         ("assigned", learning.said_by_tombstone(1)),
     )
     assert learning.contributions(state) == {}
@@ -209,6 +175,6 @@ def test_counts_equal_a_recount_whatever_is_delivered_again(
 
 def test_a_verdict_has_no_more_stores_than_a_product() -> None:
     """What is kept of it would outgrow the changelog, which no product's does."""
-    verdict = msgspec.structs.replace(_verdict("lamps"), stores=tuple(map(str, range(101))))
+    said = verdict("lamps", stores=tuple(map(str, range(101))))
     with pytest.raises(InvalidEvent, match="stores"):
-        decode_verdict(encode(verdict), verdict.product_id.encode())
+        decode_verdict(encode(said), said.product_id.encode())

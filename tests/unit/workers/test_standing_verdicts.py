@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy import Taxonomy
+from tests import decisions
 from workers.decisions import decision_event
 from workers.ranking.ranking import Prediction
 from workers.sample import sample_taxonomy
@@ -28,14 +27,8 @@ MODEL = Prediction(Outcome.BACKED_OFF, 2, 0.7, 0.4, ((1, 0.4), (0, 0.3)), (), al
 def verdict(
     node: int | None = ONE, *, title: str | None = TITLE, review_id: str = "r", category: str = ""
 ) -> ReviewDecided:
-    return ReviewDecided(
-        review_id=review_id,
-        product_id="p",
-        category_id=category or (None if node is None else TREE.ids[node]),
-        reviewer="a person",
-        decided_at=datetime(2026, 1, 2, tzinfo=UTC),
-        title=title,
-    )
+    category_id = category or (None if node is None else TREE.ids[node])
+    return decisions.verdict(category_id, title=title, review_id=review_id)
 
 
 def after(*verdicts: ReviewDecided | None) -> StandingVerdicts:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from streams.kafka.partitioner import partition_of
 from streams.learning.decide_again import JudgedEvent
 from streams.metrics import Metrics
 from streams.settings import Settings
+from tests import decisions
 from tests.agent_fakes import Event, Log, Stream
 from workers.learning import ProductState, contributions
 
@@ -37,11 +37,7 @@ def is_category(category_id: str) -> bool:
 
 
 def verdict(category: str, brand: str | None = "Acme", product_id: str = "p") -> bytes:
-    when = datetime(2026, 1, 1, tzinfo=UTC)
-    review = ReviewDecided(
-        review_id="r", product_id=product_id, category_id=category, reviewer="r", decided_at=when, brand=brand
-    )
-    return encode(review)
+    return encode(decisions.verdict(category, product_id=product_id, brand=brand))
 
 
 def judged(offset: int, value: bytes | None, key: bytes | None = b"p", headers: Headers = ()) -> LearningBatch:  # type: ignore[assignment]

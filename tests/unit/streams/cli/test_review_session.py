@@ -8,9 +8,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from schemas.events.decision import Alternative, Category, NeedsReview
-from schemas.events.position import SourcePosition
+from schemas.events.decision import Alternative, Category
 from streams.cli import review_session
+from tests.decisions import needs_review
 
 PATH = ("Home & Garden", "Decor", "Artwork", "ポスター、プリント、ビジュアルアート")
 
@@ -20,19 +20,8 @@ def test_a_long_category_is_continued_below_its_name_so_that_the_numbers_stand_o
 ) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(review_session, "console", lambda **_: Console(file=shown, width=60))
-    decision = NeedsReview(
-        decision_id="d",
-        product_id="p",
-        title="Poster",
-        confidence=0.9,
-        alternatives=(Alternative(Category("1", PATH), 0.9), Alternative(Category("2", ("Lamps",)), 0.1)),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("products", 0, 1),
-        reason="low_confidence",
-    )
-    review_session._show(decision, None, "1 of 1")
+    offered = Alternative(Category("1", PATH), 0.9), Alternative(Category("2", ("Lamps",)), 0.1)
+    review_session._show(needs_review(title="Poster", alternatives=offered), None, "1 of 1")
     lines = [line.rstrip() for line in shown.getvalue().splitlines()]
     assert lines[-3:] == [
         "  1  0.90  Home & Garden > Decor > Artwork >",

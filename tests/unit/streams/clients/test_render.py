@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from schemas.events.dead_letter import ATTEMPT_HEADER, DeadLetter
-from schemas.events.decision import Alternative, Category, CategoryAssigned, Evidence, NeedsReview, ReviewReason
-from schemas.events.position import SourcePosition
+from schemas.events.decision import Alternative, Category, Evidence, NeedsReview, ReviewReason
 from schemas.topics import PRODUCTS_DEAD_LETTER
 from streams.clients.render import decision_text, received_text
 from streams.clients.subscriber import Received, content_of
+from tests.decisions import assigned, needs_review
 from workers.printable import plain
 
 LETTER = DeadLetter(
@@ -29,54 +29,23 @@ LETTER = DeadLetter(
     ("title", "shown"), [("Lamp", "  p Lamp  -> "), (None, "  p  -> "), ("x" * 60, f"  p {'x' * 47}…  -> ")]
 )
 def test_a_decision_shows_id_and_title_and_that_a_person_decided(title: str | None, shown: str) -> None:
-    decision = CategoryAssigned(
-        decision_id="d",
-        product_id="p",
-        title=title,
-        category=Category("1", ("Home", "Lamps")),
-        backed_off=False,
-        confidence=1,
-        also=(),
-        alternatives=(),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("feed", 0, 1),
-        review_id="r",
-    )
-    text = decision_text(decision, with_id=True).plain
+    text = decision_text(assigned(title=title, review_id="r"), with_id=True).plain
     assert shown in text
     assert "by a person's verdict" in text
 
 
 @pytest.mark.parametrize(("reason", "told"), [("low_confidence", False), ("new_store", True)])
 def test_a_request_for_review_says_where_it_is_for_the_store_alone(reason: ReviewReason, told: bool) -> None:
-    decision = NeedsReview(
-        decision_id="d",
-        product_id="p",
-        confidence=0.98,
-        alternatives=(Alternative(Category("1", ("Home", "Lamps")), 0.98),),
-        evidence=(),
-        model_version="m",
-        taxonomy_version="t",
-        source=SourcePosition("feed", 0, 1),
-        reason=reason,
-    )
-    text = decision_text(decision).plain
+    likeliest = Alternative(Category("1", ("Home", "Lamps")), 0.98)
+    text = decision_text(needs_review(alternatives=(likeliest,), reason=reason)).plain
     assert text.startswith("needs review")
     assert ("store is new" in text) is told
 
 
-FORGED = NeedsReview(
-    decision_id="d",
+FORGED = needs_review(
     product_id="\x1b[2J",
-    confidence=0.98,
     alternatives=(Alternative(Category("1", ("\x1b[2J\u202eHome",)), 0.98),),
     evidence=(Evidence(signal="\x1b]0;evil\x07", contribution=1.0),),
-    model_version="m",
-    taxonomy_version="t",
-    source=SourcePosition("feed", 0, 1),
-    reason="low_confidence",
 )
 
 

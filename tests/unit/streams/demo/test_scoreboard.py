@@ -8,7 +8,7 @@ from rich.console import Console
 
 from schemas.events.batch import Outcome
 from schemas.events.dead_letter import DeadLetter
-from schemas.events.decision import Category, CategoryAssigned, NeedsReview
+from schemas.events.decision import Category
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from schemas.taxonomy import Taxonomy
@@ -16,6 +16,7 @@ from streams.clients.subscriber import Received
 from streams.demo.scoreboard import Scoreboard
 from streams.demo.summary import summary_table
 from streams.demo.view import View, plain_line
+from tests.decisions import assigned, needs_review
 from workers.product_files import LabelledProduct
 
 TREE = Taxonomy.from_paths("t", "1", ["Home > Cups", "Home > Lamps", "Garden > Spades"])
@@ -41,17 +42,12 @@ def decision(product_id: str, path: str | None, offset: int, *, backed_off: bool
         "decision_id": str(offset),
         "product_id": product_id,
         "title": f"Title of {product_id}",
-        "confidence": 0.9,
-        "alternatives": (),
-        "evidence": (),
-        "model_version": "m",
-        "taxonomy_version": "t",
         "source": SourcePosition("products.changed.v1", 0, offset),
     }
     if path is None:
-        return NeedsReview(reason="low_confidence", **shared)
+        return needs_review(**shared)
     category = Category(TREE.ids[TREE.index_of_path(path)], tuple(path.split(" > ")))
-    return CategoryAssigned(category=category, backed_off=backed_off, also=(), **shared)
+    return assigned(category=category, backed_off=backed_off, **shared)
 
 
 def letter(offset: int) -> DeadLetter:

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events.codec import encode
-from schemas.events.decision import Alternative, Category, CategoryAssigned, NeedsReview
+from schemas.events.decision import Alternative, Category
 from schemas.events.learning import LearnedDecision, LearningBatch, Said
 from schemas.events.position import SourcePosition
 from schemas.topics import LEARNING_BATCHED
 from streams.learning import packer
 from streams.learning.packer import pack
+from tests.decisions import assigned, needs_review
 from workers.learning import Source
 
 _SOURCES: dict[str, Source] = {"a": "assigned", "n": "needs_review", "v": "verdict"}
@@ -36,19 +37,14 @@ class _Message:
 
 def decided(offset: int, confidence: float = 0.99, *, review: bool = False) -> bytes:
     common: dict[str, Any] = {
-        "decision_id": "d",
-        "product_id": "p",
         "confidence": confidence,
         "alternatives": (Alternative(_CATEGORY, confidence),),
-        "evidence": (),
-        "model_version": "m",
-        "taxonomy_version": "t",
         "source": SourcePosition("products", 0, offset),
         "brand": "Acme",
     }
     if review:
-        return encode(NeedsReview(reason="low_confidence", **common))
-    return encode(CategoryAssigned(category=_CATEGORY, backed_off=False, also=(), **common))
+        return encode(needs_review(**common))
+    return encode(assigned(category=_CATEGORY, **common))
 
 
 def packed(messages: Sequence[Any]) -> list[LearningBatch]:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from schemas.events.codec import encode
-from schemas.events.review import ReviewDecided
 from schemas.taxonomy.tree import Taxonomy
 from streams.clients.partition_reader import PublishedEvent
 from streams.kafka.partitioner import partition_of
 from streams.review import verdicts
 from streams.settings import Settings
+from tests.decisions import verdict
 
 TREE = Taxonomy.from_paths("tree", "1", [("Home", "Lamps"), ("Home", "Cups")])
 LAMPS, CUPS = TREE.ids[1], TREE.ids[2]
 
 
 def event(partition: int, offset: int, category: str, product_id: str = "p", key: bytes = b"p") -> PublishedEvent:
-    when = datetime(2026, 1, 1, tzinfo=UTC)
-    verdict = ReviewDecided(
-        review_id="r", product_id=product_id, category_id=category, reviewer="r", decided_at=when
-    )
-    return PublishedEvent(partition, offset, key, encode(verdict), [])
+    return PublishedEvent(partition, offset, key, encode(verdict(category, product_id=product_id)), [])
 
 
 def test_what_learning_refuses_counts_for_nothing_else_either(monkeypatch: pytest.MonkeyPatch) -> None:

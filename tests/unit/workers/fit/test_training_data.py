@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
 from schemas.taxonomy import Taxonomy
+from tests.decisions import verdict
 from workers.fit.labels import find_label
 from workers.fit.training_data import TrainingDataReport, training_rows
 from workers.product_files import LabelledProduct, ProductFile
@@ -23,20 +23,11 @@ def row(product_id: str, path: tuple[str, ...] | None = None, category_id: str |
     return LabelledProduct(Product(product_id=product_id, title=f"Old {product_id}"), path, category_id, 1)
 
 
-def verdict(product_id: str, category_id: str | None, title: str | None = None) -> ReviewDecided:
-    return ReviewDecided(
-        review_id="r",
-        product_id=product_id,
-        category_id=category_id,
-        reviewer="one",
-        decided_at=datetime(2026, 1, 2, tzinfo=UTC),
-        title=title,
-        brand="Lumo",
-    )
-
-
 def verdicts_of(said: Mapping[str, str | None], titles: Mapping[str, str]) -> dict[str, ReviewDecided]:
-    return {name: verdict(name, category, titles.get(name)) for name, category in said.items()}
+    return {
+        name: verdict(category, product_id=name, title=titles.get(name), brand="Lumo")
+        for name, category in said.items()
+    }
 
 
 def made(
@@ -125,7 +116,7 @@ def test_a_verdict_on_a_product_of_which_nothing_is_known_is_counted() -> None:
 )
 def test_a_fit_reads_tags_as_the_stream_does(tags: str) -> None:
     product = Product(product_id="a", title="Lamp", tags=tags)
-    lines = training_rows([], {"a": verdict("a", LAMPS)}, {"a": product}, TREE, TrainingDataReport())
+    lines = training_rows([], verdicts_of({"a": LAMPS}, {}), {"a": product}, TREE, TrainingDataReport())
     (item,) = ProductFile(io.BytesIO(b"".join(lines)))
     assert item.product.tag_list() == product.tag_list()
 
