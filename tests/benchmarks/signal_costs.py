@@ -25,9 +25,7 @@ from workers.recall.encode import encode_products
 from workers.recall.recall import Recall
 from workers.signals.base import Signal
 from workers.signals.linear_models import LinearModels
-from workers.signals.linear_parent import LinearParent
-from workers.signals.linear_text import LinearText
-from workers.signals.naive_bayes import NaiveBayes
+from workers.signals.linear_signal import LinearSignal
 from workers.signals.registry import title_of
 from workers.statistics import NoStatistics
 
@@ -64,13 +62,13 @@ def main(bundle: Path, data: Path, dataset: str, products: int, rounds: int) -> 
 
 def _without(recall: Recall, signal: Signal) -> Recall:
     others = [other for other in recall.signals if other is not signal]
-    linear = (LinearText, LinearParent, NaiveBayes)
-    if not isinstance(signal, linear):
+    if not isinstance(signal, LinearSignal):
         return Recall(recall.encoder, others, recall.reference)
     # Linear models are weighted together, so they must be rebuilt for the remaining ones.
     reference = replace(recall.reference, linear_models=LinearModels())
     anew = [
-        type(other).restore(other.state(), reference) if isinstance(other, linear) else other for other in others
+        type(other).restore(other.state(), reference) if isinstance(other, LinearSignal) else other
+        for other in others
     ]
     return Recall(recall.encoder, anew, reference)
 

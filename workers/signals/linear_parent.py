@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.recall.batch import Batch
-from workers.signals.base import Reference, SignalState, TrainingSet
+from workers.signals.base import Reference, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
+from workers.signals.linear_signal import LinearSignal
 from workers.signals.scores import DenseScores, ProposesNothing, no_context
 from workers.signals.sparse_linear import SparseLinear
 
@@ -32,7 +33,7 @@ class ParentScores(ProposesNothing):
         return self._scores.at(products, self._parents[categories])
 
 
-class LinearParent:
+class LinearParent(LinearSignal):
     """A linear model with one hyperplane per parent."""
 
     name = "linear_parent"
@@ -40,10 +41,8 @@ class LinearParent:
 
     def __init__(self, reference: Reference, model: SparseLinear) -> None:
         """The classes of ``model`` are parents."""
-        self._features = reference.text_features
+        super().__init__(reference, model)
         self._parents = _parents(reference)
-        self._model = model
-        self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> ParentScores:
         """Score every category whose parent is known."""
@@ -55,15 +54,6 @@ class LinearParent:
         """Fit the hyperplanes."""
         features = reference.text_features.matrix(training.batch)
         return cls(reference, fit_hyperplanes(features, _parents(reference)[training.labels]))
-
-    def state(self) -> SignalState:
-        """Return the hyperplanes."""
-        return SignalState(self._model.arrays(), {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Restore the classifier from its state."""
-        return cls(reference, SparseLinear.restore(state.arrays, reference))
 
 
 def _parents(reference: Reference) -> NDArray[np.int32]:

@@ -7,23 +7,18 @@ from typing import Self
 import numpy as np
 
 from workers.recall.batch import Batch
-from workers.signals.base import Reference, SignalState, TrainingSet
+from workers.signals.base import Reference, TrainingSet
 from workers.signals.hyperplanes import fit_hyperplanes
+from workers.signals.linear_signal import LinearSignal
 from workers.signals.scores import DenseScores
-from workers.signals.sparse_linear import SparseLinear
 from workers.text.tokens import words
 
 
-class LinearText:
+class LinearText(LinearSignal):
     """A linear model with one hyperplane per labelled category; the score is the signed value of its function."""
 
     name = "linear_text"
     context_names: tuple[str, ...] = ("linear_text_title_words",)
-
-    def __init__(self, reference: Reference, model: SparseLinear) -> None:
-        self._features = reference.text_features
-        self._model = model
-        self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> DenseScores:
         """Score every category that has labelled products; the context is the number of words in the title."""
@@ -36,12 +31,3 @@ class LinearText:
         """Fit the hyperplanes; with a single category there is nothing to learn."""
         features = reference.text_features.matrix(training.batch)
         return cls(reference, fit_hyperplanes(features, training.labels))
-
-    def state(self) -> SignalState:
-        """Return the hyperplanes."""
-        return SignalState(self._model.arrays(), {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Restore the classifier from its state."""
-        return cls(reference, SparseLinear.restore(state.arrays, reference))

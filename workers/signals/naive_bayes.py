@@ -12,24 +12,22 @@ import numpy as np
 from scipy import sparse
 
 from workers.recall.batch import Batch
-from workers.signals.base import Reference, SignalState, TrainingSet
+from workers.signals.base import Reference, TrainingSet
+from workers.signals.linear_signal import LinearSignal
 from workers.signals.scores import DenseScores, no_context
 from workers.signals.sparse_linear import SparseLinear, largest_stored, silent
 
 _SMOOTHING: Final = 0.1
 
 
-class NaiveBayes:
-    """Scores a category by how unlikely the product is among the products of all other categories."""
+class NaiveBayes(LinearSignal):
+    """Scores a category by how unlikely the product is among the products of all other categories.
+
+    The intercepts of the model are multiplied by the sum of a product's features.
+    """
 
     name = "naive_bayes"
     context_names: tuple[str, ...] = ()
-
-    def __init__(self, reference: Reference, model: SparseLinear) -> None:
-        """The intercepts of ``model`` are multiplied by the sum of a product's features."""
-        self._features = reference.text_features
-        self._model = model
-        self._weigh = reference.linear_models.add(model)
 
     def score(self, batch: Batch) -> DenseScores:
         """Score every category that has labelled products."""
@@ -59,12 +57,3 @@ class NaiveBayes:
         weights = largest_stored(logs.T.tocsr().astype(np.float32))
         model = SparseLinear(weights, (intercepts - intercepts.mean()).astype(np.float32), known)
         return cls(reference, model)
-
-    def state(self) -> SignalState:
-        """Return the weights, intercepts and categories."""
-        return SignalState(self._model.arrays(), {})
-
-    @classmethod
-    def restore(cls, state: SignalState, reference: Reference) -> Self:
-        """Restore the classifier from its state."""
-        return cls(reference, SparseLinear.restore(state.arrays, reference))
