@@ -12,7 +12,6 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from schemas.errors import KafkaUnavailable
@@ -156,12 +155,7 @@ class LocalKafka:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         died = self._process is not None and not self.alive
         self.stop()
         if died:
