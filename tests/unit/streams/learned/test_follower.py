@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from schemas.errors import InvalidSettings
 from streams.kafka.connection import KafkaConnection
@@ -17,37 +15,14 @@ from streams.settings import Settings
 from streams.tables import statistics_partition
 
 
-@dataclass
-class _Message:
-    """The weights of a brand."""
-
-    brand: bytes
-    place: int
-    content: bytes = b'{"weights":{"lamps":1}}'
-
-    def topic(self) -> str:
-        return "shelfwise-learning-brand_frequency-changelog"
-
-    def key(self) -> bytes:
-        return self.brand
-
-    def partition(self) -> int:
-        return self.place
-
-    def offset(self) -> int:
-        return 0
-
-    def value(self) -> bytes:
-        return self.content
-
-    def error(self) -> None:
-        pass
+def _weights(brand: bytes, partition: int, value: bytes = b'{"weights":{"lamps":1}}') -> Message:
+    return Message("shelfwise-learning-brand_frequency-changelog", partition, 0, brand, value)
 
 
 class _Consumer:
     """Has no leader for what it is first asked about; then all is empty but for a message, if there is one."""
 
-    def __init__(self, refusals: list[int], *messages: _Message) -> None:
+    def __init__(self, refusals: list[int], *messages: Message) -> None:
         self._refusals = refusals
         self._messages = list(messages)
 
@@ -59,7 +34,7 @@ class _Consumer:
     def assign(self, partitions: object) -> None:
         pass
 
-    def consume(self, _count: int, timeout: float) -> list[Any]:
+    def consume(self, _count: int, timeout: float) -> list[Message]:
         messages, self._messages = self._messages, []
         return messages
 
@@ -68,7 +43,7 @@ class _Consumer:
 
 
 def _followed(
-    tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch, *messages: _Message
+    tmp_path: Path, refusals: list[int], monkeypatch: pytest.MonkeyPatch, *messages: Message
 ) -> tuple[Follower, LearnedStatistics]:
     monkeypatch.setattr("streams.kafka.watermarks._ASK_AGAIN_SECONDS", 0)
     monkeypatch.setattr("streams.learned.follower.Consumer", lambda *_, **__: _Consumer(refusals, *messages))
@@ -102,7 +77,7 @@ def test_statistics_and_nothing_else_are_refused_where_another_number_of_partiti
 ) -> None:
     brand = b"lumo"
     right = statistics_partition("brand", brand, 2)
-    messages = _Message(brand, 1 - right, b"{"), _Message(brand, right), _Message(brand, 1 - right)
+    messages = _weights(brand, 1 - right, b"{"), _weights(brand, right), _weights(brand, 1 - right)
     follower, statistics = _followed(tmp_path, [], monkeypatch, *messages)
     follower.start()
     follower.join()

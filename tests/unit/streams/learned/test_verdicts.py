@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
+from confluent_kafka import Message
 
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER
 from schemas.topics import REVIEWS_DECIDED
@@ -19,6 +20,7 @@ from workers.sample import sample_taxonomy
 TREE = sample_taxonomy()
 ONE, OTHER = np.flatnonzero(TREE.is_listed)[:2].tolist()
 PARTITIONS = 4
+PARTITION = partition_of(b"p", PARTITIONS)
 
 
 def value(product_id: str = "p", node: int = ONE) -> bytes:
@@ -28,31 +30,18 @@ def value(product_id: str = "p", node: int = ONE) -> bytes:
     ).encode()
 
 
-@dataclass
-class _Message:
-    text: bytes | None = field(default_factory=value)
-    name: bytes | None = b"p"
-    place: int = 0
-    part: int = partition_of(b"p", PARTITIONS)
-    given: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def key(self) -> bytes | None:
-        return self.name
-
-    def value(self) -> bytes | None:
-        return self.text
-
-    def partition(self) -> int:
-        return self.part
-
-    def offset(self) -> int:
-        return self.place
-
-    def headers(self) -> list[tuple[str, bytes]]:
-        return self.given
+def said(
+    value: bytes | None,
+    *,
+    key: bytes | None = b"p",
+    offset: int = 0,
+    partition: int = PARTITION,
+    headers: Sequence[tuple[str, bytes]] = (),
+) -> Message:
+    return Message(partition=partition, offset=offset, key=key, value=value, headers=list(headers))
 
 
-def nodes(tmp_path: Path, *messages: _Message) -> int | None:
+def nodes(tmp_path: Path, *messages: Message) -> int | None:
     """Return the node that is said of product ``p`` in the end."""
     settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
     learned = LearnedVerdicts(settings, TREE)
@@ -64,50 +53,49 @@ def nodes(tmp_path: Path, *messages: _Message) -> int | None:
 
 
 def test_the_last_verdict_on_a_product_stands(tmp_path: Path) -> None:
-    assert nodes(tmp_path, _Message(value(node=ONE)), _Message(value(node=OTHER), place=1)) == OTHER
+    assert nodes(tmp_path, said(value(node=ONE)), said(value(node=OTHER), offset=1)) == OTHER
 
 
 def test_a_null_value_takes_it_back(tmp_path: Path) -> None:
-    assert nodes(tmp_path, _Message(), _Message(None, place=1)) is None
+    assert nodes(tmp_path, said(value()), said(None, offset=1)) is None
 
 
 def test_a_dead_verdict_that_is_sent_again_is_as_old_as_it_was(tmp_path: Path) -> None:
-    again = _Message(value(node=ONE), place=9, given=[(ORIGINAL_OFFSET_HEADER, b"3")])
-    assert nodes(tmp_path, _Message(value(node=OTHER), place=5), again) == OTHER
+    again = said(value(node=ONE), offset=9, headers=[(ORIGINAL_OFFSET_HEADER, b"3")])
+    assert nodes(tmp_path, said(value(node=OTHER), offset=5), again) == OTHER
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        _Message(name=None),
-        _Message(name=b"\xff"),
-        _Message(part=(partition_of(b"p", PARTITIONS) + 1) % PARTITIONS),
+        said(value(), offset=1, key=None),
+        said(value(), offset=1, key=b"\xff"),
+        said(value(), offset=1, partition=(partition_of(b"p", PARTITIONS) + 1) % PARTITIONS),
     ],
 )
-def test_what_has_no_place_among_a_products_verdicts_is_passed_over(tmp_path: Path, message: _Message) -> None:
-    message.place = 1
-    assert nodes(tmp_path, _Message(value(node=OTHER)), message) == OTHER
+def test_what_has_no_place_among_a_products_verdicts_is_passed_over(tmp_path: Path, message: Message) -> None:
+    assert nodes(tmp_path, said(value(node=OTHER)), message) == OTHER
 
 
 @pytest.mark.parametrize("text", [b"{", value("q")])
 def test_what_is_no_verdict_ends_the_one_before(tmp_path: Path, text: bytes) -> None:
-    assert nodes(tmp_path, _Message(value(node=OTHER)), _Message(text, place=1)) is None
+    assert nodes(tmp_path, said(value(node=OTHER)), said(text, offset=1)) is None
 
 
 def test_a_decision_waits_until_the_verdict_before_it_has_been_read(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
     learned = LearnedVerdicts(settings, TREE)
     read = learned.handlers[settings.topic(REVIEWS_DECIDED)]
-    message = _Message(place=7)
+    message = said(value(), offset=7)
     found: list[object] = []
 
     def decide() -> None:
-        learned.await_read(message.part, 7)
+        learned.await_read(PARTITION, 7)
         found.append(learned.standing.of("p", "Lamp"))
 
     deciding = Thread(target=decide)
     deciding.start()
-    read(_Message(place=6, text=None))
+    read(said(None, offset=6))
     read(message)
     deciding.join()
     assert found == [learned.standing.of("p", "Lamp")]
@@ -118,8 +106,8 @@ def test_a_decision_waits_until_the_verdict_before_it_has_been_read(tmp_path: Pa
 def test_what_is_no_verdict_is_not_waited_for_either(tmp_path: Path, text: bytes | None) -> None:
     settings = Settings(data_dir=tmp_path, partitions=PARTITIONS)
     learned = LearnedVerdicts(settings, TREE)
-    learned.handlers[settings.topic(REVIEWS_DECIDED)](_Message(place=7, text=text))
-    learned.await_read(_Message.part, 7)
+    learned.handlers[settings.topic(REVIEWS_DECIDED)](said(text, offset=7))
+    learned.await_read(PARTITION, 7)
     assert learned.standing.of("p", "Lamp") is None
 
 

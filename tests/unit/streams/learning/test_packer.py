@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,15 +25,16 @@ _SOURCES: dict[str, Source] = {"a": "assigned", "n": "needs_review", "v": "verdi
 _CATEGORY = Category("lamps", ("Home", "Lamps"))
 
 
-class _Message:
-    def __init__(
-        self, topic: str, offset: int, key: bytes | None, value: bytes | None, partition: int = 0
-    ) -> None:
-        self._fields = {"topic": topic, "offset": offset, "key": key, "value": value, "partition": partition}
-        self._fields["headers"] = [("h", b"1")]
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda: self._fields[name]
+def said(
+    topic: str,
+    offset: int,
+    key: bytes | None,
+    value: bytes | None,
+    *,
+    partition: int = 0,
+    header: bytes = b"1",
+) -> Message:
+    return Message(topic, partition, offset, key, value, [("h", header)])
 
 
 def decided(offset: int, confidence: float = 0.99, *, review: bool = False) -> bytes:
@@ -47,17 +49,17 @@ def decided(offset: int, confidence: float = 0.99, *, review: bool = False) -> b
     return encode(assigned(category=_CATEGORY, **common))
 
 
-def packed(messages: Sequence[Any]) -> list[LearningBatch]:
+def packed(messages: Sequence[Message]) -> list[LearningBatch]:
     return list(pack(messages, _SOURCES, 0.95))
 
 
 def test_a_batch_says_what_its_decisions_say() -> None:
     (batch,) = packed(
         [
-            _Message("n", 4, b"p", decided(20, review=True)),
-            _Message("a", 6, b"q", decided(21)),
-            _Message("a", 7, b"r", decided(22, confidence=0.94)),
-            _Message("a", 8, b"p", None),
+            said("n", 4, b"p", decided(20, review=True)),
+            said("a", 6, b"q", decided(21)),
+            said("a", 7, b"r", decided(22, confidence=0.94)),
+            said("a", 8, b"p", None),
         ]
     )
     assert batch.decisions == [
@@ -69,7 +71,7 @@ def test_a_batch_says_what_its_decisions_say() -> None:
 
 
 def test_a_verdict_is_carried_as_it_came_even_where_it_is_none() -> None:
-    (batch,) = packed([_Message("v", 3, b"p", b"\xff{"), _Message("v", 4, None, None)])
+    (batch,) = packed([said("v", 3, b"p", b"\xff{"), said("v", 4, None, None)])
     assert [(item.offset, item.key, item.value, item.headers) for item in batch.verdicts] == [
         (3, b"p", b"\xff{", (("h", b"1"),)),
         (4, None, None, (("h", b"1"),)),
@@ -77,23 +79,23 @@ def test_a_verdict_is_carried_as_it_came_even_where_it_is_none() -> None:
 
 
 def test_what_is_no_decision_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
-    messages = [_Message("a", 1, b"p", b"{"), _Message("a", 2, None, decided(1)), _Message("n", 3, b"\xff", None)]
+    messages = [said("a", 1, b"p", b"{"), said("a", 2, None, decided(1)), said("n", 3, b"\xff", None)]
     assert packed(messages) == []
     for place in ("a [0] offset 1", "a [0] offset 2", "n [0] offset 3"):
         assert f"nothing learned from {place}" in caplog.text
 
 
 def test_two_verdicts_on_one_product_travel_apart_and_in_order() -> None:
-    batches = packed([_Message("v", 1, b"p", b"1"), _Message("v", 2, b"q", b"2"), _Message("v", 3, b"p", b"3")])
+    batches = packed([said("v", 1, b"p", b"1"), said("v", 2, b"q", b"2"), said("v", 3, b"p", b"3")])
     assert [[verdict.offset for verdict in batch.verdicts] for batch in batches] == [[1, 2], [3]]
 
 
 def test_a_batch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packer, "_MAX_EVENTS", 2)
-    batches = packed([_Message("a", offset, bytes([97 + offset]), decided(offset)) for offset in range(5)])
+    batches = packed([said("a", offset, bytes([97 + offset]), decided(offset)) for offset in range(5)])
     assert [len(batch.decisions) for batch in batches] == [2, 2, 1]
     monkeypatch.setattr(packer, "_MAX_BYTES", 10)
-    batches = packed([_Message("v", offset, bytes([97 + offset]), b"x" * 10) for offset in range(2)])
+    batches = packed([said("v", offset, bytes([97 + offset]), b"x" * 10) for offset in range(2)])
     assert [len(batch.verdicts) for batch in batches] == [1, 1]
 
 
@@ -102,7 +104,8 @@ def test_the_latest_of_each_product_and_topic_arrives_on_its_partition_and_offse
     events: list[tuple[str, int, bytes]],
 ) -> None:
     messages = [
-        _Message(topic, offset, key, None, partition) for offset, (topic, partition, key) in enumerate(events)
+        said(topic, offset, key, None, partition=partition)
+        for offset, (topic, partition, key) in enumerate(events)
     ]
     seen: dict[tuple[int, str], list[int]] = {}
     latest: dict[tuple[int, str, str], int] = {}
@@ -128,15 +131,14 @@ def test_decisions_on_products_of_many_stores_make_messages_that_the_topic_takes
     stores = tuple(f"{number:03}" + character * 509 for number in range(100))
     value = decided(20).replace(b'"stores":[]', b'"stores":' + orjson.dumps(stores))
     assert b"003" in value
-    messages = [_Message("a", offset, b"p%d" % offset, value) for offset in range(300)]
+    messages = [said("a", offset, b"p%d" % offset, value) for offset in range(300)]
     batches = packed(messages)
     assert sum(len(batch.decisions) for batch in batches) == 300
     assert max(len(encode(batch)) for batch in batches) < LEARNING_BATCHED.max_message_bytes
 
 
 def test_of_a_verdict_that_only_compression_brought_in_the_beginning_is_carried() -> None:
-    message = _Message("v", 1, b"k" * 3_000_000, b"v" * 3_000_000)
-    message._fields["headers"] = [("h", b"x" * 3_000_000)]
+    message = said("v", 1, b"k" * 3_000_000, b"v" * 3_000_000, header=b"x" * 3_000_000)
     (batch,) = packed([message])
     (verdict,) = batch.verdicts
     assert (verdict.key, verdict.value, verdict.headers) == (b"k" * 2**20, b"v" * 2**20, ())
