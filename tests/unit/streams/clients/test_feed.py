@@ -11,17 +11,7 @@ from hypothesis import strategies as st
 from schemas.errors import ShelfwiseError
 from schemas.events.product import Product
 from streams.clients.feed import Feed, Pace, passes
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.clock import Clock
 
 
 @given(rate=st.floats(0.1, 1_000), work=st.lists(st.floats(0, 3), min_size=1, max_size=60))
