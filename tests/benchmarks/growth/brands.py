@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from multiprocessing import get_context
@@ -16,10 +16,11 @@ from streams.settings import Settings
 from streams.tables import changelog_topics
 from tests.benchmarks.growth.brand_cost import BrandPoint, measure
 from tests.benchmarks.growth.brand_records import records, write
-from tests.benchmarks.growth.say import Say
 
 
-def by_brand(bundle: Path, counts: Iterable[int], products: int, seed: int, say: Say) -> Iterator[BrandPoint]:
+def by_brand(
+    bundle: Path, counts: Iterable[int], products: int, seed: int, say: Callable[[str], None]
+) -> Iterator[BrandPoint]:
     """Yield a point for each number of brands, in rising order, with a changelog on a separate Kafka.
 
     Raises :class:`schemas.errors.KafkaUnavailable` if that Kafka does not start.

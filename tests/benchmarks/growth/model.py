@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from schemas.events.codec import encode
 from schemas.events.product import decode_product
-from tests.benchmarks.growth.say import Say
 from tests.benchmarks.growth.tree import bundle_on_any
 from tests.benchmarks.throughput.events import Event, generate
 from tests.benchmarks.throughput.model_alone import BATCH, cost
@@ -30,7 +29,9 @@ class EventPoint(msgspec.Struct):
     us: dict[str, float]
 
 
-def by_tree(nodes: Iterable[int], products: int, seed: int, directory: Path, say: Say) -> Iterator[TreePoint]:
+def by_tree(
+    nodes: Iterable[int], products: int, seed: int, directory: Path, say: Callable[[str], None]
+) -> Iterator[TreePoint]:
     """Yield a point for each number of nodes; models are fitted into ``directory``, or reused from there."""
     events = generate(seed, products)
     for count in nodes:

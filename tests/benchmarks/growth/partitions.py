@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
-from tests.benchmarks.growth.say import Say
 from tests.benchmarks.throughput.events import generate
 from tests.benchmarks.throughput.figures import Span
 from tests.benchmarks.throughput.run_topics import RunTopics, run_topics
@@ -42,7 +41,7 @@ class PartitionPoint(msgspec.Struct):
 
 
 def by_partition(
-    bundle: Path, counts: Iterable[int], events: int, seed: int, say: Say
+    bundle: Path, counts: Iterable[int], events: int, seed: int, say: Callable[[str], None]
 ) -> Iterator[PartitionPoint]:
     """Yield two points for each count, with learning on and off: a worker decides events for at most a minute.
 

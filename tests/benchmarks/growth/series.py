@@ -13,7 +13,6 @@ from tests.benchmarks.growth.brand_records import MOST_BRANDS
 from tests.benchmarks.growth.brands import by_brand
 from tests.benchmarks.growth.model import by_event, by_tree
 from tests.benchmarks.growth.partitions import by_partition
-from tests.benchmarks.growth.say import Say
 from tests.benchmarks.throughput.events import read_real
 from tests.benchmarks.throughput.tree import bundle_on
 from workers.encoders.static import StaticEncoder
@@ -44,6 +43,7 @@ class Options:
     seed: int = 1
 
 
+Say = Callable[[str], None]
 Series = Callable[[Options, Say], Iterator[msgspec.Struct]]
 
 

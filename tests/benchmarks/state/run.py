@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -16,10 +15,12 @@ from schemas.topics import PRODUCTS_BATCHED
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from streams.kafka.topics import create_topics
+from streams.outgoing import Outgoing
 from streams.settings import Settings
 from streams.tables import changelog_name, changelog_topics
 from tests.benchmarks.state.processes import Measured, bytes_on_disk
 from tests.benchmarks.state.records import Size, records
+from tests.benchmarks.throughput.about import machine
 
 Say = Callable[[str], None]
 _PROBES = 5_000
@@ -38,7 +39,7 @@ class Bench:
         self._directory = directory
         self._tell = say
         self.figures: dict[str, Any] = {
-            "machine": {"cpu": _cpu(), "platform": platform.platform(), "python": platform.python_version()},
+            "machine": machine(),
             "versions": {name: version(name) for name in ("faust-streaming", "rocksdict", "confluent-kafka")},
             "products": size.products,
             "brands": size.brands,
@@ -79,12 +80,7 @@ class Bench:
         for table, partition, key, value in records(self._size, self._seed):
             topic = topics.setdefault(table, changelog_name(settings, table))
             total += len(key) + len(value)
-            while True:
-                try:
-                    producer.produce(topic, value, key, partition, on_delivery=arrived)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
+            Outgoing(topic, key, value, [], partition).produce_in_turn(producer, arrived)
             producer.poll(0)
         producer.flush()
         if failures:
@@ -181,9 +177,3 @@ class Bench:
         for _ in range(2):
             producer.produce(settings.topic(PRODUCTS_BATCHED), orjson.dumps(order), partition=0)
         producer.flush()
-
-
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else "unknown"

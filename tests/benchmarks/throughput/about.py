@@ -32,19 +32,24 @@ def about(options: Options, bundle: Path, real: int) -> dict[str, Any]:
     taxonomy = Taxonomy.from_json_bytes((bundle / "taxonomy.json").read_bytes())
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "cpu": _cpu(),
-            "cores": os.cpu_count(),
-            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-        },
+        "machine": machine(),
         "versions": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
         "settings": {
             name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()
         },
         "tree_nodes": len(taxonomy),
         "real_products": real,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what a benchmark says of the machine it runs on."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
     }
 
 
