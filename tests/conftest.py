@@ -19,6 +19,7 @@ from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
 from tests.own_kafka import own_kafka, skip_or_fail
 from tests.sample_model import fit_sample
+from workers.bundle.bundle import Bundle, load_bundle
 
 _REPORTED: Final = pytest.StashKey[list[str]]()
 
@@ -72,6 +73,12 @@ def kafka() -> Iterator[Cluster]:
 def sample_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a real model bundle, fitted on the sample catalogue; tests must not change it."""
     return fit_sample(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def bundle(sample_bundle: Path) -> Bundle:
+    """The model of that directory."""
+    return load_bundle(sample_bundle)
 
 
 @pytest.fixture

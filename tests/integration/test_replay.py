@@ -14,22 +14,20 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
-from schemas.events.codec import decode, encode
+from schemas.events.codec import encode
 from schemas.events.dead_letter import DeadLetter, Headers
-from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
+from schemas.events.decision import Decision
 from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER
 from schemas.topics import (
-    CATEGORIES_ASSIGNED,
-    CATEGORIES_NEEDS_REVIEW,
     PRODUCTS_CHANGED,
     PRODUCTS_DEAD_LETTER,
     REVIEWS_DECIDED,
 )
 from streams.cli import main
 from tests.sample_model import sample_products
-from tests.worker_harness import PARTITIONS, Installation
+from tests.worker_harness import PARTITIONS, Installation, decisions
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -43,16 +41,6 @@ def run(*arguments: str, status: int = 0) -> Result:
 def replay(*arguments: str) -> dict[str, Any]:
     counts: dict[str, Any] = json.loads(run("replay", "--json", "--rate", "5000", *arguments).stdout)
     return counts
-
-
-def decisions(installation: Installation) -> list[Decision]:
-    kinds: tuple[Any, ...] = ((CATEGORIES_ASSIGNED, CategoryAssigned), (CATEGORIES_NEEDS_REVIEW, NeedsReview))
-    return [
-        decode(message.value(), kind)
-        for topic, kind in kinds
-        for message in installation.read(installation.name(topic))
-        if message.value() is not None
-    ]
 
 
 def content(decision: Decision) -> bytes:

@@ -29,7 +29,6 @@ from schemas.topics import (
     PRODUCTS_DEAD_LETTER,
     REVIEWS_DECIDED,
 )
-from streams.kafka.cluster import Cluster
 from streams.learned.follower import Follower
 from streams.learned.statistics import LearnedStatistics
 from streams.tables import STATISTICS, changelog_name
@@ -45,11 +44,6 @@ HUGE = 40
 GROUPS = ("intake", "recall", "ranking", "learning", "learning-reader")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Event = tuple[bytes | None, bytes | None, Headers]
-
-
-@pytest.fixture
-def installation(kafka: Cluster, topic_prefix: str, sample_bundle: Path, tmp_path: Path) -> Installation:
-    return Installation(kafka.connection, topic_prefix, sample_bundle, tmp_path).create()
 
 
 @pytest.fixture(scope="session")

@@ -35,11 +35,6 @@ from workers.statistics import NoStatistics
 PRODUCTS = [row.product for row in sample_products(8, 300)]
 
 
-@pytest.fixture(scope="module")
-def bundle(sample_bundle: Path) -> Bundle:
-    return load_bundle(sample_bundle)
-
-
 @pytest.fixture
 def copy(sample_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sample_bundle, tmp_path / "copy"))

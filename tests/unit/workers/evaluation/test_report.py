@@ -12,7 +12,7 @@ from markupsafe import escape
 from schemas.errors import InvalidProducts
 from schemas.events.product import Product
 from tests.sample_model import sample_products
-from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.bundle import Bundle
 from workers.evaluation.evaluate import Resampling, Source, evaluate, find_labels
 from workers.evaluation.metrics import HEADLINES
 from workers.evaluation.report import render_report, write_report
@@ -22,11 +22,6 @@ from workers.evaluation.training import Training
 from workers.product_files import LabelledProduct
 
 HOSTILE = "<script>alert('x')</script> & \"lamps\" $a_b$"
-
-
-@pytest.fixture(scope="module")
-def bundle(sample_bundle: Path) -> Bundle:
-    return load_bundle(sample_bundle)
 
 
 @pytest.fixture(scope="module")

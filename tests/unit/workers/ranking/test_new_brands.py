@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,18 +12,13 @@ from schemas.events.batch import Outcome
 from schemas.events.product import Product
 from tests.learned_statistics import thousand_products
 from tests.sample_model import sample_products
-from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.bundle import Bundle
 from workers.ranking.error_budget import NEVER
 from workers.ranking.labelled import Labelled
 from workers.ranking.ranking import Prediction
 from workers.statistics import NoStatistics, Statistics
 
 PRODUCTS = [row.product for row in sample_products(8, 100)]
-
-
-@pytest.fixture(scope="module")
-def bundle(sample_bundle: Path) -> Bundle:
-    return load_bundle(sample_bundle)
 
 
 def branded(brand: str | None) -> list[Product]:

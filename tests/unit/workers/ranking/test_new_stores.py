@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -19,7 +18,7 @@ from schemas.events.position import SourcePosition
 from schemas.events.product import Product
 from tests.learned_statistics import thousand_products
 from tests.sample_model import FITTED, sample_products
-from workers.bundle.bundle import Bundle, load_bundle
+from workers.bundle.bundle import Bundle
 from workers.decisions import decision_event
 from workers.fit.labels import label_products
 from workers.ranking.error_budget import NEVER
@@ -37,11 +36,6 @@ ELSEWHERE = [msgspec.structs.replace(product, stores=("Nobody Knows It",)) for p
 STORES = sorted({store for product in PRODUCTS for store in product.stores})[:3]
 NONE_IS_NEW = NewStores()
 ALWAYS_REVIEW = NewStores(10)
-
-
-@pytest.fixture(scope="module")
-def bundle(sample_bundle: Path) -> Bundle:
-    return load_bundle(sample_bundle)
 
 
 def decide(
