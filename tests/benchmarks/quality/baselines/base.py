@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks.quality.ranked import Ranked, rank
+from schemas.events.product import Product
+from tests.benchmarks.quality.ranked import Ranked, put_together, rank
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 
@@ -38,6 +39,27 @@ class Baseline:
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs_encoder: bool = False
     learns: bool = True
+
+
+def by_product(problem: Problem, of: Callable[[Product], Any]) -> tuple[Rows, Rows]:
+    """Return what ``of`` says of each product of both sides, which need not be a number."""
+    return _objects(map(of, problem.training.products)), _objects(map(of, problem.test.products))
+
+
+def _objects(values: Iterable[Any]) -> Rows:
+    found = list(values)
+    rows = np.empty(len(found), object)
+    rows[:] = found
+    return rows
+
+
+def in_chunks(
+    scores: Callable[[Rows], NDArray[np.floating]], rows: Rows, classes: NDArray[np.int32], size: int
+) -> Ranked:
+    """Rank ``classes`` (c,) by their ``scores`` for ``size`` rows at once, which are (rows, c)."""
+    count = rows.shape[0]
+    parts = [rank(scores(rows[start : start + size]), classes) for start in range(0, count, size)]
+    return put_together(parts, np.arange(count))
 
 
 def constant(label: int, classes: NDArray[np.int32]) -> Score:

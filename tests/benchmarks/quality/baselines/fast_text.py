@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.quality import texts
-from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, constant
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, by_product, constant
 from tests.benchmarks.quality.ranked import KEPT, Ranked, empty
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
@@ -29,13 +29,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 
 def _prepare(problem: Problem, _: VectorCache | None) -> tuple[Rows, Rows]:
-    return _rows(problem.training.products), _rows(problem.test.products)
-
-
-def _rows(products: list[Any]) -> Rows:
-    rows = np.empty(len(products), object)
-    rows[:] = [texts.plain_words(product) for product in products]
-    return rows
+    return by_product(problem, texts.plain_words)
 
 
 def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -15,8 +14,7 @@ from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from tests.benchmarks.quality import texts
-from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, constant
-from tests.benchmarks.quality.ranked import Ranked, put_together, rank
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, constant, in_chunks
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 
@@ -41,7 +39,7 @@ def _fit_svm(rows: Rows, labels: NDArray[np.int32]) -> Score:
         found: NDArray[np.float64] = model.decision_function(part)
         return found if found.ndim == 2 else np.stack([-found, found], axis=1)
 
-    return lambda part: _in_chunks(margins, part, classes)
+    return lambda part: in_chunks(margins, part, classes, _SCORED_AT_ONCE)
 
 
 def _fit_logistic(rows: Rows, labels: NDArray[np.int32]) -> Score:
@@ -53,15 +51,7 @@ def _fit_logistic(rows: Rows, labels: NDArray[np.int32]) -> Score:
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="The number of unique classes")
         model = LogisticRegression(C=_LOGISTIC_COST, max_iter=100, tol=1e-3).fit(rows, labels)
-    return lambda part: _in_chunks(model.predict_log_proba, part, classes)
-
-
-def _in_chunks(scores: Callable[[Rows], NDArray[np.floating]], rows: Rows, classes: NDArray[np.int32]) -> Ranked:
-    parts = [
-        rank(scores(rows[start : start + _SCORED_AT_ONCE]), classes)
-        for start in range(0, rows.shape[0], _SCORED_AT_ONCE)
-    ]
-    return put_together(parts, np.arange(rows.shape[0]))
+    return lambda part: in_chunks(model.predict_log_proba, part, classes, _SCORED_AT_ONCE)
 
 
 def _one_vectoriser(problem: Problem, _: VectorCache | None) -> tuple[Rows, Rows]:

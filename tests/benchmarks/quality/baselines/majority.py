@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events.product import Product
-from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, by_product
 from tests.benchmarks.quality.ranked import KEPT, Ranked, empty
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
@@ -27,13 +27,7 @@ def _keys(product: Product) -> tuple[Any, ...]:
 
 
 def _prepare(problem: Problem, _: VectorCache | None) -> tuple[Rows, Rows]:
-    return _rows(problem.training.products), _rows(problem.test.products)
-
-
-def _rows(products: list[Product]) -> Rows:
-    rows = np.empty(len(products), object)
-    rows[:] = [_keys(product) for product in products]
-    return rows
+    return by_product(problem, _keys)
 
 
 def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:

@@ -10,9 +10,8 @@ from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize
 
 from tests.benchmarks.quality import texts
-from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, in_chunks
 from tests.benchmarks.quality.baselines.linear import encoded
-from tests.benchmarks.quality.ranked import Ranked, put_together, rank
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 
@@ -47,12 +46,7 @@ def _fit(rows: Rows, labels: NDArray[np.int32]) -> Score:
         with np.errstate(divide="ignore"):
             return np.log(share) * (0.5 + closeness)
 
-    def score(part: Rows) -> Ranked:
-        starts = range(0, part.shape[0], _SCORED_AT_ONCE)
-        found = [rank(vote(part[start : start + _SCORED_AT_ONCE]), classes) for start in starts]
-        return put_together(found, np.arange(part.shape[0]))
-
-    return score
+    return lambda part: in_chunks(vote, part, classes, _SCORED_AT_ONCE)
 
 
 _SETTINGS: Final = {"neighbours": _NEIGHBOURS, "sharpness": _SHARPNESS}

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.quality import texts
-from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score
-from tests.benchmarks.quality.ranked import Ranked, put_together, rank
+from tests.benchmarks.quality.baselines.base import Baseline, Rows, Score, in_chunks
 from tests.benchmarks.quality.splits import Problem
 from tests.benchmarks.quality.vectors import VectorCache
 from workers.arrays.nearest import unit_rows
@@ -45,14 +44,11 @@ class _Cosines:
 
 
 def _fit(_: Rows, __: NDArray[np.int32]) -> Score:
-    def score(part: Rows) -> Ranked:
-        found = [
-            rank(part.vectors[start : start + _SCORED_AT_ONCE] @ part.categories.T, part.nodes)
-            for start in range(0, part.shape[0], _SCORED_AT_ONCE)
-        ]
-        return put_together(found, np.arange(part.shape[0]))
+    def cosines(part: Rows) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = part.vectors @ part.categories.T
+        return found
 
-    return score
+    return lambda part: in_chunks(cosines, part, part.nodes, _SCORED_AT_ONCE)
 
 
 ZERO_SHOT: Final = Baseline("zero_shot", _prepare, _fit, {"version": 1}, needs_encoder=True, learns=False)
