@@ -17,6 +17,7 @@ from schemas.errors import KafkaUnavailable
 from streams.kafka.cluster import Cluster, open_cluster
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.local import LocalKafka
+from tests.clock import Clock
 from tests.own_kafka import own_kafka, skip_or_fail
 from tests.sample_model import fit_sample
 from workers.bundle.bundle import Bundle, load_bundle
@@ -79,6 +80,12 @@ def sample_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(sample_bundle: Path) -> Bundle:
     """The model of that directory."""
     return load_bundle(sample_bundle)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until the test moves it."""
+    return Clock()
 
 
 @pytest.fixture

@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 import logging
 
-import pytest
-
 from streams.logs import AlikeFilter, JsonFormatter
 from tests.clock import Clock
 
 
 def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.LogRecord:
     return logging.LogRecord(name, logging.ERROR, "file.py", 1, message, arguments, None)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def test_of_records_that_are_alike_but_for_numbers_five_a_minute_are_shown_and_the_others_counted(

@@ -10,11 +10,6 @@ from tests.clock import Clock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def health(clock: Clock) -> Health:
     return Health(clock=clock)
 

@@ -25,8 +25,7 @@ def test_a_feed_is_never_faster_than_its_rate_over_its_whole_run(rate: float, wo
     assert clock.now >= len(work) / rate - 1e-6 * len(work)
 
 
-def test_after_a_long_stop_a_feed_makes_up_for_half_a_second_at_most() -> None:
-    clock = Clock()
+def test_after_a_long_stop_a_feed_makes_up_for_half_a_second_at_most(clock: Clock) -> None:
     pace = Pace(10, clock)
     pace.wait(clock.sleep)
     clock.now += 1_000

@@ -38,8 +38,7 @@ def test_a_feed_that_sends_nothing_but_malformed_events_stops_nothing_unless_a_l
     assert breaker(invalid=0.99).record("a batch", **garbage)
 
 
-def test_after_a_pause_one_probe_alone_is_sent_and_if_it_is_done_all_flows() -> None:
-    clock = Clock()
+def test_after_a_pause_one_probe_alone_is_sent_and_if_it_is_done_all_flows(clock: Clock) -> None:
     found = opened(clock)
     clock.now = 29
     assert not found.turn()
@@ -53,8 +52,7 @@ def test_after_a_pause_one_probe_alone_is_sent_and_if_it_is_done_all_flows() -> 
     assert found.state is State.CLOSED
 
 
-def test_a_probe_that_fails_opens_it_for_twice_as_long() -> None:
-    clock = Clock()
+def test_a_probe_that_fails_opens_it_for_twice_as_long(clock: Clock) -> None:
     found = opened(clock)
     pauses = []
     for _ in range(7):
@@ -66,8 +64,7 @@ def test_a_probe_that_fails_opens_it_for_twice_as_long() -> None:
     assert pauses == [30, 60, 120, 240, 480, MAX_PAUSE_SECONDS, MAX_PAUSE_SECONDS]
 
 
-def test_a_probe_that_came_no_further_than_recall_says_nothing_and_another_is_sent() -> None:
-    clock = Clock()
+def test_a_probe_that_came_no_further_than_recall_says_nothing_and_another_is_sent(clock: Clock) -> None:
     found = opened(clock)
     clock.now = 30
     found.turn()
@@ -76,8 +73,7 @@ def test_a_probe_that_came_no_further_than_recall_says_nothing_and_another_is_se
     assert (found.state, found.sends) == (State.HALF_OPEN, True)
 
 
-def test_a_probe_that_is_lost_with_its_partition_is_replaced() -> None:
-    clock = Clock()
+def test_a_probe_that_is_lost_with_its_partition_is_replaced(clock: Clock) -> None:
     found = opened(clock)
     clock.now = 30
     found.turn()

@@ -72,8 +72,7 @@ def test_the_events_of_a_settled_batch_leave_memory_at_once_not_with_the_garbage
         gc.enable()
 
 
-def test_a_batch_that_does_not_complete_is_due_after_longer_and_longer_waits() -> None:
-    clock = Clock()
+def test_a_batch_that_does_not_complete_is_due_after_longer_and_longer_waits(clock: Clock) -> None:
     window = Window(4, 10, clock, attempts=100)
     window.open(pack("t", 0, [good(0)]))
     waits, last = [], 0.0
@@ -85,8 +84,9 @@ def test_a_batch_that_does_not_complete_is_due_after_longer_and_longer_waits() -
     assert waits == [10, 20, 40, 80, 160, 320, 600, 600]
 
 
-def test_a_batch_is_not_sent_again_while_completions_of_others_come_behind_which_it_may_stand() -> None:
-    clock = Clock()
+def test_a_batch_is_not_sent_again_while_completions_of_others_come_behind_which_it_may_stand(
+    clock: Clock,
+) -> None:
     window = Window(4, 10, clock)
     first, second = (window.open(pack("t", 0, [good(offset)])) for offset in range(2))
     clock.now = 9
@@ -97,8 +97,7 @@ def test_a_batch_is_not_sent_again_while_completions_of_others_come_behind_which
     assert window.due() == second.shipments
 
 
-def test_a_batch_that_the_broker_refused_is_sent_again_soon_whatever_else_completes() -> None:
-    clock = Clock()
+def test_a_batch_that_the_broker_refused_is_sent_again_soon_whatever_else_completes(clock: Clock) -> None:
     window = Window(4, 30, clock)
     first, second = (window.open(pack("t", 0, [good(offset)])) for offset in range(2))
     window.refused(second.shipments[0])
@@ -108,8 +107,7 @@ def test_a_batch_that_the_broker_refused_is_sent_again_soon_whatever_else_comple
     assert window.due() == second.shipments
 
 
-def test_a_batch_that_the_producer_still_holds_is_not_due_and_then_has_its_whole_time() -> None:
-    clock = Clock()
+def test_a_batch_that_the_producer_still_holds_is_not_due_and_then_has_its_whole_time(clock: Clock) -> None:
     window = Window(4, 10, clock)
     (item,) = window.open(pack("t", 0, [good(0)])).shipments
     item.queued = True
@@ -122,8 +120,7 @@ def test_a_batch_that_the_producer_still_holds_is_not_due_and_then_has_its_whole
     assert window.due() == [item]
 
 
-def test_a_batch_that_the_broker_refuses_is_due_after_a_backoff_and_never_given_up() -> None:
-    clock = Clock()
+def test_a_batch_that_the_broker_refuses_is_due_after_a_backoff_and_never_given_up(clock: Clock) -> None:
     window = Window(4, 100, clock, attempts=1)
     (item,) = window.open(pack("t", 0, [good(0), good(1)])).shipments
     waits = []
@@ -166,10 +163,9 @@ def test_completions_of_unknown_or_completed_batches_are_no_news() -> None:
     assert window.complete(batch.message.batch_id, outcomes(batch)) is None
 
 
-def test_a_poison_event_is_found_by_halving_and_its_neighbours_are_done() -> None:
+def test_a_poison_event_is_found_by_halving_and_its_neighbours_are_done(clock: Clock) -> None:
     """A batch of eight, one of which is never done, before a batch that is: 3 attempts, 3 halvings, 3 attempts."""
     poison, count = 5, 8
-    clock = Clock()
     window = Window(4, 10, clock, attempts=3)
     item = window.open(pack("t", 0, [good(offset) for offset in range(count)]))
     neighbour = window.open(pack("t", 0, [good(count)]))
@@ -192,9 +188,8 @@ def test_a_poison_event_is_found_by_halving_and_its_neighbours_are_done() -> Non
     assert [settled.batch.last_offset for settled in window.settle()] == [count - 1, count]
 
 
-def test_nothing_is_given_up_while_nothing_else_comes_through_either() -> None:
+def test_nothing_is_given_up_while_nothing_else_comes_through_either(clock: Clock) -> None:
     """Ranking is down for a day, and recall still completes by itself what did not change."""
-    clock = Clock()
     window = Window(8, 10, clock, attempts=2)
     items = [window.open(pack("t", 0, [good(3 * n + i) for i in range(3)])) for n in range(4)]
     unchanged = [EventOutcome(offset, Outcome.UNCHANGED) for offset in items[-1].batch.originals]
@@ -205,8 +200,7 @@ def test_nothing_is_given_up_while_nothing_else_comes_through_either() -> None:
     assert window.waiting == 3
 
 
-def test_a_lone_poison_event_on_an_idle_partition_is_given_up_once_a_probe_comes_through() -> None:
-    clock = Clock()
+def test_a_lone_poison_event_on_an_idle_partition_is_given_up_once_a_probe_comes_through(clock: Clock) -> None:
     window = Window(4, 10, clock, attempts=3)
     item = window.open(pack("t", 0, [good(0)]))
     probes = []
@@ -222,8 +216,7 @@ def test_a_lone_poison_event_on_an_idle_partition_is_given_up_once_a_probe_comes
     assert len(probes) == 1
 
 
-def test_an_event_is_given_up_though_the_window_is_full_of_what_recall_alone_can_complete() -> None:
-    clock = Clock()
+def test_an_event_is_given_up_though_the_window_is_full_of_what_recall_alone_can_complete(clock: Clock) -> None:
     window = Window(3, 10, clock, attempts=2)
     poison = window.open(pack("t", 0, [good(0)]))
     while not window.full:
@@ -238,8 +231,7 @@ def test_an_event_is_given_up_though_the_window_is_full_of_what_recall_alone_can
     assert len(window.settle()) == 3
 
 
-def test_a_probe_tells_nothing_of_what_was_sent_after_it() -> None:
-    clock = Clock()
+def test_a_probe_tells_nothing_of_what_was_sent_after_it(clock: Clock) -> None:
     window = Window(4, 10, clock, attempts=1)
     window.open(pack("t", 0, [good(0)]))
     clock.now = 10
@@ -467,8 +459,7 @@ def test_reading_stops_while_the_window_is_full_and_goes_on_when_it_empties() ->
     assert not state.overfull
 
 
-def test_a_partial_batch_does_not_wait_forever_behind_batches_that_hang() -> None:
-    clock = Clock()
+def test_a_partial_batch_does_not_wait_forever_behind_batches_that_hang(clock: Clock) -> None:
     state = intake(Window(8, 10, clock))
     for offset in range(3):
         state.add(good(offset))
@@ -481,8 +472,9 @@ def test_a_partial_batch_does_not_wait_forever_behind_batches_that_hang() -> Non
     assert (batch.first_offset, batch.last_offset) == (1, 2)
 
 
-def test_a_partial_batch_leaves_with_those_of_other_partitions_or_after_a_quarter_of_a_second() -> None:
-    clock = Clock()
+def test_a_partial_batch_leaves_with_those_of_other_partitions_or_after_a_quarter_of_a_second(
+    clock: Clock,
+) -> None:
     state = intake(Window(8, 10, clock))
     state.add(good(0))
     must_send = [state.must_send]
@@ -553,8 +545,7 @@ def test_batches_cover_the_partition_without_a_gap_whatever_the_sizes(sizes: lis
     assert expected == len(sizes)
 
 
-def test_a_batch_that_is_decided_awaits_the_broker_alone_until_it_is_sent_again() -> None:
-    clock = Clock()
+def test_a_batch_that_is_decided_awaits_the_broker_alone_until_it_is_sent_again(clock: Clock) -> None:
     window = Window(4, 10, clock)
     batch = pack("t", 0, [good(0)])
     window.open(batch)
