@@ -128,13 +128,13 @@ def tags(html: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def test_the_report_says_what_a_manager_asks_and_how_it_was_measured(document: dict[str, Any]) -> None:
-    html = render_report(document)
+    html = " ".join(render_report(document).split())
     for text in (
         headline(document).split(",")[0],
         document["model"]["model_version"],
         "held-out.jsonl",
         f"bootstrap seed {document['measured']['bootstrap_seed']}",
-        "Moon &gt; Craters",
+        "1 of unknown categories (Moon &gt; Craters: 1)",
         "1 products have a category that the model&#39;s tree lacks",
     ):
         assert text in html, text
@@ -219,10 +219,6 @@ def test_a_level_that_one_product_reaches_does_not_look_as_sure_as_the_others(do
 def test_a_few_of_the_products_are_not_called_none(review_share: float, told: str) -> None:
     shares = {"coverage": 0.9 - review_share, "back_off_share": 0.1, "review_share": review_share}
     assert f"; {told} to a person." in headline({**shares, "precision_assigned": 0.9, "precision_backed_off": 0.9})
-
-
-def test_a_report_names_the_unknown_categories_beside_their_number(document: dict[str, Any]) -> None:
-    assert "1 of unknown categories (Moon &gt; Craters: 1)" in " ".join(render_report(document).split())
 
 
 def test_a_report_of_one_wrong_product_of_an_unknown_model_is_drawn_too(bundle: Bundle) -> None:
