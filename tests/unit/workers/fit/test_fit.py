@@ -154,7 +154,7 @@ def test_labels_in_the_bundle_metrics_add_up(twice: list[tuple[FitReport, Steps]
     assert metrics["products"] + metrics["products_without_label"] == 120
     assert 0.5 < metrics["out_of_fold"]["recall_of_union"] <= 1
     recall = metrics["out_of_fold"]["recall_of_signal"]
-    assert np.isclose(recall["store_cooccurrence"], 0.5, atol=0.5)
+    assert 0 < recall["store_cooccurrence"] < 1
     assert recall["price"] is None, "it names no candidate, which is not that it names none right"
 
 
