@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.metrics import DEFINITIONS
+from tests.deployment_files import documents
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = (DEPLOY / "prometheus" / "rules.yml").read_text(encoding="utf-8")
@@ -71,3 +72,11 @@ def test_alerts_fire_as_they_say() -> None:
     rules = DEPLOY / "prometheus" / "rules.test.yml"
     done = subprocess.run([promtool, "test", "rules", rules], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
+    (rules,) = documents("prometheus", "rules.yml")
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+    assert {alert["alert"] for alert in alerts} == ALERTS
+    for alert in alerts:
+        assert {"summary", "description"} <= alert["annotations"].keys(), alert["alert"]
