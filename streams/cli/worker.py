@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.cli.options import DIRECTORY, kafka_options, load_settings
+from streams.cli.waiting import sigterm_interrupts
 
 if TYPE_CHECKING:
     from streams.faust_app import Stage
@@ -60,17 +61,19 @@ def command(
     """
     from typing import cast
 
-    from streams.clients.connect import require_address
-    from streams.logs import configure_logging
-    from streams.worker import run_worker
+    # The first process of a container hears SIGTERM only if it handles it; stages handle it once they start.
+    with sigterm_interrupts():
+        from streams.clients.connect import require_address
+        from streams.logs import configure_logging
+        from streams.worker import run_worker
 
-    settings = load_settings(
-        bootstrap_servers,
-        bundle=bundle,
-        force_rejected_bundle=force_rejected_bundle,
-        data_dir=data_dir,
-        metrics_port=metrics_port,
-    )
-    require_address(settings)
-    configure_logging(debug=ctx.find_root().params["debug"])
-    ctx.exit(run_worker(settings, cast("tuple[Stage, ...]", stages)))
+        settings = load_settings(
+            bootstrap_servers,
+            bundle=bundle,
+            force_rejected_bundle=force_rejected_bundle,
+            data_dir=data_dir,
+            metrics_port=metrics_port,
+        )
+        require_address(settings)
+        configure_logging(debug=ctx.find_root().params["debug"])
+        ctx.exit(run_worker(settings, cast("tuple[Stage, ...]", stages)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,15 @@ def test_a_data_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(InvalidSettings, match="SHELFWISE_DATA_DIR"):
         run_worker(Settings(data_dir=tmp_path / "file" / "tables"))
+
+
+def test_it_hears_that_it_should_stop_while_it_still_waits_for_kafka(tmp_path: Path) -> None:
+    """The first process of a container gets no signal that it does not handle, and would be killed at last."""
+    command = ["worker", "--bootstrap-servers", "127.0.0.1:1", "--metrics-port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "streams.cli", *command], stderr=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stderr is not None
+        assert "metrics at" in worker.stderr.readline()
+        worker.terminate()
+        assert worker.wait(30) == 130
