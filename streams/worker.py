@@ -21,6 +21,7 @@ from streams.kafka.topics_watch import TopicsWatch
 from streams.learning.categories import Categories
 from streams.listener import Listener
 from streams.metrics import Metrics
+from streams.open_files import allow_many_open_files
 from streams.rights import needed_rights
 from streams.settings import Settings
 from streams.sinks import Sink
@@ -41,6 +42,7 @@ def run_worker(settings: Settings, stages: Collection[Stage] = STAGES) -> int:
     directory cannot be used, or Kafka denies a right.
     """
     collect_rarely()
+    allow_many_open_files()
     wanted = _wanted(settings, stages)
     _check_tables(settings, wanted)
     health = Health(map(started, wanted))
