@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import tomllib
 
 import pytest
@@ -42,7 +43,8 @@ def test_all_stages_share_one_base_with_a_python_that_we_support() -> None:
 def test_it_carries_the_version_of_the_package() -> None:
     (labels,) = of_last_stage("LABEL")
     assert f'org.opencontainers.image.version="{VERSION}"' in labels
-    assert f"--tag shelfwise:{VERSION} " in (DEPLOY / "Dockerfile").read_text()
+    for file in (DEPLOY / "Dockerfile", ROOT / "docs" / "deployment.md"):
+        assert set(re.findall(r"shelfwise:(\d[\w.]*)", file.read_text())) == {VERSION}, file
 
 
 def test_it_runs_our_command_as_a_user_without_rights() -> None:
