@@ -75,7 +75,9 @@ def pack(topic: str, partition: int, events: Sequence[SourceEvent]) -> PackedBat
         try:
             product_id, updated_at = identify(event.value, event.key)
         except InvalidEvent as error:
-            rejected.append(Rejected(event, error))
+            # Not the error itself: its traceback refers to this frame, and so to all events of the batch, which
+            # would stay in memory until the garbage collector runs.
+            rejected.append(Rejected(event, InvalidEvent(error.reason, error.detail)))
             continue
         known = contenders.setdefault(product_id, Contenders())
         out = known.add(updated_at, original_offset(event.headers, event.offset), event)

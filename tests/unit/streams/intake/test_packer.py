@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -103,6 +105,23 @@ def test_a_bad_event_is_rejected_with_its_reason(value: bytes | None, key: bytes
     batch = pack("t", 0, [event(1, value, key), product(2, "good")])
     assert [(item.event.offset, item.error.reason) for item in batch.rejected] == [(1, reason)]
     assert kept(batch) == [2]
+
+
+@pytest.mark.parametrize("value", [b"{", b'{"product_id": "a", "title": " "}', b"null"])
+def test_a_bad_event_does_not_keep_its_batch_in_memory_until_the_garbage_collector_runs(value: bytes) -> None:
+    class Held(list[tuple[str, bytes]]):
+        """A list that may be referred to weakly."""
+
+    headers = Held()
+    held = weakref.ref(headers)
+    gc.disable()
+    try:
+        batch = pack("t", 0, [event(1, value, b"a"), product(2, "good")._replace(headers=headers)])
+        assert len(batch.rejected) == 1
+        del batch, headers
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 events = st.lists(
