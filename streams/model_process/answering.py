@@ -13,6 +13,7 @@ from typing import Any, Final
 from threadpoolctl import threadpool_limits
 
 from schemas.errors import ShelfwiseError
+from streams.freed_memory import give_back
 from streams.learned.follower import Follower
 from streams.learned.statistics import LearnedStatistics
 from streams.learned.verdicts import LearnedVerdicts
@@ -73,6 +74,7 @@ def _follow(follower: Follower, caught_up: Callable[[], None]) -> None:
 
     def watch() -> None:
         follower.await_caught_up()
+        give_back()
         if follower.failure is None:
             caught_up()
         follower.join()

@@ -12,6 +12,7 @@ from faust.tables import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery
 
 from schemas.errors import ShelfwiseError
+from streams.freed_memory import give_back
 from streams.state.changelog import Changelog, Place
 from streams.state.completeness import check_and_repair, note_lacking
 from streams.state.stores import Interrupted
@@ -74,6 +75,7 @@ class BulkRecovery(Recovery):
                 return self._recover_from(changelog, known, owned)
             finally:
                 changelog.close()
+                give_back()
 
     def _recover_from(self, changelog: Changelog, known: dict[Place, int], owned: bool) -> dict[Place, int]:
         began = time.monotonic()
