@@ -15,6 +15,7 @@ _NOT_YET: Final = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,  # no leader is known, as when the broker is shutting down
 )
 logger = logging.getLogger(__name__)
 
