@@ -97,7 +97,10 @@ def _measure(options: Options) -> dict[str, object]:
 
     say("the model")
     model = options.bundle or bundle_on(options.nodes, Path("var/throughput"))
-    with tempfile.TemporaryDirectory(prefix="shelfwise-throughput-") as directory, LocalKafka() as broker:
+    with (
+        tempfile.TemporaryDirectory(prefix="shelfwise-throughput-") as directory,
+        LocalKafka(optimised=True) as broker,
+    ):
         return Bench(options, broker, model, Path(directory), say).measure()
 
 

@@ -29,6 +29,8 @@ Say = Callable[[str], None]
 _COMPARED = 1_000
 _MODEL_SECONDS = 600.0
 _decision = msgspec.json.Decoder(dict[str, Any])
+# Enough to have the broker handle many small messages, on any machine.
+_BROKER_RATE = 500.0
 # These fields depend on the event's position, which differs between runs.
 _PLACE = ("decision_id", "source")
 
@@ -60,6 +62,7 @@ class Bench:
         for contestant in contestants:
             if contestant.missing:
                 self._problem(contestant.missing)
+        self._warm_up_broker()
         for number in range(self._options.rounds):
             # Each round begins with another contestant, so that changes of the machine over time favour none.
             place = number % len(contestants)
@@ -75,6 +78,15 @@ class Bench:
             self._results,
             about(self._options, self._bundle, real) | {"compared_decisions_of": sorted(self._compared)},
         )
+
+    def _warm_up_broker(self) -> None:
+        """Let the broker compile its code, which takes a core of the first minute, before latency is measured."""
+        options = self._options
+        if options.loads:
+            self._say(f"the broker warms up for {options.broker_seconds:.0f} s")
+            plan = Plan(_BROKER_RATE, (1.0,), options.broker_seconds, 1.0)
+            with run_topics(self._connection, *self._place("broker")) as topics:
+                list(plan.run(REGISTRY["ours_latency"], topics, generate(options.seed + 3, plan.events)))
 
     def _throughput(self, contestant: Contestant, number: int) -> Throughput | None:
         broker = self._broker.process_id

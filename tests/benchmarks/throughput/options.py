@@ -15,7 +15,8 @@ class Options:
 
     Each load lasts ``load_seconds`` after ``warm_up_seconds`` of the same rate. ``bundle`` replaces the
     benchmark's own bundle on a tree of ``nodes``; ``data`` is the directory of real catalogues to mix in, if there
-    are any. ``cores`` bounds the CPU time of each worker, and of each other contestant.
+    are any. ``cores`` bounds the CPU time of each worker, and of each other contestant. The broker is at work for
+    ``broker_seconds`` before latencies are measured, so that its code is compiled.
     """
 
     events: int = 200_000
@@ -24,6 +25,7 @@ class Options:
     loads: tuple[float, ...] = (0.25, 0.50, 0.75, 0.90)
     load_seconds: float = 20.0
     warm_up_seconds: float = 5.0
+    broker_seconds: float = 30.0
     model_products: int = 6_400
     contestants: tuple[str, ...] = CONTESTANTS
     seed: int = 1
