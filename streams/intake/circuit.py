@@ -88,7 +88,8 @@ class Circuit:
             logger.error(
                 "intake has stopped reading: %s; the last failure: %s. See `shelfwise dead-letters list`; roll"
                 " back the release or the bundle, or fix the feed, and restart. A probe of %d events is sent in"
-                " %.0f s. Afterwards send the dead letters again: `shelfwise dead-letters resend`",
+                " %.0f s. Afterwards send the dead letters again:"
+                " `shelfwise dead-letters resend --reason processing_failed`",
                 self._breaker.why,
                 self._last_failure or "none",
                 PROBE_EVENTS,

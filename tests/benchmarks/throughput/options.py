@@ -48,5 +48,6 @@ class Options:
             loads=(0.50, 0.90),
             load_seconds=6.0,
             warm_up_seconds=2.0,
+            broker_seconds=15.0,
             model_products=1_920,
         )
