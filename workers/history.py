@@ -71,11 +71,12 @@ def content_digest(product: Product | None, model_version: str) -> str:
 
 
 def next_action(
-    record: ProductRecord | None, event: ProductRecord, *, again: bool = False
+    record: ProductRecord | None, event: ProductRecord, *, again: bool = False, judged: int | None = None
 ) -> tuple[RecallAction, ProductRecord | None]:
     """Return what to do with an event, and the record to store from then on (``None``: keep the known one).
 
     ``event`` is the record to store if the event is decided. ``again`` says that a person sent the event again.
+    ``judged`` is the offset at which it was decided, if it was published again after a verdict on that decision.
     Any event may be delivered more than once, and late:
 
     - The event that was decided last is decided again, because that decision may never have been sent.
@@ -83,12 +84,15 @@ def next_action(
       date is stored, because a later event may be older than that date.
     - A newer event with the content that was decided last is unchanged. That is safe: the event it repeats either
       has its outcome, or will be delivered again and then be decided by the first rule.
+    - An event that was published again after a verdict is decided if it was the last one decided: newer events
+      only repeated its content.
     """
     if record is None or record.partition != event.partition:
         return RecallAction.DECIDE, event
-    if event.decided_offset == record.decided_offset:
+    if record.decided_offset in (event.decided_offset, judged):
         # The model may have changed since.
-        return RecallAction.DECIDE, msgspec.structs.replace(record, digest=event.digest)
+        decided = msgspec.structs.replace(record, digest=event.digest, decided_offset=event.decided_offset)
+        return RecallAction.DECIDE, decided
     newest = record.newest.merge(event.newest)
     if newest.first_offset != event.offset:
         known = record.with_newest(newest)

@@ -47,7 +47,8 @@ class BatchedProduct(msgspec.Struct, frozen=True):
     Kafka timestamp in milliseconds since the epoch. ``attempt`` is above 1 if the event was sent again, by a
     replay, from the dead letters or after a verdict: it is then decided even if the product has not changed, and
     ``original_offset`` is where it was first published, which is its place among the product's edits.
-    ``verdict_offset`` is that of the verdict in the same partition of its topic, if a verdict is why.
+    ``verdict_offset`` is that of the verdict in the same partition of its topic, if a verdict is why, and
+    ``judged_offset`` is where the event was when the decision was made that the verdict changes.
     """
 
     offset: int
@@ -57,6 +58,7 @@ class BatchedProduct(msgspec.Struct, frozen=True):
     attempt: int = 1
     original_offset: int | None = None
     verdict_offset: int | None = None
+    judged_offset: int | None = None
 
     @property
     def first_offset(self) -> int:

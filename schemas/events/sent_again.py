@@ -12,6 +12,9 @@ ORIGINAL_OFFSET_HEADER: Final = "shelfwise-original-offset"
 VERDICT_OFFSET_HEADER: Final = "shelfwise-verdict-offset"
 """The offset, in the same partition, of the verdict after which an event is published again."""
 
+JUDGED_OFFSET_HEADER: Final = "shelfwise-judged-offset"
+"""The offset at which the event was when the decision was made that the verdict changes."""
+
 _MAX_DIGITS: Final = 19
 
 
@@ -24,6 +27,11 @@ def original_offset(headers: Headers, offset: int) -> int:
 def verdict_offset(headers: Headers) -> int | None:
     """Return the offset of the verdict after which an event was published again, if it was."""
     return _number(headers, VERDICT_OFFSET_HEADER)
+
+
+def judged_offset(headers: Headers) -> int | None:
+    """Return where the event was when it was decided, if it was published again after a verdict."""
+    return _number(headers, JUDGED_OFFSET_HEADER)
 
 
 def _number(headers: Headers, wanted: str) -> int | None:
@@ -39,10 +47,11 @@ def headers_again(headers: Headers, offset: int | None, verdict: int | None = No
     that goes to another partition, which has other offsets. ``verdict`` is the offset of the verdict that is the
     cause, if one is.
     """
-    ours = (ORIGINAL_OFFSET_HEADER, VERDICT_OFFSET_HEADER)
+    ours = (ORIGINAL_OFFSET_HEADER, VERDICT_OFFSET_HEADER, JUDGED_OFFSET_HEADER)
     again = [(name, value) for name, value in original_headers(headers) if name not in ours]
     if verdict is not None:
         again.append((VERDICT_OFFSET_HEADER, str(verdict).encode()))
+        again.append((JUDGED_OFFSET_HEADER, str(offset).encode()))
     if offset is not None:
         again.append((ORIGINAL_OFFSET_HEADER, str(original_offset(headers, offset)).encode()))
     return [*again, (ATTEMPT_HEADER, str(attempt_of(headers) + 1).encode())]

@@ -89,7 +89,7 @@ def _sift_event(
     before = sifted.records.get(key) or (None if known is None else decode(known, ProductRecord))
     if before is not None and before.decided_offset in sifted.settled_by_intake:
         before = sifted.records[key] = undecided(before)
-    action, record = next_action(before, asked, again=event.attempt > 1)
+    action, record = next_action(before, asked, again=event.attempt > 1, judged=event.judged_offset)
     if record is not None:
         sifted.records[key] = record
     if action is not RecallAction.DECIDE:

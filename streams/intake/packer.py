@@ -13,7 +13,7 @@ from schemas.errors import InvalidEvent
 from schemas.events.batch import BatchedProduct, EventOutcome, Outcome, ProductBatch
 from schemas.events.dead_letter import Headers, attempt_of
 from schemas.events.product import identify
-from schemas.events.sent_again import original_offset, verdict_offset
+from schemas.events.sent_again import judged_offset, original_offset, verdict_offset
 from streams.kafka.headers import bytes_of
 from workers.precedence import Contenders
 
@@ -115,4 +115,5 @@ def _batched(product_id: str, event: SourceEvent, first_offset: int) -> BatchedP
         attempt_of(event.headers),
         None if first_offset == event.offset else first_offset,
         verdict_offset(event.headers),
+        judged_offset(event.headers),
     )

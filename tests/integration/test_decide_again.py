@@ -15,7 +15,7 @@ from schemas.events.dead_letter import ATTEMPT_HEADER
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.product import Product
 from schemas.events.review import ReviewDecided
-from schemas.events.sent_again import ORIGINAL_OFFSET_HEADER, VERDICT_OFFSET_HEADER
+from schemas.events.sent_again import JUDGED_OFFSET_HEADER, ORIGINAL_OFFSET_HEADER, VERDICT_OFFSET_HEADER
 from schemas.topics import (
     CATEGORIES_ASSIGNED,
     CATEGORIES_NEEDS_REVIEW,
@@ -83,6 +83,9 @@ def test_consumers_get_each_verdict_as_a_decision_and_one_that_is_taken_back_too
         installation.publish_products([_PRODUCT])
         installation.wait_until_committed()
         first = await_decision(installation, None, None)
+        # A feed that publishes everything every night: the decision is on an event that is not the newest.
+        installation.publish_products([_PRODUCT])
+        installation.wait_until_committed()
         for review, category in (("1", _LAMPS), ("2", _CHAIRS), ("3", None)):
             installation.send(REVIEWS_DECIDED, "p", verdict(review, category))
             await_decision(installation, review, category)
@@ -142,6 +145,7 @@ def test_only_what_kafka_still_holds_of_the_product_is_published_again(
     assert last.headers() == [
         ("trace", b"1"),
         (VERDICT_OFFSET_HEADER, b"71"),
+        (JUDGED_OFFSET_HEADER, b"1"),
         (ORIGINAL_OFFSET_HEADER, b"1"),
         (ATTEMPT_HEADER, b"2"),
     ]

@@ -187,3 +187,19 @@ def test_whatever_is_lost_and_delivered_again_the_last_decision_is_of_the_latest
             log.deliver(offset, leaves=True)
     assert sorted(log.outcome) == list(range(len(digests)))
     assert digests[log.left[-1]] == digests[-1]
+
+
+def test_an_event_is_decided_again_after_a_verdict_though_newer_ones_repeated_its_content() -> None:
+    _, record = next_action(event(5, minutes=1), event(9, minutes=2))
+    again = ProductRecord(0, 5, START + timedelta(minutes=1), "a", 20)
+    assert next_action(record, again, again=True) == (RecallAction.SUPERSEDED, None)
+    action, record = next_action(record, again, again=True, judged=5)
+    assert (action, record) == (RecallAction.DECIDE, ProductRecord(0, 9, START + timedelta(minutes=2), "a", 20))
+    assert next_action(record, event(30, minutes=3))[0] is RecallAction.UNCHANGED
+    assert next_action(record, again, again=True, judged=5)[0] is RecallAction.DECIDE, "delivered again"
+
+
+def test_a_verdict_on_an_earlier_decision_decides_nothing_again() -> None:
+    again = ProductRecord(0, 5, None, "a", 20)
+    assert next_action(event(9, "b"), again, again=True, judged=5) == (RecallAction.SUPERSEDED, None)
+    assert next_action(event(9, REMOVED), again, again=True, judged=5) == (RecallAction.SUPERSEDED, None)

@@ -13,6 +13,7 @@ from schemas.events.sent_again import (
     ORIGINAL_OFFSET_HEADER,
     VERDICT_OFFSET_HEADER,
     headers_again,
+    judged_offset,
     original_offset,
     verdict_offset,
 )
@@ -126,6 +127,7 @@ def test_headers_of_a_copy_keep_the_feeds_own_and_name_the_first_offset_through_
 def test_headers_of_a_copy_name_the_verdict_that_it_was_made_for_and_no_earlier_one() -> None:
     first = headers_again([("trace", b"\x00")], 7, verdict=3)
     second = headers_again(first, 9, verdict=5)
-    assert [verdict_offset(headers) for headers in (first, second, headers_again(second, 11))] == [3, 5, None]
+    told = [(verdict_offset(each), judged_offset(each)) for each in (first, second, headers_again(second, 11))]
+    assert told == [(3, 7), (5, 9), (None, None)]
     assert (original_offset(second, 9), attempt_of(second)) == (7, 3)
     assert verdict_offset([(VERDICT_OFFSET_HEADER, b"x")]) is None
