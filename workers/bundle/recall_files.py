@@ -60,6 +60,11 @@ def load_recall(
         TextFeatures.load(directory / _TEXT_FEATURES),
     )
     known = {signal.name: signal for signal in SIGNALS}
+    if unknown := [name for name in signals if name not in known]:
+        raise InvalidBundle(
+            f"bundle {directory}: this version of Shelfwise has no signal {', '.join(unknown)}; "
+            f"run the version that made the bundle, or {MAKE_ANEW}"
+        )
     return Recall(
         load_encoder(directory / _ENCODER),
         [_load_signal(directory, known[name], reference) for name in signals],

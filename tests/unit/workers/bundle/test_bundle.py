@@ -208,6 +208,12 @@ def test_signals_in_another_order_than_the_ranker_learned_them_are_refused(copy:
         load_bundle(copy)
 
 
+def test_a_signal_of_another_version_is_named_with_the_remedy(copy: Path) -> None:
+    _sign(copy, ("of_tomorrow", *read_manifest(copy).signals))
+    with pytest.raises(InvalidBundle, match="no signal of_tomorrow; run the version that made the bundle"):
+        load_bundle(copy)
+
+
 def test_an_index_of_another_kind_is_refused_by_name(copy: Path) -> None:
     vectors = np.zeros((3, 8), np.float32)
     index = faiss.IndexIDMap(faiss.IndexFlatIP(8))
