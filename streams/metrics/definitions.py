@@ -3,6 +3,9 @@
 Names follow the Prometheus documentation, "Metric and label naming": base units, ``_total`` for counters,
 ``_info`` for metadata, ``_ratio`` for shares. Label values come only from our own enumerations, the topic table,
 the registered signals or the bundle, never from a feed, so the number of series is bounded.
+
+To add a metric, define it here, create it and give it a method in :mod:`streams.metrics.recording`, call that
+method where it happens, and write docs/metrics.md again (:mod:`streams.metrics.document`).
 """
 
 from __future__ import annotations

@@ -9,5 +9,5 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 def test_the_page_on_metrics_is_what_the_definitions_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == document(), (
-        "run: python -m streams.metrics.document docs/metrics.md"
+        "run: .venv/bin/python -m streams.metrics.document docs/metrics.md"
     )
