@@ -70,7 +70,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _decoder = msgspec.json.Decoder(Product)
-EMPTY_IF_NULL: Final = ("stores", "attributes")
+EMPTY_IF_NULL: Final = tuple(
+    field.name for field in msgspec.structs.fields(Product) if not field.required and field.default is not None
+)
 """Serialisers write null for a list or mapping that nobody set; the type of these fields does not allow null."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 
