@@ -6,24 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from schemas.errors import InvalidProducts
+from schemas.events.product import Product
 
 COLUMNS: Final = (
-    "product_id",
-    "title",
-    "description",
-    "brand",
-    "stores",
+    *Product.__struct_fields__,
     "store",
-    "merchant_category",
-    "tags",
-    "affiliate",
     "affiliate_network",
     "affiliate_category",
-    "price",
-    "currency",
-    "image_url",
-    "attributes",
-    "updated_at",
     "category_path",
     "category_id",
 )

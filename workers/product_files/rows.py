@@ -15,7 +15,8 @@ import orjson
 from schemas.events.product import Product, is_blank
 from workers.product_files.lists import list_of, path_of, tags_of
 
-_TEXTS: Final = ("description", "brand", "merchant_category", "currency", "image_url")
+_CONVERTED: Final = {"product_id", "title", "stores", "tags", "affiliate", "price", "attributes", "updated_at"}
+_AS_THEY_ARE: Final = tuple(name for name in Product.__struct_fields__ if name not in _CONVERTED)
 _LONGEST_PATH: Final = 32
 _LONGEST_ID: Final = 512
 
@@ -59,7 +60,7 @@ def labelled_product(row: Mapping[str, Any], line: int, path_separator: str | No
         "product_id": _identifier(get("product_id")),
         "title": get("title"),
     }
-    for name in _TEXTS:
+    for name in _AS_THEY_ARE:
         if (value := get(name)) is not None and value != "":
             fields[name] = value
     if (price := get("price")) is not None and price != "":
