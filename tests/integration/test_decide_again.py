@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -14,7 +13,6 @@ from schemas.events.codec import decode, encode
 from schemas.events.dead_letter import ATTEMPT_HEADER
 from schemas.events.decision import CategoryAssigned, Decision, NeedsReview
 from schemas.events.product import Product
-from schemas.events.review import ReviewDecided
 from schemas.events.sent_again import JUDGED_OFFSET_HEADER, ORIGINAL_OFFSET_HEADER, VERDICT_OFFSET_HEADER
 from schemas.topics import (
     CATEGORIES_ASSIGNED,
@@ -28,6 +26,7 @@ from streams.health import Health
 from streams.learning.decide_again import DecideAgain, JudgedEvent
 from streams.metrics import Metrics
 from streams.sinks import Sink
+from tests.decisions import verdict
 from tests.worker_harness import Installation, decisions, wait_until
 from workers.sample import sample_taxonomy
 
@@ -35,18 +34,8 @@ _PRODUCT = Product(product_id="p", title="Thing nobody knows")
 _LAMPS, _CHAIRS = sample_taxonomy().ids[-1], sample_taxonomy().ids[-2]
 
 
-def verdict(review: str, category: str | None, title: str | None = _PRODUCT.title) -> bytes:
-    return encode(
-        ReviewDecided(
-            review_id=review,
-            product_id=_PRODUCT.product_id,
-            category_id=category,
-            reviewer="a person",
-            decided_at=datetime.now(UTC),
-            title=title,
-            brand="Lumo",
-        )
-    )
+def judged(review: str, category: str | None) -> bytes:
+    return encode(verdict(category, review_id=review, title=_PRODUCT.title, brand="Lumo"))
 
 
 def standing(installation: Installation) -> Decision | None:
@@ -87,7 +76,7 @@ def test_consumers_get_each_verdict_as_a_decision_and_one_that_is_taken_back_too
         installation.publish_products([_PRODUCT])
         installation.wait_until_committed()
         for review, category in (("1", _LAMPS), ("2", _CHAIRS), ("3", None)):
-            installation.send(REVIEWS_DECIDED, "p", verdict(review, category))
+            installation.send(REVIEWS_DECIDED, "p", judged(review, category))
             await_decision(installation, review, category)
         installation.send(REVIEWS_DECIDED, "p", None)
         last = await_decision(installation, None, None)
@@ -106,7 +95,7 @@ def test_a_verdict_does_not_bring_back_what_was_changed_or_removed_meanwhile(ins
         wait_until(lambda: len(installation.read(read)) == 1, "the decision is read")
         wait_until(lambda: not learning.metric("shelfwise_learning_unread_messages"), "the decision is learned")
         installation.publish([(b"p", None, [])])
-        installation.send(REVIEWS_DECIDED, "p", verdict("1", _LAMPS))
+        installation.send(REVIEWS_DECIDED, "p", judged("1", _LAMPS))
         wait_until(
             lambda: len(installation.read(installation.name(PRODUCTS_CHANGED))) == 3, "the product is sent again"
         )

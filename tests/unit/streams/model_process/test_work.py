@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from schemas.events.batch import CandidateProduct, RecalledBatch
 from schemas.events.codec import decode
 from schemas.events.decision import CategoryAssigned
 from schemas.events.product import Product
-from schemas.events.review import ReviewDecided
 from streams.learned.verdicts import LearnedVerdicts
 from streams.model_process.messages import (
     LENGTH_BYTES,
@@ -27,6 +25,7 @@ from streams.model_process.messages import (
 )
 from streams.model_process.work import ModelWork
 from streams.settings import Settings
+from tests.decisions import verdict
 from workers.bundle.bundle import load_bundle
 from workers.statistics import NoStatistics
 
@@ -78,18 +77,11 @@ def test_a_product_is_decided_when_the_verdict_that_it_was_published_again_for_i
     settings = Settings(data_dir=tmp_path)
     verdicts = LearnedVerdicts(settings, bundle.taxonomy)
     category = bundle.taxonomy.ids[-1]
-    verdict = ReviewDecided(
-        review_id="r",
-        product_id="p",
-        category_id=category,
-        reviewer="a person",
-        decided_at=datetime(2026, 1, 1, tzinfo=UTC),
-        title="red shoes",
-    )
+    said = verdict(category, title="red shoes")
 
     def arrive(partition: int, offset: int) -> None:
         assert (partition, offset) == (3, 7)
-        verdicts.standing.add("p", offset, verdict)
+        verdicts.standing.add("p", offset, said)
 
     monkeypatch.setattr(verdicts, "await_read", arrive)
     product = Product(product_id="p", title="red shoes")
